@@ -1,0 +1,46 @@
+"""Batches from one of N buckets by length, the order of the batches random.
+
+Source: the article's `BucketedDataIterator`, which ends an epoch for all buckets when one runs dry, and so drops the
+rest of the others; here each bucket's last batch is smaller instead. Little padding; a batch's sequences are alike in
+length, so successive gradients differ more than with random batches.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lengthwise.batching.plan import Plan, plan_of_batches
+
+
+@dataclass(frozen=True)
+class Bucketed:
+    """Batches of sequences of similar length.
+
+    With 2 buckets, `batch_size` 2 and lengths [3, 1, 2, 3, 1], the buckets are [1, 4] and [2, 0, 3]:
+
+        batch 0   0 0 0      batch 1   1      batch 2   2 2
+                  3 3 3                4
+
+    Attributes:
+        batch_size: rows in a batch.
+        buckets: how many, of equal counts; sequences of a length at a border are dealt to both sides at random.
+    """
+
+    batch_size: int
+    buckets: int
+
+    def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
+        """Plan one epoch."""
+        by_length = np.lexsort((rng.random(len(lengths)), lengths))
+        bucket = np.arange(len(lengths)) * self.buckets // max(1, len(lengths))
+        # Shuffle within each bucket, then cut it into batches.
+        order = by_length[np.lexsort((rng.random(len(lengths)), bucket))]
+        begins = np.flatnonzero(np.diff(bucket, prepend=-1))
+        sizes = np.diff(begins, append=len(lengths))
+        place = np.arange(len(lengths)) - np.repeat(begins, sizes)
+        first_of_batch = place % self.batch_size == 0
+        batch = np.cumsum(first_of_batch) - 1
+        # The batches of all buckets in random order.
+        rank = rng.permutation(first_of_batch.sum())[batch]
+        shuffled = np.argsort(rank, kind="stable")
+        return plan_of_batches(rank[shuffled], order[shuffled], lengths)

@@ -1,0 +1,31 @@
+"""Random order, each batch padded to its own longest sequence.
+
+Source: the article's `PaddedDataIterator` and the assignment's "pad per batch". Theirs drop the tail of every epoch;
+here the last batch is smaller instead. Costs padding: among 256 sentences one is nearly always of the maximum length.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lengthwise.batching.plan import Plan, batches_in_order
+
+
+@dataclass(frozen=True)
+class Padded:
+    """Batches in random order.
+
+    With `batch_size` 2, lengths [3, 1, 2, 3] and the order [2, 0, 3, 1]:
+
+        batch 0   2 2 .      batch 1   3 3 3
+                  0 0 0                1 . .
+
+    Attributes:
+        batch_size: rows in a batch.
+    """
+
+    batch_size: int
+
+    def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
+        """Plan one epoch."""
+        return batches_in_order(lengths, rng.permutation(len(lengths)), self.batch_size)

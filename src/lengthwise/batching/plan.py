@@ -1,0 +1,108 @@
+"""A plan: a whole epoch of batches, from lengths alone, before any token is touched.
+
+A *span* `(sequence, start, stop)` is a piece of one sequence. A *row* of a batch is a list of spans, one after
+another. A *plan* holds all spans of an epoch as columns, so that ten million sequences are six arrays.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+from lengthwise.ragged import offsets_of
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All batches of an epoch; spans are ordered by batch, row and column.
+
+    Attributes:
+        sequence: int32 (N,), which sequence a span is of.
+        start: int32 (N,), its first token; a row's state is reset where this is 0, and carried on where not.
+        stop: int32 (N,), one past its last.
+        batch: int32 (N,), the batch it is in.
+        row: int32 (N,), the row of the batch.
+        column: int32 (N,), where it begins in the row, in steps.
+    """
+
+    sequence: np.ndarray
+    start: np.ndarray
+    stop: np.ndarray
+    batch: np.ndarray
+    row: np.ndarray
+    column: np.ndarray
+
+    @cached_property
+    def offsets(self) -> np.ndarray:
+        """Where each batch's spans begin: int64 (batches + 1,)."""
+        batches = int(self.batch[-1]) + 1 if len(self.batch) else 0
+        return np.searchsorted(self.batch, np.arange(batches + 1))
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Rows in each batch: int64 (batches,)."""
+        return self._largest(self.row + 1)
+
+    @property
+    def widths(self) -> np.ndarray:
+        """Steps of the longest row of each batch: int64 (batches,)."""
+        return self._largest(self.column + self.stop - self.start)
+
+    @property
+    def steps(self) -> np.ndarray:
+        """Steps with a token in each batch: int64 (batches,)."""
+        tokens = offsets_of(self.stop - self.start)
+        return np.diff(tokens[self.offsets])
+
+    def _largest(self, values: np.ndarray) -> np.ndarray:
+        if not len(self):
+            return np.zeros(0, np.int64)
+        return np.maximum.reduceat(values, self.offsets[:-1]).astype(np.int64)
+
+
+class Strategy(Protocol):
+    """A way to batch: a frozen dataclass of its settings."""
+
+    def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
+        """Plan one epoch.
+
+        Args:
+            lengths: int (S,), tokens of each sequence, each at least 1.
+            rng: the only source of chance.
+        """
+        ...
+
+
+def epoch_rng(seed: int, epoch: int) -> np.random.Generator:
+    """The generator of an epoch: the order is a pure function of these two, so resuming needs no replay."""
+    return np.random.default_rng([seed, epoch])
+
+
+def plan_of_batches(groups: np.ndarray, members: np.ndarray, lengths: np.ndarray) -> Plan:
+    """A plan whose rows hold one whole sequence each.
+
+    Args:
+        groups: int (S,), the batch of each member; never falls, no batch is left out.
+        members: int (S,), the sequences in the order of their rows.
+        lengths: int (S,), tokens of each sequence, by sequence.
+    """
+    begins = np.flatnonzero(np.diff(groups, prepend=-1))
+    sizes = np.diff(begins, append=len(groups))
+    zeros = np.zeros(len(members), np.int32)
+    return Plan(
+        sequence=members.astype(np.int32),
+        start=zeros,
+        stop=lengths[members].astype(np.int32),
+        batch=groups.astype(np.int32),
+        row=(np.arange(len(groups)) - np.repeat(begins, sizes)).astype(np.int32),
+        column=zeros,
+    )
+
+
+def batches_in_order(lengths: np.ndarray, order: np.ndarray, batch_size: int) -> Plan:
+    """Cut sequences, in a given order, into batches of `batch_size`, the last perhaps smaller."""
+    return plan_of_batches(np.arange(len(order)) // batch_size, order, lengths)

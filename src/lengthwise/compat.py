@@ -1,0 +1,80 @@
+"""The one table of settings that are each legal and make no sense together."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+# From the finest to the coarsest: a sequence of one unit may not straddle a split by a finer one.
+UNITS = ("sentence", "document", "author")
+
+Sections = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """A senseless combination: the keys that it is made of, when it holds, why, and what to do."""
+
+    keys: tuple[str, ...]
+    holds: Callable[[Sections], bool]
+    reason: str
+    remedy: str
+
+
+def _brackets_overlap(sections: Sections) -> bool:
+    spans = sorted(sections["ingest"]["age_brackets"].values())
+    return any(later[0] <= earlier[1] for earlier, later in pairwise(spans))
+
+
+CONFLICTS = (
+    Conflict(
+        ("ingest.age_brackets",),
+        lambda s: any(low > high for low, high in s["ingest"]["age_brackets"].values()),
+        "a bracket ends before it begins, so no age is in it",
+        "write [youngest, oldest]",
+    ),
+    Conflict(
+        ("ingest.age_brackets",),
+        _brackets_overlap,
+        "two brackets share an age, so its class is undecided",
+        "let every age be in one bracket at most",
+    ),
+    Conflict(
+        ("split.validation", "split.test"),
+        lambda s: s["split"]["validation"] + s["split"]["test"] >= 1.0,
+        "together they leave nothing to train on",
+        "make their sum less than 1",
+    ),
+    Conflict(
+        ("split.by", "shards.unit"),
+        lambda s: UNITS.index(s["split"]["by"]) < UNITS.index(s["shards"]["unit"]),
+        "a sequence would be partly in train and partly in test",
+        "split by the unit of the shards, or by a coarser one",
+    ),
+    Conflict(
+        ("shards.min_length", "shards.max_length"),
+        lambda s: s["shards"]["max_length"] is not None and s["shards"]["min_length"] > s["shards"]["max_length"],
+        "no length is between the two",
+        "make shards.min_length at most shards.max_length",
+    ),
+    Conflict(
+        ("shards.max_length", "shards.too_long"),
+        lambda s: s["shards"]["max_length"] is None and s["shards"]["too_long"] != "drop",
+        "without a limit nothing is too long",
+        "set shards.max_length, or shards.too_long to drop",
+    ),
+)
+
+
+def first_conflict(sections: Sections) -> str | None:
+    """The first senseless combination of otherwise legal params, as one line; None if there is none."""
+    for conflict in CONFLICTS:
+        if conflict.holds(sections):
+            got = ", ".join(f"{key}={_value(sections, key)!r}" for key in conflict.keys)
+            return f"{' and '.join(conflict.keys)}: got {got}; {conflict.reason}; {conflict.remedy}"
+    return None
+
+
+def _value(sections: Sections, key: str) -> object:
+    section, name = key.split(".")
+    return sections[section][name]

@@ -1,0 +1,152 @@
+"""The bytes of one blog file to its posts, every repair counted.
+
+A file looks like XML and often is not: bare `&` and `<`, entities that nobody declared, control characters,
+Windows-1252 among UTF-8. So no XML parser decides what is kept: the bytes are searched for `<date>` and
+`<post>`. (The script behind the source article stops at a file's first error and keeps a quarter of the posts.)
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import unescape
+from html.entities import html5
+from xml.parsers import expat
+
+OPEN_POST, CLOSE_POST = b"<post>", b"</post>"
+DATE = re.compile(rb"<date>([^<]*)</date>")
+DATE_AT_END = re.compile(rb"<date>[^<]{0,200}</date>\s*\Z")
+ROOT_AT_END = re.compile(rb"</Blog>\s*\Z")
+ROOT = re.compile(rb"</?Blog>")
+ENTITY = re.compile(r"&(#[0-9]{1,8}|#[xX][0-9a-fA-F]{1,7}|[a-zA-Z][a-zA-Z0-9]{1,40});")
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+# The longest tail of an unclosed post in which the next post's date is looked for, in bytes.
+DATE_REACH = 300
+ENCODINGS = ("utf-8", "cp1252", "latin-1")
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One post: its date as written, or None, and its repaired text."""
+
+    date: str | None
+    text: str
+
+
+def read_posts(data: bytes, counts: Counter[str]) -> Iterator[Post]:
+    """Yield every post of a blog file, in the file's order, and count each repair by kind.
+
+    A post runs from `<post>` to the next `</post>`. If another `<post>` comes first, or none, it was never
+    closed and ends before the next post's date, the next `<post>`, or the end of the file.
+
+    Args:
+        data: the file's bytes.
+        counts: gets added `documents_<encoding>`, `repaired_*` and `bytes_outside_posts`.
+    """
+    end = 0
+    opening = data.find(OPEN_POST)
+    closing = 0
+    while opening >= 0:
+        start = opening + len(OPEN_POST)
+        between = data[end:opening]
+        dates = DATE.findall(between)
+        _count_stray(between, counts)
+        opening = data.find(OPEN_POST, start)
+        if 0 <= closing < start:
+            closing = data.find(CLOSE_POST, start)
+        if closing >= 0 and (opening < 0 or closing < opening):
+            stop, end = closing, closing + len(CLOSE_POST)
+        else:
+            counts["repaired_unclosed_posts"] += 1
+            stop = end = _end_of_unclosed(data, start, len(data) if opening < 0 else opening)
+        if not dates:
+            counts["repaired_missing_dates"] += 1
+        date = _decode(dates[-1], Counter()).strip() if dates else None
+        yield Post(date, repair_bytes(data[start:stop], counts))
+    _count_stray(data[end:], counts)
+
+
+def is_well_formed(data: bytes) -> tuple[bool, int]:
+    """Whether a strict XML parser accepts a file, and how many posts it reaches before its first error.
+
+    Only counted, to say what strictness would have cost; nothing is kept or dropped by it.
+    """
+    reached = 0
+
+    def count_posts(name: str) -> None:
+        nonlocal reached
+        reached += name == "post"
+
+    parser = expat.ParserCreate()
+    parser.EndElementHandler = count_posts
+    try:
+        parser.Parse(data, True)
+    except expat.ExpatError:
+        return False, reached
+    return True, reached
+
+
+def is_utf8(data: bytes) -> bool:
+    """Whether bytes are UTF-8 throughout."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _end_of_unclosed(data: bytes, start: int, limit: int) -> int:
+    """Where a post ends that was never closed: before the date or the root's end that `limit` follows."""
+    from_here = max(start, limit - DATE_REACH)
+    tail = data[from_here:limit]
+    match = DATE_AT_END.search(tail) or ROOT_AT_END.search(tail)
+    return from_here + match.start() if match else limit
+
+
+def _count_stray(between: bytes, counts: Counter[str]) -> None:
+    """Count what stands outside of posts and is neither date nor root nor white space."""
+    stray = ROOT.sub(b"", DATE.sub(b"", between)).strip()
+    if stray:
+        counts["bytes_outside_posts"] += len(stray)
+
+
+def _decode(data: bytes, counts: Counter[str]) -> str:
+    """UTF-8 where it decodes, else Windows-1252, else Latin-1, which takes any byte."""
+    for encoding in ENCODINGS:
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        counts[f"documents_{encoding.replace('-', '')}"] += 1
+        return text
+    raise AssertionError("Latin-1 decodes every byte")
+
+
+def repair_text(text: str, counts: Counter[str]) -> str:
+    """Unescape entities once, take control characters out, unify line ends, strip white space at the ends."""
+    if "&" in text:
+        unescaped = ENTITY.sub(_unescape, text)
+        counts["repaired_entities"] += unescaped != text
+        text = unescaped
+    if CONTROL.search(text):
+        counts["repaired_control_characters"] += 1
+        text = CONTROL.sub(_blank_or_nothing, text)
+    if "\r" in text:
+        counts["repaired_line_ends"] += 1
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.strip()
+
+
+def repair_bytes(data: bytes, counts: Counter[str]) -> str:
+    """Decode one document's bytes and repair its text; each repair is counted once a document."""
+    return repair_text(_decode(data, counts), counts)
+
+
+def _unescape(match: re.Match[str]) -> str:
+    name = match[1]
+    # Exact names only: `html.unescape` would also take the longest known beginning, `&notify;` as `¬ify;`.
+    return unescape(match[0]) if name.startswith("#") else html5.get(f"{name};", match[0])
+
+
+def _blank_or_nothing(match: re.Match[str]) -> str:
+    return " " if match[0].isspace() else ""

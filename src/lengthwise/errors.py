@@ -1,0 +1,21 @@
+"""What can be wrong from outside. Everything else that is raised is a bug of ours.
+
+Each message is one line: the dotted key or the file, the value, what was expected, what to do.
+A stage prints it and exits with status 2.
+"""
+
+
+class LengthwiseError(Exception):
+    """Base of all errors that the user can mend."""
+
+
+class ParamsError(LengthwiseError):
+    """A key of `params.yaml` is unknown, missing, of the wrong type, out of range, or at odds with another."""
+
+
+class CorpusError(LengthwiseError):
+    """The corpus cannot be read as one: a broken archive, a foreign member, an author without a class."""
+
+
+class FormatError(LengthwiseError):
+    """A file that an earlier stage wrote is absent, of another version, or damaged."""

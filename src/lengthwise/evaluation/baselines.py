@@ -1,0 +1,117 @@
+"""What a recurrent network has to beat, on the same split, levels and tokens.
+
+majority   the class frequencies of the training split, whatever the text
+linear     multinomial logistic regression: on word counts for sequences, on TF-IDF for documents and authors
+"""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import csr_matrix
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_extraction.text import TfidfTransformer
+from sklearn.linear_model import LogisticRegression
+
+from lengthwise.evaluation.levels import Items, Level, items_of
+from lengthwise.evaluation.metrics import Bootstrap
+from lengthwise.evaluation.tables import headline, level_figures, write_level_tables
+from lengthwise.files import replacing_folder
+from lengthwise.labels import joint_class_names
+from lengthwise.progress import Progress
+from lengthwise.shards.reader import Sequences, read_index, read_split
+
+MODELS = ("majority", "linear")
+
+
+@dataclass(frozen=True)
+class LinearOptions:
+    """Of scikit-learn's logistic regression.
+
+    Attributes:
+        inverse_regularization: its `C`.
+        max_iterations: of L-BFGS.
+    """
+
+    inverse_regularization: float
+    max_iterations: int
+
+
+def evaluate_baselines(
+    shards: Path, tables: Path, options: LinearOptions, bootstrap: Bootstrap
+) -> dict[str, dict[str, float]]:
+    """Fit both models at every level on the training split and score the test split.
+
+    Args:
+        shards: the folder of shards.
+        tables: a folder that gets, per model, a folder with `levels.csv` and `confusion_<level>.csv`.
+        options: of the linear model.
+        bootstrap: how intervals are made.
+
+    Returns:
+        The headline figures of each model.
+
+    Raises:
+        FormatError: the shards are absent or damaged.
+    """
+    index = read_index(shards)
+    training, test = read_split(shards, index, "train"), read_split(shards, index, "test")
+    classes = len(joint_class_names(index.factors))
+    levels: dict[str, list[Level]] = {model: [] for model in MODELS}
+    item_pairs = list(zip(items_of(training, index.unit), items_of(test, index.unit), strict=True))
+    with Progress("baselines", len(item_pairs), "levels") as progress:
+        for known, asked in item_pairs:
+            levels["majority"].append(_as_level(asked, majority(known, len(asked.labels), classes)))
+            counts = count_tokens(training, known, index.vocabulary_size)
+            queries = count_tokens(test, asked, index.vocabulary_size)
+            if known.name != index.unit or index.unit != "sentence":
+                weighting = TfidfTransformer(sublinear_tf=True).fit(counts)
+                counts, queries = weighting.transform(counts), weighting.transform(queries)
+            scores = linear(counts, known.labels, queries, classes, options)
+            levels["linear"].append(_as_level(asked, scores))
+            progress.update(1, known.name)
+    headlines = {}
+    with replacing_folder(tables) as out:
+        for model, scored in levels.items():
+            figures = level_figures(model, scored, index.factors, bootstrap)
+            (out / model).mkdir()
+            write_level_tables(out / model, figures, scored, index.factors)
+            headlines[model] = headline(figures)
+    return headlines
+
+
+def majority(known: Items, queries: int, classes: int) -> np.ndarray:
+    """The log-frequencies of the training items' classes, one added to each count: float64 (queries, C)."""
+    counts = np.bincount(known.labels, minlength=classes) + 1
+    return np.tile(np.log(counts / counts.sum()), (queries, 1))
+
+
+def linear(
+    counts: csr_matrix, labels: np.ndarray, queries: csr_matrix, classes: int, options: LinearOptions
+) -> np.ndarray:
+    """Logistic regression: log-probabilities of the queries, float64 (Q, C).
+
+    A class without a training item gets a probability of zero, to double precision.
+    """
+    model = LogisticRegression(C=options.inverse_regularization, max_iter=options.max_iterations)
+    with warnings.catch_warnings():
+        # The number of iterations is a parameter; the figures say what it was good for.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(counts, labels)
+    scores = np.full((queries.shape[0], classes), np.log(np.finfo(float).tiny))
+    scores[:, model.classes_] = model.predict_log_proba(queries)
+    return scores
+
+
+def count_tokens(sequences: Sequences, items: Items, vocabulary_size: int) -> csr_matrix:
+    """How often each token occurs in each item: float64 (N, V), sparse."""
+    rows = np.repeat(items.group, sequences.lengths)
+    shape = (len(items.labels), vocabulary_size)
+    matrix = csr_matrix((np.ones(len(rows)), (rows, sequences.tokens)), shape)
+    matrix.sum_duplicates()
+    return matrix
+
+
+def _as_level(items: Items, log_probabilities: np.ndarray) -> Level:
+    return Level(items.name, log_probabilities, items.labels, items.author)

@@ -1,0 +1,71 @@
+"""The stage evaluate: a trained network on the test split, in figures and tables."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lengthwise.evaluation.levels import items_of, pool
+from lengthwise.evaluation.metrics import Bootstrap
+from lengthwise.evaluation.predict import Predictions, predict_split
+from lengthwise.evaluation.tables import headline, level_figures, write_level_tables
+from lengthwise.files import replacing_file, replacing_folder
+from lengthwise.models.network import load_network
+from lengthwise.shards.reader import Sequences, read_index, read_split
+
+
+def evaluate(shards: Path, model: Path, predictions: Path, tables: Path, bootstrap: Bootstrap) -> dict[str, float]:
+    """Score the test split once and write what came out.
+
+    Args:
+        shards: the folder of shards.
+        model: the folder of the saved network.
+        predictions: a Parquet file for each sequence's prediction, in the corpus's order.
+        tables: a folder for `levels.csv`, `confusion_<level>.csv`, `by_length.csv` and `by_step.csv`.
+        bootstrap: how intervals are made.
+
+    Returns:
+        The headline figures, and the accuracy over all predictions, the article's figure for its second model.
+
+    Raises:
+        FormatError: the shards or the network are absent or damaged.
+    """
+    index = read_index(shards)
+    test = read_split(shards, index, "test")
+    network = load_network(model)
+    made = predict_split(network, test)
+    levels = [pool(items, made.log_probabilities) for items in items_of(test, index.unit)]
+    figures = level_figures(network.config.task, levels, index.factors, bootstrap)
+    with replacing_folder(tables) as out:
+        write_level_tables(out, figures, levels, index.factors)
+        _by_length(test, made).to_csv(out / "by_length.csv", index=False)
+        _by_step(made).to_csv(out / "by_step.csv", index=False)
+    _write_predictions(predictions, test, made)
+    return {**headline(figures), "step_accuracy": float(made.step_right.sum() / made.step_count.sum())}
+
+
+def _by_length(test: Sequences, made: Predictions) -> pd.DataFrame:
+    right = made.log_probabilities.argmax(axis=1) == test.label
+    frame = pd.DataFrame({"length": test.lengths, "accuracy": right.astype(float)})
+    return frame.groupby("length")["accuracy"].agg(count="count", accuracy="mean").reset_index()
+
+
+def _by_step(made: Predictions) -> pd.DataFrame:
+    step = np.flatnonzero(made.step_count)
+    accuracy = made.step_right[step] / made.step_count[step]
+    return pd.DataFrame({"step": step + 1, "count": made.step_count[step], "accuracy": accuracy})
+
+
+def _write_predictions(path: Path, test: Sequences, made: Predictions) -> None:
+    order = np.argsort(test.sequence)
+    columns = {
+        "sequence": test.sequence[order],
+        "document": test.document[order],
+        "author": test.author[order],
+        "label": test.label[order],
+        **{f"log_probability_{number}": column[order] for number, column in enumerate(made.log_probabilities.T)},
+    }
+    with replacing_file(path) as beside:
+        pq.write_table(pa.table(columns), beside, compression="zstd", row_group_size=max(1, len(order)))

@@ -1,0 +1,83 @@
+"""Predictions at three levels: per sequence, and pooled over a document's and an author's sequences.
+
+A pooled prediction is the mean of the log-probabilities, made a distribution again: what the members say jointly,
+each counting once.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import log_softmax
+
+from lengthwise.shards.reader import Sequences
+
+# From the finest to the coarsest; the first that is used is the shards' unit.
+LEVELS = ("sentence", "document", "author")
+
+
+@dataclass(frozen=True)
+class Level:
+    """The predictions for the N items of a level.
+
+    Attributes:
+        name: of `LEVELS`.
+        log_probabilities: float64 (N, C), of the joint classes.
+        labels: int64 (N,), the joint class that is right.
+        author: int64 (N,), the author of each item.
+    """
+
+    name: str
+    log_probabilities: np.ndarray
+    labels: np.ndarray
+    author: np.ndarray
+
+
+@dataclass(frozen=True)
+class Items:
+    """What the items of a level are, without any prediction.
+
+    Attributes:
+        name: of `LEVELS`.
+        group: int64 (S,), the item that each sequence belongs to.
+        labels: int64 (N,).
+        author: int64 (N,).
+    """
+
+    name: str
+    group: np.ndarray
+    labels: np.ndarray
+    author: np.ndarray
+
+
+def items_of(sequences: Sequences, unit: str) -> list[Items]:
+    """The items of each level, from the shards' unit upwards; items in the corpus's order.
+
+    Args:
+        sequences: of one split.
+        unit: the shards' unit.
+    """
+    keys = {"sentence": sequences.sequence, "document": sequences.document, "author": sequences.author}
+    items = []
+    for name in LEVELS[LEVELS.index(unit) :]:
+        # At the shards' own level each sequence is an item, also a piece of a long document.
+        key = sequences.sequence if name == unit else keys[name]
+        _, first, group = np.unique(key, return_index=True, return_inverse=True)
+        labels, author = sequences.label[first], sequences.author[first]
+        items.append(Items(name, group, labels.astype(np.int64), author.astype(np.int64)))
+    return items
+
+
+def pool(items: Items, log_probabilities: np.ndarray) -> Level:
+    """Pool the predictions for sequences to those for items.
+
+    Args:
+        items: of the level.
+        log_probabilities: float (S, C), of the sequences.
+    """
+    count = len(items.labels)
+    sums = np.stack(
+        [np.bincount(items.group, column, minlength=count) for column in log_probabilities.T.astype(np.float64)],
+        1,
+    )
+    sizes = np.bincount(items.group, minlength=count)[:, None]
+    return Level(items.name, log_softmax(sums / sizes, axis=1), items.labels, items.author)

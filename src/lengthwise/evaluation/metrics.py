@@ -1,0 +1,91 @@
+"""Accuracy, likelihood, F1 and recall as sums over authors, so that resampling authors gives their intervals.
+
+Sentences of one author are alike: an interval that took them for independent would be far too narrow. So the authors
+are resampled, with all that they wrote (the cluster bootstrap; Efron and Tibshirani, 1993).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from lengthwise.evaluation.levels import Level
+from lengthwise.labels import LabelFactor, factor_codes, factor_probabilities, joint_class_names
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """How intervals are made.
+
+    Attributes:
+        samples: resamples of the authors.
+        confidence: probability that an interval stands for: its ends are that far from the tails.
+        seed: of the resampling.
+    """
+
+    samples: int
+    confidence: float
+    seed: int
+
+    def weights(self, authors: int) -> np.ndarray:
+        """How often each author is in each resample: float64 (samples, authors)."""
+        rng = np.random.default_rng(self.seed)
+        return rng.multinomial(authors, np.full(authors, 1 / authors), self.samples).astype(np.float64)
+
+
+def figures_of_level(level: Level, factors: Sequence[LabelFactor], bootstrap: Bootstrap) -> pd.DataFrame:
+    """All figures of a level, each with its interval.
+
+    Returns:
+        Columns metric, value, low, high. The metrics: `accuracy` of the joint class, `<factor>_accuracy`, `nll` in
+        nats, `macro_f1`, and `recall <class>`; a class that does not occur has no recall and is not in the mean.
+    """
+    names = joint_class_names(factors)
+    sums, confusion = _author_sums(level, factors, len(names))
+    present = np.bincount(level.labels, minlength=len(names)) > 0
+    once = np.ones((1, len(sums)))
+    value = _figures(once, sums, confusion, present)[0]
+    resampled = _figures(bootstrap.weights(len(sums)), sums, confusion, present)
+    tail = (1 - bootstrap.confidence) / 2
+    # A resample may lack a rare class altogether; its recall is then unknown, not zero.
+    low, high = np.nanquantile(resampled, [tail, 1 - tail], axis=0)
+    metrics = [
+        "accuracy",
+        *(f"{factor.name}_accuracy" for factor in factors),
+        "nll",
+        "macro_f1",
+        *(f"recall {name}" for name, is_present in zip(names, present, strict=True) if is_present),
+    ]
+    return pd.DataFrame({"metric": metrics, "value": value, "low": low, "high": high})
+
+
+def _author_sums(level: Level, factors: Sequence[LabelFactor], classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sums over each author's items: (A, 3 + factors) of count, right, right per factor, nats; and (A, C, C)."""
+    _, author = np.unique(level.author, return_inverse=True)
+    predicted = level.log_probabilities.argmax(axis=1)
+    probabilities = factor_probabilities(np.exp(level.log_probabilities), factors)
+    truths = factor_codes(level.labels, factors)
+    columns = [
+        np.ones(len(author)),
+        predicted == level.labels,
+        *(joint.argmax(axis=1) == truth for joint, truth in zip(probabilities, truths, strict=True)),
+        -level.log_probabilities[np.arange(len(author)), level.labels],
+    ]
+    sums = np.stack([np.bincount(author, column) for column in columns], axis=1)
+    cells = (author * classes + level.labels) * classes + predicted
+    confusion = np.bincount(cells, minlength=len(sums) * classes**2).reshape(len(sums), classes, classes)
+    return sums, confusion.astype(np.float64)
+
+
+def _figures(weights: np.ndarray, sums: np.ndarray, confusion: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """The figures of each weighting of the authors: (W, metrics)."""
+    totals = weights @ sums
+    means = totals[:, 1:] / totals[:, :1]
+    cells = (weights @ confusion.reshape(len(sums), -1)).reshape(-1, *confusion.shape[1:])
+    right = np.diagonal(cells, axis1=1, axis2=2)[:, present]
+    actual, predicted = cells.sum(axis=2)[:, present], cells.sum(axis=1)[:, present]
+    with np.errstate(invalid="ignore"):
+        recall = right / actual
+        f1 = np.where(actual + predicted > 0, 2 * right / (actual + predicted), np.nan)
+    return np.concatenate([means, np.nanmean(f1, axis=1, keepdims=True), recall], axis=1)

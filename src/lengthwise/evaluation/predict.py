@@ -1,0 +1,61 @@
+"""A network's predictions for all sequences of a split, each scored exactly once."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from lengthwise.batching.collate import collate
+from lengthwise.batching.plan import batches_in_order
+from lengthwise.models.network import Network
+from lengthwise.models.tasks import TASKS
+from lengthwise.progress import Progress
+from lengthwise.shards.reader import Sequences
+from lengthwise.training.step import SIGNATURE
+
+ROWS = 1024
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a network says of S sequences.
+
+    Attributes:
+        log_probabilities: float32 (S, C), at each sequence's last step, in the sequences' order.
+        step_right: int64 (T,), right predictions at each time step; the classifier makes one at the last step only.
+        step_count: int64 (T,), predictions at each time step.
+    """
+
+    log_probabilities: np.ndarray
+    step_right: np.ndarray
+    step_count: np.ndarray
+
+
+def predict_split(network: Network, sequences: Sequences) -> Predictions:
+    """Predict in the order of length, where padding is least."""
+    lengths = sequences.lengths
+    plan = batches_in_order(lengths, np.argsort(lengths, kind="stable"), ROWS)
+    longest = int(lengths.max(initial=0))
+    predictions = Predictions(
+        np.empty((len(lengths), network.config.classes), np.float32),
+        np.zeros(longest, int),
+        np.zeros(longest, int),
+    )
+    forward = tf.function(
+        lambda tokens, positions: tf.nn.log_softmax(network(tokens, positions)), input_signature=SIGNATURE[:2]
+    )
+    name = f"evaluate {network.config.task}"
+    with Progress(name, int(lengths.sum()), "tokens") as progress:
+        for number, tokens in enumerate(plan.steps.tolist()):
+            batch = collate(plan, number, sequences)
+            targets = TASKS[network.config.task](batch)
+            scores = forward(batch.tokens, targets.positions).numpy()
+            step = targets.positions[:, 1]
+            right = scores.argmax(axis=1) == targets.labels
+            predictions.step_right[:] += np.bincount(step[right], minlength=longest)
+            predictions.step_count[:] += np.bincount(step, minlength=longest)
+            # A sequence's predictions stand together, the one at its last step last.
+            last = np.flatnonzero(np.diff(targets.segments, append=-1))
+            predictions.log_probabilities[batch.sequences] = scores[last]
+            progress.update(tokens)
+    return predictions

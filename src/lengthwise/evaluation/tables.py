@@ -1,0 +1,46 @@
+"""The tables that an evaluation leaves: the same for a network and for a baseline."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lengthwise.evaluation.levels import Level
+from lengthwise.evaluation.metrics import Bootstrap, figures_of_level
+from lengthwise.labels import LabelFactor, joint_class_names
+
+COLUMNS = ("model", "level", "metric", "value", "low", "high")
+
+
+def level_figures(
+    model: str, levels: Sequence[Level], factors: Sequence[LabelFactor], bootstrap: Bootstrap
+) -> pd.DataFrame:
+    """The figures of all levels, with the columns `COLUMNS`."""
+    tables = [figures_of_level(level, factors, bootstrap).assign(level=level.name) for level in levels]
+    return pd.concat(tables).assign(model=model)[list(COLUMNS)]
+
+
+def write_level_tables(
+    out: Path, figures: pd.DataFrame, levels: Sequence[Level], factors: Sequence[LabelFactor]
+) -> None:
+    """Write `levels.csv` and one `confusion_<level>.csv` each."""
+    figures.to_csv(out / "levels.csv", index=False)
+    for level in levels:
+        confusion_table(level, factors).to_csv(out / f"confusion_{level.name}.csv", index=False)
+
+
+def confusion_table(level: Level, factors: Sequence[LabelFactor]) -> pd.DataFrame:
+    """How often each class was taken for each: columns actual, predicted, count; all pairs."""
+    names = joint_class_names(factors)
+    predicted = level.log_probabilities.argmax(axis=1)
+    counts = np.bincount(level.labels * len(names) + predicted, minlength=len(names) ** 2)
+    pairs = [(actual, guess) for actual in names for guess in names]
+    return pd.DataFrame(pairs, columns=["actual", "predicted"]).assign(count=counts)
+
+
+def headline(figures: pd.DataFrame) -> dict[str, float]:
+    """The few figures that a table of experiments shows: per level the accuracies and the likelihood."""
+    chosen = figures[figures["metric"].str.endswith("accuracy") | (figures["metric"] == "nll")]
+    names = chosen["level"] + "_" + chosen["metric"]
+    return dict(zip(names.tolist(), chosen["value"].tolist(), strict=True))

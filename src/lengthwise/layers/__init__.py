@@ -1,0 +1,1 @@
+"""Keras layers for sequences of different lengths."""

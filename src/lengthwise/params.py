@@ -1,0 +1,236 @@
+"""`params.yaml` as one frozen, strict model per section: what is not declared here is refused.
+
+No key has a default here: the defaults are the values in `params.yaml`, beside their comments.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from lengthwise.batching.registry import STRATEGIES
+from lengthwise.compat import first_conflict
+from lengthwise.errors import ParamsError
+
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+def _number_from_text(value: object) -> object:
+    """YAML 1.1 reads a hand-written `1e-3` as text: take it as the number that it means."""
+    return float(value) if isinstance(value, str) and NUMBER.fullmatch(value) else value
+
+
+def _known_strategy(name: str) -> str:
+    if name not in STRATEGIES:
+        raise ValueError("unknown")
+    return name
+
+
+Number = Annotated[float, BeforeValidator(_number_from_text), Field(allow_inf_nan=False)]
+Strategy = Annotated[str, AfterValidator(_known_strategy), Field(json_schema_extra={"enum": sorted(STRATEGIES)})]
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Age = Annotated[int, Field(ge=0, le=150)]
+
+
+class Section(BaseModel):
+    """What all sections share: frozen, strict about types, closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+class IngestParams(Section):
+    """Where the corpus is and how its file names become label factors."""
+
+    source: Annotated[str, Field(min_length=1)]
+    age_brackets: Annotated[dict[str, Annotated[list[Age], Field(min_length=2, max_length=2)]], Field(min_length=2)]
+    max_member_mb: Annotated[int, Field(ge=1, le=4096)]
+
+
+class TokensParams(Section):
+    """How text becomes sentences of tokens."""
+
+    language: Annotated[str, Field(min_length=2)]
+    sentences: Annotated[str, Field(min_length=1)]
+    straighten_quotes: bool
+    collapse_repeats: bool
+    replace_links: bool
+
+
+class SplitParams(Section):
+    """What is kept together, and how much of it is held out."""
+
+    by: Literal["author", "document", "sentence"]
+    validation: Annotated[Number, Field(ge=0.0, lt=1.0)]
+    test: Annotated[Number, Field(gt=0.0, lt=1.0)]
+    seed: Seed
+
+
+class VocabularyParams(Section):
+    """How many tokens the models know."""
+
+    size: Annotated[int, Field(ge=3, le=10_000_000)]
+
+
+class ShardsParams(Section):
+    """What a sequence is, and which lengths are kept."""
+
+    unit: Literal["sentence", "document", "author"]
+    min_length: Annotated[int, Field(ge=1)]
+    max_length: Annotated[int, Field(ge=1)] | None
+    too_long: Literal["drop", "truncate", "split"]
+    rows_per_shard: Annotated[int, Field(ge=1)]
+
+
+class BatchingParams(Section):
+    """How sequences come together in a batch."""
+
+    strategy: Strategy
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000)]
+    buckets: Annotated[int, Field(ge=1, le=100_000)]
+
+
+class ModelParams(Section):
+    """The recurrent network that both tasks share."""
+
+    embedding: Annotated[int, Field(ge=1, le=65_536)]
+    units: Annotated[int, Field(ge=1, le=65_536)]
+    initial_state: Literal["learned", "zeros"]
+    dropout: Annotated[Number, Field(ge=0.0, lt=1.0)]
+
+
+class OptimizerParams(Section):
+    """Adam (Kingma and Ba, 2015)."""
+
+    learning_rate: Annotated[Number, Field(gt=0.0, le=10.0)]
+
+
+class TrainParams(Section):
+    """One training run."""
+
+    seed: Seed
+    epochs: Annotated[int, Field(ge=1, le=100_000)]
+    log_every: Annotated[int, Field(ge=1)]
+    batching: BatchingParams
+    model: ModelParams
+    optimizer: OptimizerParams
+
+
+class BaselinesParams(Section):
+    """The linear models that a recurrent network has to beat."""
+
+    inverse_regularization: Annotated[Number, Field(gt=0.0)]
+    max_iterations: Annotated[int, Field(ge=1)]
+
+
+class EvaluateParams(Section):
+    """How sure the figures are."""
+
+    bootstrap_samples: Annotated[int, Field(ge=10, le=1_000_000)]
+    confidence: Annotated[Number, Field(gt=0.0, lt=1.0)]
+    seed: Seed
+
+
+class Params(Section):
+    """The whole of `params.yaml`."""
+
+    ingest: IngestParams
+    tokens: TokensParams
+    split: SplitParams
+    vocabulary: VocabularyParams
+    shards: ShardsParams
+    train: TrainParams
+    baselines: BaselinesParams
+    evaluate: EvaluateParams
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """PyYAML lets the last of two equal keys win; we refuse both."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[object] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                line = key_node.start_mark.line + 1
+                raise ParamsError(f"key {key!r} stands twice, again in line {line}; keep one of them")
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+def load_params(path: Path) -> Params:
+    """Read and check all of a params file.
+
+    Raises:
+        ParamsError: one line with the dotted key, the value, what was expected and what to do.
+    """
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeyLoader)  # noqa: S506
+    except ParamsError as error:
+        raise ParamsError(f"{path}: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ParamsError(f"{path}: cannot be read ({error}); expected a YAML file") from error
+    except (yaml.YAMLError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise ParamsError(f"{path}: is not YAML ({reason}); mend the line that it names") from error
+    try:
+        params = Params.model_validate(content)
+    except ValidationError as error:
+        raise ParamsError(f"{path}: {_first_error(error)}") from None
+    if conflict := first_conflict(params.model_dump()):
+        raise ParamsError(f"{path}: {conflict}")
+    return params
+
+
+def _first_error(error: ValidationError) -> str:
+    """The first of a validation's errors as one line, and how many more there are."""
+    details = error.errors(include_url=False)
+    first = details[0]
+    place = tuple(part for part in first["loc"] if part not in ("int", "[key]"))
+    key = ".".join(str(part) for part in place) or "the file"
+    if first["type"] == "extra_forbidden":
+        siblings = ", ".join(sorted(_schema_at(place[:-1]).get("properties", {})))
+        message = f"{key}: is no key; expected one of {siblings}; remove or rename it"
+    elif first["type"] == "missing":
+        message = f"{key}: is missing; expected {expectation(place)}; add it"
+    else:
+        message = f"{key}: got {first['input']!r}; expected {expectation(place)}; change it"
+    more = len(details) - 1
+    return message + (f" (and {more} more)" if more else "")
+
+
+def _schema_at(place: tuple[int | str, ...]) -> dict[str, Any]:
+    """The JSON schema of the key at a dotted place."""
+    root = Params.model_json_schema()
+    schema: dict[str, Any] = root
+    for part in place:
+        if isinstance(part, int):
+            schema = schema.get("items", {})
+        else:
+            schema = schema.get("properties", {}).get(part, schema.get("additionalProperties", {}))
+        if "$ref" in schema:
+            schema = root["$defs"][schema["$ref"].rsplit("/", 1)[1]]
+    return schema
+
+
+def expectation(place: tuple[int | str, ...]) -> str:
+    """What may stand at a place of `params.yaml`, in words, from the models above."""
+    return _describe(_schema_at(place))
+
+
+def _describe(schema: Mapping[str, Any]) -> str:
+    if "anyOf" in schema:
+        return " or ".join(_describe(option) for option in schema["anyOf"])
+    if "enum" in schema:
+        return f"one of {', '.join(map(str, schema['enum']))}"
+    kind = str(schema.get("type", "value"))
+    if kind == "array":
+        return f"a list of {schema.get('minItems', 'some')}, each {_describe(schema['items'])}"
+    if kind == "object":
+        return "a section of keys" if "properties" in schema else "a map of names"
+    words = {"integer": "an integer", "number": "a number", "string": "text", "boolean": "true or false"}
+    bounds = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
+    limits = [f"{word} {schema[bound]}" for bound, word in bounds.items() if bound in schema]
+    return " ".join([words.get(kind, kind), *limits])

@@ -1,0 +1,1 @@
+"""From sentences of tokens to shards of encoded sequences, sorted by length."""

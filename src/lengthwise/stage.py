@@ -1,0 +1,95 @@
+"""What every script in `stages/` does around its one library call."""
+
+import argparse
+import inspect
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lengthwise.errors import LengthwiseError
+from lengthwise.files import write_metrics
+from lengthwise.params import load_params
+
+PARAMS_FILE = Path("params.yaml")
+USER_ERROR = 2
+MEBIBYTE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a stage has to report.
+
+    Attributes:
+        metrics: reproducible to the bit, into the stage's metrics file.
+        timing: rates of this run on this machine, into its timing file.
+    """
+
+    metrics: dict[str, float | int | str]
+    timing: dict[str, float | int | str] = field(default_factory=dict)
+
+
+def worker_count() -> int:
+    """Processes that a parallel stage uses: LENGTHWISE_WORKERS, or the processors this process may use.
+
+    It is no key of `params.yaml`, since no output depends on it.
+
+    Raises:
+        LengthwiseError: the variable is not a positive integer.
+    """
+    text = os.environ.get("LENGTHWISE_WORKERS", "")
+    if not text:
+        return len(os.sched_getaffinity(0))
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise LengthwiseError(f"LENGTHWISE_WORKERS: got {text!r}; expected a positive integer; change or unset it")
+    return int(text)
+
+
+def run_stage(main: Callable[..., Figures], *sections: str) -> None:
+    """Run a stage script: parse its paths, check all params, call `main`, write metrics and timing.
+
+    The params are checked before anything heavy is imported or any data is read, so a wrong key costs
+    less than a second: a `main` that needs TensorFlow imports it inside.
+
+    Args:
+        main: takes one params section per name in `sections`, then keyword arguments, each a positional
+            argument of the command line: a `Path`, or a `str` as its annotation says. Two more follow on
+            the command line: the metrics file and the timing file.
+        sections: sections of `params.yaml`, the stage's own first.
+    """
+    # TensorFlow reports at every start that there is no GPU.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        arguments = _parse_arguments(main, sections)
+        params = load_params(PARAMS_FILE)
+        metrics_file, timing_file = arguments.pop("metrics"), arguments.pop("timing")
+        started = time.monotonic()
+        figures = main(*(getattr(params, section) for section in sections), **arguments)
+        seconds = time.monotonic() - started
+        write_metrics(metrics_file, figures.metrics)
+        write_metrics(timing_file, {"seconds": round(seconds, 2), "peak_memory_mb": peak_memory_mb(), **figures.timing})
+    except LengthwiseError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(USER_ERROR)
+
+
+def _parse_arguments(main: Callable[..., Figures], sections: tuple[str, ...]) -> dict[str, Any]:
+    signature = list(inspect.signature(main).parameters.values())
+    parser = argparse.ArgumentParser(
+        description=inspect.getdoc(inspect.getmodule(main)),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    for parameter in signature[len(sections) :]:
+        parser.add_argument(parameter.name, type=parameter.annotation, metavar=parameter.name.upper())
+    parser.add_argument("metrics", type=Path, metavar="METRICS", help="JSON file for the stage's metrics")
+    parser.add_argument("timing", type=Path, metavar="TIMING", help="JSON file for times, rates and memory")
+    return vars(parser.parse_args())
+
+
+def peak_memory_mb(of: int = resource.RUSAGE_SELF) -> int:
+    """Peak resident memory in MiB of this process, or with `RUSAGE_CHILDREN` of the largest that it waited for."""
+    return resource.getrusage(of).ru_maxrss * 1024 // MEBIBYTE

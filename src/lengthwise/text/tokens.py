@@ -1,0 +1,74 @@
+"""The stage tokens: documents to a lexicon and to sentences of its ids."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from lengthwise.corpus.documents import open_documents
+from lengthwise.files import replacing_folder
+from lengthwise.parallel import Workers
+from lengthwise.text import by_pipeline, by_rule
+from lengthwise.text.normalization import Normalization
+from lengthwise.text.store import TokenStore, slice_path, write_index, write_lexicon
+
+SENTENCIZER = "sentencizer"
+
+
+@dataclass(frozen=True)
+class TokenizerOptions:
+    """How text becomes tokens.
+
+    Attributes:
+        language: spaCy's code; a named pipeline brings its own language.
+        sentences: `sentencizer`, or the name of an installed spaCy pipeline.
+        normalization: clean-ups before tokenization.
+        replace_links: whether `urlLink` becomes `<url>`.
+    """
+
+    language: str
+    sentences: str
+    normalization: Normalization
+    replace_links: bool
+
+
+def tokenize(documents: Path, folder: Path, options: TokenizerOptions, worker_count: int) -> dict[str, int]:
+    """Tokenize all documents; the bytes written do not depend on the number of workers.
+
+    Lower case; number-like tokens become `<#>`; white space is dropped: as the source article has it.
+
+    Args:
+        documents: a table of documents.
+        folder: where the tokens go (see `lengthwise.text.store`).
+        options: how.
+        worker_count: processes to use.
+
+    Returns:
+        Counts of documents, sentences, tokens and distinct tokens.
+
+    Raises:
+        FormatError: the table of documents is absent or of another version.
+        ParamsError: spaCy does not know the language, or the pipeline is not installed.
+    """
+    file = open_documents(documents)
+    slices, rows = file.num_row_groups, file.metadata.num_rows
+    with replacing_folder(folder) as out, tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        slice_path(out, 0).parent.mkdir()
+        common = (documents, Path(scratch), out)
+        workers = min(worker_count, slices)
+        if options.sentences == SENTENCIZER:
+            rule = by_rule.RuleConfig(*common, options.language, options.normalization, options.replace_links)
+            with Workers(workers, by_rule.start_worker, rule) as pool:
+                lexicon = by_rule.tokenize_by_rule(rule, slices, pool)
+        else:
+            named = by_pipeline.PipelineConfig(*common, options.sentences, options.normalization, options.replace_links)
+            with Workers(workers, by_pipeline.start_worker, named) as pool:
+                lexicon = by_pipeline.tokenize_by_pipeline(named, slices, pool)
+        write_lexicon(out, lexicon)
+        write_index(out, slices)
+    store = TokenStore(folder)
+    return {
+        "documents": rows,
+        "distinct_tokens": len(lexicon),
+        "sentences": store.sentences,
+        "tokens": store.tokens,
+    }

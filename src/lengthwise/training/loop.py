@@ -1,0 +1,220 @@
+"""The stage train: epochs over plans, curves, a saved network."""
+
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from lengthwise.batching.collate import collate
+from lengthwise.batching.plan import Plan, batches_in_order, epoch_rng
+from lengthwise.batching.registry import STRATEGIES, make_strategy
+from lengthwise.batching.stats import plan_stats
+from lengthwise.files import file_digest, replacing_folder
+from lengthwise.models.network import Network, NetworkConfig, save_network
+from lengthwise.progress import Progress
+from lengthwise.shards.reader import Sequences, read_index, read_split
+from lengthwise.shards.schema import INDEX_NAME, ShardIndex
+from lengthwise.training.resume import ResumeState, interruptions, run_digest
+from lengthwise.training.step import Steps, Sums
+
+if TYPE_CHECKING:
+    from lengthwise.params import TrainParams
+
+RESUME_FOLDER = Path(".lengthwise") / "resume"
+# Rows of a batch that only measures; they change no result.
+EVALUATION_ROWS = 1024
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a run reports: reproducible metrics, and rates of this machine."""
+
+    metrics: dict[str, float | int | str]
+    timing: dict[str, float | int | str]
+
+
+@dataclass
+class _Position:
+    """Where a run is: all of it that is no variable, and goes through JSON."""
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    sums: dict[str, float] = field(default_factory=lambda: asdict(Sums()))
+    window: dict[str, float] = field(default_factory=lambda: asdict(Sums()))
+    epoch_rows: list[dict[str, float]] = field(default_factory=list)
+    step_rows: list[dict[str, float]] = field(default_factory=list)
+
+
+def make_deterministic(seed: int) -> None:
+    """Seed everything and let TensorFlow take deterministic ops only, which switches XLA off."""
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+
+
+def train(shards: Path, model: Path, curves: Path, task: str, params: "TrainParams") -> TrainResult:
+    """Train a network for one of `TASKS` and save it.
+
+    A run that was killed goes on where it was, to the same bytes.
+
+    Args:
+        shards: the folder of shards.
+        model: the folder for the saved network.
+        curves: the folder for `epochs.csv`, `steps.csv` and `batching.csv`.
+        task: a name in `TASKS`.
+        params: the section `train`.
+
+    Raises:
+        FormatError: the shards are absent or damaged.
+    """
+    index = read_index(shards)
+    training = read_split(shards, index, "train")
+    validation = read_split(shards, index, "validation")
+    make_deterministic(params.seed)
+    network = Network(_network_config(index, task, params))
+    settings = {"task": task, **params.model_dump()}
+    state_of_run = run_digest(settings, file_digest(shards / INDEX_NAME))
+    run = _Run(network, training, validation, params, state_of_run)
+    run.complete()
+    save_network(network, model)
+    with replacing_folder(curves) as out:
+        pd.DataFrame(run.position.epoch_rows).to_csv(out / "epochs.csv", index=False)
+        pd.DataFrame(run.position.step_rows, columns=list(_STEP_COLUMNS)).to_csv(out / "steps.csv", index=False)
+        batching_table(training.lengths, params).to_csv(out / "batching.csv", index=False)
+    run.state.clear()
+    return run.result()
+
+
+def batching_table(lengths: np.ndarray, params: "TrainParams") -> pd.DataFrame:
+    """What an epoch costs under every strategy, with this run's settings: a row a strategy."""
+    rows = []
+    for name in sorted(STRATEGIES):
+        plan = make_strategy(name, params.batching.model_dump()).plan(lengths, epoch_rng(params.seed, 0))
+        rows.append({"strategy": name, **asdict(plan_stats(plan))})
+    return pd.DataFrame(rows)
+
+
+def _network_config(index: ShardIndex, task: str, params: "TrainParams") -> NetworkConfig:
+    factors = tuple(index.factors)
+    return NetworkConfig(task, index.vocabulary_size, factors, **params.model.model_dump())
+
+
+_STEP_COLUMNS = ("step", "loss", "accuracy")
+
+
+class _Run:
+    """A run in progress."""
+
+    def __init__(
+        self,
+        network: Network,
+        training: Sequences,
+        validation: Sequences,
+        params: "TrainParams",
+        digest: str,
+    ) -> None:
+        self._network, self._training, self._validation = network, training, validation
+        self._params = params
+        self._strategy = make_strategy(params.batching.strategy, params.batching.model_dump())
+        self._steps = Steps(network, params.optimizer.learning_rate)
+        variables = [*network.variables, *self._steps.optimizer.variables]
+        self.state = ResumeState(RESUME_FOLDER, digest, variables)
+        saved = self.state.restore()
+        self.position = _Position(**saved) if saved else _Position()
+        self._resumed_at = self.position.step
+        self._train_seconds = self._train_tokens = 0.0
+        self._first_plan = self._plan(0)
+
+    def complete(self) -> None:
+        """Train from where the run is to its end."""
+        params, position = self._params, self.position
+        tokens = int(self._training.offsets[-1])
+        done = position.epoch * tokens + int(self._plan(position.epoch).steps[: position.batch].sum())
+        if self._resumed_at:
+            print(f"train: goes on at step {self._resumed_at}", file=sys.stderr)
+        name = f"train {self._network.config.task}"
+        with interruptions() as received, Progress(name, tokens * params.epochs, "tokens", done) as progress:
+            while position.epoch < params.epochs:
+                self._epoch(progress, received)
+                self._end_epoch()
+
+    def result(self) -> TrainResult:
+        """The figures of a complete run."""
+        stats = plan_stats(self._first_plan)
+        last = self.position.epoch_rows[-1]
+        metrics: dict[str, float | int | str] = {
+            "parameters": sum(int(np.prod(v.shape)) for v in self._network.trainable_variables),
+            "steps": self.position.step,
+            **{name: value for name, value in asdict(stats).items() if name != "batches"},
+            **{name: value for name, value in last.items() if name != "epoch"},
+        }
+        seconds = max(self._train_seconds, 1e-9)
+        sequences = len(self._training) * self._train_tokens / int(self._training.offsets[-1])
+        timing: dict[str, float | int | str] = {
+            "resumed_at_step": self._resumed_at,
+            "sequences_per_second": round(sequences / seconds, 1),
+            "tokens_per_second": round(self._train_tokens / seconds, 1),
+            "traces": self._steps.traces,
+        }
+        return TrainResult(metrics, timing)
+
+    def _plan(self, epoch: int) -> Plan:
+        return self._strategy.plan(self._training.lengths, epoch_rng(self._params.seed, epoch))
+
+    def _epoch(self, progress: Progress, received: list[int]) -> None:
+        """The rest of the epoch that the run is in."""
+        position = self.position
+        plan = self._plan(position.epoch)
+        sums, window = Sums(**position.sums), Sums(**position.window)
+        batch_tokens = plan.steps
+        share = plan_stats(plan).padding_share
+        for number in range(position.batch, len(plan)):
+            started = time.monotonic()
+            figures = self._steps.train(collate(plan, number, self._training))
+            if position.step > self._resumed_at:  # The first step is traced and compiled.
+                self._train_seconds += time.monotonic() - started
+                self._train_tokens += int(batch_tokens[number])
+            sums.add(figures)
+            window.add(figures)
+            position.step += 1
+            position.batch = number + 1
+            if position.step % self._params.log_every == 0:
+                row = (position.step, window.mean_loss, window.accuracy)
+                position.step_rows.append(dict(zip(_STEP_COLUMNS, row, strict=True)))
+                window = Sums()
+            position.sums, position.window = asdict(sums), asdict(window)
+            note = f"epoch {position.epoch + 1}  loss {sums.mean_loss:.4f}  accuracy {sums.accuracy:.4f}"
+            progress.update(int(batch_tokens[number]), f"{note}  padding {share:.1%}")
+            if received:
+                self.state.save(asdict(position))
+                print(f"train: stopped at step {position.step}; run it again to go on", file=sys.stderr)
+                sys.exit(128 + received[0])
+            if self.state.due:
+                self.state.save(asdict(position))
+
+    def _end_epoch(self) -> None:
+        position = self.position
+        sums = Sums(**position.sums)
+        row = {"epoch": position.epoch + 1, "train_loss": sums.mean_loss, "train_accuracy": sums.accuracy}
+        if len(self._validation):
+            held_out = self._validate()
+            row |= {"validation_loss": held_out.mean_loss, "validation_accuracy": held_out.accuracy}
+        position.epoch_rows.append(row)
+        position.epoch, position.batch, position.sums = position.epoch + 1, 0, asdict(Sums())
+
+    def _validate(self) -> Sums:
+        """Loss and accuracy on the validation split, all of it once."""
+        lengths = self._validation.lengths
+        plan = batches_in_order(lengths, np.arange(len(lengths)), EVALUATION_ROWS)
+        sums = Sums()
+        with Progress("validation", int(lengths.sum()), "tokens") as progress:
+            for number, tokens in enumerate(plan.steps.tolist()):
+                sums.add(self._steps.evaluate(collate(plan, number, self._validation)))
+                progress.update(tokens)
+        return sums

@@ -1,0 +1,96 @@
+"""How a run that was killed goes on at the step where it was, to the same bytes.
+
+The state lies outside DVC, in a folder named by a digest of all that the run depends on: another run cannot pick it up.
+It is one file, written beside and renamed, and gone once the run is complete.
+"""
+
+import hashlib
+import json
+import signal
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import keras
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+import lengthwise
+from lengthwise.files import replacing_file
+
+SAVE_SECONDS = 10.0
+STATE_NAME = "state.safetensors"
+
+
+def run_digest(settings: Mapping[str, Any], data: str) -> str:
+    """A digest of a run's settings, its data's digest, and this library's code."""
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode() + data.encode())
+    root = Path(lengthwise.__file__).parent
+    for source in sorted(root.rglob("*.py")):
+        digest.update(str(source.relative_to(root)).encode() + source.read_bytes())
+    return digest.hexdigest()[:24]
+
+
+class ResumeState:
+    """Saves and restores variables and a JSON-able progress.
+
+    Args:
+        folder: where all runs keep their states.
+        digest: of this run (see `run_digest`).
+        variables: all that a step changes: weights, the optimizer's moments, the state of dropout.
+    """
+
+    def __init__(self, folder: Path, digest: str, variables: Sequence[keras.Variable]) -> None:
+        self._path = folder / digest / STATE_NAME
+        self._variables = variables
+        self._saved = time.monotonic()
+
+    def restore(self) -> dict[str, Any] | None:
+        """Set the variables to the saved state and return its progress; None where there is none to go on from."""
+        try:
+            with safe_open(self._path, framework="numpy") as file:
+                arrays = [file.get_tensor(str(number)) for number in range(len(self._variables))]
+                progress: dict[str, Any] = json.loads(file.metadata()["progress"])
+        except (OSError, SafetensorError):
+            return None
+        for variable, array in zip(self._variables, arrays, strict=True):
+            variable.assign(array)
+        return progress
+
+    def save(self, progress: Mapping[str, Any]) -> None:
+        """Save variables and progress."""
+        arrays = {str(number): np.asarray(variable.numpy()) for number, variable in enumerate(self._variables)}
+        with replacing_file(self._path) as beside:
+            save_file(arrays, beside, {"progress": json.dumps(progress)})
+        self._saved = time.monotonic()
+
+    @property
+    def due(self) -> bool:
+        """Whether the last save is long enough ago."""
+        return time.monotonic() - self._saved >= SAVE_SECONDS
+
+    def clear(self) -> None:
+        """Remove the state: the run is complete."""
+        self._path.unlink(missing_ok=True)
+        if self._path.parent.exists():
+            self._path.parent.rmdir()
+
+
+@contextmanager
+def interruptions() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM in a list instead of dying, so that a loop can stop between two steps."""
+    received: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

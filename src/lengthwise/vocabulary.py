@@ -1,0 +1,120 @@
+"""The vocabulary: the most frequent tokens of the training split, in a table that a person can read.
+
+    id  token  count
+    0   <PAD>  0
+    1   <UNK>  51234
+    2   .      40213
+
+`<PAD>` is 0 and `<UNK>` is 1. (In the source article `<UNK>` is 0 and also what short rows are filled with, so
+that a mask made from ids would delete words; our masks come from lengths all the same.)
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lengthwise.errors import FormatError
+from lengthwise.files import replacing_file
+from lengthwise.progress import Progress
+from lengthwise.splits import TRAIN, read_splits
+from lengthwise.text.store import TokenStore
+
+PAD, UNK = "<PAD>", "<UNK>"
+PAD_ID, UNK_ID = 0, 1
+HEADER = "id\ttoken\tcount"
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The tokens that models know, by id, and how often each was counted; `<UNK>` has all other tokens' count."""
+
+    tokens: tuple[str, ...]
+    counts: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def encoding(self, lexicon: list[str]) -> np.ndarray:
+        """From a lexicon's ids to this vocabulary's: int32 (len(lexicon),)."""
+        known = {token: number for number, token in enumerate(self.tokens) if number > UNK_ID}
+        return np.array([known.get(token, UNK_ID) for token in lexicon], np.int32)
+
+
+def count_vocabulary(lexicon: list[str], counts: np.ndarray, size: int) -> Vocabulary:
+    """The `size - 2` most frequent tokens, by falling count, ties by token.
+
+    Args:
+        lexicon: all tokens, in byte order.
+        counts: int64 (len(lexicon),), in the training split; a token that is not in it has no place here.
+        size: entries in all, `<PAD>` and `<UNK>` among them.
+    """
+    order = np.lexsort((np.arange(len(counts)), -counts))[: size - 2]
+    order = order[counts[order] > 0]
+    unknown = int(counts.sum() - counts[order].sum())
+    tokens = (PAD, UNK, *(lexicon[place] for place in order.tolist()))
+    return Vocabulary(tokens, (0, unknown, *counts[order].tolist()))
+
+
+def build_vocabulary(tokens: Path, split: Path, out: Path, size: int) -> dict[str, float | int]:
+    """The stage vocabulary: count the training split and write the table.
+
+    Returns:
+        Entries, distinct tokens and tokens of the training split, and the share of it that is unknown.
+
+    Raises:
+        FormatError: an input is absent or of another version.
+    """
+    store = TokenStore(tokens)
+    lexicon = store.lexicon()
+    counts = np.zeros(len(lexicon), np.int64)
+    with Progress("vocabulary", store.tokens, "tokens") as progress:
+        for sentences, splits in zip(store, read_splits(split), strict=True):
+            in_train = np.repeat(splits == TRAIN, np.diff(sentences.offsets))
+            counts += np.bincount(sentences.tokens[in_train], minlength=len(lexicon))
+            progress.update(len(sentences.tokens))
+    vocabulary = count_vocabulary(lexicon, counts, size)
+    write_vocabulary(out, vocabulary)
+    total = int(counts.sum())
+    return {
+        "entries": len(vocabulary),
+        "train_distinct_tokens": int((counts > 0).sum()),
+        "train_tokens": total,
+        "train_unknown_share": vocabulary.counts[UNK_ID] / total,
+    }
+
+
+def write_vocabulary(path: Path, vocabulary: Vocabulary) -> None:
+    """Write the table: tab-separated UTF-8 with a header. No token has white space in it."""
+    rows = zip(range(len(vocabulary)), vocabulary.tokens, vocabulary.counts, strict=True)
+    with replacing_file(path) as beside:
+        text = "\n".join([HEADER, *("\t".join(map(str, row)) for row in rows)])
+        beside.write_text(text + "\n", encoding="utf-8")
+
+
+def read_vocabulary(path: Path) -> Vocabulary:
+    """Read the table.
+
+    Raises:
+        FormatError: it is absent, or a line is not as the header says; the message names the line.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FormatError(f"{path}: cannot be read ({error}); run the stage vocabulary again") from error
+    if lines[0] != HEADER or lines[-1]:
+        raise FormatError(f"{path}: is no vocabulary; expected {HEADER!r} and whole lines; run the stage again")
+    rows = [line.split("\t") for line in lines[1:-1]]
+    for number, row in enumerate(rows):
+        if len(row) != 3 or row[0] != str(number) or not row[2].isdigit():
+            raise FormatError(f"{path} line {number + 2}: got {row!r}; expected id, token, count; run the stage again")
+    tokens = tuple(row[1] for row in rows)
+    if tokens[:2] != (PAD, UNK) or _has_copies(tokens):
+        raise FormatError(f"{path}: expected {PAD} and {UNK} first and no token twice; run the stage again")
+    return Vocabulary(tokens, tuple(int(row[2]) for row in rows))
+
+
+def _has_copies(tokens: Iterable[str]) -> bool:
+    listed = list(tokens)
+    return len(set(listed)) < len(listed)

@@ -1,0 +1,19 @@
+"""shards: encode sequences of the wanted lengths and write them sorted by length, split by split."""
+
+from pathlib import Path
+
+from lengthwise.params import ShardsParams
+from lengthwise.shards.lengths import LengthLimits
+from lengthwise.shards.writer import ShardInputs, build_shards
+from lengthwise.stage import Figures, run_stage
+
+
+def main(params: ShardsParams, documents: Path, tokens: Path, split: Path, vocabulary: Path, shards: Path) -> Figures:
+    """Write the folder `shards`."""
+    inputs = ShardInputs(documents, tokens, split, vocabulary)
+    limits = LengthLimits(params.min_length, params.max_length, params.too_long)
+    return Figures({**build_shards(inputs, shards, params.unit, limits, params.rows_per_shard)})
+
+
+if __name__ == "__main__":
+    run_stage(main, "shards")

@@ -1,0 +1,17 @@
+"""split: assign every sentence to train, validation or test, by a hash of its author, document or itself."""
+
+from pathlib import Path
+
+from lengthwise.params import SplitParams
+from lengthwise.splits import SplitShares, split_sentences
+from lengthwise.stage import Figures, run_stage
+
+
+def main(params: SplitParams, documents: Path, tokens: Path, split: Path) -> Figures:
+    """Write the file `split`."""
+    shares = SplitShares(params.validation, params.test, params.seed)
+    return Figures({**split_sentences(documents, tokens, split, params.by, shares)})
+
+
+if __name__ == "__main__":
+    run_stage(main, "split")

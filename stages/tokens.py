@@ -1,0 +1,27 @@
+"""tokens: split all documents into sentences of tokens with spaCy, once for every later choice."""
+
+import resource
+from pathlib import Path
+
+from lengthwise.params import TokensParams
+from lengthwise.stage import Figures, peak_memory_mb, run_stage, worker_count
+from lengthwise.text.normalization import Normalization
+from lengthwise.text.tokens import TokenizerOptions, tokenize
+
+
+def main(params: TokensParams, documents: Path, tokens: Path) -> Figures:
+    """Tokenize `documents` into the folder `tokens`."""
+    options = TokenizerOptions(
+        language=params.language,
+        sentences=params.sentences,
+        normalization=Normalization(params.straighten_quotes, params.collapse_repeats),
+        replace_links=params.replace_links,
+    )
+    workers = worker_count()
+    counts = tokenize(documents, tokens, options, workers)
+    peak = peak_memory_mb(resource.RUSAGE_CHILDREN)
+    return Figures({**counts}, {"workers": workers, "peak_worker_memory_mb": peak})
+
+
+if __name__ == "__main__":
+    run_stage(main, "tokens")
