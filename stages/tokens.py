@@ -5,12 +5,14 @@ from pathlib import Path
 
 from lengthwise.params import TokensParams
 from lengthwise.stage import Figures, peak_memory_mb, run_stage, worker_count
-from lengthwise.text.normalization import Normalization
-from lengthwise.text.tokens import TokenizerOptions, tokenize
 
 
 def main(params: TokensParams, documents: Path, tokens: Path) -> Figures:
     """Tokenize `documents` into the folder `tokens`."""
+    # spaCy takes a second to import: only once the params are known to be good.
+    from lengthwise.text.normalization import Normalization
+    from lengthwise.text.tokens import TokenizerOptions, tokenize
+
     options = TokenizerOptions(
         language=params.language,
         sentences=params.sentences,

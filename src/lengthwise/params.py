@@ -29,7 +29,8 @@ def _known_strategy(name: str) -> str:
     return name
 
 
-Number = Annotated[float, BeforeValidator(_number_from_text), Field(allow_inf_nan=False)]
+# Outermost, so that the bounds of a number stay in its schema, from which the messages take them.
+NUMBER_FROM_TEXT = BeforeValidator(_number_from_text)
 Strategy = Annotated[str, AfterValidator(_known_strategy), Field(json_schema_extra={"enum": sorted(STRATEGIES)})]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Age = Annotated[int, Field(ge=0, le=150)]
@@ -63,8 +64,8 @@ class SplitParams(Section):
     """What is kept together, and how much of it is held out."""
 
     by: Literal["author", "document", "sentence"]
-    validation: Annotated[Number, Field(ge=0.0, lt=1.0)]
-    test: Annotated[Number, Field(gt=0.0, lt=1.0)]
+    validation: Annotated[float, Field(ge=0.0, lt=1.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
+    test: Annotated[float, Field(gt=0.0, lt=1.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
     seed: Seed
 
 
@@ -98,13 +99,13 @@ class ModelParams(Section):
     embedding: Annotated[int, Field(ge=1, le=65_536)]
     units: Annotated[int, Field(ge=1, le=65_536)]
     initial_state: Literal["learned", "zeros"]
-    dropout: Annotated[Number, Field(ge=0.0, lt=1.0)]
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
 
 
 class OptimizerParams(Section):
     """Adam (Kingma and Ba, 2015)."""
 
-    learning_rate: Annotated[Number, Field(gt=0.0, le=10.0)]
+    learning_rate: Annotated[float, Field(gt=0.0, le=10.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
 
 
 class TrainParams(Section):
@@ -121,7 +122,7 @@ class TrainParams(Section):
 class BaselinesParams(Section):
     """The linear models that a recurrent network has to beat."""
 
-    inverse_regularization: Annotated[Number, Field(gt=0.0)]
+    inverse_regularization: Annotated[float, Field(gt=0.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
     max_iterations: Annotated[int, Field(ge=1)]
 
 
@@ -129,7 +130,7 @@ class EvaluateParams(Section):
     """How sure the figures are."""
 
     bootstrap_samples: Annotated[int, Field(ge=10, le=1_000_000)]
-    confidence: Annotated[Number, Field(gt=0.0, lt=1.0)]
+    confidence: Annotated[float, Field(gt=0.0, lt=1.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
     seed: Seed
 
 
@@ -172,7 +173,7 @@ def load_params(path: Path) -> Params:
         raise ParamsError(f"{path}: {error}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ParamsError(f"{path}: cannot be read ({error}); expected a YAML file") from error
-    except (yaml.YAMLError, TypeError) as error:
+    except (yaml.YAMLError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ParamsError(f"{path}: is not YAML ({reason}); mend the line that it names") from error
     try:
@@ -190,7 +191,9 @@ def _first_error(error: ValidationError) -> str:
     first = details[0]
     place = tuple(part for part in first["loc"] if part not in ("int", "[key]"))
     key = ".".join(str(part) for part in place) or "the file"
-    if first["type"] == "extra_forbidden":
+    if "[key]" in first["loc"]:
+        message = f"{key}: got {first['input']!r}; expected text; put the name in quotes"
+    elif first["type"] == "extra_forbidden":
         siblings = ", ".join(sorted(_schema_at(place[:-1]).get("properties", {})))
         message = f"{key}: is no key; expected one of {siblings}; remove or rename it"
     elif first["type"] == "missing":

@@ -10,10 +10,10 @@ QUIET_SECONDS = 10.0
 
 
 def short_count(number: float) -> str:
-    """A count in at most four characters and a suffix: `950`, `41.2k`, `1.5M`."""
+    """A count in at most four characters and a suffix: `950`, `41.2k`, `412k`, `1.5M`."""
     for limit, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= limit:
-            return f"{number / limit:.1f}{suffix}"
+        if number >= 0.9995 * limit:
+            return f"{number / limit:.{1 if number < 99.95 * limit else 0}f}{suffix}"
     return f"{number:.0f}"
 
 
@@ -74,7 +74,7 @@ class Progress:
         ]
         if self.done >= self.total:
             parts.append(f"took {clock(elapsed)}")
-        elif fresh:
+        elif rate:
             parts.append(f"left {clock((self.total - self.done) / rate)}")
         return "  ".join([*parts, self.note] if self.note else parts)
 

@@ -17,9 +17,6 @@ import numpy as np
 
 from lengthwise.errors import FormatError
 from lengthwise.files import replacing_file
-from lengthwise.progress import Progress
-from lengthwise.splits import TRAIN, read_splits
-from lengthwise.text.store import TokenStore
 
 PAD, UNK = "<PAD>", "<UNK>"
 PAD_ID, UNK_ID = 0, 1
@@ -50,39 +47,13 @@ def count_vocabulary(lexicon: list[str], counts: np.ndarray, size: int) -> Vocab
         counts: int64 (len(lexicon),), in the training split; a token that is not in it has no place here.
         size: entries in all, `<PAD>` and `<UNK>` among them.
     """
-    order = np.lexsort((np.arange(len(counts)), -counts))[: size - 2]
-    order = order[counts[order] > 0]
+    # A text may hold the very names of the two reserved entries: such a token is unknown.
+    nameable = [count > 0 and token not in (PAD, UNK) for token, count in zip(lexicon, counts.tolist(), strict=True)]
+    order = np.lexsort((np.arange(len(counts)), -counts))
+    order = order[np.array(nameable, bool)[order]][: size - 2]
     unknown = int(counts.sum() - counts[order].sum())
     tokens = (PAD, UNK, *(lexicon[place] for place in order.tolist()))
     return Vocabulary(tokens, (0, unknown, *counts[order].tolist()))
-
-
-def build_vocabulary(tokens: Path, split: Path, out: Path, size: int) -> dict[str, float | int]:
-    """The stage vocabulary: count the training split and write the table.
-
-    Returns:
-        Entries, distinct tokens and tokens of the training split, and the share of it that is unknown.
-
-    Raises:
-        FormatError: an input is absent or of another version.
-    """
-    store = TokenStore(tokens)
-    lexicon = store.lexicon()
-    counts = np.zeros(len(lexicon), np.int64)
-    with Progress("vocabulary", store.tokens, "tokens") as progress:
-        for sentences, splits in zip(store, read_splits(split), strict=True):
-            in_train = np.repeat(splits == TRAIN, np.diff(sentences.offsets))
-            counts += np.bincount(sentences.tokens[in_train], minlength=len(lexicon))
-            progress.update(len(sentences.tokens))
-    vocabulary = count_vocabulary(lexicon, counts, size)
-    write_vocabulary(out, vocabulary)
-    total = int(counts.sum())
-    return {
-        "entries": len(vocabulary),
-        "train_distinct_tokens": int((counts > 0).sum()),
-        "train_tokens": total,
-        "train_unknown_share": vocabulary.counts[UNK_ID] / total,
-    }
 
 
 def write_vocabulary(path: Path, vocabulary: Vocabulary) -> None:
@@ -107,7 +78,7 @@ def read_vocabulary(path: Path) -> Vocabulary:
         raise FormatError(f"{path}: is no vocabulary; expected {HEADER!r} and whole lines; run the stage again")
     rows = [line.split("\t") for line in lines[1:-1]]
     for number, row in enumerate(rows):
-        if len(row) != 3 or row[0] != str(number) or not row[2].isdigit():
+        if len(row) != 3 or row[0] != str(number) or not (row[2].isascii() and row[2].isdigit()):
             raise FormatError(f"{path} line {number + 2}: got {row!r}; expected id, token, count; run the stage again")
     tokens = tuple(row[1] for row in rows)
     if tokens[:2] != (PAD, UNK) or _has_copies(tokens):

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lengthwise.batching.plan import Plan, plan_of_batches
+from lengthwise.batching.plan import Plan, plan_of_batches, smallest_type
 
 
 @dataclass(frozen=True)
 class Bucketed:
     """Batches of sequences of similar length.
 
-    With 2 buckets, `batch_size` 2 and lengths [3, 1, 2, 3, 1], the buckets are [1, 4] and [2, 0, 3]:
+    With 2 buckets, `batch_size` 2 and lengths [3, 1, 2, 3, 1], the buckets are [1, 4, 2] and [0, 3]:
 
-        batch 0   0 0 0      batch 1   1      batch 2   2 2
-                  3 3 3                4
+        batch 0   0 0 0      batch 1   4 .      batch 2   1
+                  3 3 3                2 2
 
     Attributes:
         batch_size: rows in a batch.
@@ -31,10 +31,15 @@ class Bucketed:
 
     def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
         """Plan one epoch."""
-        by_length = np.lexsort((rng.random(len(lengths)), lengths))
+        # Stable sorts of a shuffled array leave ties in random order; of small integers they are radix sorts.
+        shuffled = rng.permutation(len(lengths))
+        by_length = shuffled[np.argsort(smallest_type(lengths)[shuffled], kind="stable")]
+        bucket_of = np.empty(len(lengths), np.int64)
         bucket = np.arange(len(lengths)) * self.buckets // max(1, len(lengths))
+        bucket_of[by_length] = bucket
         # Shuffle within each bucket, then cut it into batches.
-        order = by_length[np.lexsort((rng.random(len(lengths)), bucket))]
+        shuffled = rng.permutation(len(lengths))
+        order = shuffled[np.argsort(smallest_type(bucket_of)[shuffled], kind="stable")]
         begins = np.flatnonzero(np.diff(bucket, prepend=-1))
         sizes = np.diff(begins, append=len(lengths))
         place = np.arange(len(lengths)) - np.repeat(begins, sizes)
@@ -42,5 +47,5 @@ class Bucketed:
         batch = np.cumsum(first_of_batch) - 1
         # The batches of all buckets in random order.
         rank = rng.permutation(first_of_batch.sum())[batch]
-        shuffled = np.argsort(rank, kind="stable")
-        return plan_of_batches(rank[shuffled], order[shuffled], lengths)
+        by_rank = np.argsort(rank, kind="stable")
+        return plan_of_batches(rank[by_rank], order[by_rank], lengths)

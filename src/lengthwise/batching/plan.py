@@ -82,6 +82,11 @@ def epoch_rng(seed: int, epoch: int) -> np.random.Generator:
     return np.random.default_rng([seed, epoch])
 
 
+def smallest_type(values: np.ndarray) -> np.ndarray:
+    """Whole numbers from 0 in the smallest unsigned type that holds them: NumPy sorts 16 bits by radix."""
+    return values.astype(np.min_scalar_type(int(values.max(initial=0))))
+
+
 def plan_of_batches(groups: np.ndarray, members: np.ndarray, lengths: np.ndarray) -> Plan:
     """A plan whose rows hold one whole sequence each.
 

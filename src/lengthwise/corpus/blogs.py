@@ -59,10 +59,9 @@ def read_posts(data: bytes, counts: Counter[str]) -> Iterator[Post]:
         else:
             counts["repaired_unclosed_posts"] += 1
             stop = end = _end_of_unclosed(data, start, len(data) if opening < 0 else opening)
-        if not dates:
-            counts["repaired_missing_dates"] += 1
-        date = _decode(dates[-1], Counter()).strip() if dates else None
-        yield Post(date, repair_bytes(data[start:stop], counts))
+        date = decode(dates[-1])[0].strip() if dates else ""
+        counts["repaired_missing_dates"] += not date
+        yield Post(date or None, repair_bytes(data[start:stop], counts))
     _count_stray(data[end:], counts)
 
 
@@ -81,7 +80,7 @@ def is_well_formed(data: bytes) -> tuple[bool, int]:
     parser.EndElementHandler = count_posts
     try:
         parser.Parse(data, True)
-    except expat.ExpatError:
+    except (expat.ExpatError, LookupError, ValueError):  # The latter two for an encoding that nobody knows.
         return False, reached
     return True, reached
 
@@ -110,16 +109,14 @@ def _count_stray(between: bytes, counts: Counter[str]) -> None:
         counts["bytes_outside_posts"] += len(stray)
 
 
-def _decode(data: bytes, counts: Counter[str]) -> str:
-    """UTF-8 where it decodes, else Windows-1252, else Latin-1, which takes any byte."""
-    for encoding in ENCODINGS:
+def decode(data: bytes) -> tuple[str, str]:
+    """The text of bytes, and the encoding: UTF-8 where it decodes, else Windows-1252, else Latin-1, which takes all."""
+    for encoding in ENCODINGS[:-1]:
         try:
-            text = data.decode(encoding)
+            return data.decode(encoding), encoding
         except UnicodeDecodeError:
             continue
-        counts[f"documents_{encoding.replace('-', '')}"] += 1
-        return text
-    raise AssertionError("Latin-1 decodes every byte")
+    return data.decode(ENCODINGS[-1]), ENCODINGS[-1]
 
 
 def repair_text(text: str, counts: Counter[str]) -> str:
@@ -139,7 +136,9 @@ def repair_text(text: str, counts: Counter[str]) -> str:
 
 def repair_bytes(data: bytes, counts: Counter[str]) -> str:
     """Decode one document's bytes and repair its text; each repair is counted once a document."""
-    return repair_text(_decode(data, counts), counts)
+    text, encoding = decode(data)
+    counts[f"documents_{encoding.replace('-', '')}"] += 1
+    return repair_text(text, counts)
 
 
 def _unescape(match: re.Match[str]) -> str:

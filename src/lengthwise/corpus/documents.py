@@ -5,6 +5,7 @@ One row a document (here a blog post), in the order of authors and of their docu
 """
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -69,14 +70,17 @@ class DocumentWriter:
     def __init__(self, path: Path, factors: list[LabelFactor]) -> None:
         self._factors = factors
         self._schema = documents_schema(factors)
-        self._replacing = replacing_file(path)
+        self._path = path
         self._rows: list[Document] = []
         self._ids: list[str] = []
         self._author: str | None = None
         self._number = 0
 
     def __enter__(self) -> "DocumentWriter":
-        self._writer = pq.ParquetWriter(self._replacing.__enter__(), self._schema, compression="zstd")
+        with ExitStack() as stack:
+            beside = stack.enter_context(replacing_file(self._path))
+            self._writer = stack.enter_context(pq.ParquetWriter(beside, self._schema, compression="zstd"))
+            self._open = stack.pop_all()
         return self
 
     def __exit__(
@@ -85,12 +89,12 @@ class DocumentWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
-            if kind is None and self._rows:
+        if kind is not None:
+            self._open.__exit__(kind, error, trace)
+            return
+        with self._open:  # An error of the last slice is an error of the file.
+            if self._rows:
                 self._flush()
-        finally:
-            self._writer.close()
-            self._replacing.__exit__(kind, error, trace)
 
     def write(self, document: Document) -> None:
         """Add one document."""

@@ -62,12 +62,13 @@ def ingest(source: Path, documents: Path, brackets: AgeBrackets, max_member_byte
     read = _read_csv if is_csv else _read_members
     duplicates = _Duplicates()
     seen: set[str] = set()
-    author = None
+    author: tuple[object, ...] = ()
     with DocumentWriter(documents, brackets.factors) as writer:
         for document in read(source, brackets, max_member_bytes, counts):
-            if document.author_id != author:
-                author = document.author_id
-                _refuse_second_appearance(author, seen, source)
+            facts = (document.author_id, document.codes, document.age, document.industry, document.sign)
+            if facts != author:
+                author = facts
+                _refuse_second_appearance(document.author_id, seen, source)
             counts["documents"] += 1
             counts["documents_empty"] += not document.text
             duplicates.add(document)
@@ -81,8 +82,8 @@ def ingest(source: Path, documents: Path, brackets: AgeBrackets, max_member_byte
 def _refuse_second_appearance(author: str, seen: set[str], source: Path) -> None:
     if author in seen:
         raise CorpusError(
-            f"{source}: author {author} comes twice, with others between; expected one file per author, "
-            "or CSV rows sorted by id; merge or sort them"
+            f"{source}: author {author} comes twice, with others between or with another gender, age, industry or "
+            "sign; expected one file per author, or CSV rows sorted by id; merge or sort them"
         )
     seen.add(author)
 
@@ -91,6 +92,9 @@ def _read_members(path: Path, brackets: AgeBrackets, max_bytes: int, counts: Cou
     source = open_source(path)
     # All names are checked before the first file is read: a wrong one costs no half-done run.
     authors = [parse_member_name(member, brackets) for member in source.members]
+    seen: set[str] = set()
+    for author in authors:
+        _refuse_second_appearance(author.author_id, seen, path)
     with Progress("ingest", sum(member.size for member in source.members), "bytes") as progress:
         for member, author in zip(source.members, authors, strict=True):
             data = read_member(source, member, max_bytes)

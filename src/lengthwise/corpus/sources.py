@@ -5,6 +5,7 @@ Zip and folder hold one file per author, `ID.GENDER.AGE.INDUSTRY.SIGN.xml`; the 
 """
 
 import csv
+import lzma
 import re
 import zipfile
 import zlib
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from lengthwise.corpus.blogs import decode
 from lengthwise.corpus.documents import Document
 from lengthwise.errors import CorpusError
 from lengthwise.labels import LabelFactor
@@ -21,6 +23,8 @@ GENDERS = ("male", "female")
 MEMBER_NAME = re.compile(r"([^.]+)\.([^.]+)\.([0-9]{1,3})\.([^.]+)\.([^.]+)\.xml")
 CSV_HEADER = ["id", "gender", "age", "topic", "sign", "date", "text"]
 ENCRYPTED_FLAG = 0x1
+# What Python's zip reader raises for bytes that are no zip, or are damaged.
+BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,8 @@ def parse_member_name(member: Member, brackets: AgeBrackets) -> Author:
         CorpusError: the name is not `ID.GENDER.AGE.INDUSTRY.SIGN.xml`, or see `parse_author`.
     """
     match = MEMBER_NAME.fullmatch(member.name)
-    if match is None:
+    # A name that is no UTF-8 comes with lone surrogates, which no table can hold.
+    if match is None or not member.name.isprintable():
         raise CorpusError(
             f"{member.place}: is not named like a blog; expected ID.GENDER.AGE.INDUSTRY.SIGN.xml; "
             "rename it or take it out"
@@ -131,7 +136,7 @@ class ZipSource:
         self._path = path
         try:
             self._zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        except (*BROKEN, ValueError) as error:
             raise CorpusError(
                 f"{path}: is no readable zip ({error}); expected the corpus's blogs.zip; get the file again"
             ) from error
@@ -155,7 +160,7 @@ class ZipSource:
         try:
             with self._zip.open(info) as stream:
                 return stream.read(limit + 1)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
+        except (*BROKEN, ValueError) as error:
             raise CorpusError(f"{member.place}: cannot be unpacked ({error}); get the archive again") from error
 
 
@@ -222,10 +227,17 @@ def read_csv_rows(path: Path, brackets: AgeBrackets, max_bytes: int) -> Iterator
                 place = f"{path} line {reader.line_num}"
                 if len(fields) != len(CSV_HEADER):
                     raise CorpusError(f"{place}: has {len(fields)} fields; expected {len(CSV_HEADER)}; quote the text")
-                *names, date, text = fields
-                data = text.encode("utf-8", "surrogateescape")
+                *rest, data = (field.encode("utf-8", "surrogateescape") for field in fields)
+                if len(data) > max_bytes:
+                    raise CorpusError(
+                        f"{place}: has a text of {len(data)} bytes; expected at most {max_bytes // MEBIBYTE} MiB; "
+                        "raise ingest.max_member_mb if the row is what it should be"
+                    )
+                *names, date = (decode(field)[0].strip() for field in rest)
+                if not names[0]:
+                    raise CorpusError(f"{place}: has no id; expected the author's; fill it in or take the row out")
                 offset += len(data)
-                yield Row(parse_author(names, brackets, place), date.strip() or None, data, offset)
+                yield Row(parse_author(names, brackets, place), date or None, data, offset)
         except csv.Error as error:
             raise CorpusError(
                 f"{path} line {reader.line_num}: is no CSV ({error}); close the quote or shorten the field"

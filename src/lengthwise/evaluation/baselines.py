@@ -23,6 +23,7 @@ from lengthwise.progress import Progress
 from lengthwise.shards.reader import Sequences, read_index, read_split
 
 MODELS = ("majority", "linear")
+ITERATIONS_PER_ROUND = 20
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def evaluate_baselines(
     classes = len(joint_class_names(index.factors))
     levels: dict[str, list[Level]] = {model: [] for model in MODELS}
     item_pairs = list(zip(items_of(training, index.unit), items_of(test, index.unit), strict=True))
-    with Progress("baselines", len(item_pairs), "levels") as progress:
+    with Progress("baselines", len(item_pairs) * options.max_iterations, "iterations") as progress:
         for known, asked in item_pairs:
             levels["majority"].append(_as_level(asked, majority(known, len(asked.labels), classes)))
             counts = count_tokens(training, known, index.vocabulary_size)
@@ -68,9 +69,8 @@ def evaluate_baselines(
             if known.name != index.unit or index.unit != "sentence":
                 weighting = TfidfTransformer(sublinear_tf=True).fit(counts)
                 counts, queries = weighting.transform(counts), weighting.transform(queries)
-            scores = linear(counts, known.labels, queries, classes, options)
+            scores = linear(counts, known.labels, queries, classes, options, progress)
             levels["linear"].append(_as_level(asked, scores))
-            progress.update(1, known.name)
     headlines = {}
     with replacing_folder(tables) as out:
         for model, scored in levels.items():
@@ -88,17 +88,31 @@ def majority(known: Items, queries: int, classes: int) -> np.ndarray:
 
 
 def linear(
-    counts: csr_matrix, labels: np.ndarray, queries: csr_matrix, classes: int, options: LinearOptions
+    counts: csr_matrix,
+    labels: np.ndarray,
+    queries: csr_matrix,
+    classes: int,
+    options: LinearOptions,
+    progress: Progress,
 ) -> np.ndarray:
     """Logistic regression: log-probabilities of the queries, float64 (Q, C).
 
-    A class without a training item gets a probability of zero, to double precision.
+    Fitted in rounds, each going on from the weights of the one before, so that progress shows; `options` limits their
+    iterations in all. A class without a training item gets a probability of zero, to double precision.
     """
-    model = LogisticRegression(C=options.inverse_regularization, max_iter=options.max_iterations)
+    model = LogisticRegression(C=options.inverse_regularization, warm_start=True)
+    done = 0
     with warnings.catch_warnings():
         # The number of iterations is a parameter; the figures say what it was good for.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(counts, labels)
+        while done < options.max_iterations:
+            model.max_iter = min(ITERATIONS_PER_ROUND, options.max_iterations - done)
+            model.fit(counts, labels)
+            done += model.max_iter
+            progress.update(model.max_iter)
+            if model.n_iter_[0] < model.max_iter:
+                break
+    progress.update(options.max_iterations - done)
     scores = np.full((queries.shape[0], classes), np.log(np.finfo(float).tiny))
     scores[:, model.classes_] = model.predict_log_proba(queries)
     return scores

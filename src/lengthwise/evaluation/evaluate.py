@@ -34,9 +34,10 @@ def evaluate(shards: Path, model: Path, predictions: Path, tables: Path, bootstr
     """
     index = read_index(shards)
     test = read_split(shards, index, "test")
+    items = items_of(test, index.unit)
     network = load_network(model)
     made = predict_split(network, test)
-    levels = [pool(items, made.log_probabilities) for items in items_of(test, index.unit)]
+    levels = [pool(of_level, made.log_probabilities) for of_level in items]
     figures = level_figures(network.config.task, levels, index.factors, bootstrap)
     with replacing_folder(tables) as out:
         write_level_tables(out, figures, levels, index.factors)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import log_softmax
 
+from lengthwise.errors import CorpusError
 from lengthwise.shards.reader import Sequences
 
 # From the finest to the coarsest; the first that is used is the shards' unit.
@@ -55,7 +56,15 @@ def items_of(sequences: Sequences, unit: str) -> list[Items]:
     Args:
         sequences: of one split.
         unit: the shards' unit.
+
+    Raises:
+        CorpusError: there is no sequence.
     """
+    if not len(sequences):
+        raise CorpusError(
+            "shards: the train or the test split has no sequence; expected some in both; widen shards.min_length and "
+            "shards.max_length, or raise split.test"
+        )
     keys = {"sentence": sequences.sequence, "document": sequences.document, "author": sequences.author}
     items = []
     for name in LEVELS[LEVELS.index(unit) :]:

@@ -7,11 +7,10 @@ import tensorflow as tf
 
 from lengthwise.batching.collate import collate
 from lengthwise.batching.plan import batches_in_order
-from lengthwise.models.network import Network
+from lengthwise.models.network import POSITIONS, TOKENS, Network
 from lengthwise.models.tasks import TASKS
 from lengthwise.progress import Progress
 from lengthwise.shards.reader import Sequences
-from lengthwise.training.step import SIGNATURE
 
 ROWS = 1024
 
@@ -42,7 +41,7 @@ def predict_split(network: Network, sequences: Sequences) -> Predictions:
         np.zeros(longest, int),
     )
     forward = tf.function(
-        lambda tokens, positions: tf.nn.log_softmax(network(tokens, positions)), input_signature=SIGNATURE[:2]
+        lambda tokens, positions: tf.nn.log_softmax(network(tokens, positions)), input_signature=(TOKENS, POSITIONS)
     )
     name = f"evaluate {network.config.task}"
     with Progress(name, int(lengths.sum()), "tokens") as progress:

@@ -15,8 +15,13 @@ from lengthwise.errors import FormatError
 from lengthwise.files import replacing_folder, write_json
 from lengthwise.labels import LabelFactor, joint_class_names
 from lengthwise.layers.initial_state import LearnedInitialState
+from lengthwise.models.tasks import TASKS
 
 VERSION = 1
+INITIAL_STATES = ("learned", "zeros")
+# The shapes of the inputs, for `tf.function`: traced once, whatever the rows and widths.
+TOKENS = tf.TensorSpec((None, None), tf.int32, "tokens")  # (B, T)
+POSITIONS = tf.TensorSpec((None, 2), tf.int32, "positions")  # (P, 2)
 CONFIG_NAME, WEIGHTS_NAME = "config.json", "weights.safetensors"
 
 
@@ -43,6 +48,11 @@ class NetworkConfig:
     initial_state: str
     dropout: float
     version: int = VERSION
+
+    def __post_init__(self) -> None:
+        sizes = min(self.vocabulary_size, self.embedding, self.units)
+        if sizes < 1 or not 0 <= self.dropout < 1 or self.initial_state not in INITIAL_STATES or self.task not in TASKS:
+            raise ValueError(f"no network has these settings: {self}")
 
     @property
     def classes(self) -> int:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from lengthwise.errors import FormatError
 from lengthwise.files import file_digest
 from lengthwise.ragged import offsets_of
-from lengthwise.shards.schema import INDEX_NAME, SHARD_SCHEMA, ShardIndex
+from lengthwise.shards.schema import INDEX_NAME, SHARD_SCHEMA, ShardIndex, SplitName
 
 REMEDY = "run the stage shards again"
 
@@ -62,7 +62,7 @@ def read_index(folder: Path) -> ShardIndex:
         raise FormatError(f"{path}: {place}: {first['msg']}, got {first['input']!r:.80}; {REMEDY}") from None
 
 
-def read_split(folder: Path, index: ShardIndex, split: str) -> Sequences:
+def read_split(folder: Path, index: ShardIndex, split: SplitName) -> Sequences:
     """Read a whole split, its digests checked, by rising length.
 
     Raises:

@@ -5,7 +5,7 @@
     validation/00000.parquet
     test/00000.parquet
 
-docs/shards.md shows an index and a shard. A change that an older reader would misread raises `VERSION`.
+docs/formats.md shows an index and a shard. A change that an older reader would misread raises `VERSION`.
 """
 
 from typing import Annotated, Literal
@@ -34,6 +34,7 @@ SHARD_SCHEMA = pa.schema(
     metadata={"lengthwise.shards": str(VERSION)},
 )
 
+SplitName = Literal["train", "validation", "test"]
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -68,4 +69,4 @@ class ShardIndex(_Entry):
     unit: str
     vocabulary_size: Count
     factors: list[LabelFactor]
-    splits: dict[str, SplitEntry]
+    splits: Annotated[dict[SplitName, SplitEntry], Field(min_length=3)]

@@ -8,7 +8,7 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +20,7 @@ from lengthwise.files import file_digest, replacing_folder, write_json
 from lengthwise.progress import Progress
 from lengthwise.ragged import offsets_of, ranges, take_rows
 from lengthwise.shards.lengths import LengthLimits, Pieces
-from lengthwise.shards.schema import INDEX_NAME, SHARD_SCHEMA, VERSION, ShardEntry, ShardIndex, SplitEntry
+from lengthwise.shards.schema import INDEX_NAME, SHARD_SCHEMA, VERSION, ShardEntry, ShardIndex, SplitEntry, SplitName
 from lengthwise.shards.units import read_units
 from lengthwise.splits import SPLITS
 from lengthwise.text.store import TokenStore
@@ -146,9 +146,9 @@ def _append(stream: BinaryIO, values: np.ndarray) -> None:
     stream.write(values.astype("<i4").tobytes())
 
 
-def _write_splits(out: Path, placed: _Placed, table: DocumentTable, paths: list[Path]) -> dict[str, SplitEntry]:
-    entries = {}
-    for number, name in enumerate(SPLITS):
+def _write_splits(out: Path, placed: _Placed, table: DocumentTable, paths: list[Path]) -> dict[SplitName, SplitEntry]:
+    entries: dict[SplitName, SplitEntry] = {}
+    for number, name in enumerate(get_args(SplitName)):
         (out / name).mkdir()
         shards = np.flatnonzero(placed.shard_splits == number)
         written = [

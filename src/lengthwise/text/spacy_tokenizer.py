@@ -96,11 +96,11 @@ class ChunkTokenizer:
         replace_links: whether `urlLink` becomes `<url>`.
 
     Raises:
-        ParamsError: spaCy does not know the language.
+        ParamsError: see `rule_based_pipeline`.
     """
 
     def __init__(self, language: str, replace_links: bool) -> None:
-        nlp = blank_pipeline(language)
+        nlp = rule_based_pipeline(language)
         # Most of spaCy's time with a new word goes into attributes that nobody reads here.
         getters = nlp.vocab.lex_attr_getters
         for attribute in set(getters) - {LOWER, LIKE_NUM, IS_PUNCT}:
@@ -155,18 +155,25 @@ def _look_up(classes: tuple[np.ndarray, np.ndarray], hashes: np.ndarray) -> np.n
     return np.where(known[place] == hashes, numbers[place], 0).astype(np.int16)
 
 
-def blank_pipeline(language: str) -> Language:
+def rule_based_pipeline(language: str) -> Language:
     """SpaCy's tokenizer for a language, without any model.
 
     Raises:
-        ParamsError: spaCy does not know the language.
+        ParamsError: spaCy does not know the language, or finds its words otherwise than by rules and white space.
     """
     try:
-        return spacy.blank(language)
-    except ImportError as error:
+        nlp = spacy.blank(language)
+    except (ImportError, ValueError) as error:
+        reason = " ".join(str(error).split())
         raise ParamsError(
-            f"tokens.language: got {language!r}; expected a language code of spaCy such as en ({error})"
+            f"tokens.language: got {language!r}; expected a language code of spaCy such as en ({reason}); change it"
         ) from error
+    if type(nlp.tokenizer) is not Tokenizer:
+        raise ParamsError(
+            f"tokens.language: got {language!r}, whose words spaCy does not find by rules; expected another language, "
+            "or name an installed pipeline for it in tokens.sentences"
+        )
+    return nlp
 
 
 def named_pipeline(name: str) -> Language:

@@ -9,6 +9,7 @@ from lengthwise.files import replacing_folder
 from lengthwise.parallel import Workers
 from lengthwise.text import by_pipeline, by_rule
 from lengthwise.text.normalization import Normalization
+from lengthwise.text.spacy_tokenizer import named_pipeline, rule_based_pipeline
 from lengthwise.text.store import TokenStore, slice_path, write_index, write_lexicon
 
 SENTENCIZER = "sentencizer"
@@ -53,6 +54,7 @@ def tokenize(documents: Path, folder: Path, options: TokenizerOptions, worker_co
     slices, rows = file.num_row_groups, file.metadata.num_rows
     with replacing_folder(folder) as out, tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         slice_path(out, 0).parent.mkdir()
+        _refuse_unknown(options)
         common = (documents, Path(scratch), out)
         workers = min(worker_count, slices)
         if options.sentences == SENTENCIZER:
@@ -72,3 +74,11 @@ def tokenize(documents: Path, folder: Path, options: TokenizerOptions, worker_co
         "sentences": store.sentences,
         "tokens": store.tokens,
     }
+
+
+def _refuse_unknown(options: TokenizerOptions) -> None:
+    """Refuse a wrong name here: in a worker process it would be a broken pool."""
+    if options.sentences == SENTENCIZER:
+        rule_based_pipeline(options.language)
+    else:
+        named_pipeline(options.sentences)

@@ -3,6 +3,7 @@
 import sys
 import time
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -129,7 +130,7 @@ class _Run:
         self.position = _Position(**saved) if saved else _Position()
         self._resumed_at = self.position.step
         self._train_seconds = self._train_tokens = 0.0
-        self._first_plan = self._plan(0)
+        self._plan = lru_cache(maxsize=1)(self._plan_epoch)
 
     def complete(self) -> None:
         """Train from where the run is to its end."""
@@ -146,7 +147,7 @@ class _Run:
 
     def result(self) -> TrainResult:
         """The figures of a complete run."""
-        stats = plan_stats(self._first_plan)
+        stats = plan_stats(self._plan(0))
         last = self.position.epoch_rows[-1]
         metrics: dict[str, float | int | str] = {
             "parameters": sum(int(np.prod(v.shape)) for v in self._network.trainable_variables),
@@ -164,7 +165,7 @@ class _Run:
         }
         return TrainResult(metrics, timing)
 
-    def _plan(self, epoch: int) -> Plan:
+    def _plan_epoch(self, epoch: int) -> Plan:
         return self._strategy.plan(self._training.lengths, epoch_rng(self._params.seed, epoch))
 
     def _epoch(self, progress: Progress, received: list[int]) -> None:

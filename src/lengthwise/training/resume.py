@@ -6,6 +6,7 @@ It is one file, written beside and renamed, and gone once the run is complete.
 
 import hashlib
 import json
+import shutil
 import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -75,9 +76,7 @@ class ResumeState:
 
     def clear(self) -> None:
         """Remove the state: the run is complete."""
-        self._path.unlink(missing_ok=True)
-        if self._path.parent.exists():
-            self._path.parent.rmdir()
+        shutil.rmtree(self._path.parent, ignore_errors=True)
 
 
 @contextmanager

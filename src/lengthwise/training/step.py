@@ -8,14 +8,10 @@ import tensorflow as tf
 
 from lengthwise.batching.collate import Batch
 from lengthwise.losses import correct_count, cross_entropy
-from lengthwise.models.network import Network
+from lengthwise.models.network import POSITIONS, TOKENS, Network
 from lengthwise.models.tasks import TASKS
 
-SIGNATURE = (
-    tf.TensorSpec((None, None), tf.int32),  # tokens (B, T)
-    tf.TensorSpec((None, 2), tf.int32),  # positions (P, 2)
-    tf.TensorSpec((None,), tf.int32),  # labels (P,)
-)
+SIGNATURE = (TOKENS, POSITIONS, tf.TensorSpec((None,), tf.int32, "labels"))
 
 
 @dataclass

@@ -1,0 +1,45 @@
+# Two commands: `make repro` runs the pipeline, `make test` the tests; each sets everything up first.
+
+PYTHON ?= python3
+BIN := .venv/bin
+# DVC runs the stages with the first python on the path.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help repro test check format lock results plots
+
+help:  ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+.venv/.complete: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+repro: .venv/.complete  ## Run the pipeline (on the sample corpus, unless params.yaml says otherwise) and print the results
+	dvc repro
+	@$(MAKE) --no-print-directory results
+
+results: .venv/.complete  ## Print the results of the last run
+	@dvc metrics show --precision 4
+	@python -m lengthwise.reports.results metrics
+
+plots: .venv/.complete  ## Write the plots to dvc_plots/index.html
+	dvc plots show
+
+test: .venv/.complete  ## Run the tests
+	python -m pytest -n 2 --dist loadfile
+
+check: .venv/.complete  ## Lint and check types
+	ruff check .
+	ruff format --check .
+	mypy
+
+format: .venv/.complete  ## Format the code
+	ruff check --fix .
+	ruff format .
+
+lock:  ## Pin the newest versions that work together, with hashes (needs uv)
+	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+		--extra dev --output-file requirements.lock pyproject.toml

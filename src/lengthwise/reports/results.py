@@ -1,0 +1,41 @@
+"""The results of the last run as one table: `python -m lengthwise.reports.results metrics`."""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+# From what needs no text to what needs most of it.
+MODELS = ("majority", "linear", "classifier", "seq2seq")
+
+
+def results_table(metrics: Path) -> pd.DataFrame:
+    """Every figure with its interval, a column a model.
+
+    Args:
+        metrics: a folder in which some `levels.csv` are, at any depth.
+
+    Returns:
+        Indexed by level and metric, cells such as `0.2864 (0.2169-0.3545)`; the models that were run.
+    """
+    tables = [pd.read_csv(path) for path in sorted(metrics.rglob("levels.csv"))]
+    if not tables:
+        return pd.DataFrame()
+    figures = pd.concat(tables)
+    figures["cell"] = [f"{row.value:.4f} ({row.low:.4f}-{row.high:.4f})" for row in figures.itertuples(index=False)]
+    order = list(dict.fromkeys(zip(figures["level"], figures["metric"], strict=True)))
+    wide = figures.pivot_table(index=["level", "metric"], columns="model", values="cell", aggfunc="first")
+    known = [model for model in MODELS if model in wide.columns]
+    return wide.reindex(order)[[*known, *(model for model in wide.columns if model not in known)]]
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("metrics", type=Path, metavar="METRICS", help="folder of metrics")
+    table = results_table(parser.parse_args().metrics)
+    print("no results yet: run dvc repro" if table.empty else table.fillna("").to_string())
+
+
+if __name__ == "__main__":
+    main()

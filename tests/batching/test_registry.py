@@ -1,0 +1,44 @@
+import inspect
+import sys
+from dataclasses import FrozenInstanceError, fields, is_dataclass
+
+import pytest
+
+from lengthwise.batching.bucketed import Bucketed
+from lengthwise.batching.padded import Padded
+from lengthwise.batching.registry import STRATEGIES, make_strategy
+
+SETTINGS = {"batch_size": 256, "buckets": 5}
+
+
+def test_registry_has_the_strategies_by_their_names():
+    assert {"bucketed": Bucketed, "padded": Padded}.items() <= STRATEGIES.items()
+    assert all(name == kind.__name__.lower() for name, kind in STRATEGIES.items())
+
+
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+def test_make_strategy_takes_the_settings_that_the_strategy_has(name):
+    strategy = make_strategy(name, SETTINGS)
+    assert type(strategy) is STRATEGIES[name]
+    assert all(getattr(strategy, field.name) == SETTINGS[field.name] for field in fields(strategy))
+
+
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+def test_strategies_are_frozen_dataclasses_of_documented_settings(name):
+    strategy = make_strategy(name, SETTINGS)
+    assert is_dataclass(strategy)
+    with pytest.raises(FrozenInstanceError):
+        strategy.batch_size = 3
+    assert all(f"{field.name}:" in inspect.getdoc(type(strategy)) for field in fields(strategy))
+
+
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+def test_strategies_import_no_tensorflow(name):
+    module = sys.modules[STRATEGIES[name].__module__]
+    assert "tensorflow" not in vars(module)
+    assert "tf" not in vars(module)
+
+
+def test_make_strategy_refuses_an_unknown_name():
+    with pytest.raises(KeyError):
+        make_strategy("sorted", SETTINGS)

@@ -1,0 +1,186 @@
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import lengthwise.corpus.documents as documents_module
+from lengthwise.corpus.documents import Document, DocumentWriter
+from lengthwise.counting import build_vocabulary
+from lengthwise.labels import LabelFactor
+from lengthwise.shards.lengths import LengthLimits
+from lengthwise.shards.reader import Sequences
+from lengthwise.shards.writer import ShardInputs, build_shards
+from lengthwise.splits import SplitShares, split_sentences
+from lengthwise.text.store import Sentences, write_index, write_lexicon, write_slice
+
+# TensorFlow reports at every start that there is no GPU.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+ROOT = Path(__file__).parent.parent
+FACTORS = (LabelFactor("gender", ("male", "female")), LabelFactor("age_bracket", ("10s", "20s", "30s")))
+CLASSES = 6
+
+
+@dataclass(frozen=True)
+class Post:
+    author: str
+    codes: tuple[int, int]
+    sentences: list[list[str]]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    folder: Path
+    posts: list[Post]
+
+    @property
+    def documents(self) -> Path:
+        return self.folder / "documents.parquet"
+
+    @property
+    def tokens(self) -> Path:
+        return self.folder / "tokens"
+
+    @property
+    def split(self) -> Path:
+        return self.folder / "split.parquet"
+
+    @property
+    def vocabulary(self) -> Path:
+        return self.folder / "vocabulary.tsv"
+
+    @property
+    def shards(self) -> Path:
+        return self.folder / "shards"
+
+    @property
+    def inputs(self) -> ShardInputs:
+        return ShardInputs(self.documents, self.tokens, self.split, self.vocabulary)
+
+    def lexicon(self) -> list[str]:
+        return sorted({token for post in self.posts for sentence in post.sentences for token in sentence})
+
+
+def _write_corpus(folder: Path, posts: Sequence[Post], rows_per_slice: int = 8192) -> Corpus:
+    corpus = Corpus(folder, list(posts))
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        mock.patch.object(documents_module, "ROWS_PER_SLICE", rows_per_slice),
+        DocumentWriter(corpus.documents, list(FACTORS)) as writer,
+    ):
+        for post in corpus.posts:
+            text = " ".join(token for sentence in post.sentences for token in sentence)
+            writer.write(Document(post.author, post.codes, 20, "Student", "Leo", None, text))
+    (corpus.tokens / "sentences").mkdir(parents=True)
+    lexicon = corpus.lexicon()
+    ids = {token: number for number, token in enumerate(lexicon)}
+    write_lexicon(corpus.tokens, pa.array(lexicon, pa.string()))
+    slices = range(0, len(corpus.posts), rows_per_slice)
+    for number, begin in enumerate(slices):
+        members = range(begin, min(begin + rows_per_slice, len(corpus.posts)))
+        sentences = [(row, sentence) for row in members for sentence in corpus.posts[row].sentences]
+        write_slice(
+            corpus.tokens,
+            number,
+            Sentences(
+                np.array([row for row, _ in sentences], np.int32),
+                np.array([ids[token] for _, sentence in sentences for token in sentence], np.int32),
+                np.cumsum([0, *(len(sentence) for _, sentence in sentences)]).astype(np.int64),
+            ),
+        )
+    write_index(corpus.tokens, len(slices))
+    return corpus
+
+
+def _invent_posts(seed: int, authors: int, most_posts: int = 4, most_tokens: int = 12) -> list[Post]:
+    # Each joint class likes tokens of its own, so that there is something to learn.
+    rng = np.random.default_rng(seed)
+    posts = []
+    for author in range(authors):
+        codes = (author % 2, author // 2 % 3)
+        favourite = codes[0] * 3 + codes[1]
+        for _ in range(int(rng.integers(1, most_posts + 1))):
+            sentences = [
+                [
+                    f"own{favourite}" if rng.random() < 0.3 else f"w{int(rng.zipf(1.5)) % 40}"
+                    for _ in range(int(rng.integers(1, most_tokens + 1)))
+                ]
+                for _ in range(int(rng.integers(0, 5)))
+            ]
+            posts.append(Post(f"a{author:04d}", codes, sentences))
+    return posts
+
+
+def _make_shards(
+    corpus: Corpus,
+    *,
+    by: str = "author",
+    unit: str = "sentence",
+    validation: float = 0.2,
+    limits: LengthLimits | None = None,
+    rows_per_shard: int = 1000,
+) -> Corpus:
+    split_sentences(corpus.documents, corpus.tokens, corpus.split, by, SplitShares(validation, 0.2, 3))
+    build_vocabulary(corpus.tokens, corpus.split, corpus.vocabulary, 30)
+    build_shards(corpus.inputs, corpus.shards, unit, limits or LengthLimits(1, None, "drop"), rows_per_shard)
+    return corpus
+
+
+def _make_sequences(lengths: Sequence[int] | np.ndarray, vocabulary_size: int = 20, seed: int = 0) -> Sequences:
+    rng = np.random.default_rng(seed)
+    lengths = np.asarray(lengths, np.int64)
+    count = len(lengths)
+    return Sequences(
+        tokens=rng.integers(0, vocabulary_size, int(lengths.sum())).astype(np.int32),
+        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        label=rng.integers(0, CLASSES, count).astype(np.int16),
+        sequence=rng.permutation(count).astype(np.int32),
+        document=np.arange(count, dtype=np.int32),
+        author=np.arange(count, dtype=np.int32),
+    )
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def factors() -> tuple[LabelFactor, ...]:
+    return FACTORS
+
+
+@pytest.fixture(scope="session")
+def post() -> type[Post]:
+    return Post
+
+
+@pytest.fixture(scope="session")
+def write_corpus() -> Callable[..., Corpus]:
+    return _write_corpus
+
+
+@pytest.fixture(scope="session")
+def invent_posts() -> Callable[..., list[Post]]:
+    return _invent_posts
+
+
+@pytest.fixture(scope="session")
+def make_shards() -> Callable[..., Corpus]:
+    return _make_shards
+
+
+@pytest.fixture(scope="session")
+def make_sequences() -> Callable[..., Sequences]:
+    return _make_sequences
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    folder = tmp_path_factory.mktemp("corpus")
+    return _make_shards(_write_corpus(folder, _invent_posts(1, 60), rows_per_slice=16))

@@ -1,0 +1,145 @@
+import io
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csr_matrix
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_extraction.text import TfidfTransformer
+from sklearn.linear_model import LogisticRegression
+
+from lengthwise.evaluation.baselines import (
+    MODELS,
+    LinearOptions,
+    count_tokens,
+    evaluate_baselines,
+    linear,
+    majority,
+)
+from lengthwise.evaluation.levels import Items, items_of
+from lengthwise.evaluation.metrics import Bootstrap
+from lengthwise.progress import Progress
+from lengthwise.shards.reader import read_index, read_split
+
+BOOTSTRAP = Bootstrap(30, 0.9, 1)
+MANY = LinearOptions(inverse_regularization=0.5, max_iterations=500)
+
+
+def quiet(total=500):
+    return Progress("baselines", total, "iterations", stream=io.StringIO())
+
+
+def make_counts(seed, count=120, classes=6):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, classes, count)
+    counts = rng.poisson(0.5, (count, 15)) + 3 * (labels[:, None] == np.arange(15)) * rng.random((count, 15))
+    return csr_matrix(counts.astype(float)), labels
+
+
+def test_majority_is_the_frequencies_of_the_training_items_plus_one():
+    labels = np.array([0, 0, 0, 2, 5, 5])
+    scores = majority(Items("sentence", np.arange(6), labels, np.arange(6)), 4, 6)
+    assert scores.shape == (4, 6)
+    assert np.allclose(np.exp(scores), np.array([4, 1, 2, 1, 1, 3]) / 12)
+
+
+def test_linear_equals_scikit_learn():
+    counts, labels = make_counts(1)
+    queries, _ = make_counts(2)
+    with quiet() as progress:
+        scores = linear(counts, labels, queries, 6, MANY, progress)
+        assert progress.done == 500
+    direct = LogisticRegression(C=0.5, max_iter=500).fit(counts, labels)
+    assert np.allclose(np.exp(scores), direct.predict_proba(queries), rtol=0, atol=2e-3)
+    assert np.allclose(np.exp(scores).sum(axis=1), 1)
+
+
+def test_linear_with_few_iterations_equals_scikit_learn_with_as_many():
+    counts, labels = make_counts(1)
+    with quiet(7) as progress:
+        scores = linear(counts, labels, counts, 6, LinearOptions(0.5, 7), progress)
+        assert progress.done == 7
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        direct = LogisticRegression(C=0.5, max_iter=7).fit(counts, labels)
+    assert np.allclose(np.exp(scores), direct.predict_proba(counts), rtol=0, atol=1e-9)
+
+
+def test_linear_gives_a_class_without_a_training_item_no_chance_and_a_finite_score():
+    counts, labels = make_counts(3)
+    labels = np.where(labels == 4, 5, labels)
+    with quiet() as progress:
+        scores = linear(counts, labels, counts, 6, MANY, progress)
+    assert np.isfinite(scores).all()
+    assert np.exp(scores[:, 4]).max() < 1e-300
+    assert np.allclose(np.exp(scores).sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_count_tokens_equals_plain_loops(corpus, place):
+    index = read_index(corpus.shards)
+    sequences = read_split(corpus.shards, index, "train")
+    items = items_of(sequences, "sentence")[place]
+    expected = np.zeros((len(items.labels), index.vocabulary_size))
+    for number in range(len(sequences)):
+        for token in sequences.tokens[sequences.offsets[number] : sequences.offsets[number + 1]]:
+            expected[items.group[number], token] += 1
+    assert np.array_equal(count_tokens(sequences, items, index.vocabulary_size).toarray(), expected)
+
+
+@pytest.fixture(scope="module")
+def evaluated(corpus, tmp_path_factory):
+    tables = tmp_path_factory.mktemp("baselines") / "tables"
+    return tables, evaluate_baselines(corpus.shards, tables, MANY, BOOTSTRAP)
+
+
+def test_evaluate_baselines_leaves_a_folder_of_tables_per_model(evaluated):
+    tables, headlines = evaluated
+    assert sorted(path.name for path in tables.iterdir()) == sorted(MODELS) == sorted(headlines)
+    for model in MODELS:
+        table = pd.read_csv(tables / model / "levels.csv")
+        assert set(table["model"]) == {model}
+        assert table["level"].drop_duplicates().tolist() == ["sentence", "document", "author"]
+        assert len(headlines[model]) == 12
+        assert all(np.isfinite(value) for value in headlines[model].values())
+
+
+def test_evaluate_baselines_majority_predicts_the_most_frequent_training_class(corpus, evaluated):
+    _, headlines = evaluated
+    index = read_index(corpus.shards)
+    training, test = (items_of(read_split(corpus.shards, index, split), "sentence") for split in ("train", "test"))
+    for known, asked in zip(training, test, strict=True):
+        likeliest = np.bincount(known.labels, minlength=6).argmax()
+        accuracy = (asked.labels == likeliest).mean()
+        assert headlines["majority"][f"{known.name}_accuracy"] == pytest.approx(accuracy)
+
+
+def test_evaluate_baselines_linear_equals_scikit_learn_at_every_level(corpus, evaluated):
+    _, headlines = evaluated
+    index = read_index(corpus.shards)
+    splits = [read_split(corpus.shards, index, split) for split in ("train", "test")]
+    for known, asked in zip(*(items_of(split, "sentence") for split in splits), strict=True):
+        counts = count_tokens(splits[0], known, index.vocabulary_size)
+        queries = count_tokens(splits[1], asked, index.vocabulary_size)
+        if known.name != "sentence":
+            weighting = TfidfTransformer(sublinear_tf=True).fit(counts)
+            counts, queries = weighting.transform(counts), weighting.transform(queries)
+        direct = LogisticRegression(C=0.5, max_iter=500).fit(counts, known.labels)
+        chances = direct.predict_proba(queries)[np.arange(len(asked.labels)), asked.labels]
+        assert headlines["linear"][f"{known.name}_nll"] == pytest.approx(-np.log(chances).mean(), rel=0.01)
+
+
+def test_evaluate_baselines_gives_the_same_bytes_twice(corpus, evaluated, tmp_path):
+    tables, headlines = evaluated
+    assert evaluate_baselines(corpus.shards, tmp_path / "tables", MANY, BOOTSTRAP) == headlines
+    for path in tables.rglob("*.csv"):
+        assert (tmp_path / "tables" / path.relative_to(tables)).read_bytes() == path.read_bytes()
+
+
+def test_evaluate_baselines_weighs_terms_where_documents_are_the_unit(
+    write_corpus, invent_posts, make_shards, tmp_path
+):
+    corpus = make_shards(write_corpus(tmp_path, invent_posts(11, 40)), unit="document")
+    headlines = evaluate_baselines(corpus.shards, tmp_path / "tables", LinearOptions(1.0, 20), BOOTSTRAP)
+    assert {name.split("_")[0] for name in headlines["linear"]} == {"document", "author"}

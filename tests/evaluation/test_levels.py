@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+
+from lengthwise.evaluation.levels import LEVELS, items_of, pool
+from lengthwise.shards.reader import Sequences
+
+
+@pytest.fixture
+def sequences():
+    # Sorted by length, so out of the corpus's order; documents 4 and 7 are author 2's, document 9 author 5's.
+    return Sequences(
+        tokens=np.zeros(15, np.int32),
+        offsets=np.array([0, 1, 3, 6, 10, 15]),
+        label=np.array([3, 1, 3, 3, 1], np.int16),
+        sequence=np.array([2, 4, 0, 1, 3], np.int32),
+        document=np.array([7, 9, 4, 4, 9], np.int32),
+        author=np.array([2, 5, 2, 2, 5], np.int32),
+    )
+
+
+def test_items_of_sentences_are_in_the_corpus_order_at_every_level(sequences):
+    sentence, document, author = items_of(sequences, "sentence")
+    assert [level.name for level in (sentence, document, author)] == list(LEVELS)
+    assert sentence.group.tolist() == [2, 4, 0, 1, 3]
+    assert sentence.labels.tolist() == [3, 3, 3, 1, 1]
+    assert sentence.author.tolist() == [2, 2, 2, 5, 5]
+    assert document.group.tolist() == [1, 2, 0, 0, 2]
+    assert document.labels.tolist() == [3, 3, 1]
+    assert document.author.tolist() == [2, 2, 5]
+    assert author.group.tolist() == [0, 1, 0, 0, 1]
+    assert author.labels.tolist() == [3, 1]
+    assert author.author.tolist() == [2, 5]
+
+
+@pytest.mark.parametrize(("unit", "names"), [("document", ["document", "author"]), ("author", ["author"])])
+def test_items_of_a_coarser_unit_have_each_piece_at_their_own_level(sequences, unit, names):
+    levels = items_of(sequences, unit)
+    assert [level.name for level in levels] == names
+    assert levels[0].group.tolist() == [2, 4, 0, 1, 3]
+    assert len(levels[0].labels) == 5
+
+
+def test_items_of_nothing_are_none():
+    empty = np.array([], np.int32)
+    sequences = Sequences(empty, np.array([0]), empty.astype(np.int16), empty, empty, empty)
+    assert [len(level.labels) for level in items_of(sequences, "sentence")] == [0, 0, 0]
+
+
+def test_pool_is_the_mean_of_log_probabilities_made_a_distribution_again(sequences):
+    rng = np.random.default_rng(1)
+    scores = np.log(rng.dirichlet(np.ones(6), 5)).astype(np.float32)
+    for items in items_of(sequences, "sentence"):
+        level = pool(items, scores)
+        assert level.log_probabilities.dtype == np.float64
+        assert (level.name, level.labels is items.labels) == (items.name, True)
+        for item in range(len(items.labels)):
+            members = [scores[place].astype(np.float64) for place in range(5) if items.group[place] == item]
+            product = np.exp(sum(members) / len(members))
+            assert np.allclose(np.exp(level.log_probabilities[item]), product / product.sum(), rtol=0, atol=1e-12)
+
+
+def test_pool_at_the_level_of_sequences_only_puts_them_in_order(sequences):
+    scores = np.log(np.random.default_rng(2).dirichlet(np.ones(6), 5))
+    level = pool(items_of(sequences, "sentence")[0], scores)
+    assert np.allclose(level.log_probabilities[sequences.sequence], scores, rtol=0, atol=1e-12)

@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+
+from lengthwise.evaluation import predict
+from lengthwise.evaluation.predict import predict_split
+from lengthwise.models.network import Network, NetworkConfig
+
+
+@pytest.fixture(scope="module")
+def make_network(factors):
+    def make(task):
+        network = Network(NetworkConfig(task, 20, factors, 3, 4, "learned", 0.5))
+        rng = np.random.default_rng(1)
+        for variable in network.trainable_variables:
+            variable.assign(rng.normal(0, 0.7, variable.shape).astype(np.float32))
+        return network
+
+    return make
+
+
+def log_softmax(logits):
+    logits = logits.astype(np.float64)
+    return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+
+
+@pytest.mark.parametrize("task", ["classifier", "seq2seq"])
+def test_predict_split_scores_each_sequence_once_and_in_order(make_network, make_sequences, monkeypatch, task):
+    monkeypatch.setattr(predict, "ROWS", 7)  # Several batches, the last smaller.
+    sequences = make_sequences(np.random.default_rng(3).integers(1, 12, 30), seed=4)
+    network = make_network(task)
+    made = predict_split(network, sequences)
+    right, count = (np.zeros(int(sequences.lengths.max()), int) for _ in range(2))
+    for place in range(30):
+        tokens = sequences.tokens[sequences.offsets[place] : sequences.offsets[place + 1]][None]
+        positions = np.array([[0, step] for step in range(tokens.shape[1])], np.int32)
+        scores = log_softmax(network(tokens, positions).numpy())
+        assert np.allclose(made.log_probabilities[place], scores[-1], rtol=0, atol=1e-5)
+        steps = range(len(scores)) if task == "seq2seq" else [len(scores) - 1]
+        for step in steps:
+            right[step] += int(scores[step].argmax() == sequences.label[place])
+            count[step] += 1
+    assert made.step_right.tolist() == right.tolist()
+    assert made.step_count.tolist() == count.tolist()
+    assert made.step_count.sum() == {"classifier": 30, "seq2seq": sequences.lengths.sum()}[task]
+
+
+def test_predict_split_does_not_depend_on_the_rows_of_a_batch(make_network, make_sequences, monkeypatch):
+    sequences = make_sequences(np.random.default_rng(5).integers(1, 9, 20))
+    network = make_network("classifier")
+    monkeypatch.setattr(predict, "ROWS", 1)
+    alone = predict_split(network, sequences).log_probabilities
+    monkeypatch.setattr(predict, "ROWS", 1000)
+    assert np.allclose(predict_split(network, sequences).log_probabilities, alone, rtol=0, atol=1e-5)
+
+
+def test_predict_split_gives_the_same_bits_twice(make_network, make_sequences):
+    sequences = make_sequences(np.random.default_rng(6).integers(1, 9, 20))
+    network = make_network("seq2seq")
+    first, second = (predict_split(network, sequences).log_probabilities for _ in range(2))
+    assert np.array_equal(first, second)
+
+
+def test_predict_split_of_nothing_is_nothing(make_network, make_sequences):
+    made = predict_split(make_network("classifier"), make_sequences([]))
+    assert made.log_probabilities.shape == (0, 6)
+    assert len(made.step_count) == len(made.step_right) == 0

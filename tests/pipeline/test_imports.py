@@ -1,0 +1,82 @@
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LIBRARY = ROOT / "src" / "lengthwise"
+# From left to right, as the package's docstring draws the arrow; a module may import its own package and any later one.
+ORDER = [
+    {"training", "evaluation", "reports"},
+    {"models"},
+    {"layers", "losses"},
+    {"batching"},
+    {"shards"},
+    {"counting"},
+    {"vocabulary"},
+    {"splits"},
+    {"text"},
+    {"corpus"},
+    {"files", "labels", "parallel", "progress", "ragged", "errors"},
+]
+FRAME = {"stage", "params", "compat"}
+WITH_TENSORFLOW = {"layers", "models", "losses", "training"}
+
+
+def package_of(path):
+    return path.relative_to(LIBRARY).parts[0].removesuffix(".py")
+
+
+def rank(package):
+    return next(number for number, packages in enumerate(ORDER) if package in packages)
+
+
+def modules():
+    return [path for path in sorted(LIBRARY.rglob("*.py")) if path.name != "__init__.py"]
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(LIBRARY)))
+def test_module_imports_only_to_the_right(path, imported_names_of):
+    package = package_of(path)
+    if package in FRAME:
+        return
+    code = ast.parse(path.read_text(encoding="utf-8"))
+    typing_only = {
+        node.module
+        for branch in ast.walk(code)
+        if isinstance(branch, ast.If) and getattr(branch.test, "id", "") == "TYPE_CHECKING"
+        for node in ast.walk(branch)
+        if isinstance(node, ast.ImportFrom)
+    }
+    for name in imported_names_of(path):
+        parts = name.split(".")
+        if parts[0] != "lengthwise" or len(parts) < 2 or any(name.startswith(module) for module in typing_only):
+            continue
+        assert parts[1] == package or rank(parts[1]) > rank(package) or {parts[1], package} <= ORDER[-1], name
+
+
+def test_tensorflow_is_imported_only_where_networks_are(imported_names_of):
+    for path in modules():
+        heavy = {name.split(".")[0] for name in imported_names_of(path)} & {"tensorflow", "keras"}
+        allowed = package_of(path) in WITH_TENSORFLOW or path.relative_to(LIBRARY) == Path("evaluation/predict.py")
+        assert allowed or not heavy, path
+
+
+def test_stages_before_train_need_no_tensorflow(imported_names_of, import_closure_of):
+    for stage in ("ingest", "tokens", "split", "vocabulary", "shards", "baselines"):
+        for path in import_closure_of(ROOT / "stages" / f"{stage}.py"):
+            assert not {name.split(".")[0] for name in imported_names_of(path)} & {"tensorflow", "keras"}, path
+
+
+def test_packages_have_a_docstring_and_no_code():
+    for path in LIBRARY.rglob("__init__.py"):
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        assert len(body) == 1, path
+        assert ast.get_docstring(ast.Module(body, [])), path
+
+
+def test_imports_stand_at_the_top_of_library_modules():
+    for path in modules():
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(function, ast.FunctionDef):
+                assert not any(isinstance(node, ast.Import | ast.ImportFrom) for node in ast.walk(function)), path

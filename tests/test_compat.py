@@ -1,0 +1,87 @@
+import copy
+
+import pytest
+import yaml
+
+from lengthwise.compat import CONFLICTS, first_conflict
+from lengthwise.errors import ParamsError
+from lengthwise.params import load_params
+
+# The place in the table, what triggers it, and what just does not.
+CASES = [
+    (
+        0,
+        {"ingest.age_brackets": {"a": [17, 13], "b": [20, 30]}},
+        {"ingest.age_brackets": {"a": [17, 17], "b": [20, 30]}},
+    ),
+    (
+        1,
+        {"ingest.age_brackets": {"b": [17, 30], "a": [13, 17]}},
+        {"ingest.age_brackets": {"b": [18, 30], "a": [13, 17]}},
+    ),
+    (
+        1,
+        {"ingest.age_brackets": {"b": [10, 90], "a": [13, 17]}},
+        {"ingest.age_brackets": {"b": [0, 12], "a": [13, 17]}},
+    ),
+    (2, {"split.validation": 0.5, "split.test": 0.5}, {"split.validation": 0.5, "split.test": 0.49}),
+    (3, {"split.by": "sentence", "shards.unit": "document"}, {"split.by": "sentence", "shards.unit": "sentence"}),
+    (3, {"split.by": "sentence", "shards.unit": "author"}, {"split.by": "author", "shards.unit": "author"}),
+    (3, {"split.by": "document", "shards.unit": "author"}, {"split.by": "document", "shards.unit": "document"}),
+    (4, {"shards.min_length": 6, "shards.max_length": 5}, {"shards.min_length": 5, "shards.max_length": 5}),
+    (
+        5,
+        {"shards.max_length": None, "shards.too_long": "split"},
+        {"shards.max_length": None, "shards.too_long": "drop"},
+    ),
+    (5, {"shards.max_length": None, "shards.too_long": "truncate"}, {"shards.too_long": "truncate"}),
+]
+
+
+@pytest.fixture(scope="module")
+def shipped(root):
+    return yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
+
+
+def changed(shipped, changes):
+    content = copy.deepcopy(shipped)
+    for dotted, value in changes.items():
+        section, key = dotted.split(".")
+        content[section][key] = value
+    return content
+
+
+def test_the_shipped_params_have_no_conflict(shipped):
+    assert first_conflict(shipped) is None
+    assert not any(conflict.holds(shipped) for conflict in CONFLICTS)
+
+
+def test_every_conflict_has_a_case():
+    assert {place for place, _, _ in CASES} == set(range(len(CONFLICTS)))
+
+
+@pytest.mark.parametrize(("place", "wrong", "_right"), CASES)
+def test_a_conflict_is_told_with_keys_values_reason_and_remedy(shipped, place, wrong, _right):
+    conflict = CONFLICTS[place]
+    assert set(conflict.keys) == set(wrong)
+    assert conflict.holds(changed(shipped, wrong))
+    message = first_conflict(changed(shipped, wrong))
+    for part in (*conflict.keys, conflict.reason, conflict.remedy, *(f"{key}={wrong[key]!r}" for key in wrong)):
+        assert part in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(("place", "_wrong", "right"), CASES)
+def test_what_is_just_right_is_no_conflict(shipped, place, _wrong, right):
+    assert first_conflict(changed(shipped, right)) is None
+
+
+@pytest.mark.parametrize(("place", "wrong", "right"), CASES)
+def test_loading_params_refuses_a_conflict(shipped, tmp_path, place, wrong, right):
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(changed(shipped, right), sort_keys=False))
+    load_params(path)
+    path.write_text(yaml.safe_dump(changed(shipped, wrong), sort_keys=False))
+    with pytest.raises(ParamsError) as caught:
+        load_params(path)
+    assert str(caught.value) == f"{path}: {first_conflict(changed(shipped, wrong))}"

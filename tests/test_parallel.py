@@ -1,0 +1,80 @@
+import operator
+import os
+import os.path
+
+import pytest
+
+from lengthwise.parallel import Workers, tracked
+
+# What runs in a spawned process has to be found there by its name: the standard library's functions are.
+
+
+@pytest.fixture(params=[1, 2])
+def count(request):
+    return request.param
+
+
+def test_workers_map_keeps_the_items_order(count):
+    items = list(range(40, 0, -1))
+    with Workers(count, os.nice, 0) as workers:
+        assert list(workers.map(operator.neg, items)) == [-item for item in items]
+        assert list(workers.map(operator.neg, [])) == []
+        # A second map goes to the same workers.
+        assert list(workers.map(operator.index, range(3))) == [0, 1, 2]
+
+
+def test_workers_map_raises_what_a_worker_raised(count):
+    with Workers(count, os.nice, 0) as workers:
+        results = workers.map(int, ["1", "2", "no number", "4"])
+        with pytest.raises(ValueError, match="no number"):
+            list(results)
+        # The others have survived.
+        assert list(workers.map(int, ["5"])) == [5]
+
+
+def test_workers_do_not_swallow_an_error_of_the_caller(count):
+    workers = Workers(count, os.nice, 0)
+    workers.__enter__()
+    results = workers.map(int, ["1"])
+    assert not workers.__exit__(KeyError, KeyError("no key"), None)
+    assert list(results) == [1]
+
+
+def test_workers_start_each_process_with_the_arguments_before_its_first_item(tmp_path, monkeypatch, count):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+    with Workers(count, os.chdir, str(tmp_path / "sub")) as workers:
+        assert list(workers.map(os.path.abspath, ["a", "b"])) == [f"{tmp_path}/sub/a", f"{tmp_path}/sub/b"]
+
+
+def test_workers_run_in_this_process_if_there_is_one_and_elsewhere_if_there_are_two(count):
+    with Workers(count, os.nice, 0) as workers:
+        pids = set(workers.map(eval, ["__import__('os').getpid()"] * 8))
+    assert (os.getpid() in pids) == (count == 1)
+    assert len(pids) <= count
+
+
+def test_workers_start_only_within_the_block():
+    started = []
+    workers = Workers(1, started.append, "yes")
+    assert started == []
+    with workers:
+        assert started == ["yes"]
+
+
+def test_workers_do_not_map_before_a_result_is_asked_for_with_one_worker():
+    done = []
+    with Workers(1, os.nice, 0) as workers:
+        results = workers.map(done.append, range(3))
+        next(results)
+        assert done == [0]
+
+
+def test_tracked_collects_results_in_order_and_reports_the_end(capsys):
+    assert tracked("work", "items", 3, (item for item in "abc")) == ["a", "b", "c"]
+    assert capsys.readouterr().err.startswith("work  100 %  3/3 items")
+
+
+def test_tracked_lets_an_error_through():
+    with pytest.raises(ValueError, match="invalid literal"):
+        tracked("work", "items", 2, map(int, ["1", "x"]))

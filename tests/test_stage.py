@@ -1,0 +1,136 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from lengthwise.errors import LengthwiseError
+from lengthwise.stage import worker_count
+
+HEAVY = ("tensorflow", "keras", "spacy")
+# Positional arguments of each script before the metrics and the timing file.
+SCRIPTS = {
+    "ingest": ["source.zip", "out"],
+    "tokens": ["documents", "out"],
+    "split": ["documents", "tokens", "out"],
+    "vocabulary": ["tokens", "split", "out"],
+    "shards": ["documents", "tokens", "split", "vocabulary", "out"],
+    "train": ["classifier", "shards", "out", "out2"],
+    "baselines": ["shards", "out", "out2"],
+    "evaluate": ["shards", "model", "out", "out2"],
+}
+# Runs a script as `python stage.py ...` does, and says at the end which heavy modules it has imported.
+RUNNER = """
+import runpy, sys
+script, heavy = sys.argv[1], sys.argv[2].split(",")
+sys.argv = sys.argv[:1] + sys.argv[3:]
+try:
+    runpy.run_path(script, run_name="__main__")
+finally:
+    print("imported", [name for name in heavy if name in sys.modules])
+"""
+
+
+def run_script(root, folder, name, *arguments):
+    return subprocess.run(
+        [sys.executable, str(root / "stages" / f"{name}.py"), *map(str, arguments)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.fixture
+def folder(root, tmp_path):
+    (tmp_path / "params.yaml").write_text((root / "params.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    return tmp_path
+
+
+def change_params(folder, section, key, value):
+    path = folder / "params.yaml"
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content[section][key] = value
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", sorted(SCRIPTS))
+def test_stage_with_wrong_params_says_so_in_one_line_before_anything_heavy_is_imported(root, folder, name):
+    # Also a stage that does not read this section: all params are checked.
+    change_params(folder, "train", "epochs", 0)
+    arguments = [str(root / "stages" / f"{name}.py"), ",".join(HEAVY), *SCRIPTS[name], "metrics.json", "timing.json"]
+    done = subprocess.run(
+        [sys.executable, "-c", RUNNER, *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 2
+    assert done.stderr == ("error: params.yaml: train.epochs: got 0; expected an integer from 1 to 100000; change it\n")
+    assert done.stdout == "imported []\n"
+    assert [path.name for path in folder.iterdir()] == ["params.yaml"]
+
+
+def test_stage_without_params_says_so_in_one_line(root, tmp_path):
+    done = run_script(root, tmp_path, "split", *SCRIPTS["split"], "metrics.json", "timing.json")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: params.yaml: cannot be read")
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stage_without_its_input_says_so_in_one_line_and_writes_no_metrics(root, folder):
+    done = run_script(root, folder, "vocabulary", *SCRIPTS["vocabulary"], "metrics.json", "timing.json")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: tokens: is no folder of tokens")
+    assert done.stderr.count("\n") == 1
+    assert [path.name for path in folder.iterdir()] == ["params.yaml"]
+
+
+def test_stage_writes_metrics_and_timing(root, folder, write_corpus, invent_posts):
+    corpus = write_corpus(folder / "corpus", invent_posts(1, 60))
+    arguments = [corpus.documents, corpus.tokens, corpus.split, "deep/metrics.json", "deep/timing.json"]
+    done = run_script(root, folder, "split", *arguments)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    metrics, timing = (json.loads((folder / "deep" / f"{name}.json").read_text()) for name in ("metrics", "timing"))
+    assert metrics["authors_in_several_splits"] == 0
+    assert sum(metrics[f"{split}_sentences"] for split in ("train", "validation", "test")) == sum(
+        len(post.sentences) for post in corpus.posts
+    )
+    assert set(timing) == {"seconds", "peak_memory_mb"}
+    assert timing["peak_memory_mb"] > 10
+    first = (folder / "deep" / "metrics.json").read_bytes()
+    assert run_script(root, folder, "split", *arguments).returncode == 0
+    assert (folder / "deep" / "metrics.json").read_bytes() == first
+
+
+@pytest.mark.parametrize("name", ["split", "train"])
+def test_stage_has_help_with_its_docstring_and_arguments(root, tmp_path, name):
+    done = run_script(root, tmp_path, name, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"{name}: " in done.stdout
+    assert "METRICS" in done.stdout
+    assert "TIMING" in done.stdout
+
+
+def test_stage_with_too_few_arguments_says_which_are_missing(root, tmp_path):
+    done = run_script(root, tmp_path, "split", "documents")
+    assert done.returncode == 2
+    assert "required: TOKENS, SPLIT, METRICS, TIMING" in done.stderr
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "two", " 2", "²", "٣", "1e1"])
+def test_worker_count_refuses_what_is_no_positive_integer(monkeypatch, text):
+    monkeypatch.setenv("LENGTHWISE_WORKERS", text)
+    with pytest.raises(LengthwiseError, match=r"LENGTHWISE_WORKERS: got .*expected a positive integer"):
+        worker_count()
+
+
+def test_worker_count_is_the_variable_or_the_processors_of_this_process(monkeypatch):
+    monkeypatch.setenv("LENGTHWISE_WORKERS", "7")
+    assert worker_count() == 7
+    processors = len(os.sched_getaffinity(0))
+    monkeypatch.setenv("LENGTHWISE_WORKERS", "")
+    assert worker_count() == processors
+    monkeypatch.delenv("LENGTHWISE_WORKERS")
+    assert worker_count() == processors

@@ -1,0 +1,33 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lengthwise.params import TrainParams
+
+
+def _train_params(**changes: object) -> TrainParams:
+    content = {
+        "seed": 1,
+        "epochs": 2,
+        "log_every": 3,
+        "batching": {"strategy": "bucketed", "batch_size": 64, "buckets": 2},
+        "model": {"embedding": 4, "units": 4, "initial_state": "learned", "dropout": 0.4},
+        "optimizer": {"learning_rate": 0.01},
+    }
+    for key, value in changes.items():
+        section = next((name for name in ("batching", "model", "optimizer") if key in content[name]), None)
+        (content if section is None else content[section])[key] = value
+    return TrainParams.model_validate(content)
+
+
+@pytest.fixture(scope="session")
+def train_params() -> Callable[..., TrainParams]:
+    return _train_params
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    # The resume folder is relative to the working folder.
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

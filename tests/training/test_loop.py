@@ -1,0 +1,241 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lengthwise.batching.plan import epoch_rng
+from lengthwise.batching.registry import STRATEGIES, make_strategy
+from lengthwise.batching.stats import plan_stats
+from lengthwise.errors import FormatError
+from lengthwise.models.network import load_network
+from lengthwise.shards.reader import read_index, read_split
+from lengthwise.training.loop import RESUME_FOLDER, batching_table, train
+from lengthwise.training.step import Steps
+
+# Saves after every step, and dies without a word before the step after `steps`.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from lengthwise.params import TrainParams
+from lengthwise.training import resume
+from lengthwise.training.loop import train
+from lengthwise.training.step import Steps
+
+shards, task, steps, params = sys.argv[1:]
+resume.SAVE_SECONDS = 0.0
+step = Steps.train
+calls = []
+
+def counted(self, batch):
+    if len(calls) == int(steps):
+        os.kill(os.getpid(), signal.SIGKILL)
+    calls.append(1)
+    return step(self, batch)
+
+Steps.train = counted
+train(Path(shards), Path("model"), Path("curves"), task, TrainParams.model_validate_json(params))
+"""
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    paths = [path for name in ("model", "curves") for path in (folder / name).rglob("*")]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def run(shards: Path, task: str, params):
+    return train(shards, Path("model"), Path("curves"), task, params)
+
+
+@pytest.fixture(scope="module")
+def steps_per_epoch(corpus, train_params):
+    index = read_index(corpus.shards)
+    lengths = read_split(corpus.shards, index, "train").lengths
+    batching = train_params().batching
+    return len(make_strategy(batching.strategy, batching.model_dump()).plan(lengths, epoch_rng(1, 0)))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(corpus, train_params, tmp_path_factory):
+    # The network and curves of each task, by a run of its own folder.
+    made = {}
+
+    def make(task):
+        if task not in made:
+            folder = tmp_path_factory.mktemp(task)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.chdir(folder)
+                made[task] = folder, run(corpus.shards, task, train_params())
+        return made[task]
+
+    return make
+
+
+def run_until(steps: int, shards: Path, task: str, params) -> int:
+    # The exit status of a run that gets SIGTERM within a step.
+    original, calls = Steps.train, []
+
+    def counted(self, batch):
+        figures = original(self, batch)
+        calls.append(1)
+        if len(calls) == steps:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return figures
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Steps, "train", counted)
+        with pytest.raises(SystemExit) as stopped:
+            run(shards, task, params)
+    return stopped.value.code
+
+
+@pytest.mark.parametrize("task", ["classifier", "seq2seq"])
+def test_train_gives_the_same_bytes_twice(undisturbed, corpus, train_params, here, task):
+    folder, result = undisturbed(task)
+    again = run(corpus.shards, task, train_params())
+    assert bytes_of(here) == bytes_of(folder)
+    assert again.metrics == result.metrics
+    assert sorted(bytes_of(here)) == [
+        "curves/batching.csv",
+        "curves/epochs.csv",
+        "curves/steps.csv",
+        "model/config.json",
+        "model/weights.safetensors",
+    ]
+
+
+@pytest.mark.parametrize(("task", "epochs", "extra"), [("classifier", 0, 2), ("seq2seq", 1, 0), ("classifier", 2, 0)])
+def test_train_goes_on_after_a_signal_to_the_same_bytes(
+    undisturbed, corpus, train_params, here, capsys, steps_per_epoch, task, epochs, extra
+):
+    folder, result = undisturbed(task)
+    stop = epochs * steps_per_epoch + extra
+    assert run_until(stop, corpus.shards, task, train_params()) == 128 + signal.SIGTERM
+    assert f"stopped at step {stop}" in capsys.readouterr().err
+    assert not (here / "model").exists()
+    assert not (here / "curves").exists()
+    again = run(corpus.shards, task, train_params())
+    assert f"goes on at step {stop}" in capsys.readouterr().err
+    assert again.timing["resumed_at_step"] == stop
+    assert again.metrics == result.metrics
+    assert bytes_of(here) == bytes_of(folder)
+    assert list(RESUME_FOLDER.iterdir()) == []
+
+
+def test_train_goes_on_after_a_kill_to_the_same_bytes(undisturbed, corpus, train_params, here, steps_per_epoch):
+    folder, _ = undisturbed("seq2seq")
+    stop = steps_per_epoch + 1
+    arguments = [str(corpus.shards), "seq2seq", str(stop), train_params().model_dump_json()]
+    killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], check=False, capture_output=True, timeout=120)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert not (here / "model").exists()
+    assert run(corpus.shards, "seq2seq", train_params()).timing["resumed_at_step"] == stop
+    assert bytes_of(here) == bytes_of(folder)
+
+
+def test_train_with_other_params_or_task_does_not_pick_up_a_state(corpus, train_params, here):
+    run_until(2, corpus.shards, "classifier", train_params())
+    states = list(RESUME_FOLDER.iterdir())
+    assert len(states) == 1
+    assert run(corpus.shards, "seq2seq", train_params(epochs=1)).timing["resumed_at_step"] == 0
+    assert run(corpus.shards, "classifier", train_params(epochs=1)).timing["resumed_at_step"] == 0
+    assert list(RESUME_FOLDER.iterdir()) == states
+
+
+def test_train_reports_what_its_network_and_plans_are(undisturbed, corpus, train_params, steps_per_epoch):
+    folder, result = undisturbed("classifier")
+    network = load_network(folder / "model")
+    epochs = pd.read_csv(folder / "curves" / "epochs.csv")
+    assert epochs["epoch"].tolist() == [1, 2]
+    assert result.metrics["parameters"] == sum(variable.numpy().size for variable in network.trainable_variables)
+    assert result.metrics["steps"] == 2 * steps_per_epoch
+    for name in ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy"):
+        assert result.metrics[name] == pytest.approx(epochs[name].iloc[-1])
+    steps = pd.read_csv(folder / "curves" / "steps.csv")
+    assert steps["step"].tolist() == list(range(3, 2 * steps_per_epoch + 1, 3))
+    assert result.timing["resumed_at_step"] == 0
+    assert result.timing["traces"] <= 2
+
+
+@pytest.mark.parametrize("task", ["classifier", "seq2seq"])
+def test_train_reports_the_validation_loss_of_the_saved_network(undisturbed, corpus, task):
+    folder, result = undisturbed(task)
+    network = load_network(folder / "model")
+    held_out = read_split(corpus.shards, read_index(corpus.shards), "validation")
+    nats, right, count = 0.0, 0, 0
+    for place in range(len(held_out)):
+        tokens = held_out.tokens[held_out.offsets[place] : held_out.offsets[place + 1]][None]
+        steps = range(tokens.shape[1]) if task == "seq2seq" else [tokens.shape[1] - 1]
+        logits = network(tokens, np.array([[0, step] for step in steps], np.int32)).numpy().astype(np.float64)
+        label = int(held_out.label[place])
+        nats -= (logits[:, label] - np.log(np.exp(logits).sum(axis=1))).sum()
+        right += int((logits.argmax(axis=1) == label).sum())
+        count += len(logits)
+    assert result.metrics["validation_loss"] == pytest.approx(nats / count, abs=1e-5)
+    assert result.metrics["validation_accuracy"] == pytest.approx(right / count, abs=1e-12)
+
+
+def test_train_has_the_same_loss_however_batches_are_shaped(corpus, train_params, here):
+    losses = []
+    for strategy, batch_size in (("padded", 7), ("bucketed", 200)):
+        params = train_params(
+            strategy=strategy, batch_size=batch_size, epochs=1, learning_rate=1e-12, dropout=0.0, log_every=1000
+        )
+        losses.append(run(corpus.shards, "seq2seq", params).metrics["train_loss"])
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+
+
+def test_train_learns(corpus, train_params, here):
+    params = train_params(epochs=4, learning_rate=0.03, dropout=0.0, batch_size=16, initial_state="zeros")
+    run(corpus.shards, "classifier", params)
+    loss = pd.read_csv("curves/epochs.csv")["train_loss"].tolist()
+    assert loss == sorted(loss, reverse=True)
+    assert loss[-1] < 0.9 * np.log(6)
+
+
+def test_train_with_another_seed_gives_other_weights(undisturbed, corpus, train_params, here):
+    run(corpus.shards, "classifier", train_params(seed=2, epochs=1))
+    weights = "model/weights.safetensors"
+    assert bytes_of(here)[weights] != bytes_of(undisturbed("classifier")[0])[weights]
+
+
+def test_train_without_a_validation_split_reports_none(make_shards, write_corpus, invent_posts, train_params, here):
+    corpus = make_shards(write_corpus(here / "corpus", invent_posts(3, 12)), validation=0.0)
+    result = run(corpus.shards, "classifier", train_params(epochs=1))
+    assert not [name for name in result.metrics if name.startswith("validation")]
+    assert pd.read_csv("curves/epochs.csv").columns.tolist() == ["epoch", "train_loss", "train_accuracy"]
+
+
+def test_train_writes_a_table_of_steps_without_rows_where_there_are_too_few(corpus, train_params, here):
+    run(corpus.shards, "classifier", train_params(epochs=1, batch_size=100_000, log_every=1000))
+    assert Path("curves/steps.csv").read_text() == "step,loss,accuracy\n"
+
+
+def test_train_refuses_damaged_shards_before_anything_is_written(corpus, train_params, here):
+    shutil.copytree(corpus.shards, "shards")
+    path = Path("shards/train/00000.parquet")
+    content = bytearray(path.read_bytes())
+    content[100] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(FormatError, match=r"00000\.parquet"):
+        run(Path("shards"), "classifier", train_params())
+    assert sorted(entry.name for entry in here.iterdir()) == ["shards"]
+
+
+def test_batching_table_has_every_strategy_with_the_runs_settings(train_params):
+    lengths = np.random.default_rng(1).integers(5, 31, 1000)
+    params = train_params(batch_size=32)
+    table = batching_table(lengths, params)
+    assert table["strategy"].tolist() == sorted(STRATEGIES)
+    for row in json.loads(table.to_json(orient="records", double_precision=15)):
+        stats = plan_stats(make_strategy(row["strategy"], params.batching.model_dump()).plan(lengths, epoch_rng(1, 0)))
+        assert row["batches"] == stats.batches
+        assert row["padding_share"] == pytest.approx(stats.padding_share)
+        assert row["padding_per_batch"] == pytest.approx(stats.padding_per_batch)
+        assert row["distinct_widths"] == stats.distinct_widths

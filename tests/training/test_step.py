@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lengthwise.batching.collate import collate
+from lengthwise.batching.plan import batches_in_order
+from lengthwise.models.network import Network, NetworkConfig
+from lengthwise.models.tasks import TASKS
+from lengthwise.training.step import Steps, Sums
+
+
+@pytest.fixture
+def make_network(factors):
+    def make(task="classifier", dropout=0.0, vocabulary_size=20):
+        network = Network(NetworkConfig(task, vocabulary_size, factors, 3, 4, "learned", dropout))
+        rng = np.random.default_rng(1)
+        for variable in network.trainable_variables:
+            variable.assign(rng.normal(0, 0.7, variable.shape).astype(np.float32))
+        return network
+
+    return make
+
+
+@pytest.fixture
+def make_batch(make_sequences):
+    def make(lengths, vocabulary_size=20, seed=0):
+        sequences = make_sequences(lengths, vocabulary_size, seed)
+        return collate(batches_in_order(sequences.lengths, np.arange(len(lengths)), len(lengths)), 0, sequences)
+
+    return make
+
+
+def dense_gradients(network, batch):
+    targets = TASKS[network.config.task](batch)
+    with tf.GradientTape() as tape:
+        logits = network(batch.tokens, targets.positions)
+        chosen = tf.gather(tf.nn.log_softmax(logits), targets.labels, axis=1, batch_dims=1)
+        loss = -tf.reduce_mean(chosen)
+    gradients = []
+    for gradient in tape.gradient(loss, network.trainable_variables):
+        if isinstance(gradient, tf.IndexedSlices):
+            dense = np.zeros(tuple(gradient.dense_shape.numpy()))
+            np.add.at(dense, gradient.indices.numpy(), gradient.values.numpy())
+        else:
+            dense = gradient.numpy().astype(np.float64)
+        gradients.append(dense)
+    return gradients
+
+
+@pytest.mark.parametrize("task", sorted(TASKS))
+def test_steps_train_as_adam_does_on_the_dense_gradient(make_network, make_batch, task):
+    network = make_network(task, vocabulary_size=4)  # 4 ids for 23 tokens: each is used several times.
+    batch = make_batch([5, 9, 2, 7], vocabulary_size=4)
+    steps = Steps(network, 0.01)
+    expected = [variable.numpy().astype(np.float64) for variable in network.trainable_variables]
+    first = [np.zeros_like(values) for values in expected]
+    second = [np.zeros_like(values) for values in expected]
+    for step in range(1, 5):
+        for place, gradient in enumerate(dense_gradients(network, batch)):
+            first[place] = 0.9 * first[place] + 0.1 * gradient
+            second[place] = 0.999 * second[place] + 0.001 * gradient**2
+            rate = 0.01 * np.sqrt(1 - 0.999**step) / (1 - 0.9**step)
+            expected[place] -= rate * first[place] / (np.sqrt(second[place]) + 1e-7)
+        steps.train(batch)
+        for variable, values in zip(network.trainable_variables, expected, strict=True):
+            assert np.allclose(variable, values, rtol=0, atol=1e-4), (step, variable.path)
+
+
+def test_steps_move_every_weight_and_the_initial_state(make_network, make_batch):
+    network = make_network()
+    before = {variable.path: variable.numpy().copy() for variable in network.trainable_variables}
+    Steps(network, 0.01).train(make_batch([5, 9, 2, 7], vocabulary_size=20))
+    for variable in network.trainable_variables:
+        assert not np.array_equal(before[variable.path], variable), variable.path
+
+
+@pytest.mark.parametrize("task", sorted(TASKS))
+def test_steps_return_loss_right_and_count_of_the_weights_before(make_network, make_batch, task):
+    network, batch = make_network(task), make_batch([5, 9, 2, 7])
+    targets = TASKS[task](batch)
+    logits = network(batch.tokens, targets.positions).numpy().astype(np.float64)
+    scores = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    count = len(targets.labels)
+    loss = -scores[np.arange(count), targets.labels].sum()
+    right = (logits.argmax(axis=1) == targets.labels).sum()
+    assert count == {"classifier": 4, "seq2seq": 23}[task]
+    steps = Steps(network, 0.01)
+    assert np.allclose(steps.evaluate(batch), [loss, right, count], rtol=1e-5)
+    assert np.allclose(steps.train(batch), [loss, right, count], rtol=1e-5)
+    assert not np.allclose(steps.evaluate(batch)[0], loss, rtol=1e-4)
+
+
+def test_steps_evaluate_without_dropout_and_without_training(make_network, make_batch):
+    network, batch = make_network(dropout=0.9), make_batch([5, 9, 2, 7])
+    before = [variable.numpy().copy() for variable in network.trainable_variables]
+    steps = Steps(network, 0.01)
+    assert np.array_equal(steps.evaluate(batch), steps.evaluate(batch))
+    after = [variable.numpy() for variable in network.trainable_variables]
+    assert all(np.array_equal(left, right) for left, right in zip(before, after, strict=True))
+
+
+def test_steps_drop_outputs_anew_in_each_training_step(make_network, make_batch):
+    network, batch = make_network(dropout=0.9), make_batch([5, 9, 2, 7])
+    steps = Steps(network, 1e-12)
+    assert len({float(steps.train(batch)[0]) for _ in range(5)}) > 1
+
+
+def test_steps_are_traced_once_for_26_widths_and_any_number_of_rows(make_network, make_batch):
+    network = make_network()
+    steps = Steps(network, 0.01)
+    for width in range(5, 31):
+        steps.train(make_batch([width] * (1 + width % 3)))
+    assert steps.traces == 1
+    for width in range(5, 31, 5):
+        steps.evaluate(make_batch([width, 2]))
+    assert steps.traces == 2
+
+
+def test_sums_add_up_and_divide_last():
+    sums = Sums()
+    sums.add(np.array([3.0, 1.0, 2.0], np.float32))
+    sums.add(np.array([1.0, 1.0, 6.0], np.float32))
+    assert sums == Sums(4.0, 2.0, 8.0)
+    assert (sums.mean_loss, sums.accuracy) == (0.5, 0.25)
+
+
+def test_sums_of_nothing_are_zero():
+    assert (Sums().mean_loss, Sums().accuracy) == (0.0, 0.0)
