@@ -22,7 +22,6 @@ repro: .venv/.complete  ## Run the pipeline (on the sample corpus, unless params
 	@$(MAKE) --no-print-directory results
 
 results: .venv/.complete  ## Print the results of the last run
-	@dvc metrics show --precision 4
 	@python -m lengthwise.reports.results metrics
 
 plots: .venv/.complete  ## Write the plots to dvc_plots/index.html

@@ -2,8 +2,8 @@
 
     python benchmarks/tokens.py data/documents.parquet --rounds 3
 
-Prints seconds, tokens per second and ratios of medians: one worker against spaCy, two workers against one. Both give the
-same tokens and sentences (tests/text holds that); only seconds are compared here.
+Prints seconds, tokens per second and ratios of medians: one worker against spaCy, two workers against one. Both give
+the same tokens and sentences (tests/text holds that); only seconds are compared here.
 """
 
 import argparse

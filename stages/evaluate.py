@@ -3,14 +3,15 @@
 from pathlib import Path
 
 from lengthwise.params import EvaluateParams
-from lengthwise.stage import Figures, run_stage
+from lengthwise.stage import Figures, quiet_tensorflow, run_stage
 
 
 def main(params: EvaluateParams, shards: Path, model: Path, predictions: Path, tables: Path) -> Figures:
     """Score `model` on `shards`; write the file `predictions` and the folder `tables`."""
     # TensorFlow takes seconds to import: only once the params are known to be good.
-    from lengthwise.evaluation.evaluate import evaluate
-    from lengthwise.evaluation.metrics import Bootstrap
+    with quiet_tensorflow():
+        from lengthwise.evaluation.evaluate import evaluate
+        from lengthwise.evaluation.metrics import Bootstrap
 
     bootstrap = Bootstrap(params.bootstrap_samples, params.confidence, params.seed)
     return Figures({**evaluate(shards, model, predictions, tables, bootstrap)})

@@ -6,7 +6,8 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,8 +62,6 @@ def run_stage(main: Callable[..., Figures], *sections: str) -> None:
             the command line: the metrics file and the timing file.
         sections: sections of `params.yaml`, the stage's own first.
     """
-    # TensorFlow reports at every start that there is no GPU.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         arguments = _parse_arguments(main, sections)
         params = load_params(PARAMS_FILE)
@@ -75,6 +74,21 @@ def run_stage(main: Callable[..., Figures], *sections: str) -> None:
     except LengthwiseError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(USER_ERROR)
+
+
+@contextmanager
+def quiet_tensorflow() -> Iterator[None]:
+    """Import TensorFlow in here: its libraries report to standard error, past Python, that there is no GPU."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _parse_arguments(main: Callable[..., Figures], sections: tuple[str, ...]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from lengthwise.errors import CorpusError
 from lengthwise.evaluation.levels import LEVELS, items_of, pool
 from lengthwise.shards.reader import Sequences
 
@@ -40,10 +41,11 @@ def test_items_of_a_coarser_unit_have_each_piece_at_their_own_level(sequences, u
     assert len(levels[0].labels) == 5
 
 
-def test_items_of_nothing_are_none():
+def test_items_of_nothing_are_refused():
     empty = np.array([], np.int32)
     sequences = Sequences(empty, np.array([0]), empty.astype(np.int16), empty, empty, empty)
-    assert [len(level.labels) for level in items_of(sequences, "sentence")] == [0, 0, 0]
+    with pytest.raises(CorpusError, match=r"no sequence.*shards\.min_length"):
+        items_of(sequences, "sentence")
 
 
 def test_pool_is_the_mean_of_log_probabilities_made_a_distribution_again(sequences):

@@ -21,6 +21,7 @@ from lengthwise.labels import LabelFactor
 MEBIBYTE = 1 << 20
 GENDERS = ("male", "female")
 MEMBER_NAME = re.compile(r"([^.]+)\.([^.]+)\.([0-9]{1,3})\.([^.]+)\.([^.]+)\.xml")
+LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 CSV_HEADER = ["id", "gender", "age", "topic", "sign", "date", "text"]
 ENCRYPTED_FLAG = 0x1
 # What Python's zip reader raises for bytes that are no zip, or are damaged.
@@ -100,8 +101,8 @@ def parse_member_name(member: Member, brackets: AgeBrackets) -> Author:
         CorpusError: the name is not `ID.GENDER.AGE.INDUSTRY.SIGN.xml`, or see `parse_author`.
     """
     match = MEMBER_NAME.fullmatch(member.name)
-    # A name that is no UTF-8 comes with lone surrogates, which no table can hold.
-    if match is None or not member.name.isprintable():
+    # A file name that is no UTF-8 comes with lone surrogates, which no table can hold.
+    if match is None or LONE_SURROGATE.search(member.name):
         raise CorpusError(
             f"{member.place}: is not named like a blog; expected ID.GENDER.AGE.INDUSTRY.SIGN.xml; "
             "rename it or take it out"
@@ -216,14 +217,16 @@ def read_csv_rows(path: Path, brackets: AgeBrackets, max_bytes: int) -> Iterator
     """
     csv.field_size_limit(max_bytes)
     # Bytes that are no UTF-8 come through as surrogates, so that a text can be decoded again as it is repaired.
-    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
         reader = csv.reader(stream, strict=True)
         offset = 0
         try:
             header = next(reader, [])
-            if [name.lstrip("\ufeff").strip().lower() for name in header] != CSV_HEADER:
+            if [name.strip().lower() for name in header] != CSV_HEADER:
                 raise CorpusError(f"{path}: has the header {header!r:.200}; expected {','.join(CSV_HEADER)}")
             for fields in reader:
+                if not fields:  # An empty line.
+                    continue
                 place = f"{path} line {reader.line_num}"
                 if len(fields) != len(CSV_HEADER):
                     raise CorpusError(f"{place}: has {len(fields)} fields; expected {len(CSV_HEADER)}; quote the text")
@@ -240,5 +243,6 @@ def read_csv_rows(path: Path, brackets: AgeBrackets, max_bytes: int) -> Iterator
                 yield Row(parse_author(names, brackets, place), date or None, data, offset)
         except csv.Error as error:
             raise CorpusError(
-                f"{path} line {reader.line_num}: is no CSV ({error}); close the quote or shorten the field"
+                f"{path} line {reader.line_num}: is no CSV ({error}); close the quote or shorten the field, "
+                "or raise ingest.max_member_mb"
             ) from error

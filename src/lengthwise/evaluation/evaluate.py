@@ -27,7 +27,7 @@ def evaluate(shards: Path, model: Path, predictions: Path, tables: Path, bootstr
         bootstrap: how intervals are made.
 
     Returns:
-        The headline figures, and the accuracy over all predictions, the article's figure for its second model.
+        The headline figures; for seq2seq also `step_accuracy`, over all time steps, the article's figure for it.
 
     Raises:
         FormatError: the shards or the network are absent or damaged.
@@ -44,7 +44,8 @@ def evaluate(shards: Path, model: Path, predictions: Path, tables: Path, bootstr
         _by_length(test, made).to_csv(out / "by_length.csv", index=False)
         _by_step(made).to_csv(out / "by_step.csv", index=False)
     _write_predictions(predictions, test, made)
-    return {**headline(figures), "step_accuracy": float(made.step_right.sum() / made.step_count.sum())}
+    step_accuracy = float(made.step_right.sum() / made.step_count.sum())
+    return headline(figures) | ({"step_accuracy": step_accuracy} if network.config.task == "seq2seq" else {})
 
 
 def _by_length(test: Sequences, made: Predictions) -> pd.DataFrame:

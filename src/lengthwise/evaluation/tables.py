@@ -40,7 +40,12 @@ def confusion_table(level: Level, factors: Sequence[LabelFactor]) -> pd.DataFram
 
 
 def headline(figures: pd.DataFrame) -> dict[str, float]:
-    """The few figures that a table of experiments shows: per level the accuracies and the likelihood."""
-    chosen = figures[figures["metric"].str.endswith("accuracy") | (figures["metric"] == "nll")]
-    names = chosen["level"] + "_" + chosen["metric"]
-    return dict(zip(names.tolist(), chosen["value"].tolist(), strict=True))
+    """The few figures that a table of experiments shows.
+
+    Per level the accuracy, of the joint class as `<level>_accuracy` and of each factor as `<level>_<factor>`; for the
+    finest level the likelihood as well, `<level>_nll`.
+    """
+    metric, level = figures["metric"], figures["level"]
+    chosen = metric.str.endswith("accuracy") | ((metric == "nll") & (level == level.iloc[0]))
+    names = level + "_" + metric.str.removesuffix("_accuracy")
+    return dict(zip(names[chosen].tolist(), figures["value"][chosen].tolist(), strict=True))

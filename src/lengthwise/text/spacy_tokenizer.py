@@ -189,7 +189,7 @@ def named_pipeline(name: str) -> Language:
             f"tokens.sentences: got {name!r}; expected sentencizer or an installed spaCy pipeline; "
             f"install it with: python -m spacy download {name}"
         ) from error
-    if not {"parser", "senter", "sentencizer"} & set(nlp.pipe_names):
+    if not {"parser", "senter", "sentencizer"} & set(nlp.pipe_factories.values()):
         raise ParamsError(
             f"tokens.sentences: the pipeline {name!r} finds no sentences; expected one with parser, senter or "
             "sentencizer; choose another"

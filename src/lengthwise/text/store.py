@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import BaseModel
 
 from lengthwise.errors import FormatError
 from lengthwise.files import write_json
@@ -25,6 +26,15 @@ SENTENCES_SCHEMA = pa.schema(
         pa.field("tokens", pa.list_(pa.int32()), nullable=False, metadata={"doc": "ids in the lexicon"}),
     ]
 )
+
+
+class _TokenIndex(BaseModel):
+    """What `index.json` holds."""
+
+    version: int
+    slices: int
+    sentences: int
+    tokens: int
 
 
 @dataclass(frozen=True)
@@ -69,8 +79,8 @@ def write_index(folder: Path, slices: int) -> None:
         sentences += metadata.num_rows
         # Leaf values of the second column; a sentence has one token at least, so each is a token.
         tokens += sum(metadata.row_group(i).column(1).num_values for i in range(metadata.num_row_groups))
-    index = {"version": VERSION, "slices": slices, "sentences": sentences, "tokens": tokens}
-    write_json(folder / "index.json", index)
+    index = _TokenIndex(version=VERSION, slices=slices, sentences=sentences, tokens=tokens)
+    write_json(folder / "index.json", index.model_dump())
 
 
 class TokenStore:
@@ -83,16 +93,16 @@ class TokenStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         try:
-            index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise FormatError(f"{folder}: is no folder of tokens ({error}); run the stage tokens") from error
-        if index.get("version") != VERSION:
-            raise FormatError(
-                f"{folder}: has version {index.get('version')}; expected {VERSION}; run the stage tokens again"
-            )
-        self.slices: int = index["slices"]
-        self.sentences: int = index["sentences"]
-        self.tokens: int = index["tokens"]
+            content = json.loads((folder / "index.json").read_bytes())
+            if isinstance(content, dict) and content.get("version") != VERSION:
+                raise FormatError(
+                    f"{folder}: has version {content.get('version')}; expected {VERSION}; run the stage tokens again"
+                )
+            index = _TokenIndex.model_validate(content)
+        except (OSError, ValueError) as error:  # A ValidationError is a ValueError.
+            reason = " ".join(str(error).split())
+            raise FormatError(f"{folder}: is no folder of tokens ({reason}); run the stage tokens") from error
+        self.slices, self.sentences, self.tokens = index.slices, index.sentences, index.tokens
 
     def lexicon(self) -> list[str]:
         """All distinct tokens; a token's id is its place."""
