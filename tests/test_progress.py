@@ -164,3 +164,13 @@ def test_progress_writes_to_standard_error(capsys):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("work  100 %")
+
+
+@pytest.mark.parametrize(("terminal", "left"), [(True, "\r\033[K"), (False, "")])
+def test_progress_of_a_part_leaves_no_line_behind(terminal, left):
+    stream = io.StringIO()
+    stream.isatty = lambda: terminal
+    with Progress("part", 10, "steps", summary=False, stream=stream) as progress:
+        progress.update(10)
+    assert stream.getvalue().endswith(left)
+    assert "\n" not in stream.getvalue()
