@@ -5,7 +5,7 @@ BIN := .venv/bin
 # DVC runs the stages with the first python on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro test check format lock results plots
+.PHONY: help repro results readme plots test check format lock
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -23,6 +23,9 @@ repro: .venv/.complete  ## Run the pipeline (on the sample corpus, unless params
 
 results: .venv/.complete  ## Print the results of the last run
 	@python -m lengthwise.reports.results metrics
+
+readme: .venv/.complete  ## Write the results of the last run into README.md
+	python -m lengthwise.reports.readme metrics README.md
 
 plots: .venv/.complete  ## Write the plots to dvc_plots/index.html
 	dvc plots show

@@ -32,11 +32,20 @@ class Progress:
         total: units in all; the estimate of what is left needs it.
         unit: what is counted, for the rate (`41.2k tokens/s`).
         done: units that were done before (a resumed run); they do not count for the rate.
+        summary: whether the last line stays; not for a part of work that reports itself.
         stream: where to write; a terminal gets a live line.
     """
 
-    def __init__(self, name: str, total: int, unit: str, done: int = 0, stream: TextIO | None = None) -> None:
-        self.name, self.total, self.unit = name, total, unit
+    def __init__(
+        self,
+        name: str,
+        total: int,
+        unit: str,
+        done: int = 0,
+        summary: bool = True,
+        stream: TextIO | None = None,
+    ) -> None:
+        self.name, self.total, self.unit, self.summary = name, total, unit, summary
         self.done = self.already = done
         self.note = ""
         self.stream = sys.stderr if stream is None else stream
@@ -52,8 +61,10 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self.live or kind is None:
+        if self.summary and (self.live or kind is None):
             self._write(end="\n")
+        elif self.live:
+            self.stream.write("\r\033[K")
 
     def update(self, units: int, note: str = "") -> None:
         """Count `units` more as done; `note` (loss, padding share) ends the line."""

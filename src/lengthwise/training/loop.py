@@ -214,7 +214,7 @@ class _Run:
         lengths = self._validation.lengths
         plan = batches_in_order(lengths, np.arange(len(lengths)), EVALUATION_ROWS)
         sums = Sums()
-        with Progress("validation", int(lengths.sum()), "tokens") as progress:
+        with Progress("validation", int(lengths.sum()), "tokens", summary=False) as progress:
             for number, tokens in enumerate(plan.steps.tolist()):
                 sums.add(self._steps.evaluate(collate(plan, number, self._validation)))
                 progress.update(tokens)
