@@ -32,6 +32,8 @@ from lengthwise.text.spacy_tokenizer import ChunkTokenizer, ChunkTokens
 from lengthwise.text.store import Sentences, write_slice
 
 CHUNKS_PER_RANGE, SAMPLED_EVERY = 20_000, 100
+# spaCy keeps every word it has met: a worker that knows more begins anew, so that its memory has a bound.
+MOST_WORDS = 250_000
 # White space is the first of all chunks, and its token is in no lexicon.
 SPACE_CHUNK = 0
 SPACE_TOKEN = -1
@@ -163,6 +165,8 @@ def _tokenize_range(task: _Range) -> _RangeTokens:
         high = len(strings) if task.high is None else _lower_bound(strings, task.high)
         parts.append(strings.slice(low, high - low))
     distinct, numbers = merge_lexicons(parts)
+    if _worker.tokenizer.known_words > MOST_WORDS:
+        start_worker(_worker.config)
     return _RangeTokens(_worker.tokenizer(distinct.to_pylist()), numbers)
 
 

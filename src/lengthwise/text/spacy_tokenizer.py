@@ -105,6 +105,7 @@ class ChunkTokenizer:
         getters = nlp.vocab.lex_attr_getters
         for attribute in set(getters) - {LOWER, LIKE_NUM, IS_PUNCT}:
             del getters[attribute]
+        self._vocab = nlp.vocab
         self._tokenizer = nlp.tokenizer
         self._strings = nlp.vocab.strings
         self._replace_links = replace_links
@@ -138,6 +139,11 @@ class ChunkTokenizer:
             last=_look_up(self._last, orth[ends - 1]),
             strings=pa.array([self._strings[token] for token in distinct.tolist()], pa.string()),
         )
+
+    @property
+    def known_words(self) -> int:
+        """Words in spaCy's vocabulary, which only grows."""
+        return len(self._vocab)
 
     def _classes(self, classes: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
         hashes = self._hashes(classes)
