@@ -1,4 +1,6 @@
 import copy
+from functools import reduce
+from operator import getitem
 
 import pytest
 import yaml
@@ -35,6 +37,16 @@ CASES = [
         {"shards.max_length": None, "shards.too_long": "drop"},
     ),
     (5, {"shards.max_length": None, "shards.too_long": "truncate"}, {"shards.too_long": "truncate"}),
+    (
+        6,
+        {"train.batching.strategy": "token_budget", "train.batching.tokens": 29, "shards.max_length": 30},
+        {"train.batching.strategy": "token_budget", "train.batching.tokens": 30, "shards.max_length": 30},
+    ),
+    (
+        6,
+        {"train.batching.strategy": "token_budget", "train.batching.tokens": 29, "shards.max_length": 30},
+        {"train.batching.strategy": "padded", "train.batching.tokens": 29, "shards.max_length": 30},
+    ),
 ]
 
 
@@ -46,8 +58,8 @@ def shipped(root):
 def changed(shipped, changes):
     content = copy.deepcopy(shipped)
     for dotted, value in changes.items():
-        section, key = dotted.split(".")
-        content[section][key] = value
+        *sections, key = dotted.split(".")
+        reduce(getitem, sections, content)[key] = value
     return content
 
 

@@ -37,6 +37,7 @@ WRONG = {
     "train.batching.strategy": (["sorted", "Padded", 1, None], sorted(STRATEGIES)),
     "train.batching.batch_size": ([0, 1_000_001, 1.0, "256", None, True], [1, 1_000_000]),
     "train.batching.buckets": ([0, 100_001, 1.0, "5", None, True], [1, 100_000]),
+    "train.batching.tokens": ([0, 2**31, 1.0, "5", None, True], [30, 2**31 - 1]),
     "train.model.embedding": ([0, 65_537, 1.0, "64", None, True], [1, 65_536]),
     "train.model.units": ([0, 65_537, 1.0, "64", None, True], [1, 65_536]),
     "train.model.initial_state": (["random", 0, None, True], ["zeros"]),

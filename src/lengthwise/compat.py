@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from itertools import pairwise
+from operator import getitem
 from typing import Any
 
 # From the finest to the coarsest: a sequence of one unit may not straddle a split by a finer one.
@@ -63,6 +65,15 @@ CONFLICTS = (
         "without a limit nothing is too long",
         "set shards.max_length, or shards.too_long to drop",
     ),
+    Conflict(
+        ("train.batching.strategy", "train.batching.tokens", "shards.max_length"),
+        lambda s: (
+            s["train"]["batching"]["strategy"] == "token_budget"
+            and s["train"]["batching"]["tokens"] < (s["shards"]["max_length"] or 1)
+        ),
+        "the longest sequences fit into no batch",
+        "raise train.batching.tokens to shards.max_length at least",
+    ),
 )
 
 
@@ -76,5 +87,4 @@ def first_conflict(sections: Sections) -> str | None:
 
 
 def _value(sections: Sections, key: str) -> object:
-    section, name = key.split(".")
-    return sections[section][name]
+    return reduce(getitem, key.split("."), sections)

@@ -91,6 +91,7 @@ class BatchingParams(Section):
     strategy: Strategy
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)]
     buckets: Annotated[int, Field(ge=1, le=100_000)]
+    tokens: Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
 class ModelParams(Section):

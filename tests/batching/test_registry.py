@@ -1,4 +1,5 @@
 import inspect
+import re
 import sys
 from dataclasses import FrozenInstanceError, fields, is_dataclass
 
@@ -8,12 +9,12 @@ from lengthwise.batching.bucketed import Bucketed
 from lengthwise.batching.padded import Padded
 from lengthwise.batching.registry import STRATEGIES, make_strategy
 
-SETTINGS = {"batch_size": 256, "buckets": 5}
+SETTINGS = {"batch_size": 256, "buckets": 5, "tokens": 4096}
 
 
 def test_registry_has_the_strategies_by_their_names():
     assert {"bucketed": Bucketed, "padded": Padded}.items() <= STRATEGIES.items()
-    assert all(name == kind.__name__.lower() for name, kind in STRATEGIES.items())
+    assert all(name == re.sub(r"(?<=.)(?=[A-Z])", "_", kind.__name__).lower() for name, kind in STRATEGIES.items())
 
 
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
@@ -28,7 +29,7 @@ def test_strategies_are_frozen_dataclasses_of_documented_settings(name):
     strategy = make_strategy(name, SETTINGS)
     assert is_dataclass(strategy)
     with pytest.raises(FrozenInstanceError):
-        strategy.batch_size = 3
+        setattr(strategy, fields(strategy)[0].name, 3)
     assert all(f"{field.name}:" in inspect.getdoc(type(strategy)) for field in fields(strategy))
 
 

@@ -11,7 +11,7 @@ def _train_params(**changes: object) -> TrainParams:
         "seed": 1,
         "epochs": 2,
         "log_every": 3,
-        "batching": {"strategy": "bucketed", "batch_size": 64, "buckets": 2},
+        "batching": {"strategy": "bucketed", "batch_size": 64, "buckets": 2, "tokens": 4096},
         "model": {"embedding": 4, "units": 4, "initial_state": "learned", "dropout": 0.4},
         "optimizer": {"learning_rate": 0.01},
     }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lengthwise.batching.plan import Plan, plan_of_batches, smallest_type
+from lengthwise.batching.plan import Plan, batches_within_groups, smallest_type
 
 
 @dataclass(frozen=True)
@@ -31,21 +31,8 @@ class Bucketed:
 
     def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
         """Plan one epoch."""
-        # Stable sorts of a shuffled array leave ties in random order; of small integers they are radix sorts.
         shuffled = rng.permutation(len(lengths))
         by_length = shuffled[np.argsort(smallest_type(lengths)[shuffled], kind="stable")]
-        bucket_of = np.empty(len(lengths), np.int64)
-        bucket = np.arange(len(lengths)) * self.buckets // max(1, len(lengths))
-        bucket_of[by_length] = bucket
-        # Shuffle within each bucket, then cut it into batches.
-        shuffled = rng.permutation(len(lengths))
-        order = shuffled[np.argsort(smallest_type(bucket_of)[shuffled], kind="stable")]
-        begins = np.flatnonzero(np.diff(bucket, prepend=-1))
-        sizes = np.diff(begins, append=len(lengths))
-        place = np.arange(len(lengths)) - np.repeat(begins, sizes)
-        first_of_batch = place % self.batch_size == 0
-        batch = np.cumsum(first_of_batch) - 1
-        # The batches of all buckets in random order.
-        rank = rng.permutation(first_of_batch.sum())[batch]
-        by_rank = np.argsort(rank, kind="stable")
-        return plan_of_batches(rank[by_rank], order[by_rank], lengths)
+        bucket = np.empty(len(lengths), np.int64)
+        bucket[by_length] = np.arange(len(lengths)) * self.buckets // max(1, len(lengths))
+        return batches_within_groups(bucket, lengths, self.batch_size, rng)

@@ -56,7 +56,7 @@ def collate(plan: Plan, batch: int, sequences: Sequences) -> Batch:
         plan.column[spans],
     )
     count = plan.stop[spans] - start
-    shape = (int(row[-1]) + 1, int((column + count).max()))
+    shape = (int(row[-1]) + 1, max(int((column + count).max()), plan.least_width))
     place = ranges(row.astype(np.int64) * shape[1] + column, count)
 
     tokens = np.full(shape, PAD_ID, np.int32)

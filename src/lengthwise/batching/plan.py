@@ -24,6 +24,7 @@ class Plan:
         batch: int32 (N,), the batch it is in.
         row: int32 (N,), the row of the batch.
         column: int32 (N,), where it begins in the row, in steps.
+        least_width: steps that every batch has at least, padded ones included.
     """
 
     sequence: np.ndarray
@@ -32,6 +33,7 @@ class Plan:
     batch: np.ndarray
     row: np.ndarray
     column: np.ndarray
+    least_width: int = 0
 
     @cached_property
     def offsets(self) -> np.ndarray:
@@ -49,8 +51,8 @@ class Plan:
 
     @property
     def widths(self) -> np.ndarray:
-        """Steps of the longest row of each batch: int64 (batches,)."""
-        return self._largest(self.column + self.stop - self.start)
+        """Steps that each batch is wide: int64 (batches,)."""
+        return np.maximum(self._largest(self.column + self.stop - self.start), self.least_width)
 
     @property
     def steps(self) -> np.ndarray:
@@ -111,3 +113,23 @@ def plan_of_batches(groups: np.ndarray, members: np.ndarray, lengths: np.ndarray
 def batches_in_order(lengths: np.ndarray, order: np.ndarray, batch_size: int) -> Plan:
     """Cut sequences, in a given order, into batches of `batch_size`, the last perhaps smaller."""
     return plan_of_batches(np.arange(len(order)) // batch_size, order, lengths)
+
+
+def batches_within_groups(group: np.ndarray, lengths: np.ndarray, batch_size: int, rng: np.random.Generator) -> Plan:
+    """Batches of sequences of one group each, the members of a group and the order of the batches random.
+
+    Args:
+        group: int (S,), the group of each sequence, from 0.
+        lengths: int (S,), tokens of each sequence.
+        batch_size: rows in a batch; the last batch of each group may have fewer.
+        rng: the only source of chance.
+    """
+    shuffled = rng.permutation(len(group))
+    # Stable sorts of a shuffled array leave ties in random order.
+    order = shuffled[np.argsort(smallest_type(group)[shuffled], kind="stable")]
+    begins = np.flatnonzero(np.diff(group[order], prepend=-1))
+    place = np.arange(len(group)) - np.repeat(begins, np.diff(begins, append=len(group)))
+    first_of_batch = place % batch_size == 0
+    rank = rng.permutation(first_of_batch.sum())[np.cumsum(first_of_batch) - 1]
+    by_rank = np.argsort(smallest_type(rank), kind="stable")
+    return plan_of_batches(rank[by_rank], order[by_rank], lengths)

@@ -2,19 +2,32 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
+from typing import Any
 
 from lengthwise.batching.bucketed import Bucketed
+from lengthwise.batching.exact import Exact
 from lengthwise.batching.padded import Padded
+from lengthwise.batching.padded_to_longest import PaddedToLongest
 from lengthwise.batching.plan import Strategy
+from lengthwise.batching.stratified import Stratified
+from lengthwise.batching.token_budget import TokenBudget
 
-STRATEGIES: dict[str, type[Bucketed] | type[Padded]] = {"bucketed": Bucketed, "padded": Padded}
+STRATEGIES: dict[str, type[Any]] = {
+    "bucketed": Bucketed,
+    "exact": Exact,
+    "padded": Padded,
+    "padded_to_longest": PaddedToLongest,
+    "stratified": Stratified,
+    "token_budget": TokenBudget,
+}
 
 
 def make_strategy(name: str, settings: Mapping[str, int]) -> Strategy:
     """The strategy of a name with those of the settings that it has.
 
-    >>> make_strategy("padded", {"batch_size": 256, "buckets": 5})
+    >>> make_strategy("padded", {"batch_size": 256, "buckets": 5, "tokens": 8192})
     Padded(batch_size=256)
     """
-    strategy = STRATEGIES[name]
-    return strategy(**{field.name: settings[field.name] for field in fields(strategy)})
+    kind = STRATEGIES[name]
+    strategy: Strategy = kind(**{field.name: settings[field.name] for field in fields(kind)})
+    return strategy

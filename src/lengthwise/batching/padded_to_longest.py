@@ -1,0 +1,32 @@
+"""Random order, every batch as wide as the longest sequence of the corpus.
+
+Source: the assignment, which starts from it: "we padded all sequences to the longest one in the dataset". The most
+wasteful way, and the baseline that the others are measured by.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lengthwise.batching.plan import Plan, batches_in_order
+
+
+@dataclass(frozen=True)
+class PaddedToLongest:
+    """Batches in random order, all of one width.
+
+    With `batch_size` 2, lengths [4, 1, 2, 1] and the order [2, 1, 0, 3]:
+
+        batch 0   2 2 . .      batch 1   0 0 0 0
+                  1 . . .                3 . . .
+
+    Attributes:
+        batch_size: rows in a batch; the last batch may have fewer.
+    """
+
+    batch_size: int
+
+    def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
+        """Plan one epoch."""
+        plan = batches_in_order(lengths, rng.permutation(len(lengths)), self.batch_size)
+        return replace(plan, least_width=int(lengths.max(initial=0)))

@@ -1,0 +1,70 @@
+"""Batches of as many rows as fit into a budget of steps, padding among them.
+
+The practice of translation toolkits: batches cost alike, whatever the lengths. Theirs close a batch after the budget is
+exceeded, or guess from the lengths seen so far; here rows times width never exceeds it, and nothing is dropped.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lengthwise.batching.plan import Plan, plan_of_batches, smallest_type
+from lengthwise.errors import ParamsError
+
+
+@dataclass(frozen=True)
+class TokenBudget:
+    """Batches of neighbouring lengths with `rows * width <= tokens`, the order of the batches random.
+
+    From the shortest on, a row is added while the batch stays within the budget. With `tokens` 6 and lengths
+    [3, 1, 2, 2, 5]:
+
+        batch 0   4 4 4 4 4      batch 1   1 .      batch 2   0 0 0
+                                           3 3
+                                           2 2
+
+    Attributes:
+        tokens: steps that a batch may have, padded ones included.
+    """
+
+    tokens: int
+
+    def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
+        """Plan one epoch.
+
+        Raises:
+            ParamsError: a sequence is longer than the budget.
+        """
+        longest = int(lengths.max(initial=0))
+        if longest > self.tokens:
+            raise ParamsError(
+                f"train.batching.tokens: got {self.tokens}; expected at least {longest}, the length of sequence "
+                f"{int(lengths.argmax())}; raise it, or lower shards.max_length"
+            )
+        shuffled = rng.permutation(len(lengths))
+        by_length = shuffled[np.argsort(smallest_type(lengths)[shuffled], kind="stable")]
+        cuts = self._cuts(lengths[by_length])
+        sizes = np.diff(cuts)
+        rank = np.repeat(rng.permutation(len(sizes)), sizes)
+        order = np.argsort(smallest_type(rank), kind="stable")
+        return plan_of_batches(rank[order], by_length[order], lengths)
+
+    def _cuts(self, rising: np.ndarray) -> np.ndarray:
+        """Where batches begin and end among rising lengths; a turn of the loop makes all cuts of a length, or one."""
+        cuts = [np.zeros(1, np.int64)]
+        begin = 0
+        while begin < len(rising):
+            length = int(rising[begin])
+            end_of_length = int(np.searchsorted(rising, length, side="right"))
+            rows = self.tokens // length
+            full = (end_of_length - begin) // rows
+            if full:
+                cuts.append(begin + rows * np.arange(1, full + 1))
+                begin += rows * full
+                continue
+            # The batch goes on into longer sequences: as far as its width times its rows stays within the budget.
+            ends = np.arange(end_of_length, min(len(rising), begin + rows) + 1)
+            fits = (ends - begin) * rising[ends - 1] <= self.tokens
+            begin = int(ends[fits][-1])
+            cuts.append(np.array([begin]))
+        return np.concatenate(cuts)
