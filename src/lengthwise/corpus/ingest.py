@@ -119,6 +119,8 @@ def _read_csv(path: Path, brackets: AgeBrackets, max_bytes: int, counts: Counter
             yield row.author.document(row.date, repair_bytes(row.text, counts))
             progress.update(row.offset - before, f"{counts['documents']} documents")
             before = row.offset
+        # What is no text: ids, dates, quotes.
+        progress.update(size - before, f"{counts['documents']} documents")
 
 
 class _Duplicates:
