@@ -13,7 +13,7 @@ import pytest
 from lengthwise.batching.plan import epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
 from lengthwise.batching.stats import plan_stats
-from lengthwise.errors import FormatError
+from lengthwise.errors import FormatError, ParamsError
 from lengthwise.models.network import load_network
 from lengthwise.shards.reader import read_index, read_split
 from lengthwise.training.loop import RESUME_FOLDER, batching_table, train
@@ -103,6 +103,7 @@ def test_train_gives_the_same_bytes_twice(undisturbed, corpus, train_params, her
     assert again.metrics == result.metrics
     assert sorted(bytes_of(here)) == [
         "curves/batching.csv",
+        "curves/cost.json",
         "curves/epochs.csv",
         "curves/steps.csv",
         "model/config.json",
@@ -153,8 +154,12 @@ def test_train_reports_what_its_network_and_plans_are(undisturbed, corpus, train
     network = load_network(folder / "model")
     epochs = pd.read_csv(folder / "curves" / "epochs.csv")
     assert epochs["epoch"].tolist() == [1, 2]
-    assert result.metrics["parameters"] == sum(variable.numpy().size for variable in network.trainable_variables)
-    assert result.metrics["steps"] == 2 * steps_per_epoch
+    cost = json.loads((folder / "curves" / "cost.json").read_text(encoding="utf-8"))
+    table = pd.read_csv(folder / "curves" / "batching.csv").set_index("strategy")
+    assert cost["padding_per_batch"] == pytest.approx(table["padding_per_batch"][train_params().batching.strategy])
+    assert cost["batches"] == steps_per_epoch
+    assert cost["parameters"] == sum(variable.numpy().size for variable in network.trainable_variables)
+    assert cost["steps"] == 2 * steps_per_epoch
     for name in ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy"):
         assert result.metrics[name] == pytest.approx(epochs[name].iloc[-1])
     steps = pd.read_csv(folder / "curves" / "steps.csv")
@@ -239,3 +244,16 @@ def test_batching_table_has_every_strategy_with_the_runs_settings(train_params):
         assert row["padding_share"] == pytest.approx(stats.padding_share)
         assert row["padding_per_batch"] == pytest.approx(stats.padding_per_batch)
         assert row["distinct_widths"] == stats.distinct_widths
+
+
+def test_batching_table_leaves_out_a_strategy_that_refuses_the_lengths(train_params):
+    table = batching_table(np.array([3, 5000]), train_params())
+    assert sorted(table["strategy"]) == sorted(set(STRATEGIES) - {"token_budget"})
+
+
+def test_train_refuses_a_budget_that_a_sequence_exceeds_and_leaves_nothing(corpus, train_params, here):
+    params = train_params()
+    batching = params.batching.model_copy(update={"strategy": "token_budget", "tokens": 2})
+    with pytest.raises(ParamsError, match=r"train.batching.tokens: got 2; expected at least"):
+        run(corpus.shards, "classifier", params.model_copy(update={"batching": batching}))
+    assert not (here / "model").exists()

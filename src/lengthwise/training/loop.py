@@ -16,7 +16,8 @@ from lengthwise.batching.collate import collate
 from lengthwise.batching.plan import Plan, batches_in_order, epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
 from lengthwise.batching.stats import plan_stats
-from lengthwise.files import file_digest, replacing_folder
+from lengthwise.errors import ParamsError
+from lengthwise.files import file_digest, replacing_folder, write_metrics
 from lengthwise.models.network import Network, NetworkConfig, save_network
 from lengthwise.progress import Progress
 from lengthwise.shards.reader import Sequences, read_index, read_split
@@ -67,12 +68,13 @@ def train(shards: Path, model: Path, curves: Path, task: str, params: "TrainPara
     Args:
         shards: the folder of shards.
         model: the folder for the saved network.
-        curves: the folder for `epochs.csv`, `steps.csv` and `batching.csv`.
+        curves: the folder for `epochs.csv`, `steps.csv`, `batching.csv` and `cost.json`.
         task: a name in `TASKS`.
         params: the section `train`.
 
     Raises:
         FormatError: the shards are absent or damaged.
+        ParamsError: the strategy cannot plan these lengths.
     """
     index = read_index(shards)
     training = read_split(shards, index, "train")
@@ -88,15 +90,19 @@ def train(shards: Path, model: Path, curves: Path, task: str, params: "TrainPara
         pd.DataFrame(run.position.epoch_rows).to_csv(out / "epochs.csv", index=False)
         pd.DataFrame(run.position.step_rows, columns=list(_STEP_COLUMNS)).to_csv(out / "steps.csv", index=False)
         batching_table(training.lengths, params).to_csv(out / "batching.csv", index=False)
+        write_metrics(out / "cost.json", run.cost())
     run.state.clear()
     return run.result()
 
 
 def batching_table(lengths: np.ndarray, params: "TrainParams") -> pd.DataFrame:
-    """What an epoch costs under every strategy, with this run's settings: a row a strategy."""
+    """What an epoch costs under every strategy, with this run's settings: a row a strategy that can plan it."""
     rows = []
     for name in sorted(STRATEGIES):
-        plan = make_strategy(name, params.batching.model_dump()).plan(lengths, epoch_rng(params.seed, 0))
+        try:
+            plan = make_strategy(name, params.batching.model_dump()).plan(lengths, epoch_rng(params.seed, 0))
+        except ParamsError:  # Another strategy's budget is no reason to fail.
+            continue
         rows.append({"strategy": name, **asdict(plan_stats(plan))})
     return pd.DataFrame(rows)
 
@@ -146,15 +152,9 @@ class _Run:
                 self._end_epoch()
 
     def result(self) -> TrainResult:
-        """The figures of a complete run."""
-        stats = plan_stats(self._plan(0))
+        """The figures of a complete run: loss and accuracy of its last epoch."""
         last = self.position.epoch_rows[-1]
-        metrics: dict[str, float | int | str] = {
-            "parameters": sum(int(np.prod(v.shape)) for v in self._network.trainable_variables),
-            "steps": self.position.step,
-            **{name: value for name, value in asdict(stats).items() if name != "batches"},
-            **{name: value for name, value in last.items() if name != "epoch"},
-        }
+        metrics: dict[str, float | int | str] = {name: value for name, value in last.items() if name != "epoch"}
         seconds = max(self._train_seconds, 1e-9)
         sequences = len(self._training) * self._train_tokens / int(self._training.offsets[-1])
         timing: dict[str, float | int | str] = {
@@ -164,6 +164,14 @@ class _Run:
             "traces": self._steps.traces,
         }
         return TrainResult(metrics, timing)
+
+    def cost(self) -> dict[str, float | int | str]:
+        """What the run took, whatever the machine: weights, steps, and the padding of its first epoch."""
+        return {
+            "parameters": sum(int(np.prod(v.shape)) for v in self._network.trainable_variables),
+            "steps": self.position.step,
+            **asdict(plan_stats(self._plan(0))),
+        }
 
     def _plan_epoch(self, epoch: int) -> Plan:
         return self._strategy.plan(self._training.lengths, epoch_rng(self._params.seed, epoch))
