@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lengthwise.evaluation import predict
+from lengthwise.batching import plan
 from lengthwise.evaluation.predict import predict_split
 from lengthwise.models.network import Network, NetworkConfig
 
@@ -25,7 +25,7 @@ def log_softmax(logits):
 
 @pytest.mark.parametrize("task", ["classifier", "seq2seq"])
 def test_predict_split_scores_each_sequence_once_and_in_order(make_network, make_sequences, monkeypatch, task):
-    monkeypatch.setattr(predict, "ROWS", 7)  # Several batches, the last smaller.
+    monkeypatch.setattr(plan, "EVALUATION_ROWS", 7)  # Several batches, the last smaller.
     sequences = make_sequences(np.random.default_rng(3).integers(1, 12, 30), seed=4)
     network = make_network(task)
     made = predict_split(network, sequences)
@@ -47,9 +47,9 @@ def test_predict_split_scores_each_sequence_once_and_in_order(make_network, make
 def test_predict_split_does_not_depend_on_the_rows_of_a_batch(make_network, make_sequences, monkeypatch):
     sequences = make_sequences(np.random.default_rng(5).integers(1, 9, 20))
     network = make_network("classifier")
-    monkeypatch.setattr(predict, "ROWS", 1)
+    monkeypatch.setattr(plan, "EVALUATION_ROWS", 1)
     alone = predict_split(network, sequences).log_probabilities
-    monkeypatch.setattr(predict, "ROWS", 1000)
+    monkeypatch.setattr(plan, "EVALUATION_ROWS", 1000)
     assert np.allclose(predict_split(network, sequences).log_probabilities, alone, rtol=0, atol=1e-5)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lengthwise.batching.plan import Plan, batches_within_groups, smallest_type
+from lengthwise.batching.plan import Plan, batches_within_groups, order_with_random_ties
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,6 @@ class Bucketed:
 
     def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
         """Plan one epoch."""
-        shuffled = rng.permutation(len(lengths))
-        by_length = shuffled[np.argsort(smallest_type(lengths)[shuffled], kind="stable")]
         bucket = np.empty(len(lengths), np.int64)
-        bucket[by_length] = np.arange(len(lengths)) * self.buckets // max(1, len(lengths))
+        bucket[order_with_random_ties(lengths, rng)] = np.arange(len(lengths)) * self.buckets // max(1, len(lengths))
         return batches_within_groups(bucket, lengths, self.batch_size, rng)

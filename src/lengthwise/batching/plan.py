@@ -12,6 +12,8 @@ import numpy as np
 
 from lengthwise.ragged import offsets_of
 
+EVALUATION_ROWS = 1024
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -84,9 +86,15 @@ def epoch_rng(seed: int, epoch: int) -> np.random.Generator:
     return np.random.default_rng([seed, epoch])
 
 
-def smallest_type(values: np.ndarray) -> np.ndarray:
+def _smallest_type(values: np.ndarray) -> np.ndarray:
     """Whole numbers from 0 in the smallest unsigned type that holds them: NumPy sorts 16 bits by radix."""
     return values.astype(np.min_scalar_type(int(values.max(initial=0))))
+
+
+def order_with_random_ties(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The order that sorts whole numbers from 0, equal ones in random order: int64 (S,)."""
+    shuffled = rng.permutation(len(values))
+    return shuffled[np.argsort(_smallest_type(values)[shuffled], kind="stable")]
 
 
 def plan_of_batches(groups: np.ndarray, members: np.ndarray, lengths: np.ndarray) -> Plan:
@@ -124,12 +132,28 @@ def batches_within_groups(group: np.ndarray, lengths: np.ndarray, batch_size: in
         batch_size: rows in a batch; the last batch of each group may have fewer.
         rng: the only source of chance.
     """
-    shuffled = rng.permutation(len(group))
-    # Stable sorts of a shuffled array leave ties in random order.
-    order = shuffled[np.argsort(smallest_type(group)[shuffled], kind="stable")]
+    order = order_with_random_ties(group, rng)
     begins = np.flatnonzero(np.diff(group[order], prepend=-1))
     place = np.arange(len(group)) - np.repeat(begins, np.diff(begins, append=len(group)))
-    first_of_batch = place % batch_size == 0
-    rank = rng.permutation(first_of_batch.sum())[np.cumsum(first_of_batch) - 1]
-    by_rank = np.argsort(smallest_type(rank), kind="stable")
-    return plan_of_batches(rank[by_rank], order[by_rank], lengths)
+    return plan_of_shuffled_batches(place % batch_size == 0, order, lengths, rng)
+
+
+def plan_of_shuffled_batches(
+    begins: np.ndarray, members: np.ndarray, lengths: np.ndarray, rng: np.random.Generator
+) -> Plan:
+    """Cut sequences, in a given order, into batches, and put the batches into random order.
+
+    Args:
+        begins: bool (S,), whether a member is the first of a batch; the first one is.
+        members: int (S,), the sequences in the order of their rows.
+        lengths: int (S,), tokens of each sequence, by sequence.
+        rng: the only source of chance.
+    """
+    rank = rng.permutation(begins.sum())[np.cumsum(begins) - 1]
+    by_rank = np.argsort(_smallest_type(rank), kind="stable")
+    return plan_of_batches(rank[by_rank], members[by_rank], lengths)
+
+
+def evaluation_plan(lengths: np.ndarray) -> Plan:
+    """Batches for measuring alone, by rising length, where padding is least; how they are cut changes no result."""
+    return batches_in_order(lengths, np.argsort(lengths, kind="stable"), EVALUATION_ROWS)

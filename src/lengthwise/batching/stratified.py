@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lengthwise.batching.plan import Plan, plan_of_batches, smallest_type
+from lengthwise.batching.plan import Plan, order_with_random_ties, plan_of_batches
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,7 @@ class Stratified:
     def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
         """Plan one epoch."""
         count = len(lengths)
-        shuffled = rng.permutation(count)
-        by_length = shuffled[np.argsort(smallest_type(lengths)[shuffled], kind="stable")]
+        by_length = order_with_random_ties(lengths, rng)
         strata = min(self.batch_size, count)
         begins = -(-np.arange(strata + 1) * count // max(1, strata))
         # A stratum's sequences are dealt to the batches in random order, which shuffles each stratum on its own.

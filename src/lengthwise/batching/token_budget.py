@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lengthwise.batching.plan import Plan, plan_of_batches, smallest_type
+from lengthwise.batching.plan import Plan, order_with_random_ties, plan_of_shuffled_batches
 from lengthwise.errors import ParamsError
 
 
@@ -41,13 +41,10 @@ class TokenBudget:
                 f"train.batching.tokens: got {self.tokens}; expected at least {longest}, the length of sequence "
                 f"{int(lengths.argmax())}; raise it, or lower shards.max_length"
             )
-        shuffled = rng.permutation(len(lengths))
-        by_length = shuffled[np.argsort(smallest_type(lengths)[shuffled], kind="stable")]
-        cuts = self._cuts(lengths[by_length])
-        sizes = np.diff(cuts)
-        rank = np.repeat(rng.permutation(len(sizes)), sizes)
-        order = np.argsort(smallest_type(rank), kind="stable")
-        return plan_of_batches(rank[order], by_length[order], lengths)
+        by_length = order_with_random_ties(lengths, rng)
+        begins = np.zeros(len(lengths), bool)
+        begins[self._cuts(lengths[by_length])[:-1]] = True
+        return plan_of_shuffled_batches(begins, by_length, lengths, rng)
 
     def _cuts(self, rising: np.ndarray) -> np.ndarray:
         """Where batches begin and end among rising lengths; a turn of the loop makes all cuts of a length, or one."""

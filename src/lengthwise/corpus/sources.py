@@ -25,7 +25,7 @@ LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 CSV_HEADER = ["id", "gender", "age", "topic", "sign", "date", "text"]
 ENCRYPTED_FLAG = 0x1
 # What Python's zip reader raises for bytes that are no zip, or are damaged.
-BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError)
+BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, NotImplementedError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class ZipSource:
         self._path = path
         try:
             self._zip = zipfile.ZipFile(path)
-        except (*BROKEN, ValueError) as error:
+        except BROKEN as error:
             raise CorpusError(
                 f"{path}: is no readable zip ({error}); expected the corpus's blogs.zip; get the file again"
             ) from error
@@ -161,7 +161,7 @@ class ZipSource:
         try:
             with self._zip.open(info) as stream:
                 return stream.read(limit + 1)
-        except (*BROKEN, ValueError) as error:
+        except BROKEN as error:
             raise CorpusError(f"{member.place}: cannot be unpacked ({error}); get the archive again") from error
 
 

@@ -6,13 +6,11 @@ import numpy as np
 import tensorflow as tf
 
 from lengthwise.batching.collate import collate
-from lengthwise.batching.plan import batches_in_order
+from lengthwise.batching.plan import evaluation_plan
 from lengthwise.models.network import POSITIONS, TOKENS, Network
 from lengthwise.models.tasks import TASKS
 from lengthwise.progress import Progress
 from lengthwise.shards.reader import Sequences
-
-ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Predictions:
 def predict_split(network: Network, sequences: Sequences) -> Predictions:
     """Predict in the order of length, where padding is least."""
     lengths = sequences.lengths
-    plan = batches_in_order(lengths, np.argsort(lengths, kind="stable"), ROWS)
+    plan = evaluation_plan(lengths)
     longest = int(lengths.max(initial=0))
     predictions = Predictions(
         np.empty((len(lengths), network.config.classes), np.float32),

@@ -54,9 +54,10 @@ def tokenize(documents: Path, folder: Path, options: TokenizerOptions, worker_co
     slices, rows = file.num_row_groups, file.metadata.num_rows
     with replacing_folder(folder) as out, tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         slice_path(out, 0).parent.mkdir()
-        _refuse_unknown(options)
         common = (documents, Path(scratch), out)
         workers = min(worker_count, slices)
+        if workers > 1:
+            _refuse_unknown(options)
         if options.sentences == SENTENCIZER:
             rule = by_rule.RuleConfig(*common, options.language, options.normalization, options.replace_links)
             with Workers(workers, by_rule.start_worker, rule) as pool:
@@ -77,7 +78,7 @@ def tokenize(documents: Path, folder: Path, options: TokenizerOptions, worker_co
 
 
 def _refuse_unknown(options: TokenizerOptions) -> None:
-    """Refuse a wrong name here: in a worker process it would be a broken pool."""
+    """Refuse a wrong name here: in a worker process it would be a broken pool; one worker is this process."""
     if options.sentences == SENTENCIZER:
         rule_based_pipeline(options.language)
     else:

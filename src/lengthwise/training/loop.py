@@ -13,7 +13,7 @@ import pandas as pd
 import tensorflow as tf
 
 from lengthwise.batching.collate import collate
-from lengthwise.batching.plan import Plan, batches_in_order, epoch_rng
+from lengthwise.batching.plan import Plan, epoch_rng, evaluation_plan
 from lengthwise.batching.registry import STRATEGIES, make_strategy
 from lengthwise.batching.stats import plan_stats
 from lengthwise.errors import ParamsError
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from lengthwise.params import TrainParams
 
 RESUME_FOLDER = Path(".lengthwise") / "resume"
-# Rows of a batch that only measures; they change no result.
-EVALUATION_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -219,10 +217,9 @@ class _Run:
 
     def _validate(self) -> Sums:
         """Loss and accuracy on the validation split, all of it once."""
-        lengths = self._validation.lengths
-        plan = batches_in_order(lengths, np.arange(len(lengths)), EVALUATION_ROWS)
+        plan = evaluation_plan(self._validation.lengths)
         sums = Sums()
-        with Progress("validation", int(lengths.sum()), "tokens", summary=False) as progress:
+        with Progress("validation", int(self._validation.offsets[-1]), "tokens", summary=False) as progress:
             for number, tokens in enumerate(plan.steps.tolist()):
                 sums.add(self._steps.evaluate(collate(plan, number, self._validation)))
                 progress.update(tokens)
