@@ -32,6 +32,13 @@ def test_workers_map_raises_what_a_worker_raised(count):
         assert list(workers.map(int, ["5"])) == [5]
 
 
+def test_workers_that_cannot_start_say_why(tmp_path, count):
+    # Without care an initializer's error would reach the caller as a broken pool, and its text only standard error.
+    nowhere = str(tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match="nowhere"), Workers(count, os.chdir, nowhere) as workers:
+        list(workers.map(int, ["1"]))
+
+
 def test_workers_do_not_swallow_an_error_of_the_caller(count):
     workers = Workers(count, os.nice, 0)
     workers.__enter__()

@@ -1,8 +1,11 @@
 """A map over slices in own worker processes, with the same results for any number of them."""
 
+import atexit
 import multiprocessing
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -18,7 +21,8 @@ class Workers:
 
     Args:
         count: how many.
-        start: called once in each worker before its first item, with `arguments`.
+        start: called once in each worker before its first item, with `arguments`. What it raises, `__enter__` raises
+            if there is one worker; if there are more, the results of `map` do.
     """
 
     def __init__(self, count: int, start: Callable[..., None], *arguments: object) -> None:
@@ -31,7 +35,7 @@ class Workers:
             self._start(*self._arguments)
         else:
             self._pool = ProcessPoolExecutor(
-                self.count, multiprocessing.get_context("spawn"), self._start, self._arguments
+                self.count, multiprocessing.get_context("spawn"), _start_process, (self._start, self._arguments)
             )
         return self
 
@@ -46,7 +50,30 @@ class Workers:
 
     def map(self, function: Callable[[Any], Result], items: Iterable[object]) -> Iterator[Result]:
         """The results in the items' order."""
-        return map(function, items) if self._pool is None else self._pool.map(function, items)
+        if self._pool is None:
+            return map(function, items)
+        return self._pool.map(partial(_call, function), items)
+
+
+# What this process could not start for. An error that leaves an initializer would break the pool and tell nobody why.
+_start_error: Exception | None = None
+
+
+def _start_process(start: Callable[..., None], arguments: tuple[object, ...]) -> None:
+    global _start_error
+    # All a worker has to hand over has been handed over when it ends; its memory is the system's to free, which takes
+    # a moment, where taking a large vocabulary apart takes half a second.
+    atexit.register(os._exit, 0)
+    try:
+        start(*arguments)
+    except Exception as error:
+        _start_error = error
+
+
+def _call(function: Callable[[Any], Result], item: object) -> Result:
+    if _start_error is not None:
+        raise _start_error
+    return function(item)
 
 
 def tracked(name: str, unit: str, total: int, results: Iterable[Result]) -> list[Result]:

@@ -75,8 +75,12 @@ def test_packages_have_a_docstring_and_no_code():
         assert ast.get_docstring(ast.Module(body, [])), path
 
 
+# spaCy takes most of a second to import, which the parent of several workers can do without.
+LATE_IMPORTS = {LIBRARY / "text" / "by_rule.py", LIBRARY / "text" / "tokens.py"}
+
+
 def test_imports_stand_at_the_top_of_library_modules():
-    for path in modules():
+    for path in set(modules()) - LATE_IMPORTS:
         for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(function, ast.FunctionDef):
                 assert not any(isinstance(node, ast.Import | ast.ImportFrom) for node in ast.walk(function)), path

@@ -7,8 +7,8 @@ from spacy.pipeline import Sentencizer
 from spacy.tokens import Doc
 
 from lengthwise.ragged import offsets_of
+from lengthwise.text.chunks import ENDS_SENTENCE, IS_PUNCTUATION
 from lengthwise.text.sentences import sentence_starts
-from lengthwise.text.spacy_tokenizer import ENDS_SENTENCE, IS_PUNCTUATION
 
 # A word, an end of a sentence, a quote, and an end that spaCy does not take for punctuation.
 WORD, END, QUOTE, ODD_END = 0, ENDS_SENTENCE | IS_PUNCTUATION, IS_PUNCTUATION, ENDS_SENTENCE

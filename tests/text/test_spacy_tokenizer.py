@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 from spacy.pipeline import Sentencizer
 
 from lengthwise.errors import ParamsError
+from lengthwise.text.chunks import ENDS_SENTENCE, IS_PUNCTUATION
 from lengthwise.text.spacy_tokenizer import (
-    ENDS_SENTENCE,
-    IS_PUNCTUATION,
     ChunkTokenizer,
     SpecialBoundaries,
     named_pipeline,

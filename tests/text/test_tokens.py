@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from lengthwise.corpus import documents as documents_module
 from lengthwise.corpus.blogs import read_posts
 from lengthwise.errors import FormatError, ParamsError
-from lengthwise.text import by_pipeline, by_rule
-from lengthwise.text import tokens as tokens_module
+from lengthwise.text import by_pipeline, by_rule, spacy_tokenizer
 from lengthwise.text.spacy_tokenizer import ChunkTokenizer
 from lengthwise.text.store import TokenStore
 from lengthwise.text.tokens import tokenize
@@ -83,8 +82,7 @@ def english():
 @pytest.fixture
 def one_tokenizer(monkeypatch, english):
     # spaCy's language data takes longer to load than a short text to tokenize.
-    monkeypatch.setattr(by_rule, "ChunkTokenizer", lambda *_: english)
-    monkeypatch.setattr(tokens_module, "rule_based_pipeline", lambda *_: None)
+    monkeypatch.setattr(spacy_tokenizer, "ChunkTokenizer", lambda *_: english)
 
 
 def files_of(folder):
@@ -317,10 +315,10 @@ def test_tokenize_uses_the_sentences_of_a_named_pipeline(tmp_path, write_documen
     assert read_sentences(tmp_path / "tokens", 1) == [[["a.", "b", ";"], ["c"]]]
 
 
-def refuse(tmp_path, write_documents, options, message):
-    documents = write_documents(tmp_path / "documents.parquet", ["a"])
+def refuse(tmp_path, write_documents, options, message, workers=1):
+    documents = write_documents(tmp_path / "documents.parquet", ["a", "b"])
     with pytest.raises(ParamsError, match=message) as error:
-        tokenize(documents, tmp_path / "tokens", options, 1)
+        tokenize(documents, tmp_path / "tokens", options, workers)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "tokens").exists()
 
@@ -329,6 +327,13 @@ def refuse(tmp_path, write_documents, options, message):
 def test_tokenize_refuses_an_unknown_language(tmp_path, write_documents, options, language):
     message = rf"^tokens\.language: got '{language}'; expected a language code of spaCy such as en"
     refuse(tmp_path, write_documents, options(language), message)
+
+
+def test_tokenize_refuses_an_unknown_language_in_worker_processes_as_in_its_own(
+    tmp_path, write_documents, options, monkeypatch
+):
+    monkeypatch.setattr(documents_module, "ROWS_PER_SLICE", 1)
+    refuse(tmp_path, write_documents, options("qq"), r"^tokens\.language: got 'qq'; expected a language code", 2)
 
 
 def test_tokenize_refuses_a_language_whose_tokenizer_does_not_work_by_rules(tmp_path, write_documents, options):

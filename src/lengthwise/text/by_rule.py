@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -24,12 +24,14 @@ import pyarrow.compute as pc
 from lengthwise.corpus.documents import ROWS_PER_SLICE, read_texts
 from lengthwise.parallel import Workers, tracked
 from lengthwise.ragged import offsets_of, take_rows
-from lengthwise.text.chunks import Chunks, Runs, find_runs, replace_runs, split_chunks
+from lengthwise.text.chunks import Chunks, ChunkTokens, Runs, find_runs, replace_runs, split_chunks
 from lengthwise.text.lexicon import merge_lexicons, number_distinct
 from lengthwise.text.normalization import Normalization
 from lengthwise.text.sentences import sentence_starts
-from lengthwise.text.spacy_tokenizer import ChunkTokenizer, ChunkTokens
 from lengthwise.text.store import Sentences, write_slice
+
+if TYPE_CHECKING:
+    from lengthwise.text.spacy_tokenizer import ChunkTokenizer
 
 CHUNKS_PER_RANGE, SAMPLED_EVERY = 20_000, 100
 # spaCy keeps every word it has met: a worker that knows more begins anew, so that its memory has a bound.
@@ -59,7 +61,7 @@ class RuleConfig:
 
 class _Worker(NamedTuple):
     config: RuleConfig
-    tokenizer: ChunkTokenizer
+    tokenizer: "ChunkTokenizer"
 
 
 _worker: _Worker
@@ -71,6 +73,9 @@ def start_worker(config: RuleConfig) -> None:
     Raises:
         ParamsError: spaCy does not know the language.
     """
+    # spaCy takes most of a second to import, and the parent of several workers does not need it.
+    from lengthwise.text.spacy_tokenizer import ChunkTokenizer
+
     global _worker
     _shared.cache_clear()
     pa.set_cpu_count(1)

@@ -19,6 +19,8 @@ SPACE = "\n"
 COMPLEX_PIECE = r"^$|[\s\pZ\x0b\x1c-\x1f\x85]"
 RUNS = re.compile(r"\s+|\S+")
 
+ENDS_SENTENCE, IS_PUNCTUATION = 1, 2
+
 
 @dataclass(frozen=True)
 class Chunks:
@@ -119,3 +121,24 @@ def replace_runs(chunks: Chunks, runs: Runs, numbers: np.ndarray) -> Chunks:
     kept = np.ones(len(ids), bool)
     kept[ranges(runs.begins + 1, runs.ends - runs.begins - 1)] = False
     return Chunks(chunks.strings, ids[kept], np.concatenate([[0], np.cumsum(kept)])[chunks.offsets])
+
+
+@dataclass(frozen=True)
+class ChunkTokens:
+    """The tokens of a list of chunks.
+
+    Attributes:
+        counts: int32 (chunks,), tokens in each chunk.
+        tokens: int32 (tokens,), indices into `strings`.
+        flags: uint8 (tokens,), of ENDS_SENTENCE and IS_PUNCTUATION.
+        first: int16 (chunks,), the class of a chunk's first token in `spacy_tokenizer.SpecialBoundaries`; 0 is none.
+        last: int16 (chunks,), the class of its last token.
+        strings: the distinct tokens, normalized.
+    """
+
+    counts: np.ndarray
+    tokens: np.ndarray
+    flags: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+    strings: pa.Array

@@ -13,7 +13,7 @@ def number_distinct(parts: Sequence[pa.Array]) -> tuple[pa.Array, list[np.ndarra
     Returns:
         The distinct strings, and for each part the number of each of its strings: int32.
     """
-    encoded = pa.concat_arrays([pa.array([], pa.string()), *parts]).dictionary_encode()
+    encoded = pa.concat_arrays([pa.nulls(0, pa.string()), *parts]).dictionary_encode()
     cuts = np.cumsum([len(part) for part in parts])[:-1]
     return encoded.dictionary, np.split(encoded.indices.to_numpy(), cuts) if len(parts) else []
 

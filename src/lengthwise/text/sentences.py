@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lengthwise.text.spacy_tokenizer import ENDS_SENTENCE, IS_PUNCTUATION
+from lengthwise.text.chunks import ENDS_SENTENCE, IS_PUNCTUATION
 
 
 def sentence_starts(flags: np.ndarray, text_starts: np.ndarray) -> np.ndarray:

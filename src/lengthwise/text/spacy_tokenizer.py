@@ -8,7 +8,6 @@ around them are tokenized as one.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import pairwise, product
 
 import numpy as np
@@ -20,33 +19,11 @@ from spacy.pipeline import Sentencizer
 from spacy.tokenizer import Tokenizer
 
 from lengthwise.errors import ParamsError
+from lengthwise.text.chunks import ENDS_SENTENCE, IS_PUNCTUATION, ChunkTokens
 
 NUMBER_TOKEN = "<#>"  # noqa: S105
 LINK_TOKEN = "<url>"  # noqa: S105
 LINK_TEXT = "urllink"
-
-ENDS_SENTENCE, IS_PUNCTUATION = 1, 2
-
-
-@dataclass(frozen=True)
-class ChunkTokens:
-    """The tokens of a list of chunks.
-
-    Attributes:
-        counts: int32 (chunks,), tokens in each chunk.
-        tokens: int32 (tokens,), indices into `strings`.
-        flags: uint8 (tokens,), of ENDS_SENTENCE and IS_PUNCTUATION.
-        first: int16 (chunks,), the class of a chunk's first token in `SpecialBoundaries`; 0 is none.
-        last: int16 (chunks,), the class of its last token.
-        strings: the distinct tokens, normalized.
-    """
-
-    counts: np.ndarray
-    tokens: np.ndarray
-    flags: np.ndarray
-    first: np.ndarray
-    last: np.ndarray
-    strings: pa.Array
 
 
 class SpecialBoundaries:

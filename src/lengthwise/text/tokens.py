@@ -7,9 +7,8 @@ from pathlib import Path
 from lengthwise.corpus.documents import open_documents
 from lengthwise.files import replacing_folder
 from lengthwise.parallel import Workers
-from lengthwise.text import by_pipeline, by_rule
+from lengthwise.text import by_rule
 from lengthwise.text.normalization import Normalization
-from lengthwise.text.spacy_tokenizer import named_pipeline, rule_based_pipeline
 from lengthwise.text.store import TokenStore, slice_path, write_index, write_lexicon
 
 SENTENCIZER = "sentencizer"
@@ -56,13 +55,14 @@ def tokenize(documents: Path, folder: Path, options: TokenizerOptions, worker_co
         slice_path(out, 0).parent.mkdir()
         common = (documents, Path(scratch), out)
         workers = min(worker_count, slices)
-        if workers > 1:
-            _refuse_unknown(options)
         if options.sentences == SENTENCIZER:
             rule = by_rule.RuleConfig(*common, options.language, options.normalization, options.replace_links)
             with Workers(workers, by_rule.start_worker, rule) as pool:
                 lexicon = by_rule.tokenize_by_rule(rule, slices, pool)
         else:
+            # It imports spaCy, which the parent of several workers by rule does not need.
+            from lengthwise.text import by_pipeline
+
             named = by_pipeline.PipelineConfig(*common, options.sentences, options.normalization, options.replace_links)
             with Workers(workers, by_pipeline.start_worker, named) as pool:
                 lexicon = by_pipeline.tokenize_by_pipeline(named, slices, pool)
@@ -75,11 +75,3 @@ def tokenize(documents: Path, folder: Path, options: TokenizerOptions, worker_co
         "sentences": store.sentences,
         "tokens": store.tokens,
     }
-
-
-def _refuse_unknown(options: TokenizerOptions) -> None:
-    """Refuse a wrong name here: in a worker process it would be a broken pool; one worker is this process."""
-    if options.sentences == SENTENCIZER:
-        rule_based_pipeline(options.language)
-    else:
-        named_pipeline(options.sentences)
