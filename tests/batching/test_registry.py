@@ -9,7 +9,7 @@ from lengthwise.batching.bucketed import Bucketed
 from lengthwise.batching.padded import Padded
 from lengthwise.batching.registry import STRATEGIES, make_strategy
 
-SETTINGS = {"batch_size": 256, "buckets": 5, "tokens": 4096}
+SETTINGS = {"batch_size": 256, "buckets": 5, "tokens": 4096, "window": 128}
 
 
 def test_registry_has_the_strategies_by_their_names():

@@ -86,7 +86,7 @@ def epoch_rng(seed: int, epoch: int) -> np.random.Generator:
     return np.random.default_rng([seed, epoch])
 
 
-def _smallest_type(values: np.ndarray) -> np.ndarray:
+def smallest_type(values: np.ndarray) -> np.ndarray:
     """Whole numbers from 0 in the smallest unsigned type that holds them: NumPy sorts 16 bits by radix."""
     return values.astype(np.min_scalar_type(int(values.max(initial=0))))
 
@@ -94,7 +94,7 @@ def _smallest_type(values: np.ndarray) -> np.ndarray:
 def order_with_random_ties(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The order that sorts whole numbers from 0, equal ones in random order: int64 (S,)."""
     shuffled = rng.permutation(len(values))
-    return shuffled[np.argsort(_smallest_type(values)[shuffled], kind="stable")]
+    return shuffled[np.argsort(smallest_type(values)[shuffled], kind="stable")]
 
 
 def plan_of_batches(groups: np.ndarray, members: np.ndarray, lengths: np.ndarray) -> Plan:
@@ -150,7 +150,7 @@ def plan_of_shuffled_batches(
         rng: the only source of chance.
     """
     rank = rng.permutation(begins.sum())[np.cumsum(begins) - 1]
-    by_rank = np.argsort(_smallest_type(rank), kind="stable")
+    by_rank = np.argsort(smallest_type(rank), kind="stable")
     return plan_of_batches(rank[by_rank], members[by_rank], lengths)
 
 

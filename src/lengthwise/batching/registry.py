@@ -6,19 +6,23 @@ from typing import Any
 
 from lengthwise.batching.bucketed import Bucketed
 from lengthwise.batching.exact import Exact
+from lengthwise.batching.packed import Packed
 from lengthwise.batching.padded import Padded
 from lengthwise.batching.padded_to_longest import PaddedToLongest
 from lengthwise.batching.plan import Strategy
 from lengthwise.batching.stratified import Stratified
 from lengthwise.batching.token_budget import TokenBudget
+from lengthwise.batching.truncated import Truncated
 
 STRATEGIES: dict[str, type[Any]] = {
     "bucketed": Bucketed,
     "exact": Exact,
+    "packed": Packed,
     "padded": Padded,
     "padded_to_longest": PaddedToLongest,
     "stratified": Stratified,
     "token_budget": TokenBudget,
+    "truncated": Truncated,
 }
 
 
