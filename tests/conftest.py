@@ -2,6 +2,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -184,3 +185,48 @@ def make_sequences() -> Callable[..., Sequences]:
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     folder = tmp_path_factory.mktemp("corpus")
     return _make_shards(_write_corpus(folder, _invent_posts(1, 60), rows_per_slice=16))
+
+
+@pytest.fixture(scope="session")
+def make_config() -> Callable[..., Any]:
+    # Imported here: most tests run without TensorFlow.
+    from lengthwise.models.network import NetworkConfig
+
+    def make(task: str = "classifier", **changes: object) -> Any:
+        settings = {
+            "vocabulary_size": 20,
+            "factors": FACTORS,
+            "input": "embedding",
+            "embedding": 4,
+            "front_end": "none",
+            "filters": 3,
+            "kernel": 3,
+            "stride": 2,
+            "conv_padding": "same",
+            "cell": "gru",
+            "activation": "tanh",
+            "units": 5,
+            "layers": 1,
+            "bidirectional": False,
+            "initial_state": "learned",
+            "masking": False,
+            "dropout": 0.0,
+        }
+        return NetworkConfig(task, **{**settings, **changes})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_network(make_config) -> Callable[..., Any]:
+    # All weights are random: zeros, as biases begin, would hide what is wrong with them.
+    from lengthwise.models.network import Network
+
+    def make(task: str = "classifier", seed: int = 1, **changes: object) -> Any:
+        network = Network(make_config(task, **changes))
+        rng = np.random.default_rng(seed)
+        for variable in network.trainable_variables:
+            variable.assign(rng.normal(0, 0.7, variable.shape).astype(np.float32))
+        return network
+
+    return make

@@ -47,6 +47,31 @@ CASES = [
         {"train.batching.strategy": "token_budget", "train.batching.tokens": 29, "shards.max_length": 30},
         {"train.batching.strategy": "padded", "train.batching.tokens": 29, "shards.max_length": 30},
     ),
+    (
+        7,
+        {"train.batching.strategy": "truncated", "train.model.bidirectional": True},
+        {"train.batching.strategy": "packed", "train.model.bidirectional": True},
+    ),
+    (
+        8,
+        {"train.batching.strategy": "packed", "train.model.front_end": "conv1d"},
+        {"train.batching.strategy": "packed", "train.model.front_end": "none"},
+    ),
+    (
+        8,
+        {"train.batching.strategy": "truncated", "train.model.front_end": "conv1d"},
+        {"train.batching.strategy": "token_budget", "train.model.front_end": "conv1d"},
+    ),
+    (
+        9,
+        {"train.batching.strategy": "truncated", "train.batching.padding": "pre"},
+        {"train.batching.strategy": "packed", "train.batching.padding": "pre"},
+    ),
+    (
+        10,
+        {"train.batching.padding": "pre", "train.model.front_end": "conv1d"},
+        {"train.batching.padding": "post", "train.model.front_end": "conv1d"},
+    ),
 ]
 
 

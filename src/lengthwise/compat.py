@@ -74,6 +74,33 @@ CONFLICTS = (
         "the longest sequences fit into no batch",
         "raise train.batching.tokens to shards.max_length at least",
     ),
+    Conflict(
+        ("train.batching.strategy", "train.model.bidirectional"),
+        lambda s: s["train"]["batching"]["strategy"] == "truncated" and s["train"]["model"]["bidirectional"],
+        "the backward direction would begin at windows that are still to come",
+        "choose another strategy, or set train.model.bidirectional to false",
+    ),
+    Conflict(
+        ("train.batching.strategy", "train.model.front_end"),
+        lambda s: (
+            s["train"]["batching"]["strategy"] in ("packed", "truncated")
+            and s["train"]["model"]["front_end"] == "conv1d"
+        ),
+        "the kernel would lie over two sequences of a row, or over the cut between two windows",
+        "choose another strategy, or set train.model.front_end to none",
+    ),
+    Conflict(
+        ("train.batching.strategy", "train.batching.padding"),
+        lambda s: s["train"]["batching"]["strategy"] == "truncated" and s["train"]["batching"]["padding"] == "pre",
+        "a window would not go on at the first step of its row",
+        "set train.batching.padding to post",
+    ),
+    Conflict(
+        ("train.batching.padding", "train.model.front_end"),
+        lambda s: s["train"]["batching"]["padding"] == "pre" and s["train"]["model"]["front_end"] == "conv1d",
+        "where the kernel stands in a sequence would depend on how far the row is filled up before it",
+        "set train.batching.padding to post",
+    ),
 )
 
 

@@ -92,14 +92,27 @@ class BatchingParams(Section):
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)]
     buckets: Annotated[int, Field(ge=1, le=100_000)]
     tokens: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    window: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    padding: Literal["post", "pre"]
 
 
 class ModelParams(Section):
     """The recurrent network that both tasks share."""
 
+    input: Literal["embedding", "one_hot"]
     embedding: Annotated[int, Field(ge=1, le=65_536)]
+    front_end: Literal["conv1d", "none"]
+    filters: Annotated[int, Field(ge=1, le=65_536)]
+    kernel: Annotated[int, Field(ge=1, le=1024)]
+    stride: Annotated[int, Field(ge=1, le=1024)]
+    conv_padding: Literal["causal", "same", "valid"]
+    cell: Literal["gru", "layer_norm_gru", "layer_norm_lstm", "layer_norm_simple", "lstm", "peephole_lstm", "simple"]
+    activation: Literal["elu", "gelu", "linear", "relu", "selu", "sigmoid", "softsign", "tanh"]
     units: Annotated[int, Field(ge=1, le=65_536)]
+    layers: Annotated[int, Field(ge=1, le=64)]
+    bidirectional: bool
     initial_state: Literal["learned", "zeros"]
+    masking: bool
     dropout: Annotated[float, Field(ge=0.0, lt=1.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
 
 
@@ -107,6 +120,7 @@ class OptimizerParams(Section):
     """Adam (Kingma and Ba, 2015)."""
 
     learning_rate: Annotated[float, Field(gt=0.0, le=10.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
+    clip_norm: Annotated[float, Field(gt=0.0, allow_inf_nan=False), NUMBER_FROM_TEXT] | None
 
 
 class TrainParams(Section):

@@ -8,20 +8,19 @@ from lengthwise.evaluation.baselines import LinearOptions, evaluate_baselines
 from lengthwise.evaluation.evaluate import evaluate
 from lengthwise.evaluation.metrics import Bootstrap
 from lengthwise.evaluation.predict import predict_split
-from lengthwise.models.network import Network, NetworkConfig, load_network, save_network
+from lengthwise.models.network import load_network, save_network
 from lengthwise.shards.lengths import LengthLimits
 from lengthwise.shards.reader import read_index, read_split
 
 BOOTSTRAP = Bootstrap(30, 0.9, 1)
 
 
-def save_random_network(folder, corpus, task, factors):
-    size = read_index(corpus.shards).vocabulary_size
-    network = Network(NetworkConfig(task, size, factors, 3, 4, "zeros", 0.5))
-    rng = np.random.default_rng(2)
-    for variable in network.trainable_variables:
-        variable.assign(rng.normal(0, 0.7, variable.shape).astype(np.float32))
-    save_network(network, folder)
+@pytest.fixture
+def save_random_network(make_network):
+    def save(folder, corpus, task):
+        save_network(make_network(task, 2, vocabulary_size=read_index(corpus.shards).vocabulary_size), folder)
+
+    return save
 
 
 def run(corpus, folder):
@@ -29,8 +28,8 @@ def run(corpus, folder):
 
 
 @pytest.mark.parametrize("task", ["classifier", "seq2seq"])
-def test_evaluate_writes_each_sequence_once_in_the_corpus_order(corpus, factors, tmp_path, task):
-    save_random_network(tmp_path / "model", corpus, task, factors)
+def test_evaluate_writes_each_sequence_once_in_the_corpus_order(corpus, save_random_network, tmp_path, task):
+    save_random_network(tmp_path / "model", corpus, task)
     figures = run(corpus, tmp_path)
     test = read_split(corpus.shards, read_index(corpus.shards), "test")
     made = predict_split(load_network(tmp_path / "model"), test)
@@ -55,8 +54,8 @@ def test_evaluate_writes_each_sequence_once_in_the_corpus_order(corpus, factors,
         assert figures["step_accuracy"] == pytest.approx(step_accuracy, abs=1e-12)
 
 
-def test_evaluate_writes_tables_that_add_up(corpus, factors, tmp_path):
-    save_random_network(tmp_path / "model", corpus, "seq2seq", factors)
+def test_evaluate_writes_tables_that_add_up(corpus, save_random_network, tmp_path):
+    save_random_network(tmp_path / "model", corpus, "seq2seq")
     figures = run(corpus, tmp_path)
     test = read_split(corpus.shards, read_index(corpus.shards), "test")
     by_length = pd.read_csv(tmp_path / "tables" / "by_length.csv")
@@ -73,10 +72,10 @@ def test_evaluate_writes_tables_that_add_up(corpus, factors, tmp_path):
     assert authors["count"].sum() == len(set(test.author.tolist()))
 
 
-def test_evaluate_gives_the_same_bytes_twice(corpus, factors, tmp_path):
+def test_evaluate_gives_the_same_bytes_twice(corpus, save_random_network, tmp_path):
     contents = []
     for name in ("first", "second"):
-        save_random_network(tmp_path / name / "model", corpus, "classifier", factors)
+        save_random_network(tmp_path / name / "model", corpus, "classifier")
         figures = run(corpus, tmp_path / name)
         files = {
             path.relative_to(tmp_path / name): path.read_bytes()
@@ -94,7 +93,7 @@ def test_evaluate_refuses_a_folder_that_is_no_network_and_writes_nothing(corpus,
 
 
 def test_a_test_split_without_sequences_is_refused_before_its_figures(
-    write_corpus, post, factors, make_shards, tmp_path
+    write_corpus, post, save_random_network, make_shards, tmp_path
 ):
     # All of the test split's sentences are too short: nothing can be said of it.
     posts = [post(f"a{number}", (number % 2, 0), [["w"] * 9]) for number in range(40)]
@@ -103,11 +102,11 @@ def test_a_test_split_without_sequences_is_refused_before_its_figures(
     posts = [post(p.author, p.codes, [["w"]] if rank in test else p.sentences) for rank, p in enumerate(posts)]
     short = write_corpus(tmp_path / "short", posts)
     with pytest.raises(LengthwiseError, match="test"):
-        _shards_and_figures(short, make_shards, factors, tmp_path)
+        _shards_and_figures(short, make_shards, save_random_network, tmp_path)
 
 
-def _shards_and_figures(corpus, make_shards, factors, folder):
+def _shards_and_figures(corpus, make_shards, save_random_network, folder):
     make_shards(corpus, limits=LengthLimits(5, 30, "drop"))
-    save_random_network(folder / "model", corpus, "classifier", factors)
+    save_random_network(folder / "model", corpus, "classifier")
     evaluate_baselines(corpus.shards, folder / "baselines", LinearOptions(1.0, 5), BOOTSTRAP)
     run(corpus, folder)

@@ -1,21 +1,18 @@
 import numpy as np
 import pytest
 
-from lengthwise.batching import plan
+from lengthwise.batching import evaluation
+from lengthwise.batching.collate import collate
+from lengthwise.batching.evaluation import evaluation_plan
 from lengthwise.evaluation.predict import predict_split
-from lengthwise.models.network import Network, NetworkConfig
+from lengthwise.models.network import network_inputs
+from lengthwise.shards.reader import Sequences
 
 
-@pytest.fixture(scope="module")
-def make_network(factors):
-    def make(task):
-        network = Network(NetworkConfig(task, 20, factors, 3, 4, "learned", 0.5))
-        rng = np.random.default_rng(1)
-        for variable in network.trainable_variables:
-            variable.assign(rng.normal(0, 0.7, variable.shape).astype(np.float32))
-        return network
-
-    return make
+def take(sequences, place):
+    begin, end = sequences.offsets[place : place + 2]
+    one = {name: getattr(sequences, name)[place : place + 1] for name in ("label", "sequence", "document", "author")}
+    return Sequences(tokens=sequences.tokens[begin:end], offsets=np.array([0, end - begin]), **one)
 
 
 def log_softmax(logits):
@@ -25,15 +22,15 @@ def log_softmax(logits):
 
 @pytest.mark.parametrize("task", ["classifier", "seq2seq"])
 def test_predict_split_scores_each_sequence_once_and_in_order(make_network, make_sequences, monkeypatch, task):
-    monkeypatch.setattr(plan, "EVALUATION_ROWS", 7)  # Several batches, the last smaller.
+    monkeypatch.setattr(evaluation, "EVALUATION_STEPS", 40)  # Several batches.
     sequences = make_sequences(np.random.default_rng(3).integers(1, 12, 30), seed=4)
-    network = make_network(task)
+    network, seq2seq = make_network(task), make_network("seq2seq")
     made = predict_split(network, sequences)
     right, count = (np.zeros(int(sequences.lengths.max()), int) for _ in range(2))
     for place in range(30):
-        tokens = sequences.tokens[sequences.offsets[place] : sequences.offsets[place + 1]][None]
-        positions = np.array([[0, step] for step in range(tokens.shape[1])], np.int32)
-        scores = log_softmax(network(tokens, positions).numpy())
+        alone = take(sequences, place)
+        inputs = network_inputs(seq2seq.config, collate(evaluation_plan(alone.lengths), 0, alone))[0]
+        scores = log_softmax(network(inputs)[0].numpy())
         assert np.allclose(made.log_probabilities[place], scores[-1], rtol=0, atol=1e-5)
         steps = range(len(scores)) if task == "seq2seq" else [len(scores) - 1]
         for step in steps:
@@ -47,9 +44,9 @@ def test_predict_split_scores_each_sequence_once_and_in_order(make_network, make
 def test_predict_split_does_not_depend_on_the_rows_of_a_batch(make_network, make_sequences, monkeypatch):
     sequences = make_sequences(np.random.default_rng(5).integers(1, 9, 20))
     network = make_network("classifier")
-    monkeypatch.setattr(plan, "EVALUATION_ROWS", 1)
+    monkeypatch.setattr(evaluation, "EVALUATION_STEPS", 1)
     alone = predict_split(network, sequences).log_probabilities
-    monkeypatch.setattr(plan, "EVALUATION_ROWS", 1000)
+    monkeypatch.setattr(evaluation, "EVALUATION_STEPS", 1000)
     assert np.allclose(predict_split(network, sequences).log_probabilities, alone, rtol=0, atol=1e-5)
 
 

@@ -11,9 +11,26 @@ def _train_params(**changes: object) -> TrainParams:
         "seed": 1,
         "epochs": 2,
         "log_every": 3,
-        "batching": {"strategy": "bucketed", "batch_size": 64, "buckets": 2, "tokens": 4096},
-        "model": {"embedding": 4, "units": 4, "initial_state": "learned", "dropout": 0.4},
-        "optimizer": {"learning_rate": 0.01},
+        "batching": {"strategy": "bucketed", "batch_size": 64, "buckets": 2, "tokens": 4096, "window": 8}
+        | {"padding": "post"},
+        "model": {
+            "input": "embedding",
+            "embedding": 4,
+            "front_end": "none",
+            "filters": 4,
+            "kernel": 3,
+            "stride": 1,
+            "conv_padding": "same",
+            "cell": "gru",
+            "activation": "tanh",
+            "units": 4,
+            "layers": 1,
+            "bidirectional": False,
+            "initial_state": "learned",
+            "masking": False,
+            "dropout": 0.4,
+        },
+        "optimizer": {"learning_rate": 0.01, "clip_norm": None},
     }
     for key, value in changes.items():
         section = next((name for name in ("batching", "model", "optimizer") if key in content[name]), None)

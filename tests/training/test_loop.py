@@ -14,7 +14,7 @@ from lengthwise.batching.plan import epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
 from lengthwise.batching.stats import plan_stats
 from lengthwise.errors import FormatError, ParamsError
-from lengthwise.models.network import load_network
+from lengthwise.models.network import Inputs, load_network
 from lengthwise.shards.reader import read_index, read_split
 from lengthwise.training.loop import RESUME_FOLDER, batching_table, train
 from lengthwise.training.step import Steps
@@ -33,11 +33,11 @@ resume.SAVE_SECONDS = 0.0
 step = Steps.train
 calls = []
 
-def counted(self, batch):
+def counted(self, batch, states):
     if len(calls) == int(steps):
         os.kill(os.getpid(), signal.SIGKILL)
     calls.append(1)
-    return step(self, batch)
+    return step(self, batch, states)
 
 Steps.train = counted
 train(Path(shards), Path("model"), Path("curves"), task, TrainParams.model_validate_json(params))
@@ -81,8 +81,8 @@ def run_until(steps: int, shards: Path, task: str, params) -> int:
     # The exit status of a run that gets SIGTERM within a step.
     original, calls = Steps.train, []
 
-    def counted(self, batch):
-        figures = original(self, batch)
+    def counted(self, batch, states):
+        figures = original(self, batch, states)
         calls.append(1)
         if len(calls) == steps:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -177,7 +177,9 @@ def test_train_reports_the_validation_loss_of_the_saved_network(undisturbed, cor
     for place in range(len(held_out)):
         tokens = held_out.tokens[held_out.offsets[place] : held_out.offsets[place + 1]][None]
         steps = range(tokens.shape[1]) if task == "seq2seq" else [tokens.shape[1] - 1]
-        logits = network(tokens, np.array([[0, step] for step in steps], np.int32)).numpy().astype(np.float64)
+        mask, begins = np.ones(tokens.shape, bool), np.arange(tokens.shape[1])[None] == 0
+        inputs = Inputs(tokens, mask, begins, np.array([[0, step] for step in steps], np.int32))
+        logits = network(inputs)[0].numpy().astype(np.float64)
         label = int(held_out.label[place])
         nats -= (logits[:, label] - np.log(np.exp(logits).sum(axis=1))).sum()
         right += int((logits.argmax(axis=1) == label).sum())

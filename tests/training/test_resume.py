@@ -14,6 +14,13 @@ def variables_of(*values):
     return [keras.Variable(np.asarray(value)) for value in values]
 
 
+def test_resume_state_keeps_arrays_that_are_no_variables(tmp_path, variables):
+    carried = [np.arange(6, dtype=np.float32).reshape(2, 3), np.ones((1, 3), np.float32)]
+    ResumeState(tmp_path, "digest", variables).save({"epoch": 1}, carried)
+    _, again = ResumeState(tmp_path, "digest", variables).restore()
+    assert [array.tolist() for array in again] == [array.tolist() for array in carried]
+
+
 @pytest.fixture
 def variables():
     return variables_of(np.array([1.5, -2.0], np.float32), np.array(7, np.int64), np.array([1, 2**32 - 1], np.uint32))
@@ -23,7 +30,7 @@ def test_resume_state_survives_bit_by_bit(tmp_path, variables):
     progress = {"epoch": 1, "sums": {"loss": 0.1 + 0.2}, "rows": [{"loss": 1 / 3}]}
     ResumeState(tmp_path, "digest", variables).save(progress)
     others = variables_of(np.zeros(2, np.float32), np.array(0, np.int64), np.zeros(2, np.uint32))
-    assert ResumeState(tmp_path, "digest", others).restore() == progress
+    assert ResumeState(tmp_path, "digest", others).restore() == (progress, [])
     for before, after in zip(variables, others, strict=True):
         assert np.array_equal(before, after)
 
@@ -58,7 +65,7 @@ def test_resume_state_keeps_the_old_one_where_saving_fails(tmp_path, variables, 
     monkeypatch.setattr(resume, "save_file", fail)
     with pytest.raises(OSError, match="no space"):
         state.save({"epoch": 2})
-    assert state.restore() == {"epoch": 1}
+    assert state.restore() == ({"epoch": 1}, [])
 
 
 def test_resume_state_is_gone_once_cleared(tmp_path, variables):
@@ -82,7 +89,7 @@ def test_resume_state_is_cleared_of_what_a_kill_within_a_save_left(tmp_path, var
         state.save({"epoch": 2})
     assert len(list((tmp_path / "digest").iterdir())) == 2
     again = ResumeState(tmp_path, "digest", variables)
-    assert again.restore() == {"epoch": 1}
+    assert again.restore() == ({"epoch": 1}, [])
     again.clear()
     assert list(tmp_path.iterdir()) == []
 

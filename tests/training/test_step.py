@@ -3,22 +3,12 @@ import pytest
 import tensorflow as tf
 
 from lengthwise.batching.collate import collate
-from lengthwise.batching.plan import batches_in_order
-from lengthwise.models.network import Network, NetworkConfig
+from lengthwise.batching.evaluation import evaluation_plan
+from lengthwise.batching.plan import batches_in_order, epoch_rng
+from lengthwise.batching.truncated import Truncated
+from lengthwise.models.network import network_inputs
 from lengthwise.models.tasks import TASKS
 from lengthwise.training.step import Steps, Sums
-
-
-@pytest.fixture
-def make_network(factors):
-    def make(task="classifier", dropout=0.0, vocabulary_size=20):
-        network = Network(NetworkConfig(task, vocabulary_size, factors, 3, 4, "learned", dropout))
-        rng = np.random.default_rng(1)
-        for variable in network.trainable_variables:
-            variable.assign(rng.normal(0, 0.7, variable.shape).astype(np.float32))
-        return network
-
-    return make
 
 
 @pytest.fixture
@@ -31,9 +21,9 @@ def make_batch(make_sequences):
 
 
 def dense_gradients(network, batch):
-    targets = TASKS[network.config.task](batch)
+    inputs, targets = network_inputs(network.config, batch)
     with tf.GradientTape() as tape:
-        logits = network(batch.tokens, targets.positions)
+        logits, _ = network(inputs)
         chosen = tf.gather(tf.nn.log_softmax(logits), targets.labels, axis=1, batch_dims=1)
         loss = -tf.reduce_mean(chosen)
     gradients = []
@@ -51,7 +41,7 @@ def dense_gradients(network, batch):
 def test_steps_train_as_adam_does_on_the_dense_gradient(make_network, make_batch, task):
     network = make_network(task, vocabulary_size=4)  # 4 ids for 23 tokens: each is used several times.
     batch = make_batch([5, 9, 2, 7], vocabulary_size=4)
-    steps = Steps(network, 0.01)
+    steps = Steps(network, 0.01, None)
     expected = [variable.numpy().astype(np.float64) for variable in network.trainable_variables]
     first = [np.zeros_like(values) for values in expected]
     second = [np.zeros_like(values) for values in expected]
@@ -69,7 +59,7 @@ def test_steps_train_as_adam_does_on_the_dense_gradient(make_network, make_batch
 def test_steps_move_every_weight_and_the_initial_state(make_network, make_batch):
     network = make_network()
     before = {variable.path: variable.numpy().copy() for variable in network.trainable_variables}
-    Steps(network, 0.01).train(make_batch([5, 9, 2, 7], vocabulary_size=20))
+    Steps(network, 0.01, None).train(make_batch([5, 9, 2, 7], vocabulary_size=20))
     for variable in network.trainable_variables:
         assert not np.array_equal(before[variable.path], variable), variable.path
 
@@ -77,37 +67,75 @@ def test_steps_move_every_weight_and_the_initial_state(make_network, make_batch)
 @pytest.mark.parametrize("task", sorted(TASKS))
 def test_steps_return_loss_right_and_count_of_the_weights_before(make_network, make_batch, task):
     network, batch = make_network(task), make_batch([5, 9, 2, 7])
-    targets = TASKS[task](batch)
-    logits = network(batch.tokens, targets.positions).numpy().astype(np.float64)
+    inputs, targets = network_inputs(network.config, batch)
+    logits = network(inputs)[0].numpy().astype(np.float64)
     scores = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     count = len(targets.labels)
     loss = -scores[np.arange(count), targets.labels].sum()
     right = (logits.argmax(axis=1) == targets.labels).sum()
     assert count == {"classifier": 4, "seq2seq": 23}[task]
-    steps = Steps(network, 0.01)
+    steps = Steps(network, 0.01, None)
     assert np.allclose(steps.evaluate(batch), [loss, right, count], rtol=1e-5)
-    assert np.allclose(steps.train(batch), [loss, right, count], rtol=1e-5)
+    assert np.allclose(steps.train(batch)[0], [loss, right, count], rtol=1e-5)
     assert not np.allclose(steps.evaluate(batch)[0], loss, rtol=1e-4)
 
 
 def test_steps_evaluate_without_dropout_and_without_training(make_network, make_batch):
     network, batch = make_network(dropout=0.9), make_batch([5, 9, 2, 7])
     before = [variable.numpy().copy() for variable in network.trainable_variables]
-    steps = Steps(network, 0.01)
+    steps = Steps(network, 0.01, None)
     assert np.array_equal(steps.evaluate(batch), steps.evaluate(batch))
     after = [variable.numpy() for variable in network.trainable_variables]
     assert all(np.array_equal(left, right) for left, right in zip(before, after, strict=True))
 
 
+def test_steps_clip_the_norm_of_all_gradients_together(make_network, make_batch):
+    batch = make_batch([5, 9, 2, 7])
+    norm = np.sqrt(sum((gradient**2).sum() for gradient in dense_gradients(make_network(), batch)))
+    updates = []
+    for clip_norm in (None, norm * 1.01, norm / 100):
+        network = make_network()
+        steps = Steps(network, 0.01, clip_norm)
+        # Adam's first step does not see the gradients' size: its second moments do.
+        steps.train(batch)
+        updates.append([variable.numpy() for variable in steps.optimizer.variables])
+    assert all(np.allclose(left, right) for left, right in zip(updates[0], updates[1], strict=True))
+    moments = [np.sqrt(sum((values**2).sum() for values in update if values.ndim)) for update in updates]
+    assert np.isclose(moments[2], moments[0] / 100, rtol=0.01)
+
+
+def test_steps_carry_the_states_of_rows_that_continue(make_network, make_sequences):
+    sequences = make_sequences([7, 5, 9, 4])
+    plan = Truncated(batch_size=2, window=4).plan(sequences.lengths, epoch_rng(1, 0))
+    network = make_network("seq2seq")
+    whole = Steps(network, 0.01, None).evaluate(collate(evaluation_plan(sequences.lengths), 0, sequences))
+    steps = Steps(network, 1e-12, None)  # Weights as good as still, so that the windows' losses add up.
+    sums, states = Sums(), None
+    for number in range(len(plan)):
+        figures, states = steps.train(collate(plan, number, sequences), states)
+        sums.add(figures)
+    assert np.allclose([sums.loss, sums.correct, sums.count], whole, rtol=1e-5)
+
+
+def test_steps_learn_nothing_from_a_window_without_predictions(make_network, make_sequences):
+    sequences = make_sequences([9])
+    plan = Truncated(batch_size=1, window=3).plan(sequences.lengths, epoch_rng(1, 0))
+    network = make_network("classifier")
+    before = [variable.numpy() for variable in network.trainable_variables]
+    figures, _ = Steps(network, 0.1, None).train(collate(plan, 0, sequences))
+    assert figures.tolist() == [0, 0, 0]
+    assert all(np.array_equal(left, right) for left, right in zip(before, network.trainable_variables, strict=True))
+
+
 def test_steps_drop_outputs_anew_in_each_training_step(make_network, make_batch):
     network, batch = make_network(dropout=0.9), make_batch([5, 9, 2, 7])
-    steps = Steps(network, 1e-12)
-    assert len({float(steps.train(batch)[0]) for _ in range(5)}) > 1
+    steps = Steps(network, 1e-12, None)
+    assert len({float(steps.train(batch)[0][0]) for _ in range(5)}) > 1
 
 
 def test_steps_are_traced_once_for_26_widths_and_any_number_of_rows(make_network, make_batch):
     network = make_network()
-    steps = Steps(network, 0.01)
+    steps = Steps(network, 0.01, None)
     for width in range(5, 31):
         steps.train(make_batch([width] * (1 + width % 3)))
     assert steps.traces == 1

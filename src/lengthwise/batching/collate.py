@@ -16,13 +16,15 @@ class Batch:
 
     Attributes:
         tokens: int32 (B, T), `PAD_ID` where there is none.
-        lengths: int32 (B,), steps of each row up to its last token.
+        lengths: int32 (B,), steps of each row from its first token to its last.
         mask: bool (B, T), true where there is a token.
         resets: bool (B, T), true exactly where a sequence begins: the state before that step is the initial one.
         segments: int32 (B, T), the place of the step's span in `labels` and `sequences`; -1 where there is none.
         labels: int32 (S,), the joint class of each span.
         sequences: int32 (S,), which sequence each span is of.
         ends: int32 (S, 2), row and step of each span's last token.
+        finished: bool (S,), whether a span ends its sequence.
+        continues: whether a row goes on from the batch before.
     """
 
     tokens: np.ndarray
@@ -33,9 +35,11 @@ class Batch:
     labels: np.ndarray
     sequences: np.ndarray
     ends: np.ndarray
+    finished: np.ndarray
+    continues: bool
 
 
-def collate(plan: Plan, batch: int, sequences: Sequences) -> Batch:
+def collate(plan: Plan, batch: int, sequences: Sequences, padding: str = "post") -> Batch:
     """Fill one batch of a plan.
 
     Two sequences [7, 8] and [9] in one row, [5] in the next:
@@ -47,6 +51,7 @@ def collate(plan: Plan, batch: int, sequences: Sequences) -> Batch:
         plan: of an epoch over `sequences`.
         batch: its number, from 0.
         sequences: what the plan's spans are of.
+        padding: `post`, after a row's tokens, or `pre`, before them.
     """
     spans = slice(plan.offsets[batch], plan.offsets[batch + 1])
     sequence, start, row, column = (
@@ -57,6 +62,10 @@ def collate(plan: Plan, batch: int, sequences: Sequences) -> Batch:
     )
     count = plan.stop[spans] - start
     shape = (int(row[-1]) + 1, max(int((column + count).max()), plan.least_width))
+    lengths = np.zeros(shape[0], np.int32)
+    np.maximum.at(lengths, row, column + count)
+    if padding == "pre":
+        column = column + (shape[1] - lengths)[row]
     place = ranges(row.astype(np.int64) * shape[1] + column, count)
 
     tokens = np.full(shape, PAD_ID, np.int32)
@@ -68,8 +77,6 @@ def collate(plan: Plan, batch: int, sequences: Sequences) -> Batch:
     resets = np.zeros(shape, bool)
     fresh = start == 0
     resets[row[fresh], column[fresh]] = True
-    lengths = np.zeros(shape[0], np.int32)
-    np.maximum.at(lengths, row, column + count)
     return Batch(
         tokens=tokens,
         lengths=lengths,
@@ -79,4 +86,6 @@ def collate(plan: Plan, batch: int, sequences: Sequences) -> Batch:
         labels=sequences.label[sequence].astype(np.int32),
         sequences=sequence,
         ends=np.stack([row, column + count - 1], axis=1),
+        finished=start + count == sequences.offsets[sequence + 1] - sequences.offsets[sequence],
+        continues=not fresh.all(),
     )

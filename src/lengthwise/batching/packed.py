@@ -34,8 +34,8 @@ class _Rows:
 class Packed:
     """Rows of at most `window` steps, filled with whole sequences; a longer sequence has a row of its own.
 
-    A batch's rows are about as wide as each other; which sequences of a length share a row, and the order of the batches,
-    is random. With `batch_size` 2, `window` 4 and lengths [3, 1, 2, 6, 2]:
+    A batch's rows are about as wide as each other; which sequences of a length share a row, and the order of the
+    batches, is random. With `batch_size` 2, `window` 4 and lengths [3, 1, 2, 6, 2]:
 
         batch 0   0 0 0 1      batch 1   3 3 3 3 3 3
                   4 4 2 2
@@ -61,7 +61,9 @@ class Packed:
         place[order] = np.arange(len(order))
         batch = place // self.batch_size
         batch = rng.permutation(int(batch.max(initial=-1)) + 1)[batch]
-        spans = np.argsort((batch * self.batch_size + place % self.batch_size)[row] * (widths.max(initial=0) + 1) + column)
+        spans = np.argsort(
+            (batch * self.batch_size + place % self.batch_size)[row] * (widths.max(initial=0) + 1) + column
+        )
         row, column = row[spans], column[spans]
         return Plan(
             sequence=sequence[spans].astype(np.int32),

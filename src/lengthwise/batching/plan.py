@@ -12,8 +12,6 @@ import numpy as np
 
 from lengthwise.ragged import offsets_of
 
-EVALUATION_ROWS = 1024
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -152,8 +150,3 @@ def plan_of_shuffled_batches(
     rank = rng.permutation(begins.sum())[np.cumsum(begins) - 1]
     by_rank = np.argsort(smallest_type(rank), kind="stable")
     return plan_of_batches(rank[by_rank], members[by_rank], lengths)
-
-
-def evaluation_plan(lengths: np.ndarray) -> Plan:
-    """Batches for measuring alone, by rising length, where padding is least; how they are cut changes no result."""
-    return batches_in_order(lengths, np.argsort(lengths, kind="stable"), EVALUATION_ROWS)

@@ -43,25 +43,32 @@ class TokenBudget:
             )
         by_length = order_with_random_ties(lengths, rng)
         begins = np.zeros(len(lengths), bool)
-        begins[self._cuts(lengths[by_length])[:-1]] = True
+        begins[cuts_within_budget(lengths[by_length], self.tokens)[:-1]] = True
         return plan_of_shuffled_batches(begins, by_length, lengths, rng)
 
-    def _cuts(self, rising: np.ndarray) -> np.ndarray:
-        """Where batches begin and end among rising lengths; a turn of the loop makes all cuts of a length, or one."""
-        cuts = [np.zeros(1, np.int64)]
-        begin = 0
-        while begin < len(rising):
-            length = int(rising[begin])
-            end_of_length = int(np.searchsorted(rising, length, side="right"))
-            rows = self.tokens // length
-            full = (end_of_length - begin) // rows
-            if full:
-                cuts.append(begin + rows * np.arange(1, full + 1))
-                begin += rows * full
-                continue
-            # The batch goes on into longer sequences: as far as its width times its rows stays within the budget.
-            ends = np.arange(end_of_length, min(len(rising), begin + rows) + 1)
-            fits = (ends - begin) * rising[ends - 1] <= self.tokens
-            begin = int(ends[fits][-1])
-            cuts.append(np.array([begin]))
-        return np.concatenate(cuts)
+
+def cuts_within_budget(rising: np.ndarray, tokens: int) -> np.ndarray:
+    """Where batches begin and end so that none has more than `tokens` steps: int64 (batches + 1,).
+
+    Args:
+        rising: int (S,), lengths, none above the budget.
+        tokens: the budget.
+    """
+    # A turn of the loop makes all cuts within a length, or the one that ends it.
+    cuts = [np.zeros(1, np.int64)]
+    begin = 0
+    while begin < len(rising):
+        length = int(rising[begin])
+        end_of_length = int(np.searchsorted(rising, length, side="right"))
+        rows = tokens // length
+        full = (end_of_length - begin) // rows
+        if full:
+            cuts.append(begin + rows * np.arange(1, full + 1))
+            begin += rows * full
+            continue
+        # The batch goes on into longer sequences: as far as its width times its rows stays within the budget.
+        ends = np.arange(end_of_length, min(len(rising), begin + rows) + 1)
+        fits = (ends - begin) * rising[ends - 1] <= tokens
+        begin = int(ends[fits][-1])
+        cuts.append(np.array([begin]))
+    return np.concatenate(cuts)

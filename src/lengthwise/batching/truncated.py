@@ -18,10 +18,10 @@ MOST_TURNS = 20_000
 
 @dataclass(frozen=True)
 class Truncated:
-    """Lanes of sequences cut every `window` steps; the first window's length is random, so cuts move from epoch to epoch.
+    """Lanes of sequences cut every `window` steps.
 
-    With `batch_size` 2, `window` 3 and lengths [5, 2, 3]; sequence 2 is reset within the first batch's second row, and
-    both rows of the second batch go on:
+    The first window's length is random, so that the cuts move from epoch to epoch. With `batch_size` 2, `window` 3 and
+    lengths [5, 2, 3], sequence 2 begins with a reset within a row, and both rows of the second batch go on:
 
         batch 0   0 0 0      batch 1   0 0
                   1 1 2                2 2

@@ -6,9 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from lengthwise.batching.collate import collate
-from lengthwise.batching.plan import evaluation_plan
-from lengthwise.models.network import POSITIONS, TOKENS, Network
-from lengthwise.models.tasks import TASKS
+from lengthwise.batching.evaluation import evaluation_plan
+from lengthwise.models.network import INPUTS_SIGNATURE, Network, network_inputs
 from lengthwise.progress import Progress
 from lengthwise.shards.reader import Sequences
 
@@ -38,15 +37,13 @@ def predict_split(network: Network, sequences: Sequences) -> Predictions:
         np.zeros(longest, int),
         np.zeros(longest, int),
     )
-    forward = tf.function(
-        lambda tokens, positions: tf.nn.log_softmax(network(tokens, positions)), input_signature=(TOKENS, POSITIONS)
-    )
+    forward = tf.function(lambda inputs: tf.nn.log_softmax(network(inputs)[0]), input_signature=(INPUTS_SIGNATURE,))
     name = f"evaluate {network.config.task}"
     with Progress(name, int(lengths.sum()), "tokens") as progress:
         for number, tokens in enumerate(plan.steps.tolist()):
             batch = collate(plan, number, sequences)
-            targets = TASKS[network.config.task](batch)
-            scores = forward(batch.tokens, targets.positions).numpy()
+            inputs, targets = network_inputs(network.config, batch)
+            scores = forward(inputs).numpy()
             step = targets.positions[:, 1]
             right = scores.argmax(axis=1) == targets.labels
             predictions.step_right[:] += np.bincount(step[right], minlength=longest)

@@ -1,8 +1,9 @@
-"""Embedding, GRU, dropout, softmax: the network of the source article."""
+"""Tokens to features, recurrent layers, dropout, softmax: the network of the source article, and all its variants."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -11,17 +12,20 @@ from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from lengthwise.batching.collate import Batch
 from lengthwise.errors import FormatError
 from lengthwise.files import replacing_folder, write_json
 from lengthwise.labels import LabelFactor, joint_class_names
-from lengthwise.layers.initial_state import LearnedInitialState
-from lengthwise.models.tasks import TASKS
+from lengthwise.layers.cells import CELLS
+from lengthwise.layers.front_end import PADDINGS, MaskedConv1D, output_lengths
+from lengthwise.layers.recurrent import INITIAL_STATES, Recurrent, sequence_ends
+from lengthwise.models.tasks import TASKS, Targets, shortened
 
-VERSION = 1
-INITIAL_STATES = ("learned", "zeros")
-# The shapes of the inputs, for `tf.function`: traced once, whatever the rows and widths.
-TOKENS = tf.TensorSpec((None, None), tf.int32, "tokens")  # (B, T)
-POSITIONS = tf.TensorSpec((None, 2), tf.int32, "positions")  # (P, 2)
+States = Sequence[np.ndarray | tf.Tensor]
+
+VERSION = 2
+INPUTS = ("embedding", "one_hot")
+FRONT_ENDS = ("conv1d", "none")
 CONFIG_NAME, WEIGHTS_NAME = "config.json", "weights.safetensors"
 
 
@@ -31,27 +35,58 @@ class NetworkConfig:
 
     Attributes:
         task: a name in `TASKS`.
-        vocabulary_size: ids that the embedding knows.
+        vocabulary_size: ids that the network knows.
         factors: the label factors, for the joint classes.
-        embedding: features of a token.
-        units: units of the GRU.
+        input: `embedding`, or `one_hot`: as many features as ids, one of them 1.
+        embedding: features of a token, unless it is one-hot.
+        front_end: `conv1d` or `none`.
+        filters: features that the convolution makes.
+        kernel: steps under its kernel.
+        stride: steps between two places of the kernel.
+        conv_padding: `same`, `causal` or `valid`, see `MaskedConv1D`.
+        cell: a name in `CELLS`.
+        activation: of the cell, a name that Keras knows.
+        units: of each recurrent layer and direction.
+        layers: recurrent layers, one on the other.
+        bidirectional: whether each layer goes backwards too.
         initial_state: `learned` or `zeros`.
-        dropout: share of the GRU's outputs that training drops, in [0, 1).
+        masking: whether the state stands still at padded steps. No prediction depends on it.
+        dropout: share of each recurrent layer's outputs that training drops, in [0, 1).
         version: of the format of a saved network.
     """
 
     task: str
     vocabulary_size: int
     factors: tuple[LabelFactor, ...]
+    input: str
     embedding: int
+    front_end: str
+    filters: int
+    kernel: int
+    stride: int
+    conv_padding: str
+    cell: str
+    activation: str
     units: int
+    layers: int
+    bidirectional: bool
     initial_state: str
+    masking: bool
     dropout: float
     version: int = VERSION
 
     def __post_init__(self) -> None:
-        sizes = min(self.vocabulary_size, self.embedding, self.units)
-        if sizes < 1 or not 0 <= self.dropout < 1 or self.initial_state not in INITIAL_STATES or self.task not in TASKS:
+        sizes = (self.vocabulary_size, self.embedding, self.filters, self.kernel, self.stride, self.units, self.layers)
+        names = {
+            self.task: TASKS,
+            self.input: INPUTS,
+            self.front_end: FRONT_ENDS,
+            self.conv_padding: PADDINGS,
+            self.cell: CELLS,
+            self.initial_state: INITIAL_STATES,
+        }
+        legal = all(name in known for name, known in names.items())
+        if min(sizes) < 1 or not 0 <= self.dropout < 1 or not legal:
             raise ValueError(f"no network has these settings: {self}")
 
     @property
@@ -60,45 +95,133 @@ class NetworkConfig:
         return len(joint_class_names(self.factors))
 
 
+class Inputs(NamedTuple):
+    """What a network reads.
+
+    Attributes:
+        tokens: int32 (B, T).
+        mask: bool (B, T), true where there is a token.
+        resets: bool (B, T), true where a sequence begins.
+        positions: int32 (P, 2), row and step of each prediction.
+    """
+
+    tokens: tf.Tensor
+    mask: tf.Tensor
+    resets: tf.Tensor
+    positions: tf.Tensor
+
+
+# For `tf.function`: traced once, whatever the rows and widths.
+INPUTS_SIGNATURE = Inputs(
+    tf.TensorSpec((None, None), tf.int32, "tokens"),
+    tf.TensorSpec((None, None), tf.bool, "mask"),
+    tf.TensorSpec((None, None), tf.bool, "resets"),
+    tf.TensorSpec((None, 2), tf.int32, "positions"),
+)
+
+
 class Network(keras.Model):
     """Reads rows of tokens and predicts the joint class at the positions asked for.
 
-    Rows are filled up at their ends, and a GRU's output does not depend on later steps: so no mask is needed,
-    and no padded step is ever read.
+    A sequence's predictions depend on its own tokens alone: not on padding, on its neighbours in the row, or on where a
+    window cut it, as long as the states of a window are given to the next.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__(name="network")
         self.config = config
-        self.embedding = keras.layers.Embedding(
-            config.vocabulary_size,
-            config.embedding,
-            embeddings_initializer="glorot_uniform",
-            name="embedding",
+        self.embedding = (
+            keras.layers.Embedding(
+                config.vocabulary_size, config.embedding, embeddings_initializer="glorot_uniform", name="embedding"
+            )
+            if config.input == "embedding"
+            else None
         )
-        self.recurrent = keras.layers.GRU(config.units, return_sequences=True, name="gru")
-        self.initial_state = (
-            LearnedInitialState(config.units, name="initial_state") if config.initial_state == "learned" else None
+        self.front_end = (
+            MaskedConv1D(
+                config.filters, config.kernel, stride=config.stride, padding=config.conv_padding, name="front_end"
+            )
+            if config.front_end == "conv1d"
+            else None
         )
-        self.dropout = keras.layers.Dropout(config.dropout, name="dropout")
+        self.forwards = [self._recurrent(f"forward_{number}") for number in range(config.layers)]
+        self.backwards = [
+            self._recurrent(f"backward_{number}", reverse=True)
+            for number in range(config.layers * config.bidirectional)
+        ]
+        self.dropouts = [keras.layers.Dropout(config.dropout, name=f"dropout_{n}") for n in range(config.layers)]
         self.softmax = keras.layers.Dense(config.classes, name="softmax")
         # Keras builds a layer at its first call; saving and resuming need all weights before that.
-        self(tf.zeros((1, 1), tf.int32), tf.zeros((1, 2), tf.int32))
+        step = tf.ones((1, 1), tf.bool)
+        self(Inputs(tf.zeros((1, 1), tf.int32), step, step, tf.zeros((1, 2), tf.int32)))
 
-    def call(self, tokens: tf.Tensor, positions: tf.Tensor, training: bool = False) -> tf.Tensor:
+    def _recurrent(self, name: str, reverse: bool = False) -> Recurrent:
+        config = self.config
+        cell = CELLS[config.cell](config.units, config.activation, name="cell")
+        return Recurrent(cell, return_state=True, reverse=reverse, initial_state=config.initial_state, name=name)
+
+    @property
+    def states_signature(self) -> tuple[tf.TensorSpec, ...]:
+        """The states that go from a window to the next: float32 (B, U) each."""
+        sizes = [size for layer in self.forwards for size in layer.state_sizes]
+        return tuple(tf.TensorSpec((None, size), tf.float32) for size in sizes)
+
+    def zero_states(self, rows: int) -> States:
+        """States for rows that all begin with a reset, which makes the initial states of them."""
+        return tuple(np.zeros((rows, spec.shape[1]), np.float32) for spec in self.states_signature)
+
+    def call(
+        self, inputs: Inputs, states: States | None = None, training: bool = False
+    ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
         """Predict.
 
         Args:
-            tokens: int32 (B, T).
-            positions: int32 (P, 2), row and step of each prediction.
+            inputs: what to read, and where to predict.
+            states: of the window before, see `states_signature`; without them a row begins with the initial ones.
             training: whether to drop outputs.
 
         Returns:
-            Logits, float32 (P, C).
+            Logits, float32 (P, C), and the states after the last step.
         """
-        state = None if self.initial_state is None else self.initial_state(tokens)
-        outputs = self.recurrent(self.embedding(tokens), initial_state=state)
-        return self.softmax(self.dropout(tf.gather_nd(outputs, positions), training=training))
+        features, mask, resets = self._features(inputs)
+        here = {"resets": resets, "mask": mask if self.config.masking else None}
+        after: list[tf.Tensor] = []
+        for number, (forward, dropout) in enumerate(zip(self.forwards, self.dropouts, strict=True)):
+            size = len(forward.state_sizes)
+            before = None if states is None else states[len(after) : len(after) + size]
+            outputs, *last = forward(features, states=before, **here)
+            after += last
+            if self.backwards:
+                ends = {**here, "resets": sequence_ends(resets, mask)}
+                outputs = tf.concat([outputs, self.backwards[number](features, **ends)[0]], axis=-1)
+            if number == self.config.layers - 1:
+                # Only what is read is dropped and classified.
+                outputs = tf.gather_nd(outputs, inputs.positions)
+            features = dropout(outputs, training=training)
+        return self.softmax(features), tuple(after)
+
+    def _features(self, inputs: Inputs) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Features (B, T, D), and the mask and the resets of their steps."""
+        if self.embedding is None:
+            features = tf.one_hot(inputs.tokens, self.config.vocabulary_size)
+        else:
+            features = self.embedding(inputs.tokens)
+        if self.front_end is None:
+            return features, inputs.mask, inputs.resets
+        mask = self.front_end.compute_mask(features, inputs.mask)
+        # One sequence a row: it begins at the first step.
+        resets = tf.broadcast_to(tf.range(tf.shape(mask)[1]) == 0, tf.shape(mask))
+        return self.front_end(features, mask=inputs.mask), mask, resets
+
+
+def network_inputs(config: NetworkConfig, batch: Batch) -> tuple[Inputs, Targets]:
+    """What a network reads of a batch, and what it has to predict where."""
+    if config.front_end == "conv1d":
+        steps = output_lengths(batch.lengths, config.kernel, config.stride, config.conv_padding)
+        targets = TASKS[config.task](shortened(batch, steps))
+    else:
+        targets = TASKS[config.task](batch)
+    return Inputs(batch.tokens, batch.mask, batch.resets, targets.positions), targets
 
 
 def save_network(network: Network, folder: Path) -> None:

@@ -5,7 +5,7 @@ seq2seq      at every step that has a token; padded steps do not exist, so no lo
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,13 +29,31 @@ class Targets:
 
 def at_last_step(batch: Batch) -> Targets:
     """One prediction per sequence."""
-    return Targets(batch.ends.astype(np.int32), np.arange(len(batch.labels), dtype=np.int32), batch.labels)
+    finished = np.flatnonzero(batch.finished)
+    return Targets(batch.ends[finished].astype(np.int32), finished.astype(np.int32), batch.labels[finished])
 
 
 def at_every_step(batch: Batch) -> Targets:
     """One prediction per token."""
     segments = batch.segments[batch.mask]
     return Targets(np.argwhere(batch.mask).astype(np.int32), segments, batch.labels[segments])
+
+
+def shortened(batch: Batch, lengths: np.ndarray) -> Batch:
+    """A batch as it stands behind a layer that makes fewer steps of each row: predictions are made at those.
+
+    Args:
+        batch: one sequence a row, padded at the end.
+        lengths: int (B,), steps that are left of each row.
+    """
+    mask = np.arange(int(lengths.max())) < lengths[:, np.newaxis]
+    return replace(
+        batch,
+        mask=mask,
+        lengths=lengths,
+        segments=np.where(mask, batch.segments[:, :1], -1),
+        ends=np.stack([np.arange(len(lengths)), lengths - 1], axis=1),
+    )
 
 
 TASKS: dict[str, Callable[[Batch], Targets]] = {"classifier": at_last_step, "seq2seq": at_every_step}

@@ -13,12 +13,13 @@ import pandas as pd
 import tensorflow as tf
 
 from lengthwise.batching.collate import collate
-from lengthwise.batching.plan import Plan, epoch_rng, evaluation_plan
+from lengthwise.batching.evaluation import evaluation_plan
+from lengthwise.batching.plan import Plan, epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
 from lengthwise.batching.stats import plan_stats
 from lengthwise.errors import ParamsError
 from lengthwise.files import file_digest, replacing_folder, write_metrics
-from lengthwise.models.network import Network, NetworkConfig, save_network
+from lengthwise.models.network import Network, NetworkConfig, States, save_network
 from lengthwise.progress import Progress
 from lengthwise.shards.reader import Sequences, read_index, read_split
 from lengthwise.shards.schema import INDEX_NAME, ShardIndex
@@ -127,11 +128,13 @@ class _Run:
         self._network, self._training, self._validation = network, training, validation
         self._params = params
         self._strategy = make_strategy(params.batching.strategy, params.batching.model_dump())
-        self._steps = Steps(network, params.optimizer.learning_rate)
+        self._steps = Steps(network, params.optimizer.learning_rate, params.optimizer.clip_norm)
         variables = [*network.variables, *self._steps.optimizer.variables]
         self.state = ResumeState(RESUME_FOLDER, digest, variables)
         saved = self.state.restore()
-        self.position = _Position(**saved) if saved else _Position()
+        progress, carried = saved or ({}, [])
+        self.position = _Position(**progress)
+        self._carried: States | None = carried or None
         self._resumed_at = self.position.step
         self._train_seconds = self._train_tokens = 0.0
         self._plan = lru_cache(maxsize=1)(self._plan_epoch)
@@ -183,7 +186,8 @@ class _Run:
         share = plan_stats(plan).padding_share
         for number in range(position.batch, len(plan)):
             started = time.monotonic()
-            figures = self._steps.train(collate(plan, number, self._training))
+            batch = collate(plan, number, self._training, self._params.batching.padding)
+            figures, self._carried = self._steps.train(batch, self._carried)
             if position.step > self._resumed_at:  # The first step is traced and compiled.
                 self._train_seconds += time.monotonic() - started
                 self._train_tokens += int(batch_tokens[number])
@@ -199,11 +203,14 @@ class _Run:
             note = f"epoch {position.epoch + 1}  loss {sums.mean_loss:.4f}  accuracy {sums.accuracy:.4f}"
             progress.update(int(batch_tokens[number]), f"{note}  padding {share:.1%}")
             if received:
-                self.state.save(asdict(position))
+                self._save()
                 print(f"train: stopped at step {position.step}; run it again to go on", file=sys.stderr)
                 sys.exit(128 + received[0])
             if self.state.due:
-                self.state.save(asdict(position))
+                self._save()
+
+    def _save(self) -> None:
+        self.state.save(asdict(self.position), self._carried or ())
 
     def _end_epoch(self) -> None:
         position = self.position

@@ -25,6 +25,7 @@ from lengthwise.files import replacing_file
 
 SAVE_SECONDS = 10.0
 STATE_NAME = "state.safetensors"
+CARRIED = "carried-"
 
 
 def run_digest(settings: Mapping[str, Any], data: str) -> str:
@@ -50,21 +51,28 @@ class ResumeState:
         self._variables = variables
         self._saved = time.monotonic()
 
-    def restore(self) -> dict[str, Any] | None:
-        """Set the variables to the saved state and return its progress; None where there is none to go on from."""
+    def restore(self) -> tuple[dict[str, Any], list[np.ndarray]] | None:
+        """Set the variables to the saved state.
+
+        Returns:
+            What was saved beside them: the progress and the arrays; None where there is nothing to go on from.
+        """
         try:
             with safe_open(self._path, framework="numpy") as file:
                 arrays = [file.get_tensor(str(number)) for number in range(len(self._variables))]
                 progress: dict[str, Any] = json.loads(file.metadata()["progress"])
+                carried = sorted(name for name in file.keys() if name.startswith(CARRIED))  # noqa: SIM118
+                beside = [file.get_tensor(name) for name in carried]
         except (OSError, SafetensorError):
             return None
         for variable, array in zip(self._variables, arrays, strict=True):
             variable.assign(array)
-        return progress
+        return progress, beside
 
-    def save(self, progress: Mapping[str, Any]) -> None:
-        """Save variables and progress."""
+    def save(self, progress: Mapping[str, Any], carried: Sequence[np.ndarray] = ()) -> None:
+        """Save the variables, the progress, and at most ten arrays that are no variables."""
         arrays = {str(number): np.asarray(variable.numpy()) for number, variable in enumerate(self._variables)}
+        arrays |= {f"{CARRIED}{number}": np.asarray(array) for number, array in enumerate(carried)}
         with replacing_file(self._path) as beside:
             save_file(arrays, beside, {"progress": json.dumps(progress)})
         self._saved = time.monotonic()

@@ -8,10 +8,7 @@ import tensorflow as tf
 
 from lengthwise.batching.collate import Batch
 from lengthwise.losses import correct_count, cross_entropy
-from lengthwise.models.network import POSITIONS, TOKENS, Network
-from lengthwise.models.tasks import TASKS
-
-SIGNATURE = (TOKENS, POSITIONS, tf.TensorSpec((None,), tf.int32, "labels"))
+from lengthwise.models.network import INPUTS_SIGNATURE, Inputs, Network, States, network_inputs
 
 
 @dataclass
@@ -45,42 +42,58 @@ class Steps:
     Args:
         network: it is trained in place.
         learning_rate: of Adam.
+        clip_norm: the most that the norm of all gradients together may be (Pascanu, Mikolov and Bengio, 2013), or None.
     """
 
-    def __init__(self, network: Network, learning_rate: float) -> None:
-        self._network = network
-        self._targets = TASKS[network.config.task]
+    def __init__(self, network: Network, learning_rate: float, clip_norm: float | None) -> None:
+        self._network, self._clip_norm = network, clip_norm
         self.optimizer = keras.optimizers.Adam(learning_rate)
         self.optimizer.build(network.trainable_variables)
         self.traces = 0
-        self._train = tf.function(self._train_step, input_signature=SIGNATURE)
-        self._evaluate = tf.function(self._evaluate_step, input_signature=SIGNATURE)
+        signature = (INPUTS_SIGNATURE, tf.TensorSpec((None,), tf.int32, "labels"))
+        self._train = tf.function(self._train_step, input_signature=(*signature, network.states_signature))
+        self._evaluate = tf.function(self._evaluate_step, input_signature=signature)
 
-    def train(self, batch: Batch) -> np.ndarray:
-        """Update the weights by one batch; returns (loss, correct, count): float32 (3,)."""
-        targets = self._targets(batch)
-        return self._train(batch.tokens, targets.positions, targets.labels).numpy()
+    def train(self, batch: Batch, states: States | None = None) -> tuple[np.ndarray, States]:
+        """Update the weights by one batch.
+
+        Args:
+            batch: what to learn.
+            states: what the step of the batch before returned; only a batch that continues needs it.
+
+        Returns:
+            (loss, correct, count), float32 (3,), and the states after the batch.
+        """
+        inputs, targets = network_inputs(self._network.config, batch)
+        rows = len(batch.tokens)
+        if states is None or not batch.continues:
+            states = self._network.zero_states(rows)
+        figures, after = self._train(inputs, targets.labels, tuple(state[:rows] for state in states))
+        return figures.numpy(), after
 
     def evaluate(self, batch: Batch) -> np.ndarray:
-        """Returns (loss, correct, count) of a batch: float32 (3,)."""
-        targets = self._targets(batch)
-        return self._evaluate(batch.tokens, targets.positions, targets.labels).numpy()
+        """Returns (loss, correct, count) of a batch of whole sequences: float32 (3,)."""
+        inputs, targets = network_inputs(self._network.config, batch)
+        return self._evaluate(inputs, targets.labels).numpy()
 
-    def _train_step(self, tokens: tf.Tensor, positions: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    def _train_step(self, inputs: Inputs, labels: tf.Tensor, states: States) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
         self.traces += 1
         variables = self._network.trainable_variables
         with tf.GradientTape() as tape:
-            logits = self._network(tokens, positions, training=True)
+            logits, after = self._network(inputs, states, training=True)
             loss, count = cross_entropy(logits, labels)
-            mean = loss / count
+            # A window may hold no sequence's end, and then a classifier has nothing to predict.
+            mean = loss / tf.maximum(count, 1.0)
         # The embedding's gradient comes as slices, one per token, duplicate ids and all. Keras on TensorFlow hands
         # them to Adam as they are, which then squares each instead of their sum: so it is made dense here.
         gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(mean, variables)]
+        if self._clip_norm is not None:
+            gradients, _ = tf.clip_by_global_norm(gradients, self._clip_norm)
         self.optimizer.apply(gradients, variables)
-        return tf.stack([loss, correct_count(logits, labels), count])
+        return tf.stack([loss, correct_count(logits, labels), count]), after
 
-    def _evaluate_step(self, tokens: tf.Tensor, positions: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    def _evaluate_step(self, inputs: Inputs, labels: tf.Tensor) -> tf.Tensor:
         self.traces += 1
-        logits = self._network(tokens, positions)
+        logits, _ = self._network(inputs)
         loss, count = cross_entropy(logits, labels)
         return tf.stack([loss, correct_count(logits, labels), count])

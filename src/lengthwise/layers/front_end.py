@@ -1,0 +1,113 @@
+"""A convolution in front of a recurrent layer that knows which steps are padding."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+PADDINGS = ("causal", "same", "valid")
+
+
+def output_lengths(lengths: np.ndarray, kernel_size: int, stride: int, padding: str) -> np.ndarray:
+    """Steps that a convolution makes of sequences of these lengths, each at least 1.
+
+    `same` and `causal`: the length through the stride, rounded up. `valid`: only where the whole kernel is within the
+    sequence; a sequence shorter than the kernel is filled up with zeros and makes one step.
+
+    >>> output_lengths(np.array([3, 4, 5, 6]), kernel_size=4, stride=2, padding="valid").tolist()
+    [1, 1, 1, 2]
+    >>> output_lengths(np.array([3, 4, 5, 6]), kernel_size=4, stride=2, padding="same").tolist()
+    [2, 2, 3, 3]
+    """
+    if padding == "valid":
+        return (np.maximum(lengths, kernel_size) - kernel_size) // stride + 1
+    return -(-lengths // stride)
+
+
+@keras.saving.register_keras_serializable("lengthwise")
+class MaskedConv1D(keras.layers.Layer):
+    """A convolution over time whose result does not depend on padding, with the mask of what it makes.
+
+    The stock `Conv1D` loses the mask, reads whatever stands at padded steps, and with `same` and a stride begins
+    elsewhere when a batch gets wider. Here padded steps are zeros, and the kernel begins at the same place always:
+
+        kernel_size 3, stride 2, sequence a b c d e
+        same      0 a b   b c d   d e 0        causal   0 0 a   a b c   c d e        valid   a b c   c d e
+
+    Args:
+        filters: F, features of the output.
+        kernel_size: steps under the kernel.
+        stride: steps from one place of the kernel to the next.
+        padding: `same`, `causal` (no step sees a later one) or `valid`.
+        activation: of the output; linear as in the source notes (002).
+
+    Raises:
+        ValueError: a size is below 1, or there is no such padding.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int,
+        *,
+        stride: int = 1,
+        padding: str = "same",
+        activation: str | None = None,
+        **kwargs: object,
+    ) -> None:
+        super().__init__(**kwargs)
+        if min(filters, kernel_size, stride) < 1 or padding not in PADDINGS:
+            raise ValueError(
+                f"got filters={filters}, kernel_size={kernel_size}, stride={stride}, padding={padding!r}; expected "
+                f"numbers of at least 1 and one of {', '.join(PADDINGS)}"
+            )
+        self.filters, self.kernel_size, self.stride, self.padding = filters, kernel_size, stride, padding
+        self.activation = keras.activations.get(activation)
+        self.supports_masking = True
+
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Make the kernel (kernel_size, D, F) and the bias."""
+        shape = (self.kernel_size, input_shape[-1], self.filters)
+        self.kernel = self.add_weight(shape=shape, initializer="glorot_uniform", name="kernel")
+        self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
+        self.built = True
+
+    def call(self, inputs: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
+        """Convolve.
+
+        Args:
+            inputs: float32 (B, T, D).
+            mask: bool (B, T), true up to each row's length; without it all T steps count.
+
+        Returns:
+            float32 (B, T', F), where T' is `output_lengths` of T.
+        """
+        if mask is not None:
+            inputs = tf.where(mask[..., tf.newaxis], inputs, tf.zeros((), inputs.dtype))
+        width = tf.shape(inputs)[1]
+        before = {"same": (self.kernel_size - 1) // 2, "causal": self.kernel_size - 1, "valid": 0}[self.padding]
+        after = tf.maximum(0, (self._steps(width) - 1) * self.stride + self.kernel_size - before - width)
+        padded = tf.pad(inputs, [[0, 0], [before, after], [0, 0]])
+        outputs = tf.nn.conv1d(padded, tf.convert_to_tensor(self.kernel), self.stride, "VALID")[:, : self._steps(width)]
+        return self.activation(outputs + self.bias)
+
+    def compute_mask(self, inputs: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor | None:
+        """Which of the T' steps are no padding: bool (B, T')."""
+        if mask is None:
+            return None
+        lengths = tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)
+        steps = tf.where(lengths > 0, self._steps(lengths), 0)
+        return tf.sequence_mask(steps, self._steps(tf.shape(inputs)[1]))
+
+    def get_config(self) -> dict[str, object]:
+        """What `from_config` needs."""
+        names = ("filters", "kernel_size", "stride", "padding")
+        activation = keras.activations.serialize(self.activation)
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}, "activation": activation}
+
+    def _steps(self, lengths: tf.Tensor) -> tf.Tensor:
+        """`output_lengths` in the graph."""
+        if self.padding == "valid":
+            return (tf.maximum(lengths, self.kernel_size) - self.kernel_size) // self.stride + 1
+        return (lengths + self.stride - 1) // self.stride

@@ -1,0 +1,199 @@
+"""A recurrent layer that resets its state within a row and carries it from batch to batch."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from lengthwise.layers.initial_state import LearnedInitialState
+
+INITIAL_STATES = ("learned", "zeros")
+
+
+@keras.saving.register_keras_serializable("lengthwise")
+class Recurrent(keras.layers.Layer):
+    """Runs a cell over rows of steps, as `keras.layers.RNN` does, and obeys `resets`.
+
+    Where `resets` is true the state before that step is the initial one, whatever came before: so one row can hold
+    several sequences, and a window of a long one goes on where the window before stopped.
+
+        resets   1 0 0 1 0      a sequence of three steps, then another
+        resets   0 0 1 0 0      goes on from the batch before; a sequence begins at the third step
+
+    Without `resets` every row is one sequence, which begins at its first step, or goes on if the layer carries states.
+
+    Args:
+        cell: one of `lengthwise.layers.cells`, or any other Keras cell (`keras.layers.LSTMCell(64)`).
+        return_sequences: whether to return the output of every step, or of the last alone.
+        return_state: whether to return the last states too.
+        reverse: whether to go from the last step to the first; a sequence then begins at its end, so `resets` is
+            true at last steps.
+        initial_state: `zeros`, or `learned`: trained with the weights.
+        carried_rows: the most rows of a batch, for a layer that carries states from a batch to the next: row i goes on
+            from row i. A batch of fewer rows leaves the others' states as they are. Null: nothing is carried.
+
+    Raises:
+        ValueError: there is no such initial state, or `carried_rows` is below 1.
+    """
+
+    def __init__(
+        self,
+        cell: keras.layers.Layer,
+        *,
+        return_sequences: bool = True,
+        return_state: bool = False,
+        reverse: bool = False,
+        initial_state: str = "zeros",
+        carried_rows: int | None = None,
+        **kwargs: object,
+    ) -> None:
+        super().__init__(**kwargs)
+        if initial_state not in INITIAL_STATES:
+            raise ValueError(f"initial_state: got {initial_state!r}; expected one of {', '.join(INITIAL_STATES)}")
+        if carried_rows is not None and (carried_rows < 1 or reverse):
+            raise ValueError(
+                f"carried_rows: got {carried_rows}, reverse={reverse}; expected at least 1 and reverse=False, since "
+                "no state comes from a batch that is still to come"
+            )
+        self.cell = cell
+        self.return_sequences, self.return_state, self.reverse = return_sequences, return_state, reverse
+        self.initial_state, self.carried_rows = initial_state, carried_rows
+        self.supports_masking = True
+        sizes = cell.state_size
+        self.state_sizes = list(sizes) if isinstance(sizes, list | tuple) else [sizes]
+
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Make the cell's weights, the learned initial states and the carried ones."""
+        if not self.cell.built:
+            self.cell.build((input_shape[0], input_shape[-1]))
+            self.cell.built = True
+        self.initial_states = [
+            LearnedInitialState(size, name=f"initial_state_{number}") if self.initial_state == "learned" else None
+            for number, size in enumerate(self.state_sizes)
+        ]
+        for state in self.initial_states:
+            if state is not None:
+                state.build()
+        self.carried = [
+            self.add_weight(
+                shape=(self.carried_rows, size), initializer="zeros", trainable=False, name=f"carried_{number}"
+            )
+            for number, size in enumerate(self.state_sizes)
+            if self.carried_rows is not None
+        ]
+        self.built = True
+
+    def call(
+        self,
+        inputs: tf.Tensor,
+        resets: tf.Tensor | None = None,
+        mask: tf.Tensor | None = None,
+        states: Sequence[tf.Tensor] | None = None,
+    ) -> tf.Tensor | tuple[tf.Tensor, ...]:
+        """Run.
+
+        Args:
+            inputs: float32 (B, T, D).
+            resets: bool (B, T), or None.
+            mask: bool (B, T): where it is false the state and the output stay as they were. Without it padded steps are
+                computed like others; what comes of them reaches no step that has a token and resets or comes earlier.
+            states: float32 (B, U) each, before the first step; without them the carried or the initial ones.
+
+        Returns:
+            The outputs, float32 (B, T, U) or (B, U), and with `return_state` the last states after them.
+        """
+        rows = tf.shape(inputs)[0]
+        initial = [self._initial(number, rows) for number in range(len(self.state_sizes))]
+        if states is None:
+            states = [carried[:rows] for carried in self.carried] if self.carried else initial
+        outputs, last = self._scan(inputs, resets, mask, list(states), initial)
+        for carried, state in zip(self.carried, last, strict=False):
+            carried.assign(tf.concat([tf.stop_gradient(state), carried[rows:]], axis=0))
+        result = outputs if self.return_sequences else last[0]
+        return (result, *last) if self.return_state else result
+
+    def reset_state(self) -> None:
+        """Forget what was carried: every row begins with the initial state, as Keras calls it."""
+        for number, carried in enumerate(self.carried):
+            carried.assign(self._initial(number, tf.constant(self.carried_rows)))
+
+    def compute_mask(self, _inputs: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor | None:
+        """Outputs of every step have the mask of the inputs."""
+        return mask if self.return_sequences else None
+
+    def get_config(self) -> dict[str, object]:
+        """What `from_config` needs."""
+        names = ("return_sequences", "return_state", "reverse", "initial_state", "carried_rows")
+        cell = keras.saving.serialize_keras_object(self.cell)
+        return {**super().get_config(), "cell": cell, **{name: getattr(self, name) for name in names}}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Recurrent":
+        """A layer of this configuration."""
+        return cls(cell=keras.saving.deserialize_keras_object(config.pop("cell")), **config)
+
+    def _initial(self, number: int, rows: tf.Tensor) -> tf.Tensor:
+        state = self.initial_states[number]
+        if state is None:
+            return tf.zeros([rows, self.state_sizes[number]], self.compute_dtype)
+        return tf.repeat(tf.convert_to_tensor(state.state), rows, axis=0)
+
+    def _scan(
+        self,
+        inputs: tf.Tensor,
+        resets: tf.Tensor | None,
+        mask: tf.Tensor | None,
+        states: list[tf.Tensor],
+        initial: list[tf.Tensor],
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """All steps in turn: the outputs (B, T, U) and the last states."""
+        project = getattr(self.cell, "project", None)
+        width = tf.shape(inputs)[1]
+
+        def by_time(values: tf.Tensor) -> tf.TensorArray:
+            """Time-major values (T, B, ...), a step at a time."""
+            return tf.TensorArray(values.dtype, size=width, element_shape=values.shape[1:]).unstack(values)
+
+        steps = tf.transpose(inputs, [1, 0, 2])
+        inputs_by_time = by_time(steps if project is None else project(steps))
+        resets_by_time, mask_by_time = (
+            None if flags is None else by_time(tf.transpose(tf.cast(flags, tf.bool))[..., tf.newaxis])
+            for flags in (resets, mask)
+        )
+        outputs = tf.TensorArray(self.compute_dtype, size=width, element_shape=(inputs.shape[0], self.state_sizes[0]))
+
+        def step(turn: tf.Tensor, before: list[tf.Tensor], outputs: tf.TensorArray) -> tuple[object, ...]:
+            now = width - 1 - turn if self.reverse else turn
+            if resets_by_time is not None:
+                reset = resets_by_time.read(now)
+                before = [tf.where(reset, first, state) for first, state in zip(initial, before, strict=True)]
+            here = inputs_by_time.read(now)
+            after = self.cell(here, before)[1] if project is None else self.cell.step(here, before)
+            if mask_by_time is not None:
+                valid = mask_by_time.read(now)
+                after = [tf.where(valid, new, old) for new, old in zip(after, before, strict=True)]
+            return turn + 1, list(after), outputs.write(now, after[0])
+
+        _, last, outputs = tf.while_loop(
+            lambda turn, *_: turn < width, step, (tf.constant(0), list(states), outputs), maximum_iterations=width
+        )
+        stacked = tf.transpose(outputs.stack(), [1, 0, 2])
+        stacked.set_shape((inputs.shape[0], inputs.shape[1], self.state_sizes[0]))
+        return stacked, last
+
+
+def sequence_ends(resets: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """Where sequences end, which is where a layer that goes backwards has to reset.
+
+        tokens   7 8 9 0      resets   1 0 1 0      ends   0 1 1 0
+
+    Args:
+        resets: bool (B, T), where sequences begin.
+        mask: bool (B, T), where there is a token.
+
+    Returns:
+        bool (B, T).
+    """
+    goes_on = mask[:, 1:] & ~resets[:, 1:]
+    return mask & ~tf.pad(goes_on, [[0, 0], [0, 1]])

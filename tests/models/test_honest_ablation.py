@@ -1,0 +1,195 @@
+# What makes an ablation honest: a strategy changes what a step costs, and nothing of what a sequence says.
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lengthwise.batching.collate import collate
+from lengthwise.batching.plan import epoch_rng
+from lengthwise.batching.registry import STRATEGIES, make_strategy
+from lengthwise.layers.cells import CELLS
+from lengthwise.losses import cross_entropy
+from lengthwise.models.network import Inputs, network_inputs
+from lengthwise.models.tasks import TASKS
+
+LENGTHS = [1, 7, 3, 12, 2, 5, 9, 1, 4, 4]
+SETTINGS = {"batch_size": 3, "buckets": 2, "tokens": 24, "window": 5}
+
+
+def batches_of(name, sequences, seed=0, padding="post", **settings):
+    plan = make_strategy(name, {**SETTINGS, **settings}).plan(sequences.lengths, epoch_rng(seed, 0))
+    return [collate(plan, number, sequences, padding) for number in range(len(plan))]
+
+
+def epoch_logits(network, batches):
+    # (sequence, step within it) -> logits; states go on from batch to batch as in training.
+    found, read, states = {}, dict.fromkeys(range(len(LENGTHS)), 0), None
+    for batch in batches:
+        inputs, targets = network_inputs(network.config, batch)
+        if states is None or not batch.continues:
+            states = network.zero_states(len(batch.tokens))
+        logits, states = network(inputs, [state[: len(batch.tokens)] for state in states])
+        for segment, scores in zip(targets.segments.tolist(), logits.numpy(), strict=True):
+            sequence = int(batch.sequences[segment])
+            found[sequence, read[sequence]] = scores
+            read[sequence] += 1
+    return found
+
+
+def alone(network, sequences):
+    # Each sequence in a batch of its own.
+    return epoch_logits(network, batches_of("padded", sequences, batch_size=1))
+
+
+def assert_same_logits(left, right, tolerance=1e-5):
+    assert left.keys() == right.keys()
+    for key, scores in left.items():
+        assert np.allclose(scores, right[key], rtol=0, atol=tolerance), key
+
+
+def sums_and_gradients(network, batches):
+    # Summed loss of all batches, and its gradients.
+    total, gradients, states = 0.0, [0.0] * len(network.trainable_variables), None
+    for batch in batches:
+        inputs, targets = network_inputs(network.config, batch)
+        if states is None or not batch.continues:
+            states = network.zero_states(len(batch.tokens))
+        with tf.GradientTape() as tape:
+            logits, states = network(inputs, [state[: len(batch.tokens)] for state in states])
+            loss, _ = cross_entropy(logits, targets.labels)
+        total += float(loss)
+        made = tape.gradient(loss, network.trainable_variables, unconnected_gradients="zero")
+        gradients = [before + tf.convert_to_tensor(now).numpy() for before, now in zip(gradients, made, strict=True)]
+    return total, gradients
+
+
+def assert_same_gradients(left, right, tolerance):
+    assert left[0] == pytest.approx(right[0], rel=tolerance)
+    for here, there in zip(left[1], right[1], strict=True):
+        assert np.allclose(here, there, rtol=0, atol=tolerance * max(1.0, np.abs(there).max()))
+
+
+@pytest.mark.parametrize("cell", sorted(CELLS))
+def test_logits_are_the_same_under_every_strategy(make_network, make_sequences, cell):
+    network, sequences = make_network("seq2seq", cell=cell), make_sequences(LENGTHS)
+    expected = alone(network, sequences)
+    assert len(expected) == sum(LENGTHS)
+    for name in sorted(STRATEGIES):
+        for seed in range(3):
+            assert_same_logits(epoch_logits(network, batches_of(name, sequences, seed)), expected)
+
+
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"layers": 3, "cell": "peephole_lstm"},
+        {"initial_state": "zeros", "masking": True, "cell": "layer_norm_gru"},
+        {"input": "one_hot", "activation": "relu", "cell": "simple"},
+    ],
+)
+def test_logits_are_the_same_for_stacked_masked_and_one_hot_networks(make_network, make_sequences, name, changes):
+    network, sequences = make_network("seq2seq", **changes), make_sequences(LENGTHS)
+    assert_same_logits(epoch_logits(network, batches_of(name, sequences)), alone(network, sequences))
+
+
+@pytest.mark.parametrize("name", sorted(set(STRATEGIES) - {"truncated"}))
+@pytest.mark.parametrize("masking", [False, True])
+def test_logits_are_the_same_in_both_directions_and_however_rows_are_filled_up(
+    make_network, make_sequences, name, masking
+):
+    sequences = make_sequences(LENGTHS)
+    network = make_network("seq2seq", cell="gru", layers=2, bidirectional=True, masking=masking)
+    expected = alone(network, sequences)
+    for padding in ("post", "pre"):
+        assert_same_logits(epoch_logits(network, batches_of(name, sequences, padding=padding)), expected)
+
+
+@pytest.mark.parametrize("conv_padding", ["causal", "same", "valid"])
+@pytest.mark.parametrize("name", sorted(set(STRATEGIES) - {"packed", "truncated"}))
+def test_logits_are_the_same_behind_a_front_end(make_network, make_sequences, name, conv_padding):
+    network = make_network(
+        "seq2seq", front_end="conv1d", kernel=4, stride=3, conv_padding=conv_padding, bidirectional=True
+    )
+    sequences = make_sequences(LENGTHS)
+    assert_same_logits(epoch_logits(network, batches_of(name, sequences)), alone(network, sequences))
+
+
+@pytest.mark.parametrize("task", sorted(TASKS))
+@pytest.mark.parametrize("cell", sorted(CELLS))
+def test_loss_and_gradients_are_the_same_for_the_same_sequences(make_network, make_sequences, cell, task):
+    network, sequences = make_network(task, cell=cell), make_sequences(LENGTHS)
+    # No cut: a window longer than all sequences together, so that no gradient stops.
+    expected = sums_and_gradients(network, batches_of("padded", sequences, batch_size=len(LENGTHS)))
+    for name in sorted(STRATEGIES):
+        batches = batches_of(name, sequences, window=12 if name == "packed" else 10_000)
+        assert name != "truncated" or len(batches) == 1
+        assert_same_gradients(sums_and_gradients(network, batches), expected, 1e-5)
+
+
+def test_a_cut_stops_the_gradient_and_not_the_state(make_network, make_sequences):
+    network, sequences = make_network("classifier"), make_sequences([12])
+    whole = sums_and_gradients(network, batches_of("padded", sequences))
+    cut = sums_and_gradients(network, batches_of("truncated", sequences))
+    assert cut[0] == pytest.approx(whole[0], rel=1e-5)
+    names = [variable.path.split("/", 1)[1] for variable in network.trainable_variables]
+    initial = names.index("forward_0/initial_state_0/state")
+    assert np.abs(whole[1][initial]).max() > 1e-6
+    assert not cut[1][initial].any()
+
+
+def widened(batch, steps, rng):
+    # More padding, with ids in it that no mask may be made from.
+    def wider(values, filler):
+        return np.concatenate([values, filler], axis=1)
+
+    rows = len(batch.tokens)
+    nothing = np.zeros((rows, steps), bool)
+    garbage = rng.integers(0, 20, (rows, steps)).astype(np.int32)
+    return lambda inputs: Inputs(
+        wider(batch.tokens, garbage), wider(batch.mask, nothing), wider(batch.resets, nothing), inputs.positions
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"masking": True},
+        {"bidirectional": True},
+        {"bidirectional": True, "masking": True, "layers": 2, "cell": "layer_norm_lstm"},
+        {"front_end": "conv1d", "conv_padding": "same", "stride": 1},
+        {"front_end": "conv1d", "conv_padding": "valid", "stride": 2, "bidirectional": True},
+        {"front_end": "conv1d", "conv_padding": "causal", "kernel": 5, "masking": True, "cell": "lstm"},
+    ],
+)
+@pytest.mark.parametrize("task", sorted(TASKS))
+def test_padding_changes_nothing(make_network, make_sequences, task, changes):
+    network, sequences = make_network(task, **changes), make_sequences(LENGTHS)
+    rng = np.random.default_rng(5)
+    (batch,) = batches_of("padded", sequences, batch_size=100)
+    inputs, targets = network_inputs(network.config, batch)
+    results = []
+    for steps in (0, 1, 9):
+        with tf.GradientTape() as tape:
+            logits, _ = network(widened(batch, steps, rng)(inputs))
+            loss, count = cross_entropy(logits, targets.labels)
+            mean = loss / count
+        gradients = [tf.convert_to_tensor(made).numpy() for made in tape.gradient(mean, network.trainable_variables)]
+        results.append((logits.numpy(), float(mean), gradients))
+    for logits, mean, gradients in results[1:]:
+        assert np.allclose(logits, results[0][0], rtol=0, atol=1e-6)
+        assert mean == pytest.approx(results[0][1], abs=1e-6)
+        for left, right in zip(gradients, results[0][2], strict=True):
+            assert np.allclose(left, right, rtol=0, atol=1e-6)
+
+
+def test_a_classifier_predicts_each_sequence_once_where_it_ends(make_network, make_sequences):
+    sequences = make_sequences(LENGTHS)
+    classifier, seq2seq = make_network("classifier"), make_network("seq2seq")
+    last = {place: length - 1 for place, length in enumerate(LENGTHS)}
+    everywhere = alone(seq2seq, sequences)
+    for name in sorted(STRATEGIES):
+        found = epoch_logits(classifier, batches_of(name, sequences))
+        assert sorted(found) == [(place, 0) for place in range(len(LENGTHS))]
+        for (place, _), scores in found.items():
+            assert np.allclose(scores, everywhere[place, last[place]], rtol=0, atol=1e-5)
