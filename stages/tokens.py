@@ -10,15 +10,9 @@ from lengthwise.stage import Figures, peak_memory_mb, run_stage, worker_count
 def main(params: TokensParams, documents: Path, tokens: Path) -> Figures:
     """Tokenize `documents` into the folder `tokens`."""
     # spaCy takes a second to import: only once the params are known to be good.
-    from lengthwise.text.normalization import Normalization
     from lengthwise.text.tokens import TokenizerOptions, tokenize
 
-    options = TokenizerOptions(
-        language=params.language,
-        sentences=params.sentences,
-        normalization=Normalization(params.straighten_quotes, params.collapse_repeats),
-        replace_links=params.replace_links,
-    )
+    options = TokenizerOptions.from_params(params)
     workers = worker_count()
     counts = tokenize(documents, tokens, options, workers)
     peak = peak_memory_mb(resource.RUSAGE_CHILDREN)

@@ -48,10 +48,10 @@ def test_vocabulary_from_a_lexicon_with_the_reserved_tokens_survives_its_table(t
 
 def test_encoding_gives_unknown_tokens_and_the_reserved_ones_the_id_of_unk():
     vocabulary = Vocabulary((PAD, UNK, "b", "a"), (0, 3, 2, 1))
-    codes = vocabulary.encoding(["<PAD>", "<UNK>", "a", "b", "c"])
+    codes = vocabulary.encode(["<PAD>", "<UNK>", "a", "b", "c"])
     assert codes.tolist() == [1, 1, 3, 2, 1]
     assert codes.dtype == np.int32
-    assert vocabulary.encoding([]).shape == (0,)
+    assert vocabulary.encode([]).shape == (0,)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ that a mask made from ids would delete words; our masks come from lengths all th
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -33,10 +34,14 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.tokens)
 
-    def encoding(self, lexicon: list[str]) -> np.ndarray:
-        """From a lexicon's ids to this vocabulary's: int32 (len(lexicon),)."""
-        known = {token: number for number, token in enumerate(self.tokens) if number > UNK_ID}
-        return np.array([known.get(token, UNK_ID) for token in lexicon], np.int32)
+    def encode(self, tokens: Iterable[str]) -> np.ndarray:
+        """Ids of the tokens of a text or of a lexicon, `<UNK>` for those that are not kept: int32 (N,)."""
+        return np.array([self._ids.get(token, UNK_ID) for token in tokens], np.int32)
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        # A text's own `<PAD>` is a word like any other, and unknown.
+        return {token: number for number, token in enumerate(self.tokens) if number > UNK_ID}
 
 
 def count_vocabulary(lexicon: list[str], counts: np.ndarray, size: int) -> Vocabulary:

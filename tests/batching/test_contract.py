@@ -104,6 +104,11 @@ def test_strategy_repeats_a_plan_for_the_same_seed_and_epoch(name, settings, len
     assert all(same(left, right) for left, right in zip(first, second, strict=True))
 
 
+def test_strategy_has_as_many_batches_in_every_epoch(name, settings, lengths):
+    # Keras counts the batches of the first epoch and cuts the others off there.
+    assert len({len(plan) for plan in plans_of(name, settings, lengths, seeds=40)}) == 1
+
+
 @pytest.mark.parametrize("lengths_name", ["all_equal", "article", "zipf"])
 def test_strategy_orders_every_epoch_and_seed_otherwise(name, lengths_name):
     lengths = np.array(LENGTHS[lengths_name], np.int64)

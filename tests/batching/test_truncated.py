@@ -50,10 +50,11 @@ def test_truncated_rows_of_a_batch_are_the_first_rows_of_the_batch_before(length
     assert plan.widths.max() <= window
 
 
-def test_truncated_begins_every_epoch_with_another_cut():
-    lengths = np.array([100] * 4)
+@pytest.mark.parametrize(("length", "expected"), [(100, range(1, 10)), (101, range(1, 11)), (107, range(1, 7))])
+def test_truncated_begins_every_epoch_with_another_cut(length, expected):
+    lengths = np.array([length] * 4)
     first = [int(Truncated(4, 10).plan(lengths, epoch_rng(seed, 0)).widths[0]) for seed in range(300)]
-    assert set(first) == set(range(1, 11))
+    assert set(first) == set(expected)
 
 
 @pytest.mark.parametrize("most_turns", [20_000, 3])

@@ -15,7 +15,7 @@ from lengthwise.errors import FormatError, ParamsError
 from lengthwise.text import by_pipeline, by_rule, spacy_tokenizer
 from lengthwise.text.spacy_tokenizer import ChunkTokenizer
 from lengthwise.text.store import TokenStore
-from lengthwise.text.tokens import tokenize
+from lengthwise.text.tokens import make_tokenizer, tokenize
 
 FRAGMENTS = st.sampled_from(
     [
@@ -224,6 +224,17 @@ def test_tokenize_refuses_wrong_params_in_the_same_way_with_two_workers(
         tokenize(documents, tmp_path / "tokens", options("qq", sentences), 2)
 
 
+@pytest.mark.parametrize("changes", [{}, {"straighten_quotes": True, "collapse_repeats": True, "replace_links": True}])
+def test_make_tokenizer_gives_the_tokens_of_the_stage(
+    tmp_path, random_texts, write_documents, read_sentences, options, changes
+):
+    texts = [*random_texts(9, 150), "", " ", "Don’t....... urlLink 5"]
+    tokenize(write_documents(tmp_path / "documents.parquet", texts), tmp_path / "tokens", options(**changes), 1)
+    expected = [flat(sentences) for sentences in read_sentences(tmp_path / "tokens", len(texts))]
+    one_by_one = make_tokenizer(options(**changes))
+    assert differences(texts, [one_by_one(text) for text in texts], expected) == []
+
+
 def test_tokenize_does_not_depend_on_the_slices_and_ranges(
     tmp_path, monkeypatch, slices_of, random_texts, write_documents, read_sentences, options
 ):
@@ -315,10 +326,10 @@ def test_tokenize_uses_the_sentences_of_a_named_pipeline(tmp_path, write_documen
     assert read_sentences(tmp_path / "tokens", 1) == [[["a.", "b", ";"], ["c"]]]
 
 
-def refuse(tmp_path, write_documents, options, message, workers=1):
-    documents = write_documents(tmp_path / "documents.parquet", ["a", "b"])
+def refuse(tmp_path, write_documents, options, message):
+    documents = write_documents(tmp_path / "documents.parquet", ["a"])
     with pytest.raises(ParamsError, match=message) as error:
-        tokenize(documents, tmp_path / "tokens", options, workers)
+        tokenize(documents, tmp_path / "tokens", options, 1)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "tokens").exists()
 
@@ -327,13 +338,6 @@ def refuse(tmp_path, write_documents, options, message, workers=1):
 def test_tokenize_refuses_an_unknown_language(tmp_path, write_documents, options, language):
     message = rf"^tokens\.language: got '{language}'; expected a language code of spaCy such as en"
     refuse(tmp_path, write_documents, options(language), message)
-
-
-def test_tokenize_refuses_an_unknown_language_in_worker_processes_as_in_its_own(
-    tmp_path, write_documents, options, monkeypatch
-):
-    monkeypatch.setattr(documents_module, "ROWS_PER_SLICE", 1)
-    refuse(tmp_path, write_documents, options("qq"), r"^tokens\.language: got 'qq'; expected a language code", 2)
 
 
 def test_tokenize_refuses_a_language_whose_tokenizer_does_not_work_by_rules(tmp_path, write_documents, options):

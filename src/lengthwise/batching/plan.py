@@ -70,7 +70,7 @@ class Strategy(Protocol):
     """A way to batch: a frozen dataclass of its settings."""
 
     def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
-        """Plan one epoch.
+        """Plan one epoch; every epoch has the same number of batches.
 
         Args:
             lengths: int (S,), tokens of each sequence, each at least 1.

@@ -42,7 +42,7 @@ class Truncated:
         # Where each sequence begins in its lane, the lane's first window cut short.
         begin = np.cumsum(length) - length
         begin -= np.repeat(begin[np.diff(row, prepend=-1) > 0], np.bincount(row))
-        missing = self.window - int(rng.integers(1, self.window + 1))
+        missing = self.window - self._first_window(int(np.bincount(row, length).max(initial=0)), rng)
         begin += missing
         first = begin // self.window
         cuts = (begin + length - 1) // self.window - first + 1
@@ -59,6 +59,21 @@ class Truncated:
             row=row[member].astype(np.int32),
             column=(np.maximum(-since, 0) - missing * (window == 0)).astype(np.int32),
         )
+
+    def _first_window(self, steps: int, rng: np.random.Generator) -> int:
+        """Steps of the first window: random, but so that every epoch has the same number of batches.
+
+        A lane of `q * window + rest` steps makes q + 1 windows if the first has `rest` steps at least, else q + 2: the
+        count that leaves the more to chance is taken.
+
+        Args:
+            steps: of the longest lane.
+            rng: the only source of chance.
+        """
+        rest = (steps - 1) % self.window + 1
+        if self.window - rest + 1 >= rest - 1:
+            return int(rng.integers(rest, self.window + 1))
+        return int(rng.integers(1, rest))
 
 
 def _lanes(lengths: np.ndarray, falling: np.ndarray, batch_size: int) -> np.ndarray:

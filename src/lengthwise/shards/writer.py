@@ -73,7 +73,7 @@ def build_shards(
     table = read_document_table(inputs.documents)
     store = TokenStore(inputs.tokens)
     vocabulary = read_vocabulary(inputs.vocabulary)
-    encoding = vocabulary.encoding(store.lexicon())
+    encoding = vocabulary.encode(store.lexicon())
     pieces, placed, funnel = _place(inputs, store, table, unit, limits, rows_per_shard)
     with replacing_folder(folder) as out, tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         paths = [Path(scratch) / f"{shard}.tokens" for shard in range(len(placed.shard_splits))]

@@ -11,10 +11,9 @@ from spacy.language import Language
 from lengthwise.corpus.documents import ROWS_PER_SLICE, read_texts
 from lengthwise.parallel import Workers, tracked
 from lengthwise.ragged import offsets_of
-from lengthwise.text.chunks import RUNS
 from lengthwise.text.lexicon import merge_lexicons
 from lengthwise.text.normalization import Normalization
-from lengthwise.text.spacy_tokenizer import LINK_TEXT, LINK_TOKEN, NUMBER_TOKEN, named_pipeline
+from lengthwise.text.spacy_tokenizer import named_pipeline, words_of
 from lengthwise.text.store import Sentences, write_slice
 
 
@@ -71,9 +70,9 @@ def _tokenize_slice(number: int) -> pa.Array:
     lengths: list[int] = []
     tokens: list[int] = []
     texts = read_texts(config.documents, number).to_pylist()
-    for row, doc in enumerate(nlp.pipe(map(_normalized, texts)), number * ROWS_PER_SLICE):
+    for row, doc in enumerate(nlp.pipe(map(config.normalization.clean, texts)), number * ROWS_PER_SLICE):
         for sentence in doc.sents:
-            words = [_token(token.like_num, token.lower_) for token in sentence if not token.is_space]
+            words = words_of(sentence, config.replace_links)
             if words:
                 document.append(row)
                 lengths.append(len(words))
@@ -94,16 +93,3 @@ def _write_sentences(number: int) -> None:
     with np.load(config.scratch / f"sentences-{number}.npz") as local:
         sentences = Sentences(local["document"], ids[local["tokens"]], local["offsets"])
     write_slice(config.out, number, sentences)
-
-
-def _normalized(text: str) -> str:
-    normalization = _worker.config.normalization
-    if normalization.changes_nothing:
-        return text
-    return "".join(run if run.isspace() else normalization(run) for run in RUNS.findall(text))
-
-
-def _token(like_num: bool, lower: str) -> str:
-    if like_num:
-        return NUMBER_TOKEN
-    return LINK_TOKEN if lower == LINK_TEXT and _worker.config.replace_links else lower

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 STRAIGHT = str.maketrans({"‘": "'", "’": "'", "‚": "'", "‛": "'", "“": '"', "”": '"', "„": '"', "‟": '"'})
+CHUNK = re.compile(r"\S+")
 REPEATS = re.compile(r"(.)\1{3,}")
 
 
@@ -28,6 +29,10 @@ class Normalization:
         if self.straighten_quotes:
             chunk = chunk.translate(STRAIGHT)
         return REPEATS.sub(r"\1\1\1", chunk) if self.collapse_repeats else chunk
+
+    def clean(self, text: str) -> str:
+        """Clean a text chunk by chunk."""
+        return text if self.changes_nothing else CHUNK.sub(lambda chunk: self(chunk[0]), text)
 
     @property
     def changes_nothing(self) -> bool:

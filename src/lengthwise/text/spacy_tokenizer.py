@@ -17,6 +17,7 @@ from spacy.attrs import IS_PUNCT, LIKE_NUM, LOWER, ORTH
 from spacy.language import Language
 from spacy.pipeline import Sentencizer
 from spacy.tokenizer import Tokenizer
+from spacy.tokens import Token
 
 from lengthwise.errors import ParamsError
 from lengthwise.text.chunks import ENDS_SENTENCE, IS_PUNCTUATION, ChunkTokens
@@ -136,6 +137,17 @@ def _look_up(classes: tuple[np.ndarray, np.ndarray], hashes: np.ndarray) -> np.n
     known, numbers = classes
     place = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
     return np.where(known[place] == hashes, numbers[place], 0).astype(np.int16)
+
+
+def words_of(tokens: Iterable[Token], replace_links: bool) -> list[str]:
+    """SpaCy's tokens as the corpus has them: lower case, number-like ones `<#>`, no white space.
+
+    Args:
+        tokens: of a text or a sentence.
+        replace_links: whether `urlLink` becomes `<url>`.
+    """
+    words = (NUMBER_TOKEN if token.like_num else token.lower_ for token in tokens if not token.is_space)
+    return [LINK_TOKEN if replace_links and word == LINK_TEXT else word for word in words]
 
 
 def rule_based_pipeline(language: str) -> Language:

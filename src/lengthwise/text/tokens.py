@@ -1,8 +1,10 @@
 """The stage tokens: documents to a lexicon and to sentences of its ids."""
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lengthwise.corpus.documents import open_documents
 from lengthwise.files import replacing_folder
@@ -10,6 +12,9 @@ from lengthwise.parallel import Workers
 from lengthwise.text import by_rule
 from lengthwise.text.normalization import Normalization
 from lengthwise.text.store import TokenStore, slice_path, write_index, write_lexicon
+
+if TYPE_CHECKING:
+    from lengthwise.params import TokensParams
 
 SENTENCIZER = "sentencizer"
 
@@ -29,6 +34,25 @@ class TokenizerOptions:
     sentences: str
     normalization: Normalization
     replace_links: bool
+
+    @classmethod
+    def from_params(cls, params: "TokensParams") -> "TokenizerOptions":
+        """The options that the section `tokens` names."""
+        normalization = Normalization(params.straighten_quotes, params.collapse_repeats)
+        return cls(params.language, params.sentences, normalization, params.replace_links)
+
+
+def make_tokenizer(options: TokenizerOptions) -> Callable[[str], list[str]]:
+    """What makes of one text the tokens that `tokenize` makes of it, sentence after sentence.
+
+    Raises:
+        ParamsError: see `tokenize`.
+    """
+    from lengthwise.text.spacy_tokenizer import named_pipeline, rule_based_pipeline, words_of
+
+    by_rule = options.sentences == SENTENCIZER
+    nlp = rule_based_pipeline(options.language) if by_rule else named_pipeline(options.sentences)
+    return lambda text: words_of(nlp.tokenizer(options.normalization.clean(text)), options.replace_links)
 
 
 def tokenize(documents: Path, folder: Path, options: TokenizerOptions, worker_count: int) -> dict[str, int]:
