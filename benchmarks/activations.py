@@ -2,9 +2,9 @@
 
     python benchmarks/activations.py
 
-The source notes (002) warn of activations that do not saturate. For each cell and activation: the largest state after 200
-steps of random inputs, and the norm of the loss's gradient by the state before them, for recurrent weights as they begin
-(gain 1) and twice as large, as training may make them (gain 2).
+The source notes (002) warn of activations that do not saturate. For each cell and activation: the largest state after
+200 steps of random inputs, and the norm of the loss's gradient by the state before them, for recurrent weights as they
+begin (gain 1) and twice as large, as training may make them (gain 2).
 """
 
 import argparse

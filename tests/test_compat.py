@@ -72,6 +72,16 @@ CASES = [
         {"train.batching.padding": "pre", "train.model.front_end": "conv1d"},
         {"train.batching.padding": "post", "train.model.front_end": "conv1d"},
     ),
+    (
+        11,
+        {"train.model.activation": "relu", "train.model.masking": False},
+        {"train.model.activation": "relu", "train.model.masking": True},
+    ),
+    (
+        11,
+        {"train.model.activation": "elu", "train.model.masking": False},
+        {"train.model.activation": "softsign", "train.model.masking": False},
+    ),
 ]
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 # From the finest to the coarsest: a sequence of one unit may not straddle a split by a finer one.
 UNITS = ("sentence", "document", "author")
+# Activations of a cell that do not saturate.
+UNBOUNDED = ("elu", "gelu", "linear", "relu", "selu")
 
 Sections = Mapping[str, Mapping[str, Any]]
 
@@ -100,6 +102,12 @@ CONFLICTS = (
         lambda s: s["train"]["batching"]["padding"] == "pre" and s["train"]["model"]["front_end"] == "conv1d",
         "where the kernel stands in a sequence would depend on how far the row is filled up before it",
         "set train.batching.padding to post",
+    ),
+    Conflict(
+        ("train.model.activation", "train.model.masking"),
+        lambda s: s["train"]["model"]["activation"] in UNBOUNDED and not s["train"]["model"]["masking"],
+        "states without bound may overflow at padded steps, and their gradients then are not numbers",
+        "set train.model.masking to true, or choose sigmoid, softsign or tanh",
     ),
 )
 

@@ -129,6 +129,27 @@ def test_train_goes_on_after_a_signal_to_the_same_bytes(
     assert list(RESUME_FOLDER.iterdir()) == []
 
 
+@pytest.mark.parametrize("stop", [1, 4, 9])
+def test_train_goes_on_with_the_states_of_its_lanes(corpus, train_params, here, stop):
+    params = train_params(strategy="truncated", batch_size=16, window=3, cell="lstm", epochs=1)
+    whole = run(corpus.shards, "seq2seq", params)
+    expected = bytes_of(here)
+    (here / "model").rename(here / "before")
+    run_until(stop, corpus.shards, "seq2seq", params)
+    again = run(corpus.shards, "seq2seq", params)
+    assert again.timing["resumed_at_step"] == stop
+    assert again.metrics == whole.metrics
+    assert {name: data for name, data in bytes_of(here).items() if not name.startswith("before")} == expected
+
+
+def test_train_learns_with_every_strategy(corpus, train_params, here):
+    for name in sorted(STRATEGIES):
+        params = train_params(strategy=name, batch_size=16, window=12, epochs=3, dropout=0.0)
+        run(corpus.shards, "seq2seq", params)
+        losses = pd.read_csv(here / "curves" / "epochs.csv")["train_loss"].tolist()
+        assert losses[-1] < losses[0], name
+
+
 def test_train_goes_on_after_a_kill_to_the_same_bytes(undisturbed, corpus, train_params, here, steps_per_epoch):
     folder, _ = undisturbed("seq2seq")
     stop = steps_per_epoch + 1

@@ -53,8 +53,13 @@ class Cell(keras.layers.Layer):
         self.recurrent_kernel = self.add_weight(
             shape=(self.units, width), initializer="orthogonal", name="recurrent_kernel"
         )
-        self.bias = self.add_weight(shape=(width,), initializer="zeros", name="bias")
+        # An initializer, since what is assigned to a weight is lost where Keras builds a layer within a graph.
+        self.bias = self.add_weight(shape=(width,), initializer=self._first_bias, name="bias")
         self.built = True
+
+    def _first_bias(self, shape: Sequence[int], dtype: str | None = None) -> tf.Tensor:
+        """What training begins with."""
+        return ops.zeros(shape, dtype)
 
     def project(self, inputs: tf.Tensor) -> tf.Tensor:
         """What the inputs add to the gates.
@@ -98,7 +103,7 @@ class Cell(keras.layers.Layer):
 
     def _normalization(self, name: str, features: int) -> keras.layers.LayerNormalization:
         """A layer normalization (Ba, Kiros and Hinton, 2016, eq. 4) over so many features, built."""
-        layer = keras.layers.LayerNormalization(epsilon=EPSILON, name=name)
+        layer = keras.layers.LayerNormalization(epsilon=EPSILON, name=name, dtype=self.dtype_policy)
         layer.build((None, features))
         return layer
 
@@ -143,10 +148,9 @@ class LSTMCell(Cell):
     gates = 4
     states = 2
 
-    def build(self, input_shape: Sequence[int | None]) -> None:
-        """See `Cell.build`."""
-        super().build(input_shape)
-        self.bias.assign(ops.concatenate([ops.zeros(self.units), ops.ones(self.units), ops.zeros(2 * self.units)]))
+    def _first_bias(self, shape: Sequence[int], dtype: str | None = None) -> tf.Tensor:
+        parts = [ops.zeros(self.units, dtype), ops.ones(self.units, dtype), ops.zeros(shape[0] - 2 * self.units, dtype)]
+        return ops.concatenate(parts)
 
     def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor]) -> list[tf.Tensor]:
         """See `Cell.step`."""

@@ -34,7 +34,8 @@ class Recurrent(keras.layers.Layer):
             from row i. A batch of fewer rows leaves the others' states as they are. Null: nothing is carried.
 
     Raises:
-        ValueError: there is no such initial state, or `carried_rows` is below 1.
+        ValueError: there is no such initial state, `carried_rows` is below 1 or does not go with `reverse`, or the
+            cell is a stack of cells.
     """
 
     def __init__(
@@ -56,12 +57,20 @@ class Recurrent(keras.layers.Layer):
                 f"carried_rows: got {carried_rows}, reverse={reverse}; expected at least 1 and reverse=False, since "
                 "no state comes from a batch that is still to come"
             )
+        sizes = cell.state_size
+        self.state_sizes = list(sizes) if isinstance(sizes, list | tuple) else [sizes]
+        if isinstance(cell, keras.layers.StackedRNNCells) or not all(
+            isinstance(size, int) for size in self.state_sizes
+        ):
+            raise ValueError(
+                f"cell: got {type(cell).__name__}, a stack of cells; expected one cell; stack layers instead"
+            )
         self.cell = cell
         self.return_sequences, self.return_state, self.reverse = return_sequences, return_state, reverse
         self.initial_state, self.carried_rows = initial_state, carried_rows
         self.supports_masking = True
-        sizes = cell.state_size
-        self.state_sizes = list(sizes) if isinstance(sizes, list | tuple) else [sizes]
+        self.output_size = getattr(cell, "output_size", self.state_sizes[0])
+        self.carried: list[keras.Variable] = []
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Make the cell's weights, the learned initial states and the carried ones."""
@@ -69,7 +78,9 @@ class Recurrent(keras.layers.Layer):
             self.cell.build((input_shape[0], input_shape[-1]))
             self.cell.built = True
         self.initial_states = [
-            LearnedInitialState(size, name=f"initial_state_{number}") if self.initial_state == "learned" else None
+            LearnedInitialState(size, name=f"initial_state_{number}", dtype=self.dtype_policy)
+            if self.initial_state == "learned"
+            else None
             for number, size in enumerate(self.state_sizes)
         ]
         for state in self.initial_states:
@@ -90,6 +101,7 @@ class Recurrent(keras.layers.Layer):
         resets: tf.Tensor | None = None,
         mask: tf.Tensor | None = None,
         states: Sequence[tf.Tensor] | None = None,
+        training: bool = False,
     ) -> tf.Tensor | tuple[tf.Tensor, ...]:
         """Run.
 
@@ -99,6 +111,7 @@ class Recurrent(keras.layers.Layer):
             mask: bool (B, T): where it is false the state and the output stay as they were. Without it padded steps are
                 computed like others; what comes of them reaches no step that has a token and resets or comes earlier.
             states: float32 (B, U) each, before the first step; without them the carried or the initial ones.
+            training: what a cell that drops inputs or states is told.
 
         Returns:
             The outputs, float32 (B, T, U) or (B, U), and with `return_state` the last states after them.
@@ -106,11 +119,16 @@ class Recurrent(keras.layers.Layer):
         rows = tf.shape(inputs)[0]
         initial = [self._initial(number, rows) for number in range(len(self.state_sizes))]
         if states is None:
-            states = [carried[:rows] for carried in self.carried] if self.carried else initial
-        outputs, last = self._scan(inputs, resets, mask, list(states), initial)
+            states = [tf.convert_to_tensor(carried)[:rows] for carried in self.carried] if self.carried else initial
+        states = [
+            tf.broadcast_to(tf.cast(state, self.compute_dtype), [rows, size])
+            for state, size in zip(states, self.state_sizes, strict=True)
+        ]
+        outputs, said, last = self._scan(inputs, resets, mask, states, initial, training)
         for carried, state in zip(self.carried, last, strict=False):
-            carried.assign(tf.concat([tf.stop_gradient(state), carried[rows:]], axis=0))
-        result = outputs if self.return_sequences else last[0]
+            others = tf.convert_to_tensor(carried)[rows:]
+            carried.assign(tf.cast(tf.concat([tf.stop_gradient(state), others], axis=0), carried.dtype))
+        result = outputs if self.return_sequences else said
         return (result, *last) if self.return_state else result
 
     def reset_state(self) -> None:
@@ -146,8 +164,9 @@ class Recurrent(keras.layers.Layer):
         mask: tf.Tensor | None,
         states: list[tf.Tensor],
         initial: list[tf.Tensor],
-    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """All steps in turn: the outputs (B, T, U) and the last states."""
+        training: bool,
+    ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+        """All steps in turn: the outputs (B, T, U), the last one, and the last states."""
         project = getattr(self.cell, "project", None)
         width = tf.shape(inputs)[1]
 
@@ -161,26 +180,43 @@ class Recurrent(keras.layers.Layer):
             None if flags is None else by_time(tf.transpose(tf.cast(flags, tf.bool))[..., tf.newaxis])
             for flags in (resets, mask)
         )
-        outputs = tf.TensorArray(self.compute_dtype, size=width, element_shape=(inputs.shape[0], self.state_sizes[0]))
+        outputs = tf.TensorArray(self.compute_dtype, size=width, element_shape=(inputs.shape[0], self.output_size))
+        # What a masked step repeats at a row's beginning: of nearly all cells the first state is the output.
+        nothing = tf.zeros([tf.shape(inputs)[0], self.output_size], self.compute_dtype)
+        said = states[0] if self.output_size == self.state_sizes[0] else nothing
+        if hasattr(self.cell, "get_dropout_mask"):
+            # A stock cell drops the same features at every step: it makes its masks once, and not within the loop.
+            self.cell.get_dropout_mask(inputs[:, 0])
+            self.cell.get_recurrent_dropout_mask(states[0])
 
-        def step(turn: tf.Tensor, before: list[tf.Tensor], outputs: tf.TensorArray) -> tuple[object, ...]:
+        def step(
+            turn: tf.Tensor, before: list[tf.Tensor], said: tf.Tensor, outputs: tf.TensorArray
+        ) -> tuple[object, ...]:
             now = width - 1 - turn if self.reverse else turn
             if resets_by_time is not None:
                 reset = resets_by_time.read(now)
                 before = [tf.where(reset, first, state) for first, state in zip(initial, before, strict=True)]
             here = inputs_by_time.read(now)
-            after = self.cell(here, before)[1] if project is None else self.cell.step(here, before)
+            if project is None:
+                output, after = self.cell(here, before, training=training)
+            else:
+                after = self.cell.step(here, before)
+                output = after[0]
             if mask_by_time is not None:
                 valid = mask_by_time.read(now)
                 after = [tf.where(valid, new, old) for new, old in zip(after, before, strict=True)]
-            return turn + 1, list(after), outputs.write(now, after[0])
+                output = tf.where(valid, output, said)
+            return turn + 1, list(after), output, outputs.write(now, output)
 
-        _, last, outputs = tf.while_loop(
-            lambda turn, *_: turn < width, step, (tf.constant(0), list(states), outputs), maximum_iterations=width
+        _, last, said, outputs = tf.while_loop(
+            lambda turn, *_: turn < width, step, (tf.constant(0), states, said, outputs), maximum_iterations=width
         )
+        if hasattr(self.cell, "reset_dropout_mask"):
+            self.cell.reset_dropout_mask()
+            self.cell.reset_recurrent_dropout_mask()
         stacked = tf.transpose(outputs.stack(), [1, 0, 2])
-        stacked.set_shape((inputs.shape[0], inputs.shape[1], self.state_sizes[0]))
-        return stacked, last
+        stacked.set_shape((inputs.shape[0], inputs.shape[1], self.output_size))
+        return stacked, said, last
 
 
 def sequence_ends(resets: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:

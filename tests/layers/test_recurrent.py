@@ -1,0 +1,631 @@
+import random
+from itertools import pairwise
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lengthwise.layers.cells import CELLS, LSTMCell
+from lengthwise.layers.recurrent import Recurrent, sequence_ends
+
+UNITS, FEATURES = 4, 3
+KERAS_CELLS = {
+    "keras_gru": keras.layers.GRUCell,
+    "keras_lstm": keras.layers.LSTMCell,
+    "keras_simple": keras.layers.SimpleRNNCell,
+}
+ALL_CELLS = {**CELLS, **KERAS_CELLS}
+FLAGS = st.integers(1, 4).flatmap(
+    lambda rows: st.integers(1, 9).flatmap(
+        lambda width: st.lists(
+            st.tuples(*[st.sampled_from([(True, True), (True, False), (False, False)])] * width),
+            min_size=rows,
+            max_size=rows,
+        )
+    )
+)
+
+
+def randomized(layer, seed=0):
+    rng = np.random.default_rng(seed)
+    for variable in layer.trainable_variables:
+        variable.assign(rng.normal(0, 0.7, variable.shape).astype(np.float32))
+    return layer
+
+
+def make(name, seed=0, **options):
+    layer = Recurrent(ALL_CELLS[name](UNITS), **{"initial_state": "learned", **options})
+    layer.build((None, None, FEATURES))
+    return randomized(layer, seed)
+
+
+def draw(seed, *shape):
+    return np.random.default_rng([seed, 1]).normal(0, 1, shape).astype(np.float32)
+
+
+def first_states(layer):
+    return [
+        tf.zeros((1, size)) if state is None else tf.convert_to_tensor(state.state)
+        for state, size in zip(layer.initial_states, layer.state_sizes, strict=True)
+    ]
+
+
+def alone(layer, steps, states=None):
+    # One sequence (T, D), the cell called step by step: the outputs (T, U) and the last states (1, U).
+    states = first_states(layer) if states is None else states
+    outputs = []
+    for step in steps:
+        output, states = layer.cell(step[np.newaxis], states)
+        outputs.append(output[0])
+    return tf.stack(outputs), states
+
+
+def alone_backwards(layer, steps):
+    outputs, states = alone(layer, steps[::-1])
+    return outputs[::-1], states
+
+
+def draw_spans(seed, rows=3, width=9, longest=4):
+    # Sequences side by side in rows, not all of them full: (row, begin, end).
+    rng = np.random.default_rng([seed, 2])
+    spans = []
+    for row in range(rows):
+        begin = 0
+        while begin + (length := int(rng.integers(1, longest + 1))) <= width:
+            spans.append((row, begin, begin + length))
+            begin += length
+    return spans
+
+
+def flags(spans, rows=3, width=9):
+    resets, mask = np.zeros((2, rows, width), bool)
+    for row, begin, end in spans:
+        resets[row, begin] = True
+        mask[row, begin:end] = True
+    return resets, mask
+
+
+def assert_all_close(found, expected, tolerance=1e-5):
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=tolerance, rtol=tolerance)
+
+
+def graph_model(*layers, vocabulary=9):
+    tokens = keras.Input((None,), dtype="int32")
+    features = keras.layers.Embedding(vocabulary, FEATURES, mask_zero=True)(tokens)
+    for layer in layers:
+        features = layer(features)
+    return randomized(keras.Model(tokens, features), seed=5)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("name", ALL_CELLS)
+def test_recurrent_computes_packed_sequences_as_if_each_stood_alone(name, seed, masked):
+    layer = make(name, seed)
+    spans = draw_spans(seed)
+    resets, mask = flags(spans)
+    inputs = draw(seed, 3, 9, FEATURES)
+    outputs = layer(inputs, resets=resets, mask=mask if masked else None)
+    assert outputs.shape == (3, 9, UNITS)
+    for row, begin, end in spans:
+        np.testing.assert_allclose(outputs[row, begin:end], alone(layer, inputs[row, begin:end])[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("name", ALL_CELLS)
+def test_recurrent_gradients_of_packed_sequences_are_the_sum_over_each_alone(name, masked):
+    layer = make(name, 3)
+    spans = draw_spans(3, rows=2)
+    resets, mask = flags(spans, rows=2)
+    inputs, factors = draw(3, 2, 9, FEATURES), draw(4, 2, 9, UNITS)
+    with tf.GradientTape() as tape:
+        outputs = layer(inputs, resets=resets, mask=mask if masked else None)
+        loss = tf.reduce_sum(outputs * factors * mask[..., np.newaxis])
+    found = tape.gradient(loss, layer.trainable_variables)
+    expected = [np.zeros(variable.shape) for variable in layer.trainable_variables]
+    for row, begin, end in spans:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(alone(layer, inputs[row, begin:end])[0] * factors[row, begin:end])
+        for total, part in zip(expected, tape.gradient(loss, layer.trainable_variables), strict=True):
+            total += 0 if part is None else part.numpy()
+    for variable, one, other in zip(layer.trainable_variables, found, expected, strict=True):
+        assert np.abs(other).max() > 1e-4, variable.path
+        np.testing.assert_allclose(one, other, atol=1e-5, rtol=1e-4, err_msg=variable.path)
+
+
+@pytest.mark.parametrize("name", ALL_CELLS)
+def test_recurrent_resets_go_to_the_learned_state_and_reach_it_with_gradients(name):
+    layer = make(name, 1)
+    before = [draw(2 + number, 2, UNITS) for number in range(len(layer.state_sizes))]
+    inputs = draw(1, 2, 4, FEATURES)
+    resets = np.array([[1, 0, 0, 0], [0, 0, 0, 0]], bool)
+    learned = [state.state for state in layer.initial_states]
+    with tf.GradientTape() as tape:
+        outputs = layer(inputs, resets=resets, states=before)
+    assert all(np.abs(gradient).max() > 1e-4 for gradient in tape.gradient(outputs, learned))
+    np.testing.assert_allclose(outputs[0], alone(layer, inputs[0])[0], atol=1e-5)
+    np.testing.assert_allclose(outputs[1], alone(layer, inputs[1], [state[1:] for state in before])[0], atol=1e-5)
+    with tf.GradientTape() as tape:
+        outputs = layer(inputs, resets=np.zeros((2, 4), bool), states=before)
+    assert all(gradient is None or not np.any(gradient) for gradient in tape.gradient(outputs, learned))
+
+
+@pytest.mark.parametrize("initial_state", ["learned", "zeros"])
+@pytest.mark.parametrize("name", CELLS)
+def test_recurrent_without_resets_begins_each_row_with_the_initial_state(name, initial_state):
+    layer = make(name, 2, initial_state=initial_state)
+    learned = [variable for variable in layer.trainable_variables if "initial_state" in variable.path]
+    assert len(learned) == (len(layer.state_sizes) if initial_state == "learned" else 0)
+    inputs = draw(2, 2, 5, FEATURES)
+    outputs = layer(inputs)
+    for row in range(2):
+        np.testing.assert_allclose(outputs[row], alone(layer, inputs[row])[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("name", ALL_CELLS)
+def test_recurrent_windows_that_give_their_states_on_equal_the_whole(name, seed):
+    layer = make(name, seed, return_state=True)
+    inputs, resets = draw(seed, 2, 11, FEATURES), np.random.default_rng(seed).random((2, 11)) < 0.2
+    whole, *last = layer(inputs, resets=resets)
+    cuts = [0, *sorted(random.Random(seed).sample(range(1, 11), 3)), 11]
+    states, parts = None, []
+    for begin, end in pairwise(cuts):
+        part, *states = layer(inputs[:, begin:end], resets=resets[:, begin:end], states=states)
+        parts.append(part)
+    np.testing.assert_allclose(np.concatenate(parts, axis=1), whole, atol=1e-5)
+    assert_all_close(states, last)
+
+
+@pytest.mark.parametrize("name", ALL_CELLS)
+def test_recurrent_carries_states_from_batch_to_batch_by_row(name):
+    layer = make(name, 1, carried_rows=3, return_state=True)
+    layer.reset_state()
+    inputs = draw(1, 3, 8, FEATURES)
+    # The second batch lacks the last row.
+    calls = [(3, 0, 3), (2, 3, 5), (3, 5, 8)]
+    found = [[], [], []]
+    for rows, begin, end in calls:
+        outputs, *last = layer(inputs[:rows, begin:end])
+        for row in range(rows):
+            found[row].append(outputs[row].numpy())
+        assert_all_close([state[:rows] for state in layer.carried], last, 0)
+    for row in range(3):
+        steps = np.concatenate([inputs[row, begin:end] for rows, begin, end in calls if row < rows])
+        expected, states = alone(layer, steps)
+        np.testing.assert_allclose(np.concatenate(found[row]), expected, atol=1e-5)
+        assert_all_close([state[row : row + 1] for state in layer.carried], states)
+
+
+def test_recurrent_of_a_smaller_batch_leaves_the_other_rows_states_as_they_are():
+    layer = make("lstm", carried_rows=4)
+    layer(draw(0, 4, 3, FEATURES))
+    before = [state.numpy() for state in layer.carried]
+    layer(draw(1, 1, 3, FEATURES))
+    for old, new in zip(before, layer.carried, strict=True):
+        np.testing.assert_array_equal(new[1:], old[1:])
+        assert np.all(new[:1] != old[:1])
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_recurrent_that_carries_states_obeys_resets(name):
+    layer = make(name, 4, carried_rows=2)
+    layer(draw(3, 2, 4, FEATURES))
+    carried = [state.numpy() for state in layer.carried]
+    inputs = draw(4, 2, 5, FEATURES)
+    outputs = layer(inputs, resets=np.array([[0, 0, 1, 0, 0], [1, 0, 0, 0, 0]], bool))
+    np.testing.assert_allclose(outputs[0, :2], alone(layer, inputs[0, :2], [s[:1] for s in carried])[0], atol=1e-5)
+    np.testing.assert_allclose(outputs[0, 2:], alone(layer, inputs[0, 2:])[0], atol=1e-5)
+    np.testing.assert_allclose(outputs[1], alone(layer, inputs[1])[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("initial_state", ["learned", "zeros"])
+def test_recurrent_reset_state_goes_back_to_the_initial_state(initial_state):
+    layer = make("lstm", carried_rows=2, initial_state=initial_state)
+    inputs = draw(0, 2, 4, FEATURES)
+    layer(inputs)
+    assert np.abs(layer(inputs)[0] - alone(layer, inputs[0])[0]).max() > 1e-3
+    layer.reset_state()
+    for carried, first in zip(layer.carried, first_states(layer), strict=True):
+        np.testing.assert_array_equal(carried, np.repeat(first, 2, axis=0))
+    np.testing.assert_allclose(layer(inputs)[0], alone(layer, inputs[0])[0], atol=1e-5)
+
+
+def test_recurrent_reset_state_has_nothing_to_do_before_the_first_batch_or_where_nothing_is_carried():
+    Recurrent(LSTMCell(UNITS), carried_rows=2).reset_state()
+    Recurrent(LSTMCell(UNITS)).reset_state()
+    make("lstm").reset_state()
+
+
+def test_recurrent_explicit_states_come_before_the_carried_ones():
+    layer = make("lstm", carried_rows=2, return_state=True)
+    layer(draw(0, 2, 3, FEATURES))
+    inputs, states = draw(1, 2, 3, FEATURES), [draw(2, 2, UNITS), draw(3, 2, UNITS)]
+    outputs, *last = layer(inputs, states=states)
+    expected, _ = alone(layer, inputs[1], [state[1:] for state in states])
+    np.testing.assert_allclose(outputs[1], expected, atol=1e-5)
+    assert_all_close(layer.carried, last, 0)
+
+
+def test_recurrent_carried_states_are_no_trained_weights_and_let_no_gradient_through():
+    layer, plain = make("gru", carried_rows=2), make("gru")
+    assert [tuple(weight.shape) for weight in layer.non_trainable_weights] == [(2, UNITS)]
+    first, second = draw(0, 2, 3, FEATURES), draw(1, 2, 3, FEATURES)
+    with tf.GradientTape() as tape:
+        layer(first)
+        loss = tf.reduce_sum(layer(second) ** 2)
+    found = tape.gradient(loss, layer.cell.trainable_variables)
+    before = [alone(plain, steps, [tf.zeros((1, UNITS))])[1][0] for steps in first]
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(plain(second, states=[tf.concat(before, axis=0)]) ** 2)
+    assert_all_close(found, tape.gradient(loss, plain.cell.trainable_variables))
+
+
+def test_recurrent_refuses_a_batch_of_more_rows_than_it_carries():
+    layer = make("lstm", carried_rows=1)
+    before = [state.numpy() for state in layer.carried]
+    with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):
+        layer(draw(0, 2, 3, FEATURES))
+    assert_all_close([state.numpy() for state in layer.carried], before, 0)
+
+
+@pytest.mark.parametrize("name", ["lstm", "layer_norm_gru", "keras_lstm"])
+def test_recurrent_carries_states_in_predict_through_a_partial_last_batch(name):
+    layer = make(name, carried_rows=4)
+    features = keras.Input((None, FEATURES))
+    model = keras.Model(features, layer(features))
+    assert not any(np.any(state) for state in layer.carried)
+    layer.reset_state()
+    rows = draw(0, 6, 3, FEATURES)
+    found = model.predict(rows, batch_size=4, verbose=0)
+    for row in range(6):
+        states = alone(layer, rows[row - 4])[1] if row >= 4 else None
+        np.testing.assert_allclose(found[row], alone(layer, rows[row], states)[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["lstm", "keras_gru"])
+def test_recurrent_carries_states_in_fit_through_a_partial_last_batch(name):
+    layer = make(name, carried_rows=4, return_sequences=False, initial_state="zeros")
+    model = keras.Sequential([keras.Input((None, FEATURES)), layer])
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    layer.reset_state()
+    rows = draw(0, 6, 3, FEATURES)
+    model.fit(rows, np.zeros((6, UNITS)), batch_size=4, shuffle=False, verbose=0)
+    for row in range(4):
+        states = alone(layer, rows[row])[1]
+        states = alone(layer, rows[row + 4], states)[1] if row < 2 else states
+        assert_all_close([state[row : row + 1] for state in layer.carried], states)
+
+
+def test_recurrent_trains_in_fit():
+    rows = draw(0, 64, 5, FEATURES)
+    features = keras.Input((None, FEATURES))
+    layer = Recurrent(LSTMCell(UNITS), return_sequences=False, initial_state="learned")
+    model = keras.Model(features, keras.layers.Dense(1)(layer(features)))
+    model.compile(keras.optimizers.Adam(0.02), "mse")
+    before = [weight.numpy() for weight in model.trainable_weights]
+    history = model.fit(rows, rows[:, 0, :1], batch_size=10, epochs=6, verbose=0).history["loss"]
+    assert history[-1] < 0.8 * history[0]
+    assert all(np.any(old != new.numpy()) for old, new in zip(before, model.trainable_weights, strict=True))
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("name", ALL_CELLS)
+def test_recurrent_state_and_output_stand_still_at_masked_steps(name, reverse):
+    layer = make(name, 6, return_state=True, reverse=reverse)
+    inputs = draw(6, 4, 7, FEATURES)
+    mask = np.array([[1, 1, 1, 1, 0, 0, 0], [0, 0, 1, 1, 1, 1, 1], [1, 0, 0, 1, 1, 0, 1], [0] * 7], bool)
+    outputs, *last = layer(inputs, mask=mask)
+    for row in range(4):
+        states = first_states(layer)
+        for step in range(7)[:: -1 if reverse else 1]:
+            if mask[row, step]:
+                _, states = layer.cell(inputs[row, step][np.newaxis], states)
+            np.testing.assert_allclose(outputs[row, step], states[0][0], atol=1e-5)
+        assert_all_close([state[row : row + 1] for state in last], states)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("name", ALL_CELLS)
+def test_recurrent_of_padded_rows_equals_the_unpadded_row(name, reverse):
+    layer = make(name, 7, return_state=True, reverse=reverse)
+    length, garbage = 4, np.full((1, 3, FEATURES), 1e4, np.float32)
+    inputs = draw(7, 1, length, FEATURES)
+    padding, tokens = np.zeros((1, 3), bool), np.ones((1, length), bool)
+    expected, *expected_last = layer(inputs)
+    for parts, begin in (((inputs, garbage), 0), ((garbage, inputs), 3)):
+        mask = np.concatenate([tokens if part is inputs else padding for part in parts], axis=1)
+        outputs, *last = layer(np.concatenate(parts, axis=1), mask=mask)
+        np.testing.assert_allclose(outputs[:, begin : begin + length], expected, atol=1e-5)
+        assert_all_close(last, expected_last)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("name", ALL_CELLS)
+def test_recurrent_backwards_with_resets_at_ends_equals_each_sequence_reversed_alone(name, seed, masked):
+    layer = make(name, seed, reverse=True)
+    spans = draw_spans(seed)
+    resets, mask = flags(spans)
+    inputs = draw(seed, 3, 9, FEATURES)
+    outputs = layer(inputs, resets=sequence_ends(tf.constant(resets), tf.constant(mask)), mask=mask if masked else None)
+    for row, begin, end in spans:
+        np.testing.assert_allclose(
+            outputs[row, begin:end], alone_backwards(layer, inputs[row, begin:end])[0], atol=1e-5
+        )
+
+
+@given(FLAGS)
+@settings(deadline=None)
+def test_sequence_ends_are_where_no_token_of_the_sequence_follows(cells):
+    mask, begins = (np.array([[cell[part] for cell in row] for row in cells], bool) for part in (0, 1))
+    expected = np.zeros_like(mask)
+    for row, step in np.argwhere(mask):
+        last = step + 1 == mask.shape[1]
+        expected[row, step] = last or not mask[row, step + 1] or begins[row, step + 1]
+    np.testing.assert_array_equal(sequence_ends(tf.constant(begins), tf.constant(mask)), expected)
+
+
+def test_sequence_ends_of_packed_rows_are_the_ends_of_their_spans():
+    spans = draw_spans(8)
+    resets, mask = flags(spans)
+    ends = sequence_ends(tf.constant(resets), tf.constant(mask))
+    assert sorted(map(tuple, np.argwhere(ends))) == sorted((row, end - 1) for row, _, end in spans)
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "simple"])
+def test_recurrent_in_both_directions_equals_the_stock_bidirectional_layer(name):
+    stock_class = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "simple": keras.layers.SimpleRNN}[name]
+    stock = keras.layers.Bidirectional(stock_class(UNITS, return_sequences=True))
+    forward = make(name, 1, initial_state="zeros")
+    backward = make(name, 2, initial_state="zeros", reverse=True)
+    stock.build((None, None, FEATURES))
+    weights = []
+    for layer in (forward, backward):
+        values = layer.get_weights()
+        weights += values if name != "gru" else [*values[:2], np.stack(values[2:])]
+    stock.set_weights(weights)
+    inputs = draw(3, 3, 6, FEATURES)
+    mask = np.arange(6) < np.array([[6], [4], [1]])
+    found = tf.concat([forward(inputs, mask=mask), backward(inputs, mask=mask)], axis=-1)
+    np.testing.assert_allclose(found.numpy()[mask], stock(inputs, mask=mask).numpy()[mask], atol=1e-5)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("return_state", [False, True])
+@pytest.mark.parametrize("return_sequences", [False, True])
+@pytest.mark.parametrize("name", ["lstm", "gru", "keras_lstm"])
+def test_recurrent_returns_what_it_is_asked_for(name, return_sequences, return_state, reverse):
+    layer = make(name, 3, return_sequences=return_sequences, return_state=return_state, reverse=reverse)
+    inputs = draw(3, 2, 5, FEATURES)
+    result = layer(inputs)
+    assert return_state == isinstance(result, tuple)
+    outputs, *last = result if return_state else (result,)
+    assert outputs.shape == ((2, 5, UNITS) if return_sequences else (2, UNITS))
+    assert [tuple(state.shape) for state in last] == [(2, UNITS)] * (len(layer.state_sizes) * return_state)
+    for row in range(2):
+        expected, states = (alone_backwards if reverse else alone)(layer, inputs[row])
+        np.testing.assert_allclose(outputs[row], expected if return_sequences else states[0][0], atol=1e-5)
+        if return_state:
+            assert_all_close([state[row : row + 1] for state in last], states)
+
+
+@pytest.mark.parametrize("return_state", [False, True])
+@pytest.mark.parametrize("return_sequences", [False, True])
+def test_recurrent_tells_a_functional_model_its_shapes(return_sequences, return_state):
+    layer = make("lstm", return_sequences=return_sequences, return_state=return_state)
+    result = layer(keras.Input((None, FEATURES)))
+    outputs, *last = result if return_state else (result,)
+    assert outputs.shape == ((None, None, UNITS) if return_sequences else (None, UNITS))
+    assert [state.shape for state in last] == [(None, UNITS)] * (2 * return_state)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("name", ALL_CELLS)
+def test_recurrent_runs_rows_of_one_step(name, reverse):
+    layer = make(name, 5, reverse=reverse, return_state=True)
+    inputs = draw(5, 2, 1, FEATURES)
+    before = [draw(6 + number, 2, UNITS) for number in range(len(layer.state_sizes))]
+    outputs, *last = layer(inputs, resets=np.array([[True], [False]]), states=before)
+    _, reset = alone(layer, inputs[0])
+    _, kept = alone(layer, inputs[1], [state[1:] for state in before])
+    assert_all_close(last, [tf.concat(pair, axis=0) for pair in zip(reset, kept, strict=True)])
+    np.testing.assert_array_equal(outputs[:, 0], last[0])
+    ends = sequence_ends(tf.constant([[True], [False]]), tf.constant([[True], [False]]))
+    np.testing.assert_array_equal(ends, [[True], [False]])
+
+
+@pytest.mark.parametrize("name", KERAS_CELLS)
+@pytest.mark.parametrize("return_sequences", [False, True])
+def test_recurrent_of_a_keras_cell_equals_the_keras_layer_in_a_functional_model(name, return_sequences):
+    cell = KERAS_CELLS[name](UNITS)
+    mine = graph_model(Recurrent(cell, return_sequences=return_sequences))
+    stock = graph_model(keras.layers.RNN(KERAS_CELLS[name](UNITS), return_sequences=return_sequences))
+    stock.set_weights(mine.get_weights())
+    tokens = np.array([[1, 2, 3, 4, 5], [6, 7, 0, 0, 0], [0, 0, 8, 1, 2]])
+    found, expected = mine(tokens).numpy(), stock(tokens).numpy()
+    shown = tokens > 0 if return_sequences else [0, 1, 2]
+    np.testing.assert_allclose(found[shown], expected[shown], atol=1e-6)
+
+
+@pytest.mark.parametrize("cell_class", KERAS_CELLS.values())
+def test_recurrent_refuses_a_stack_of_cells(cell_class):
+    with pytest.raises(ValueError, match="a stack of cells; expected one cell; stack layers instead"):
+        Recurrent(keras.layers.StackedRNNCells([cell_class(UNITS), cell_class(UNITS - 1)]))
+
+
+@pytest.mark.parametrize("run_eagerly", [False, True])
+@pytest.mark.parametrize("options", [{"dropout": 0.5}, {"recurrent_dropout": 0.5}])
+def test_recurrent_trains_a_keras_cell_with_dropout(options, run_eagerly):
+    layer = Recurrent(keras.layers.LSTMCell(UNITS, **options), return_sequences=False)
+    model = keras.Sequential([keras.Input((None, FEATURES)), layer])
+    model.compile(keras.optimizers.SGD(0.01), "mse", run_eagerly=run_eagerly)
+    rows = draw(0, 5, 3, FEATURES)
+    model.fit(rows, np.zeros((5, UNITS)), batch_size=3, verbose=0)
+    np.testing.assert_allclose(model(rows)[0], alone(layer, rows[0])[1][0][0], atol=1e-5)
+    assert np.abs(model(rows, training=True) - model(rows, training=True)).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("name", "carried_rows"), [*((name, None) for name in CELLS), ("lstm", 4), ("layer_norm_gru", 4), ("keras_gru", 4)]
+)
+def test_recurrent_is_traced_once_for_all_rows_and_widths(name, carried_rows):
+    layer = make(name, carried_rows=carried_rows)
+    traces = []
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((None, None, FEATURES), tf.float32),
+            tf.TensorSpec((None, None), tf.bool),
+            tf.TensorSpec((None, None), tf.bool),
+        ]
+    )
+    def run(inputs, resets, mask):
+        traces.append(inputs)
+        with tf.GradientTape() as tape:
+            outputs = layer(inputs, resets=resets, mask=mask)
+        return outputs, tape.gradient(outputs, layer.trainable_variables)
+
+    for rows, width in ((2, 5), (4, 1), (1, 9), (3, 3)):
+        inputs, resets = draw(width, rows, width, FEATURES), np.zeros((rows, width), bool)
+        resets[:, 0] = True
+        outputs, gradients = run(inputs, resets, np.ones((rows, width), bool))
+        assert outputs.shape == (rows, width, UNITS)
+        assert all(np.all(np.isfinite(gradient)) for gradient in gradients)
+        np.testing.assert_allclose(outputs[-1], alone(layer, inputs[-1])[0], atol=1e-5)
+    assert len(traces) == 1
+
+
+@pytest.mark.parametrize(
+    ("input_rows", "state_rows"), [(1, 1), (3, 3), (1, None), (3, None), (None, 1), (None, 3), (None, None)]
+)
+def test_recurrent_runs_in_a_graph_whether_or_not_it_knows_the_rows(input_rows, state_rows):
+    layer = make("lstm")
+    rows = input_rows or state_rows or 2
+    inputs, states = draw(0, rows, 4, FEATURES), [draw(1, rows, UNITS), draw(2, rows, UNITS)]
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((input_rows, None, FEATURES), tf.float32),
+            [tf.TensorSpec((state_rows, UNITS), tf.float32)] * 2,
+        ]
+    )
+    def run(inputs, states):
+        return layer(inputs, states=states)
+
+    np.testing.assert_allclose(run(inputs, states), layer(inputs, states=states), atol=1e-6)
+
+
+@pytest.mark.parametrize("return_sequences", [False, True])
+@pytest.mark.parametrize("name", CELLS)
+def test_recurrent_passes_the_mask_of_an_embedding_on(name, return_sequences):
+    model = graph_model(Recurrent(CELLS[name](UNITS)), Recurrent(CELLS[name](3), return_sequences=return_sequences))
+    tokens = np.array([[1, 2, 3, 4]])
+    expected = model(tokens)
+    post, before = model(np.pad(tokens, [(0, 0), (0, 2)])), model(np.pad(tokens, [(0, 0), (2, 0)]))
+    if return_sequences:
+        post, before = post[:, :4], before[:, 2:]
+    np.testing.assert_allclose(post, expected, atol=1e-5)
+    np.testing.assert_allclose(before, expected, atol=1e-5)
+
+
+def test_recurrent_has_no_mask_for_last_outputs_and_states():
+    mask = tf.constant([[True, False]])
+    assert make("lstm").compute_mask(None, mask) is mask
+    assert make("lstm", return_sequences=False).compute_mask(None, mask) is None
+    tokens = keras.Input((None,), dtype="int32")
+    features = keras.layers.Embedding(9, FEATURES, mask_zero=True)(tokens)
+    outputs, *states = make("lstm", return_state=True)(features)
+    assert outputs._keras_mask is not None
+    assert all(getattr(state, "_keras_mask", None) is None for state in states)
+
+
+@pytest.mark.parametrize("name", ["lstm", "keras_gru"])
+def test_recurrent_with_resets_and_states_in_a_functional_model_survives_saving(name, tmp_path):
+    layer = make(name, return_state=True)
+    features, resets = keras.Input((None, FEATURES)), keras.Input((None,), dtype="bool")
+    states = [keras.Input((UNITS,)) for _ in layer.state_sizes]
+    model = keras.Model([features, resets, *states], layer(features, resets=resets, states=states))
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    inputs = [draw(0, 2, 4, FEATURES), np.eye(2, 4, 1, dtype=bool), *(draw(1, 2, UNITS) for _ in states)]
+    found, expected = again(inputs), layer(inputs[0], resets=inputs[1], states=inputs[2:])
+    assert_all_close(found, expected, 1e-6)
+    assert_all_close(model(inputs), expected, 1e-6)
+
+
+def test_recurrent_that_carries_states_survives_saving_with_them(tmp_path):
+    layer = make("lstm", carried_rows=2)
+    features = keras.Input((None, FEATURES))
+    model = keras.Model(features, layer(features))
+    model(draw(0, 2, 3, FEATURES))
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    rows = draw(1, 2, 3, FEATURES)
+    np.testing.assert_array_equal(again(rows), model(rows))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"return_sequences": False, "return_state": True, "reverse": True, "initial_state": "learned"},
+        {"carried_rows": 3, "initial_state": "learned", "return_state": True},
+    ],
+)
+@pytest.mark.parametrize("name", ALL_CELLS)
+def test_recurrent_survives_its_config(name, options):
+    layer = Recurrent(ALL_CELLS[name](UNITS), name="before", **options)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    defaults = {
+        "return_sequences": True,
+        "return_state": False,
+        "reverse": False,
+        "initial_state": "zeros",
+        "carried_rows": None,
+        "name": "before",
+    }
+    assert {key: getattr(again, key) for key in defaults} == {**defaults, **options}
+    assert type(again.cell) is ALL_CELLS[name]
+    assert again.cell.units == UNITS
+    assert again.get_config() == layer.get_config()
+
+
+@pytest.mark.parametrize("initial_state", ["random", "", None])
+def test_recurrent_refuses_an_unknown_initial_state(initial_state):
+    with pytest.raises(ValueError, match=r"initial_state: got .*; expected one of learned, zeros"):
+        Recurrent(LSTMCell(UNITS), initial_state=initial_state)
+
+
+@pytest.mark.parametrize(("carried_rows", "reverse"), [(0, False), (-1, False), (2, True)])
+def test_recurrent_refuses_to_carry_no_rows_or_to_carry_backwards(carried_rows, reverse):
+    with pytest.raises(ValueError, match=f"carried_rows: got {carried_rows}, reverse={reverse}; expected at least 1"):
+        Recurrent(LSTMCell(UNITS), carried_rows=carried_rows, reverse=reverse)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_recurrent_weights_have_names_of_their_own(name):
+    paths = [weight.path for weight in make(name, carried_rows=2).weights]
+    assert len(set(paths)) == len(paths)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "mixed_bfloat16"])
+@pytest.mark.parametrize("name", CELLS)
+def test_recurrent_computes_in_the_type_it_is_given(name, dtype):
+    layer = Recurrent(
+        CELLS[name](UNITS, dtype=dtype), dtype=dtype, initial_state="learned", carried_rows=2, return_state=True
+    )
+    plain = make(name, carried_rows=2, return_state=True)
+    layer.build((None, None, FEATURES))
+    layer.set_weights(plain.get_weights())
+    inputs = draw(0, 2, 4, FEATURES)
+    resets = np.array([[1, 0, 0, 1], [0, 1, 0, 0]], bool)
+    found = layer(inputs, resets=resets)
+    assert {value.dtype.name for value in found} == {dtype.removeprefix("mixed_")}
+    found = [tf.cast(value, tf.float32) for value in found]
+    assert_all_close(found, plain(inputs, resets=resets), 1e-5 if dtype == "float64" else 0.1)
