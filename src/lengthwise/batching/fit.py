@@ -1,4 +1,4 @@
-"""Batches of any strategy for `fit`, `evaluate` and `predict` of any Keras model."""
+"""Batches of any strategy for `fit` and `evaluate` of any Keras model."""
 
 from collections.abc import Iterator, Sequence
 
@@ -24,10 +24,10 @@ def fit_data(
     targets: str = "sequence",
     padding: str = "post",
 ) -> tf.data.Dataset:
-    """A dataset that each pass plans anew: pass it to `model.fit` as it is, without `batch_size` or `shuffle`.
+    """A dataset that each pass plans anew, for `model.fit(fit_data(...), shuffle=False)`.
 
-    Its widths are declared as unknown, so that no step is traced anew for a new length. Every sequence is in a pass
-    exactly once, the last, smaller batch among them.
+    Nothing is left for Keras to shuffle. The widths are declared as unknown, so that no step is traced anew for a new
+    length. Every sequence is in a pass exactly once, the last, smaller batch among them.
 
     Args:
         sequences: from `lengthwise.batching.sources`, or a split of shards.
@@ -36,8 +36,9 @@ def fit_data(
         inputs: what the model reads. One name gives its array, several a dict of arrays: `tokens` int32 (B, T);
             `mask` bool (B, T), where there is a token; `resets` bool (B, T), where a sequence begins.
         targets: what the model is to predict. `sequence`: a label a row, int32 (B,). `last_step` and `every_step`: a
-            label a step, int32 (B, T), with weights float32 (B, T) that are 1 where a sequence ends or wherever there
-            is a token, and 0 elsewhere: for losses whose `reduction` is `mean_with_sample_weight`.
+            label a step, int32 (B, T), with weights float32 (B, T) that are T where a sequence ends or wherever there
+            is a token, and 0 elsewhere: for losses whose `reduction` is `mean_with_sample_weight`. (T and not 1, since
+            Keras takes the mean over steps before it adds up `weighted_metrics`, and narrow batches would weigh more.)
         padding: `post` or `pre`.
 
     Returns:
@@ -66,7 +67,7 @@ def fit_data(
 class _Passes:
     """Iterated again and again: each pass to the end is an epoch with a plan of its own.
 
-    A pass that is given up (Keras looks at the first batch to build a model) does not count.
+    A pass that is given up before its last batch (Keras looks at the first one to build a model) does not count.
 
     Attributes:
         batches: of every pass.
@@ -91,19 +92,19 @@ class _Passes:
 def _targets(batch: Batch, targets: str) -> tuple[np.ndarray, ...]:
     if targets == "sequence":
         return (batch.labels,)
-    if targets == "every_step":
-        weights = batch.mask.astype(np.float32)
-    else:
-        weights = np.zeros(batch.mask.shape, np.float32)
+    counts = batch.mask
+    if targets == "last_step":
+        counts = np.zeros_like(batch.mask)
         row, step = batch.ends[batch.finished].T
-        weights[row, step] = 1.0
+        counts[row, step] = True
     # Where there is no token any label does, for its weight is 0.
-    return batch.labels[np.maximum(batch.segments, 0)], weights
+    return batch.labels[np.maximum(batch.segments, 0)], np.float32(batch.mask.shape[1]) * counts
 
 
 def _check(strategy: Strategy, inputs: Sequence[str], targets: str, padding: str) -> None:
-    if not inputs or not set(inputs) <= set(INPUTS):
-        raise ValueError(f"inputs: got {tuple(inputs)}; expected one or more of {', '.join(INPUTS)}")
+    if isinstance(inputs, str) or not inputs or not set(inputs) <= set(INPUTS):
+        got = repr(inputs) if isinstance(inputs, str) else tuple(inputs)
+        raise ValueError(f"inputs: got {got}; expected a list of one or more of {', '.join(INPUTS)}")
     if targets not in TARGETS:
         raise ValueError(f"targets: got {targets!r}; expected one of {', '.join(TARGETS)}")
     if padding not in ("post", "pre"):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import ArrayLike
 
@@ -16,6 +17,8 @@ from lengthwise.shards.reader import Sequences
 if TYPE_CHECKING:
     from datasets import Dataset
 
+INT32 = np.iinfo(np.int32)
+
 
 def from_arrays(tokens: Sequence[ArrayLike], labels: ArrayLike) -> Sequences:
     """Sequences of token ids, each with one label.
@@ -25,20 +28,14 @@ def from_arrays(tokens: Sequence[ArrayLike], labels: ArrayLike) -> Sequences:
         labels: int (S,).
 
     Raises:
-        ValueError: a sequence is empty or has no flat list of whole numbers, or there is not a label for each.
+        ValueError: a sequence is empty or no flat list of whole numbers of 32 bits, or there is not a label for each.
     """
-    arrays = [np.asarray(ids) for ids in tokens]
-    for place, ids in enumerate(arrays):
-        if ids.ndim != 1 or not len(ids) or ids.dtype.kind not in "iu":
-            raise ValueError(
-                f"sequence {place}: got {ids.dtype} of shape {ids.shape}; expected a flat list of one id at least; "
-                "leave empty sequences out"
-            )
+    arrays = [_whole_numbers(ids, f"sequence {place}") for place, ids in enumerate(tokens)]
     values = np.concatenate([np.zeros(0, np.int32), *arrays])
-    return _sequences(values, offsets_of(np.array([len(ids) for ids in arrays], np.int64)), np.asarray(labels))
+    return _sequences(values, offsets_of(np.array([len(ids) for ids in arrays], np.int64)), labels)
 
 
-def from_parquet(path: Path, tokens: str = "tokens", label: str = "label") -> Sequences:
+def from_parquet(path: Path | str, tokens: str = "tokens", label: str = "label") -> Sequences:
     """Sequences from two columns of a Parquet file.
 
     Args:
@@ -51,9 +48,12 @@ def from_parquet(path: Path, tokens: str = "tokens", label: str = "label") -> Se
         ValueError: see `from_arrays`.
     """
     try:
-        table = pq.read_table(path, columns=[tokens, label])
+        with pq.ParquetFile(path) as file:
+            columns = [name for name in (tokens, label) if name in file.schema_arrow.names]
+            table = file.read(columns)
     except (OSError, pa.ArrowException) as error:
-        raise FormatError(f"{path}: cannot be read ({error}); expected a Parquet file") from error
+        reason = " ".join(str(error).split())
+        raise FormatError(f"{path}: cannot be read ({reason}); expected a Parquet file") from error
     return _from_table(table, tokens, label, str(path))
 
 
@@ -66,38 +66,57 @@ def from_hugging_face(dataset: "Dataset", tokens: str = "input_ids", label: str 
         label: its column of whole numbers.
 
     Raises:
+        TypeError: it is something else, such as a dict of splits.
         FormatError: it lacks a column.
         ValueError: see `from_arrays`.
     """
-    kept = [name for name in (tokens, label) if name in dataset.column_names]
-    return _from_table(dataset.select_columns(kept).with_format("arrow")[:], tokens, label, "dataset")
+    if isinstance(dataset, dict) or not all(hasattr(dataset, name) for name in ("select_columns", "__len__")):
+        raise TypeError(f"dataset: got {type(dataset).__name__}; expected a datasets.Dataset, one split of it")
+    columns = [name for name in (tokens, label) if name in dataset.column_names]
+    return _from_table(dataset.select_columns(columns).with_format("arrow")[:], tokens, label, "dataset")
 
 
 def _from_table(table: pa.Table, tokens: str, label: str, name: str) -> Sequences:
     for column in (tokens, label):
         if column not in table.column_names:
             raise FormatError(f"{name}: has no column {column!r}; name the columns of token ids and of labels")
-    for column in (tokens, label):
         if table[column].null_count:
             raise ValueError(f"{name}: the column {column!r} has nulls; expected a value in every row; leave them out")
-    lists = table[tokens].combine_chunks()
-    kind = lists.type
-    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
-    if not is_list or not pa.types.is_integer(kind.value_type) or lists.flatten().null_count:
+    kind = table[tokens].type
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    if not is_list or not pa.types.is_integer(kind.value_type):
         raise ValueError(f"{name}: the column {tokens!r} has type {kind}; expected lists of whole numbers")
-    lengths = lists.value_lengths().to_numpy().astype(np.int64)
-    return _sequences(lists.flatten().to_numpy(), offsets_of(lengths), table[label].to_numpy())
+    values = pc.list_flatten(table[tokens])
+    if values.null_count:
+        raise ValueError(f"{name}: the column {tokens!r} has null ids; expected whole numbers; leave them out")
+    lengths = pc.list_value_length(table[tokens]).to_numpy().astype(np.int64)
+    return _sequences(_whole_numbers(values.to_numpy(), "token ids"), offsets_of(lengths), table[label].to_numpy())
 
 
-def _sequences(tokens: np.ndarray, offsets: np.ndarray, labels: np.ndarray) -> Sequences:
+def _sequences(tokens: np.ndarray, offsets: np.ndarray, labels: ArrayLike) -> Sequences:
     count = len(offsets) - 1
     empty = np.flatnonzero(np.diff(offsets) == 0)
     if len(empty):
         raise ValueError(f"sequence {empty[0]}: is empty; expected one id at least; leave empty sequences out")
-    if labels.shape != (count,) or labels.dtype.kind not in "iu":
-        raise ValueError(
-            f"labels: got {labels.dtype} of shape {labels.shape}; expected whole numbers of shape ({count},), one a "
-            "sequence"
-        )
+    label = _whole_numbers(labels, "labels")
+    if len(label) != count:
+        raise ValueError(f"labels: got {len(label)}; expected {count}, one for each sequence")
     number = np.arange(count, dtype=np.int32)
-    return Sequences(tokens.astype(np.int32), offsets, labels.astype(np.int32), number, number, number)
+    return Sequences(tokens, offsets, label, number, number, number)
+
+
+def _whole_numbers(values: ArrayLike, name: str) -> np.ndarray:
+    """A flat list as int32 (N,); a number that does not fit is refused, never changed."""
+    try:
+        array = np.asarray(values)
+    except ValueError:  # Lists of different lengths in it.
+        array = np.empty((0, 0))
+    if array.shape == (0,):
+        return np.zeros(0, np.int32)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        kind = f"{array.dtype} of shape {array.shape}" if array.size else "lists of different lengths"
+        raise ValueError(f"{name}: got {kind}; expected whole numbers, one after another")
+    wrong = array[(array < INT32.min) | (array > INT32.max)]
+    if len(wrong):
+        raise ValueError(f"{name}: got {wrong[0]}; expected whole numbers from {INT32.min} to {INT32.max}")
+    return array.astype(np.int32)
