@@ -14,6 +14,7 @@ from lengthwise.batching.plan import epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
 from lengthwise.batching.stats import plan_stats
 from lengthwise.errors import FormatError, ParamsError
+from lengthwise.evaluation.predict import predict_split
 from lengthwise.models.network import Inputs, load_network
 from lengthwise.shards.reader import read_index, read_split
 from lengthwise.training.loop import RESUME_FOLDER, batching_table, train
@@ -142,9 +143,39 @@ def test_train_goes_on_with_the_states_of_its_lanes(corpus, train_params, here, 
     assert {name: data for name, data in bytes_of(here).items() if not name.startswith("before")} == expected
 
 
+@pytest.mark.parametrize("task", ["classifier", "seq2seq"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"cell": "layer_norm_lstm", "layers": 2, "bidirectional": True},
+        {"front_end": "conv1d", "stride": 2, "conv_padding": "valid", "cell": "peephole_lstm"},
+        {
+            "input": "one_hot",
+            "padding": "pre",
+            "cell": "simple",
+            "activation": "relu",
+            "masking": True,
+            "clip_norm": 1.0,
+        },
+    ],
+)
+def test_train_and_predict_with_other_networks(corpus, train_params, here, task, changes):
+    result = run(corpus.shards, task, train_params(epochs=3, **changes))
+    losses = pd.read_csv(here / "curves" / "epochs.csv")["train_loss"].tolist()
+    assert losses[-1] < losses[0]
+    held_out = read_split(corpus.shards, read_index(corpus.shards), "validation")
+    predictions = predict_split(load_network(here / "model"), held_out)
+    # At its last step a classifier predicts once; the loop's figure is of the same predictions.
+    chosen = predictions.log_probabilities[np.arange(len(held_out)), held_out.label]
+    if task == "classifier":
+        assert result.metrics["validation_loss"] == pytest.approx(-chosen.mean(), abs=1e-5)
+    right = predictions.step_right.sum() / predictions.step_count.sum()
+    assert result.metrics["validation_accuracy"] == pytest.approx(right, abs=1e-9)
+
+
 def test_train_learns_with_every_strategy(corpus, train_params, here):
     for name in sorted(STRATEGIES):
-        params = train_params(strategy=name, batch_size=16, window=12, epochs=3, dropout=0.0)
+        params = train_params(strategy=name, batch_size=16, window=12, epochs=2, dropout=0.0)
         run(corpus.shards, "seq2seq", params)
         losses = pd.read_csv(here / "curves" / "epochs.csv")["train_loss"].tolist()
         assert losses[-1] < losses[0], name

@@ -200,12 +200,13 @@ class Recurrent(keras.layers.Layer):
             if project is None:
                 output, after = self.cell(here, before, training=training)
             else:
-                after = self.cell.step(here, before)
-                output = after[0]
+                output, after = None, self.cell.step(here, before)
             if mask_by_time is not None:
                 valid = mask_by_time.read(now)
                 after = [tf.where(valid, new, old) for new, old in zip(after, before, strict=True)]
-                output = tf.where(valid, output, said)
+                output = None if output is None else tf.where(valid, output, said)
+            # The output of a cell of this package is its first state.
+            output = after[0] if output is None else output
             return turn + 1, list(after), output, outputs.write(now, output)
 
         _, last, said, outputs = tf.while_loop(
