@@ -2,7 +2,8 @@
 
 Words: a *sequence* of tokens (a sentence, a document, or all of an author) is cut into *spans*; a *row* of a *batch*
 holds spans one after another; a *plan* is an epoch of batches, made from lengths alone. Where a sequence begins the
-state is *reset*; what fills a row up is *padding*. The *lexicon* has all distinct tokens of the corpus, the
+state is *reset*; what fills a row up is *padding*. A *lane* is one row of all batches, in which a sequence goes on from
+*window* to window, its state *carried*. The *lexicon* has all distinct tokens of the corpus, the
 *vocabulary* those that models know. A *label factor* is a property that is predicted (here gender and age bracket),
 the *joint class* all factors in one index.
 
@@ -11,9 +12,10 @@ docstring says. A shape is written `tokens: int32 (B, T)`.
 
 Imports go to the right only, and a test walks them:
 
-    stages -> training, evaluation -> models -> layers, losses
+    stages, cli -> predict -> training, evaluation -> models -> layers, losses
     training, evaluation, models -> batching -> shards -> vocabulary -> splits -> text -> corpus
     all of them -> files, labels, parallel, progress, ragged, errors
 
-TensorFlow is imported in layers, models, losses, training, and where evaluation predicts. Only stages read params.
+TensorFlow is imported in layers, models, losses, training, predict, where evaluation predicts, and in `batching.fit`,
+which gives plans to any Keras model. Only stages and the command line read params.
 """
