@@ -1,4 +1,5 @@
 import json
+from typing import get_args
 
 import keras
 import numpy as np
@@ -7,7 +8,20 @@ import tensorflow as tf
 from safetensors.numpy import load_file, save_file
 
 from lengthwise.errors import FormatError
-from lengthwise.models.network import CONFIG_NAME, WEIGHTS_NAME, Inputs, load_network, save_network
+from lengthwise.layers.cells import CELLS
+from lengthwise.layers.front_end import PADDINGS
+from lengthwise.layers.recurrent import INITIAL_STATES
+from lengthwise.models.network import (
+    ACTIVATIONS,
+    CONFIG_NAME,
+    FRONT_ENDS,
+    INPUTS,
+    WEIGHTS_NAME,
+    Inputs,
+    load_network,
+    save_network,
+)
+from lengthwise.params import ModelParams
 
 
 def sigmoid(values):
@@ -218,7 +232,16 @@ def test_load_network_refuses_a_config_of_wrong_types(saved, changes):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"units": 0}, {"embedding": -1}, {"task": "translator"}, {"dropout": 1.5}, {"cell": "rnn"}, {"layers": 0}],
+    [
+        {"units": 0},
+        {"embedding": -1},
+        {"task": "translator"},
+        {"dropout": 1.5},
+        {"cell": "rnn"},
+        {"layers": 0},
+        {"input": "gru"},
+        {"activation": "no_such"},
+    ],
 )
 def test_load_network_refuses_a_config_that_no_network_can_have(saved, changes):
     change_config(saved, **changes)
@@ -234,3 +257,18 @@ def test_load_network_refuses_weights_of_other_names_or_shapes(saved):
     for wrong in (extra, fewer, turned):
         save_file(wrong, path)
         assert str(path) in refusal_of(saved)
+
+
+@pytest.mark.parametrize(
+    ("key", "known"),
+    [
+        ("input", INPUTS),
+        ("front_end", FRONT_ENDS),
+        ("conv_padding", PADDINGS),
+        ("cell", CELLS),
+        ("activation", ACTIVATIONS),
+        ("initial_state", INITIAL_STATES),
+    ],
+)
+def test_params_know_the_names_that_networks_know(key, known):
+    assert sorted(get_args(ModelParams.model_fields[key].annotation)) == sorted(known)

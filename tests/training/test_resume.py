@@ -15,7 +15,8 @@ def variables_of(*values):
 
 
 def test_resume_state_keeps_arrays_that_are_no_variables(tmp_path, variables):
-    carried = [np.arange(6, dtype=np.float32).reshape(2, 3), np.ones((1, 3), np.float32)]
+    # More than ten: their names do not sort as their numbers do.
+    carried = [np.full((number % 3, 3), number, np.float32) for number in range(23)]
     ResumeState(tmp_path, "digest", variables).save({"epoch": 1}, carried)
     _, again = ResumeState(tmp_path, "digest", variables).restore()
     assert [array.tolist() for array in again] == [array.tolist() for array in carried]

@@ -26,6 +26,7 @@ States = Sequence[np.ndarray | tf.Tensor]
 VERSION = 2
 INPUTS = ("embedding", "one_hot")
 FRONT_ENDS = ("conv1d", "none")
+ACTIVATIONS = ("elu", "gelu", "linear", "relu", "selu", "sigmoid", "softsign", "tanh")
 CONFIG_NAME, WEIGHTS_NAME = "config.json", "weights.safetensors"
 
 
@@ -45,7 +46,7 @@ class NetworkConfig:
         stride: steps between two places of the kernel.
         conv_padding: `same`, `causal` or `valid`, see `MaskedConv1D`.
         cell: a name in `CELLS`.
-        activation: of the cell, a name that Keras knows.
+        activation: of the cell, a name in `ACTIVATIONS`.
         units: of each recurrent layer and direction.
         layers: recurrent layers, one on the other.
         bidirectional: whether each layer goes backwards too.
@@ -77,15 +78,16 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         sizes = (self.vocabulary_size, self.embedding, self.filters, self.kernel, self.stride, self.units, self.layers)
-        names = {
-            self.task: TASKS,
-            self.input: INPUTS,
-            self.front_end: FRONT_ENDS,
-            self.conv_padding: PADDINGS,
-            self.cell: CELLS,
-            self.initial_state: INITIAL_STATES,
-        }
-        legal = all(name in known for name, known in names.items())
+        names = (
+            (self.task, TASKS),
+            (self.input, INPUTS),
+            (self.front_end, FRONT_ENDS),
+            (self.conv_padding, PADDINGS),
+            (self.cell, CELLS),
+            (self.activation, ACTIVATIONS),
+            (self.initial_state, INITIAL_STATES),
+        )
+        legal = all(name in known for name, known in names)
         if min(sizes) < 1 or not 0 <= self.dropout < 1 or not legal:
             raise ValueError(f"no network has these settings: {self}")
 

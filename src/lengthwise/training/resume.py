@@ -61,8 +61,8 @@ class ResumeState:
             with safe_open(self._path, framework="numpy") as file:
                 arrays = [file.get_tensor(str(number)) for number in range(len(self._variables))]
                 progress: dict[str, Any] = json.loads(file.metadata()["progress"])
-                carried = sorted(name for name in file.keys() if name.startswith(CARRIED))  # noqa: SIM118
-                beside = [file.get_tensor(name) for name in carried]
+                count = sum(name.startswith(CARRIED) for name in file.keys())  # noqa: SIM118
+                beside = [file.get_tensor(f"{CARRIED}{number}") for number in range(count)]
         except (OSError, SafetensorError):
             return None
         for variable, array in zip(self._variables, arrays, strict=True):
@@ -70,7 +70,7 @@ class ResumeState:
         return progress, beside
 
     def save(self, progress: Mapping[str, Any], carried: Sequence[np.ndarray] = ()) -> None:
-        """Save the variables, the progress, and at most ten arrays that are no variables."""
+        """Save the variables, the progress, and arrays that are no variables."""
         arrays = {str(number): np.asarray(variable.numpy()) for number, variable in enumerate(self._variables)}
         arrays |= {f"{CARRIED}{number}": np.asarray(array) for number, array in enumerate(carried)}
         with replacing_file(self._path) as beside:
