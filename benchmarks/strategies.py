@@ -40,7 +40,7 @@ def tokens_per_second(steps: Steps, plan: Plan, sequences: Sequences, batches: i
     states = None
     started = time.perf_counter()
     for number in range(min(batches, len(plan))):
-        _, states = steps.train(collate(plan, number, sequences), states)
+        _, states = steps.train(steps.prepare(collate(plan, number, sequences)), states)
     return float(plan.steps[:batches].sum()) / (time.perf_counter() - started)
 
 

@@ -14,7 +14,7 @@ def main(params: EvaluateParams, shards: Path, model: Path, predictions: Path, t
         from lengthwise.evaluation.metrics import Bootstrap
 
     bootstrap = Bootstrap(params.bootstrap_samples, params.confidence, params.seed)
-    return Figures({**evaluate(shards, model, predictions, tables, bootstrap)})
+    return Figures({**evaluate(shards, model, predictions, tables, bootstrap, params.kernel)})
 
 
 if __name__ == "__main__":

@@ -82,6 +82,21 @@ CASES = [
         {"train.model.activation": "elu", "train.model.masking": False},
         {"train.model.activation": "softsign", "train.model.masking": False},
     ),
+    *(
+        (
+            place,
+            {key: "native", "train.model.cell": cell, "train.model.activation": activation},
+            {key: kernel, "train.model.cell": right_cell, "train.model.activation": "tanh"},
+        )
+        for place, key in ((12, "train.kernel"), (13, "evaluate.kernel"))
+        for cell, activation, kernel, right_cell in (
+            ("layer_norm_gru", "tanh", "auto", "layer_norm_gru"),
+            ("peephole_lstm", "tanh", "keras", "peephole_lstm"),
+            ("gru", "softsign", "native", "gru"),
+            ("lstm", "sigmoid", "native", "lstm"),
+            ("simple", "sigmoid", "native", "simple"),
+        )
+    ),
 ]
 
 

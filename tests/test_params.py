@@ -61,6 +61,8 @@ WRONG = {
     "baselines.max_iterations": ([0, 1.0, "100", None, True], [1]),
     "evaluate.bootstrap_samples": ([9, 1_000_001, 1.0, "1000", None, True], [10, 1_000_000]),
     "evaluate.confidence": ([0.0, 1.0, 95, "sure", None, True], [0.001, 0.999]),
+    "train.kernel": (["cuda", "Native", 0, None, True], ["auto", "keras", "native"]),
+    "evaluate.kernel": (["cuda", "Native", 0, None, True], ["auto", "keras", "native"]),
     "evaluate.seed": ([-1, 2**31, 1.0, "1", None, True], [0, 2**31 - 1]),
 }
 NUMBERS = (

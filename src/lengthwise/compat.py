@@ -9,6 +9,8 @@ from typing import Any
 
 # From the finest to the coarsest: a sequence of one unit may not straddle a split by a finer one.
 UNITS = ("sentence", "document", "author")
+# Cells that the native kernel computes, with tanh; `lengthwise.native.ops` has the same names.
+NATIVE_CELLS = ("gru", "lstm", "simple")
 # Activations of a cell that do not saturate.
 UNBOUNDED = ("elu", "gelu", "linear", "relu", "selu")
 
@@ -28,6 +30,19 @@ class Conflict:
 def _brackets_overlap(sections: Sections) -> bool:
     spans = sorted(sections["ingest"]["age_brackets"].values())
     return any(later[0] <= earlier[1] for earlier, later in pairwise(spans))
+
+
+def _kernel_without_cell(key: str) -> Conflict:
+    """Of a key that names a kernel."""
+    return Conflict(
+        (key, "train.model.cell", "train.model.activation"),
+        lambda s: (
+            _value(s, key) == "native"
+            and (s["train"]["model"]["cell"] not in NATIVE_CELLS or s["train"]["model"]["activation"] != "tanh")
+        ),
+        "the native kernel computes gru, lstm and simple, with tanh",
+        f"set {key} to auto",
+    )
 
 
 CONFLICTS = (
@@ -109,6 +124,8 @@ CONFLICTS = (
         "states without bound may overflow at padded steps, and their gradients then are not numbers",
         "set train.model.masking to true, or choose sigmoid, softsign or tanh",
     ),
+    _kernel_without_cell("train.kernel"),
+    _kernel_without_cell("evaluate.kernel"),
 )
 
 

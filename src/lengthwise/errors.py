@@ -19,3 +19,7 @@ class CorpusError(LengthwiseError):
 
 class FormatError(LengthwiseError):
     """A file that an earlier stage wrote is absent, of another version, or damaged."""
+
+
+class KernelError(LengthwiseError):
+    """The native kernel cannot be built or loaded here, or does not compute what is asked for."""

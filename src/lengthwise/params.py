@@ -33,6 +33,7 @@ def _known_strategy(name: str) -> str:
 NUMBER_FROM_TEXT = BeforeValidator(_number_from_text)
 Strategy = Annotated[str, AfterValidator(_known_strategy), Field(json_schema_extra={"enum": sorted(STRATEGIES)})]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Kernel = Literal["auto", "keras", "native"]
 Age = Annotated[int, Field(ge=0, le=150)]
 
 
@@ -129,6 +130,7 @@ class TrainParams(Section):
     seed: Seed
     epochs: Annotated[int, Field(ge=1, le=100_000)]
     log_every: Annotated[int, Field(ge=1)]
+    kernel: Kernel
     batching: BatchingParams
     model: ModelParams
     optimizer: OptimizerParams
@@ -147,6 +149,7 @@ class EvaluateParams(Section):
     bootstrap_samples: Annotated[int, Field(ge=10, le=1_000_000)]
     confidence: Annotated[float, Field(gt=0.0, lt=1.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
     seed: Seed
+    kernel: Kernel
 
 
 class Params(Section):

@@ -7,9 +7,12 @@ import pytest
 import yaml
 from dvc.repo import Repo
 
+from lengthwise.native.build import SOURCES
 from lengthwise.params import Params, load_params
 
 ROOT = Path(__file__).parents[2]
+NATIVE = ROOT / "src" / "lengthwise" / "native"
+CODE = (".cc", ".h", ".py")
 
 
 @pytest.fixture(scope="module")
@@ -49,15 +52,18 @@ def test_every_path_of_a_command_is_a_dependency_or_an_output(stages):
         assert words[0] == "python"
         paths = {word for word in words[1:] if "/" in word}
         declared = local_paths(d for d in stage.deps if not is_param(d)) | local_paths(stage.outs)
-        code = {path for path in declared if path.endswith(".py") and path != words[1]}
+        code = {path for path in declared if path.endswith(CODE) and path != words[1]}
         assert paths == declared - code, stage.addressing
 
 
 def test_code_dependencies_are_the_modules_that_a_script_imports(stages, import_closure_of):
     for address, stage in stages.items():
         script = script_of(address)
-        expected = {str(path.relative_to(ROOT)) for path in import_closure_of(script)} | {f"stages/{script.name}"}
-        code = {path for path in local_paths(d for d in stage.deps if not is_param(d)) if path.endswith(".py")}
+        modules = import_closure_of(script)
+        expected = {str(path.relative_to(ROOT)) for path in modules} | {f"stages/{script.name}"}
+        if NATIVE / "build.py" in modules:
+            expected |= {str((NATIVE / name).relative_to(ROOT)) for name in SOURCES}
+        code = {path for path in local_paths(d for d in stage.deps if not is_param(d)) if path.endswith(CODE)}
         assert code == expected, address
 
 

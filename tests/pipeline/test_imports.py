@@ -11,6 +11,7 @@ ORDER = [
     {"training", "evaluation", "reports"},
     {"models"},
     {"layers", "losses"},
+    {"native"},
     {"batching"},
     {"shards"},
     {"counting"},
@@ -18,10 +19,10 @@ ORDER = [
     {"splits"},
     {"text"},
     {"corpus"},
-    {"files", "labels", "parallel", "progress", "ragged", "errors"},
+    {"ahead", "files", "labels", "parallel", "progress", "ragged", "errors"},
 ]
 FRAME = {"stage", "params", "compat", "cli"}
-WITH_TENSORFLOW = {"layers", "models", "losses", "training", "predict"}
+WITH_TENSORFLOW = {"layers", "models", "losses", "native", "training", "predict"}
 MODULES_WITH_TENSORFLOW = {LIBRARY / "evaluation" / "predict.py", LIBRARY / "batching" / "fit.py"}
 
 

@@ -11,6 +11,7 @@ def _train_params(**changes: object) -> TrainParams:
         "seed": 1,
         "epochs": 2,
         "log_every": 3,
+        "kernel": "auto",
         "batching": {"strategy": "bucketed", "batch_size": 64, "buckets": 2, "tokens": 4096, "window": 8}
         | {"padding": "post"},
         "model": {

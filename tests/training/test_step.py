@@ -51,7 +51,7 @@ def test_steps_train_as_adam_does_on_the_dense_gradient(make_network, make_batch
             second[place] = 0.999 * second[place] + 0.001 * gradient**2
             rate = 0.01 * np.sqrt(1 - 0.999**step) / (1 - 0.9**step)
             expected[place] -= rate * first[place] / (np.sqrt(second[place]) + 1e-7)
-        steps.train(batch)
+        steps.train(steps.prepare(batch))
         for variable, values in zip(network.trainable_variables, expected, strict=True):
             assert np.allclose(variable, values, rtol=0, atol=1e-4), (step, variable.path)
 
@@ -59,7 +59,8 @@ def test_steps_train_as_adam_does_on_the_dense_gradient(make_network, make_batch
 def test_steps_move_every_weight_and_the_initial_state(make_network, make_batch):
     network = make_network()
     before = {variable.path: variable.numpy().copy() for variable in network.trainable_variables}
-    Steps(network, 0.01, None).train(make_batch([5, 9, 2, 7], vocabulary_size=20))
+    steps = Steps(network, 0.01, None)
+    steps.train(steps.prepare(make_batch([5, 9, 2, 7], vocabulary_size=20)))
     for variable in network.trainable_variables:
         assert not np.array_equal(before[variable.path], variable), variable.path
 
@@ -75,16 +76,16 @@ def test_steps_return_loss_right_and_count_of_the_weights_before(make_network, m
     right = (logits.argmax(axis=1) == targets.labels).sum()
     assert count == {"classifier": 4, "seq2seq": 23}[task]
     steps = Steps(network, 0.01, None)
-    assert np.allclose(steps.evaluate(batch), [loss, right, count], rtol=1e-5)
-    assert np.allclose(steps.train(batch)[0], [loss, right, count], rtol=1e-5)
-    assert not np.allclose(steps.evaluate(batch)[0], loss, rtol=1e-4)
+    assert np.allclose(steps.evaluate(steps.prepare(batch)), [loss, right, count], rtol=1e-5)
+    assert np.allclose(steps.train(steps.prepare(batch))[0], [loss, right, count], rtol=1e-5)
+    assert not np.allclose(steps.evaluate(steps.prepare(batch))[0], loss, rtol=1e-4)
 
 
 def test_steps_evaluate_without_dropout_and_without_training(make_network, make_batch):
     network, batch = make_network(dropout=0.9), make_batch([5, 9, 2, 7])
     before = [variable.numpy().copy() for variable in network.trainable_variables]
     steps = Steps(network, 0.01, None)
-    assert np.array_equal(steps.evaluate(batch), steps.evaluate(batch))
+    assert np.array_equal(steps.evaluate(steps.prepare(batch)), steps.evaluate(steps.prepare(batch)))
     after = [variable.numpy() for variable in network.trainable_variables]
     assert all(np.array_equal(left, right) for left, right in zip(before, after, strict=True))
 
@@ -97,7 +98,7 @@ def test_steps_clip_the_norm_of_all_gradients_together(make_network, make_batch)
         network = make_network()
         steps = Steps(network, 0.01, clip_norm)
         # Adam's first step does not see the gradients' size: its second moments do.
-        steps.train(batch)
+        steps.train(steps.prepare(batch))
         updates.append([variable.numpy() for variable in steps.optimizer.variables])
     assert all(np.allclose(left, right) for left, right in zip(updates[0], updates[1], strict=True))
     moments = [np.sqrt(sum((values**2).sum() for values in update if values.ndim)) for update in updates]
@@ -108,11 +109,11 @@ def test_steps_carry_the_states_of_rows_that_continue(make_network, make_sequenc
     sequences = make_sequences([7, 5, 9, 4])
     plan = Truncated(batch_size=2, window=4).plan(sequences.lengths, epoch_rng(1, 0))
     network = make_network("seq2seq")
-    whole = Steps(network, 0.01, None).evaluate(collate(evaluation_plan(sequences.lengths), 0, sequences))
     steps = Steps(network, 1e-12, None)  # Weights as good as still, so that the windows' losses add up.
+    whole = steps.evaluate(steps.prepare(collate(evaluation_plan(sequences.lengths), 0, sequences)))
     sums, states = Sums(), None
     for number in range(len(plan)):
-        figures, states = steps.train(collate(plan, number, sequences), states)
+        figures, states = steps.train(steps.prepare(collate(plan, number, sequences)), states)
         sums.add(figures)
     assert np.allclose([sums.loss, sums.correct, sums.count], whole, rtol=1e-5)
 
@@ -122,7 +123,8 @@ def test_steps_learn_nothing_from_a_window_without_predictions(make_network, mak
     plan = Truncated(batch_size=1, window=3).plan(sequences.lengths, epoch_rng(1, 0))
     network = make_network("classifier")
     before = [variable.numpy() for variable in network.trainable_variables]
-    figures, _ = Steps(network, 0.1, None).train(collate(plan, 0, sequences))
+    steps = Steps(network, 0.1, None)
+    figures, _ = steps.train(steps.prepare(collate(plan, 0, sequences)))
     assert figures.tolist() == [0, 0, 0]
     assert all(np.array_equal(left, right) for left, right in zip(before, network.trainable_variables, strict=True))
 
@@ -130,17 +132,17 @@ def test_steps_learn_nothing_from_a_window_without_predictions(make_network, mak
 def test_steps_drop_outputs_anew_in_each_training_step(make_network, make_batch):
     network, batch = make_network(dropout=0.9), make_batch([5, 9, 2, 7])
     steps = Steps(network, 1e-12, None)
-    assert len({float(steps.train(batch)[0][0]) for _ in range(5)}) > 1
+    assert len({float(steps.train(steps.prepare(batch))[0][0]) for _ in range(5)}) > 1
 
 
 def test_steps_are_traced_once_for_26_widths_and_any_number_of_rows(make_network, make_batch):
     network = make_network()
     steps = Steps(network, 0.01, None)
     for width in range(5, 31):
-        steps.train(make_batch([width] * (1 + width % 3)))
+        steps.train(steps.prepare(make_batch([width] * (1 + width % 3))))
     assert steps.traces == 1
     for width in range(5, 31, 5):
-        steps.evaluate(make_batch([width, 2]))
+        steps.evaluate(steps.prepare(make_batch([width, 2])))
     assert steps.traces == 2
 
 

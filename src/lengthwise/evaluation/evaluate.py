@@ -16,7 +16,9 @@ from lengthwise.models.network import load_network
 from lengthwise.shards.reader import Sequences, read_index, read_split
 
 
-def evaluate(shards: Path, model: Path, predictions: Path, tables: Path, bootstrap: Bootstrap) -> dict[str, float]:
+def evaluate(
+    shards: Path, model: Path, predictions: Path, tables: Path, bootstrap: Bootstrap, kernel: str = "auto"
+) -> dict[str, float]:
     """Score the test split once and write what came out.
 
     Args:
@@ -25,17 +27,19 @@ def evaluate(shards: Path, model: Path, predictions: Path, tables: Path, bootstr
         predictions: a Parquet file for each sequence's prediction, in the corpus's order.
         tables: a folder for `levels.csv`, `confusion_<level>.csv`, `by_length.csv` and `by_step.csv`.
         bootstrap: how intervals are made.
+        kernel: who computes the recurrent layers, see `lengthwise.native.choice`.
 
     Returns:
         The headline figures; for seq2seq also `step_accuracy`, over all time steps, the article's figure for it.
 
     Raises:
         FormatError: the shards or the network are absent or damaged.
+        KernelError: the kernel is `native`, which cannot be built here, or does not compute the network's cell.
     """
     index = read_index(shards)
     test = read_split(shards, index, "test")
     items = items_of(test, index.unit)
-    network = load_network(model)
+    network = load_network(model, kernel)
     made = predict_split(network, test)
     levels = [pool(of_level, made.log_probabilities) for of_level in items]
     figures = level_figures(network.config.task, levels, index.factors, bootstrap)

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from lengthwise.batching.collate import collate
+from lengthwise.ahead import ahead
+from lengthwise.batching.collate import Batch, collate
 from lengthwise.batching.evaluation import evaluation_plan
-from lengthwise.models.network import INPUTS_SIGNATURE, Network, network_inputs
+from lengthwise.models.network import INPUTS_SIGNATURE, Inputs, Network, network_inputs
+from lengthwise.models.tasks import Targets
 from lengthwise.progress import Progress
 from lengthwise.shards.reader import Sequences
 
@@ -38,11 +40,14 @@ def predict_split(network: Network, sequences: Sequences) -> Predictions:
         np.zeros(longest, int),
     )
     forward = tf.function(lambda inputs: tf.nn.log_softmax(network(inputs)[0]), input_signature=(INPUTS_SIGNATURE,))
+
+    def prepare(number: int) -> tuple[Batch, Inputs, Targets]:
+        batch = collate(plan, number, sequences)
+        return batch, *network_inputs(network.config, batch)
+
     name = f"evaluate {network.config.task}"
     with Progress(name, int(lengths.sum()), "tokens") as progress:
-        for number, tokens in enumerate(plan.steps.tolist()):
-            batch = collate(plan, number, sequences)
-            inputs, targets = network_inputs(network.config, batch)
+        for tokens, (batch, inputs, targets) in zip(plan.steps.tolist(), ahead(prepare, range(len(plan))), strict=True):
             scores = forward(inputs).numpy()
             step = targets.positions[:, 1]
             right = scores.argmax(axis=1) == targets.labels

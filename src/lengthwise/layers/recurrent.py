@@ -6,7 +6,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from lengthwise.layers.cells import CELLS
 from lengthwise.layers.initial_state import LearnedInitialState
+from lengthwise.native.choice import choose_kernel
+from lengthwise.native.ops import CellWeights, RaggedLayout, ragged_layout, ragged_recurrent
 
 INITIAL_STATES = ("learned", "zeros")
 
@@ -32,8 +35,11 @@ class Recurrent(keras.layers.Layer):
         initial_state: `zeros`, or `learned`: trained with the weights.
         carried_rows: the most rows of a batch, for a layer that carries states from a batch to the next: row i goes on
             from row i. A batch of fewer rows leaves the others' states as they are. Null: nothing is carried.
+        kernel: `native`, `keras` or `auto`, see `lengthwise.native.choice`. The native kernel computes no step that the
+            mask leaves out; within XLA (`jit_compile=True`) choose `keras`.
 
     Raises:
+        KernelError: `native`, which cannot be built here, or does not compute this cell.
         ValueError: there is no such initial state, `carried_rows` is below 1 or does not go with `reverse`, or the
             cell is a stack of cells.
     """
@@ -47,6 +53,7 @@ class Recurrent(keras.layers.Layer):
         reverse: bool = False,
         initial_state: str = "zeros",
         carried_rows: int | None = None,
+        kernel: str = "auto",
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
@@ -66,6 +73,12 @@ class Recurrent(keras.layers.Layer):
                 f"cell: got {type(cell).__name__}, a stack of cells; expected one cell; stack layers instead"
             )
         self.cell = cell
+        self._cell_name = next((name for name, kind in CELLS.items() if type(cell) is kind), type(cell).__name__)
+        activation = keras.activations.serialize(getattr(cell, "activation", None)) if self._cell_name in CELLS else ""
+        in_single = self.compute_dtype == "float32" and getattr(cell, "compute_dtype", "") == "float32"
+        self.kernel = kernel
+        self.native = in_single and choose_kernel(kernel, self._cell_name, activation) == "native"
+        self.supports_jit = not self.native
         self.return_sequences, self.return_state, self.reverse = return_sequences, return_state, reverse
         self.initial_state, self.carried_rows = initial_state, carried_rows
         self.supports_masking = True
@@ -124,12 +137,49 @@ class Recurrent(keras.layers.Layer):
             tf.broadcast_to(tf.cast(state, self.compute_dtype), [rows, size])
             for state, size in zip(states, self.state_sizes, strict=True)
         ]
-        outputs, said, last = self._scan(inputs, resets, mask, states, initial, training)
+        if self.native:
+            outputs, last = self._run_flat(inputs, resets, mask, states, training)
+            said = last[0]
+        else:
+            outputs, said, last = self._scan(inputs, resets, mask, states, initial, training)
         for carried, state in zip(self.carried, last, strict=False):
             others = tf.convert_to_tensor(carried)[rows:]
             carried.assign(tf.cast(tf.concat([tf.stop_gradient(state), others], axis=0), carried.dtype))
         result = outputs if self.return_sequences else said
         return (result, *last) if self.return_state else result
+
+    def over(
+        self,
+        items: tf.Tensor,
+        index: tf.Tensor,
+        layout: RaggedLayout,
+        states: Sequence[tf.Tensor] | None = None,
+        training: bool = False,
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """Run the native kernel over steps that are laid out flat; nothing is carried.
+
+        Args:
+            items: float32 (M, D), see `ragged_recurrent`.
+            index: int32 (N,), the item that each step reads.
+            layout: of the N steps.
+            states: float32 (B, U) each, before the first steps; without them the initial ones.
+            training: whether a gradient is going to be asked for; that it comes anyway only takes longer.
+
+        Returns:
+            The outputs, float32 (N, U), and the last states.
+        """
+        if states is None:
+            states = [self._initial(number, tf.size(layout.order)) for number in range(len(self.state_sizes))]
+        initial = tf.concat([self._initial(number, tf.constant(1)) for number in range(len(self.state_sizes))], axis=0)
+        cell = self.cell
+        weights = [
+            tf.zeros(0) if weight is None else tf.convert_to_tensor(weight)
+            for weight in (cell.kernel, cell.recurrent_kernel, cell.bias, getattr(cell, "recurrent_bias", None))
+        ]
+        outputs, last = ragged_recurrent(
+            self._cell_name, CellWeights(*weights), items, index, layout, tf.stack(states), initial, save=bool(training)
+        )
+        return outputs, tf.unstack(last, len(self.state_sizes))
 
     def reset_state(self) -> None:
         """Forget what was carried: every row begins with the initial state, as Keras calls it."""
@@ -142,7 +192,7 @@ class Recurrent(keras.layers.Layer):
 
     def get_config(self) -> dict[str, object]:
         """What `from_config` needs."""
-        names = ("return_sequences", "return_state", "reverse", "initial_state", "carried_rows")
+        names = ("return_sequences", "return_state", "reverse", "initial_state", "carried_rows", "kernel")
         cell = keras.saving.serialize_keras_object(self.cell)
         return {**super().get_config(), "cell": cell, **{name: getattr(self, name) for name in names}}
 
@@ -156,6 +206,27 @@ class Recurrent(keras.layers.Layer):
         if state is None:
             return tf.zeros([rows, self.state_sizes[number]], self.compute_dtype)
         return tf.repeat(tf.convert_to_tensor(state.state), rows, axis=0)
+
+    def _run_flat(
+        self,
+        inputs: tf.Tensor,
+        resets: tf.Tensor | None,
+        mask: tf.Tensor | None,
+        states: list[tf.Tensor],
+        training: bool,
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """All steps by the native kernel: the outputs (B, T, U), and the last states."""
+        shape = tf.shape(inputs)
+        mask = tf.ones(shape[:2], tf.bool) if mask is None else tf.cast(mask, tf.bool)
+        resets = tf.zeros(shape[:2], tf.bool) if resets is None else tf.cast(resets, tf.bool)
+        layout = ragged_layout(mask, resets, reverse=self.reverse)
+        flat, last = self.over(tf.reshape(inputs, [-1, inputs.shape[2]]), layout.steps, layout, states, training)
+        # Where a row has come to no step yet, its output is the state before it.
+        before = tf.shape(flat)[0] + tf.range(shape[0])[:, tf.newaxis]
+        place = tf.where(layout.place >= 0, layout.place, before)
+        outputs = tf.gather(tf.concat([flat, states[0]], axis=0), place)
+        outputs.set_shape((inputs.shape[0], inputs.shape[1], self.output_size))
+        return outputs, last
 
     def _scan(
         self,

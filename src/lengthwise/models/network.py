@@ -20,6 +20,7 @@ from lengthwise.layers.cells import CELLS
 from lengthwise.layers.front_end import PADDINGS, MaskedConv1D, output_lengths
 from lengthwise.layers.recurrent import INITIAL_STATES, Recurrent, sequence_ends
 from lengthwise.models.tasks import TASKS, Targets, shortened
+from lengthwise.native.ops import flat_steps, ragged_layout
 
 States = Sequence[np.ndarray | tf.Tensor]
 
@@ -127,11 +128,18 @@ class Network(keras.Model):
 
     A sequence's predictions depend on its own tokens alone: not on padding, on its neighbours in the row, or on where a
     window cut it, as long as the states of a window are given to the next.
+
+    Args:
+        config: what it is made of.
+        kernel: who computes the recurrent layers, see `lengthwise.native.choice`. No prediction depends on it.
+
+    Raises:
+        KernelError: the kernel is `native`, which cannot be built here, or does not compute this cell.
     """
 
-    def __init__(self, config: NetworkConfig) -> None:
+    def __init__(self, config: NetworkConfig, kernel: str = "auto") -> None:
         super().__init__(name="network")
-        self.config = config
+        self.config, self._kernel = config, kernel
         self.embedding = (
             keras.layers.Embedding(
                 config.vocabulary_size, config.embedding, embeddings_initializer="glorot_uniform", name="embedding"
@@ -154,13 +162,28 @@ class Network(keras.Model):
         self.dropouts = [keras.layers.Dropout(config.dropout, name=f"dropout_{n}") for n in range(config.layers)]
         self.softmax = keras.layers.Dense(config.classes, name="softmax")
         # Keras builds a layer at its first call; saving and resuming need all weights before that.
+        self._run = self._run_padded
         step = tf.ones((1, 1), tf.bool)
         self(Inputs(tf.zeros((1, 1), tf.int32), step, step, tf.zeros((1, 2), tf.int32)))
+        if self.kernel == "native":
+            self._run = self._run_flat
 
     def _recurrent(self, name: str, reverse: bool = False) -> Recurrent:
         config = self.config
         cell = CELLS[config.cell](config.units, config.activation, name="cell")
-        return Recurrent(cell, return_state=True, reverse=reverse, initial_state=config.initial_state, name=name)
+        return Recurrent(
+            cell,
+            return_state=True,
+            reverse=reverse,
+            initial_state=config.initial_state,
+            kernel=self._kernel,
+            name=name,
+        )
+
+    @property
+    def kernel(self) -> str:
+        """Who computes the recurrent layers: `native` or `keras`."""
+        return "native" if self.forwards[0].native else "keras"
 
     @property
     def states_signature(self) -> tuple[tf.TensorSpec, ...]:
@@ -185,13 +208,21 @@ class Network(keras.Model):
         Returns:
             Logits, float32 (P, C), and the states after the last step.
         """
+        features, after = self._run(inputs, states, training)
+        return self.softmax(features), tuple(after)
+
+    def _states_of(self, number: int, states: States | None) -> States | None:
+        """The states of one layer."""
+        size = len(self.forwards[number].state_sizes)
+        return None if states is None else states[number * size : (number + 1) * size]
+
+    def _run_padded(self, inputs: Inputs, states: States | None, training: bool) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """The layers over rows (B, T): what is read at the positions (P, D), and the states."""
         features, mask, resets = self._features(inputs)
         here = {"resets": resets, "mask": mask if self.config.masking else None}
         after: list[tf.Tensor] = []
         for number, (forward, dropout) in enumerate(zip(self.forwards, self.dropouts, strict=True)):
-            size = len(forward.state_sizes)
-            before = None if states is None else states[len(after) : len(after) + size]
-            outputs, *last = forward(features, states=before, **here)
+            outputs, *last = forward(features, states=self._states_of(number, states), training=training, **here)
             after += last
             if self.backwards:
                 ends = {**here, "resets": sequence_ends(resets, mask)}
@@ -200,7 +231,32 @@ class Network(keras.Model):
                 # Only what is read is dropped and classified.
                 outputs = tf.gather_nd(outputs, inputs.positions)
             features = dropout(outputs, training=training)
-        return self.softmax(features), tuple(after)
+        return features, after
+
+    def _run_flat(self, inputs: Inputs, states: States | None, training: bool) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """The same by the native kernel, from the first layer to the last without padding."""
+        if self.embedding is not None and self.front_end is None:
+            items, mask, resets = tf.convert_to_tensor(self.embedding.embeddings), inputs.mask, inputs.resets
+            ids = tf.reshape(inputs.tokens, [-1])
+        else:
+            features, mask, resets = self._features(inputs)
+            items, ids = tf.reshape(features, [-1, features.shape[-1]]), None
+        there = ragged_layout(mask, resets)
+        back = ragged_layout(mask, sequence_ends(resets, mask), reverse=True) if self.backwards else there
+        index, index_back = (layout.steps if ids is None else tf.gather(ids, layout.steps) for layout in (there, back))
+        after: list[tf.Tensor] = []
+        for number, (forward, dropout) in enumerate(zip(self.forwards, self.dropouts, strict=True)):
+            outputs, last = forward.over(items, index, there, self._states_of(number, states), training)
+            after += last
+            if self.backwards:
+                behind, _ = self.backwards[number].over(items, index_back, back, None, training)
+                # Each direction has an order of steps of its own.
+                outputs = tf.concat([outputs, tf.gather(behind, flat_steps(back, there))], axis=-1)
+            if number == self.config.layers - 1:
+                outputs = tf.gather(outputs, tf.gather_nd(there.place, inputs.positions))
+            items = dropout(outputs, training=training)
+            index, index_back = tf.range(tf.size(there.steps)), flat_steps(there, back)
+        return items, after
 
     def _features(self, inputs: Inputs) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Features (B, T, D), and the mask and the resets of their steps."""
@@ -233,11 +289,12 @@ def save_network(network: Network, folder: Path) -> None:
         write_json(out / CONFIG_NAME, asdict(network.config))
 
 
-def load_network(folder: Path) -> Network:
-    """Read a network back.
+def load_network(folder: Path, kernel: str = "auto") -> Network:
+    """Read a network back, to be computed by a kernel.
 
     Raises:
         FormatError: a file is absent, damaged, of another version, or does not fit the other.
+        KernelError: the kernel is `native`, which cannot be built here, or does not compute this cell.
     """
     remedy = "run the stage train again"
     path = folder / CONFIG_NAME
@@ -254,7 +311,7 @@ def load_network(folder: Path) -> Network:
         arrays = load_file(path)
     except (OSError, SafetensorError) as error:
         raise FormatError(f"{path}: cannot be read ({error}); {remedy}") from error
-    network = Network(config)
+    network = Network(config, kernel)
     expected = {variable.path: tuple(variable.shape) for variable in network.trainable_variables}
     found = {name: array.shape for name, array in arrays.items()}
     if found != expected:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from lengthwise.ahead import ahead
 from lengthwise.batching.collate import collate
 from lengthwise.batching.evaluation import evaluation_plan
 from lengthwise.batching.plan import Plan, epoch_rng
@@ -24,7 +25,7 @@ from lengthwise.progress import Progress
 from lengthwise.shards.reader import Sequences, read_index, read_split
 from lengthwise.shards.schema import INDEX_NAME, ShardIndex
 from lengthwise.training.resume import ResumeState, interruptions, run_digest
-from lengthwise.training.step import Steps, Sums
+from lengthwise.training.step import PreparedBatch, Steps, Sums
 
 if TYPE_CHECKING:
     from lengthwise.params import TrainParams
@@ -74,13 +75,15 @@ def train(shards: Path, model: Path, curves: Path, task: str, params: "TrainPara
     Raises:
         FormatError: the shards are absent or damaged.
         ParamsError: the strategy cannot plan these lengths.
+        KernelError: the kernel is `native`, and it cannot be built here.
     """
     index = read_index(shards)
     training = read_split(shards, index, "train")
     validation = read_split(shards, index, "validation")
     make_deterministic(params.seed)
-    network = Network(_network_config(index, task, params))
-    settings = {"task": task, **params.model_dump()}
+    network = Network(_network_config(index, task, params), params.kernel)
+    # What `auto` came to, for the two kernels differ in the last bits.
+    settings = {"task": task, **params.model_dump(), "kernel": network.kernel}
     state_of_run = run_digest(settings, file_digest(shards / INDEX_NAME))
     run = _Run(network, training, validation, params, state_of_run)
     run.complete()
@@ -159,6 +162,7 @@ class _Run:
         seconds = max(self._train_seconds, 1e-9)
         sequences = len(self._training) * self._train_tokens / int(self._training.offsets[-1])
         timing: dict[str, float | int | str] = {
+            "kernel": self._network.kernel,
             "resumed_at_step": self._resumed_at,
             "sequences_per_second": round(sequences / seconds, 1),
             "tokens_per_second": round(self._train_tokens / seconds, 1),
@@ -184,13 +188,19 @@ class _Run:
         sums, window = Sums(**position.sums), Sums(**position.window)
         batch_tokens = plan.steps
         share = plan_stats(plan).padding_share
-        for number in range(position.batch, len(plan)):
-            started = time.monotonic()
-            batch = collate(plan, number, self._training, self._params.batching.padding)
+        padding = self._params.batching.padding
+
+        def prepare(number: int) -> PreparedBatch:
+            return self._steps.prepare(collate(plan, number, self._training, padding))
+
+        numbers = range(position.batch, len(plan))
+        started = time.monotonic()
+        for number, batch in zip(numbers, ahead(prepare, numbers), strict=True):
             figures, self._carried = self._steps.train(batch, self._carried)
             if position.step > self._resumed_at:  # The first step is traced and compiled.
                 self._train_seconds += time.monotonic() - started
                 self._train_tokens += int(batch_tokens[number])
+            started = time.monotonic()
             sums.add(figures)
             window.add(figures)
             position.step += 1
@@ -226,8 +236,12 @@ class _Run:
         """Loss and accuracy on the validation split, all of it once."""
         plan = evaluation_plan(self._validation.lengths)
         sums = Sums()
+
+        def prepare(number: int) -> PreparedBatch:
+            return self._steps.prepare(collate(plan, number, self._validation))
+
         with Progress("validation", int(self._validation.offsets[-1]), "tokens", summary=False) as progress:
-            for number, tokens in enumerate(plan.steps.tolist()):
-                sums.add(self._steps.evaluate(collate(plan, number, self._validation)))
+            for tokens, batch in zip(plan.steps.tolist(), ahead(prepare, range(len(plan))), strict=True):
+                sums.add(self._steps.evaluate(batch))
                 progress.update(tokens)
         return sums

@@ -26,14 +26,16 @@ from lengthwise.files import replacing_file
 SAVE_SECONDS = 10.0
 STATE_NAME = "state.safetensors"
 CARRIED = "carried-"
+CODE = (".cc", ".h", ".py")
 
 
 def run_digest(settings: Mapping[str, Any], data: str) -> str:
     """A digest of a run's settings, its data's digest, and this library's code."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode() + data.encode())
     root = Path(lengthwise.__file__).parent
-    for source in sorted(root.rglob("*.py")):
-        digest.update(str(source.relative_to(root)).encode() + source.read_bytes())
+    for source in sorted(root.rglob("*.*")):
+        if source.suffix in CODE:
+            digest.update(str(source.relative_to(root)).encode() + source.read_bytes())
     return digest.hexdigest()[:24]
 
 

@@ -1,14 +1,15 @@
 """One step of training and one of evaluation, each traced once whatever the widths are."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from lengthwise.batching.collate import Batch
 from lengthwise.losses import correct_count, cross_entropy
 from lengthwise.models.network import INPUTS_SIGNATURE, Inputs, Network, States, network_inputs
+from lengthwise.training.adam import FusedAdam
 
 
 @dataclass
@@ -36,6 +37,22 @@ class Sums:
         return self.correct / max(1.0, self.count)
 
 
+class PreparedBatch(NamedTuple):
+    """A batch as the compiled steps take it; see `Steps.prepare`.
+
+    Attributes:
+        inputs: what the network reads.
+        labels: int32 (P,), what is right at its positions.
+        rows: of the batch.
+        continues: whether a row goes on from the batch before.
+    """
+
+    inputs: Inputs
+    labels: tf.Tensor
+    rows: int
+    continues: bool
+
+
 class Steps:
     """The compiled steps of a network.
 
@@ -47,14 +64,20 @@ class Steps:
 
     def __init__(self, network: Network, learning_rate: float, clip_norm: float | None) -> None:
         self._network, self._clip_norm = network, clip_norm
-        self.optimizer = keras.optimizers.Adam(learning_rate)
+        self.optimizer = FusedAdam(learning_rate)
         self.optimizer.build(network.trainable_variables)
         self.traces = 0
         signature = (INPUTS_SIGNATURE, tf.TensorSpec((None,), tf.int32, "labels"))
         self._train = tf.function(self._train_step, input_signature=(*signature, network.states_signature))
         self._evaluate = tf.function(self._evaluate_step, input_signature=signature)
 
-    def train(self, batch: Batch, states: States | None = None) -> tuple[np.ndarray, States]:
+    def prepare(self, batch: Batch) -> PreparedBatch:
+        """What the other methods take of a batch. It changes nothing, so that another thread may do it ahead."""
+        inputs, targets = network_inputs(self._network.config, batch)
+        inputs = Inputs(*(tf.convert_to_tensor(values) for values in inputs))
+        return PreparedBatch(inputs, tf.convert_to_tensor(targets.labels), len(batch.tokens), batch.continues)
+
+    def train(self, batch: PreparedBatch, states: States | None = None) -> tuple[np.ndarray, States]:
         """Update the weights by one batch.
 
         Args:
@@ -64,17 +87,14 @@ class Steps:
         Returns:
             (loss, correct, count), float32 (3,), and the states after the batch.
         """
-        inputs, targets = network_inputs(self._network.config, batch)
-        rows = len(batch.tokens)
         if states is None or not batch.continues:
-            states = self._network.zero_states(rows)
-        figures, after = self._train(inputs, targets.labels, tuple(state[:rows] for state in states))
+            states = self._network.zero_states(batch.rows)
+        figures, after = self._train(batch.inputs, batch.labels, tuple(state[: batch.rows] for state in states))
         return figures.numpy(), after
 
-    def evaluate(self, batch: Batch) -> np.ndarray:
+    def evaluate(self, batch: PreparedBatch) -> np.ndarray:
         """Returns (loss, correct, count) of a batch of whole sequences: float32 (3,)."""
-        inputs, targets = network_inputs(self._network.config, batch)
-        return self._evaluate(inputs, targets.labels).numpy()
+        return self._evaluate(batch.inputs, batch.labels).numpy()
 
     def _train_step(self, inputs: Inputs, labels: tf.Tensor, states: States) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
         self.traces += 1

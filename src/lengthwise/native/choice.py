@@ -1,0 +1,48 @@
+"""Which kernel computes a recurrent layer: the native one, or Keras step by step."""
+
+import sys
+from functools import cache
+
+import tensorflow as tf
+
+from lengthwise.errors import KernelError
+from lengthwise.native.ops import NATIVE_CELLS, load
+
+KERNELS = ("auto", "keras", "native")
+
+
+def choose_kernel(kernel: str, cell: str, activation: str) -> str:
+    """What a choice comes to on this machine: `native` or `keras`.
+
+    Args:
+        kernel: one of `KERNELS`; `auto` is the native one where it is there and computes the cell, and Keras on a GPU.
+        cell: a name in `lengthwise.layers.cells.CELLS`.
+        activation: of the cell.
+
+    Raises:
+        KernelError: `native`, and it cannot be built, or does not compute this cell.
+    """
+    if kernel not in KERNELS:
+        raise ValueError(f"kernel: got {kernel!r}; expected one of {', '.join(KERNELS)}")
+    served = cell in NATIVE_CELLS and activation == "tanh"
+    if kernel == "native":
+        if not served:
+            cells = ", ".join(NATIVE_CELLS)
+            raise KernelError(
+                f"native kernel: got the cell {cell} with {activation}; expected {cells} with tanh; choose kernel auto"
+            )
+        load()
+    if kernel == "auto":
+        return "native" if served and not tf.config.list_physical_devices("GPU") and _loads() else "keras"
+    return kernel
+
+
+@cache
+def _loads() -> bool:
+    """Whether the native kernel is there; if not, says so once."""
+    try:
+        load()
+    except KernelError as error:
+        print(f"{error}; goes on with the Keras layer", file=sys.stderr)
+        return False
+    return True
