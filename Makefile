@@ -2,10 +2,12 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# What `make benchmark` trains on: what the stage shards has written.
+SHARDS ?= data/shards
 # DVC runs the stages with the first python on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro results readme plots test check format lock
+.PHONY: help repro results readme plots test benchmark check format lock
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -32,6 +34,9 @@ plots: .venv/.complete  ## Write the plots to dvc_plots/index.html
 
 test: .venv/.complete  ## Run the tests
 	python -m pytest -n 2 --dist loadfile
+
+benchmark: .venv/.complete  ## Measure training beside its peers, about nine minutes; PyTorch takes part if it is installed
+	python benchmarks/training.py $(SHARDS) --out benchmarks/results
 
 check: .venv/.complete  ## Lint and check types
 	ruff check .

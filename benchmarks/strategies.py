@@ -18,6 +18,7 @@ from lengthwise.batching.collate import collate
 from lengthwise.batching.plan import Plan, epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
 from lengthwise.batching.stats import plan_stats
+from lengthwise.bursts import in_bursts
 from lengthwise.models.network import Network, NetworkConfig
 from lengthwise.params import TrainParams, load_params
 from lengthwise.shards.reader import Sequences, read_index, read_split
@@ -39,8 +40,9 @@ def tokens_per_second(steps: Steps, plan: Plan, sequences: Sequences, batches: i
     """Train on the first batches of a plan; the first of all has been traced before."""
     states = None
     started = time.perf_counter()
-    for number in range(min(batches, len(plan))):
-        _, states = steps.train(steps.prepare(collate(plan, number, sequences)), states)
+    numbers = range(min(batches, len(plan)))
+    for batch in in_bursts(lambda number: steps.prepare(collate(plan, number, sequences)), numbers):
+        _, states = steps.train(batch, states)
     return float(plan.steps[:batches].sum()) / (time.perf_counter() - started)
 
 

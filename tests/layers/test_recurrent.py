@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lengthwise.layers.cells import CELLS, LSTMCell
 from lengthwise.layers.recurrent import Recurrent, sequence_ends
+from lengthwise.native.ops import NATIVE_CELLS
 
 UNITS, FEATURES = 4, 3
 KERAS_CELLS = {
@@ -18,6 +19,8 @@ KERAS_CELLS = {
     "keras_simple": keras.layers.SimpleRNNCell,
 }
 ALL_CELLS = {**CELLS, **KERAS_CELLS}
+# Those that the native kernel computes, by Keras step by step.
+BY_KERAS = [f"{name}, by keras" for name in NATIVE_CELLS]
 FLAGS = st.integers(1, 4).flatmap(
     lambda rows: st.integers(1, 9).flatmap(
         lambda width: st.lists(
@@ -37,7 +40,8 @@ def randomized(layer, seed=0):
 
 
 def make(name, seed=0, **options):
-    layer = Recurrent(ALL_CELLS[name](UNITS), **{"initial_state": "learned", **options})
+    name, _, kernel = name.partition(", by ")
+    layer = Recurrent(ALL_CELLS[name](UNITS), **{"initial_state": "learned", "kernel": kernel or "auto", **options})
     layer.build((None, None, FEATURES))
     return randomized(layer, seed)
 
@@ -102,9 +106,13 @@ def graph_model(*layers, vocabulary=9):
     return randomized(keras.Model(tokens, features), seed=5)
 
 
+def test_recurrent_computes_by_the_kernel_that_the_name_of_the_test_says():
+    assert [name for name in [*ALL_CELLS, *BY_KERAS] if make(name).native] == sorted(NATIVE_CELLS)
+
+
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("seed", range(2))
-@pytest.mark.parametrize("name", ALL_CELLS)
+@pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
 def test_recurrent_computes_packed_sequences_as_if_each_stood_alone(name, seed, masked):
     layer = make(name, seed)
     spans = draw_spans(seed)
@@ -117,7 +125,7 @@ def test_recurrent_computes_packed_sequences_as_if_each_stood_alone(name, seed, 
 
 
 @pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("name", ALL_CELLS)
+@pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
 def test_recurrent_gradients_of_packed_sequences_are_the_sum_over_each_alone(name, masked):
     layer = make(name, 3)
     spans = draw_spans(3, rows=2)
@@ -138,7 +146,7 @@ def test_recurrent_gradients_of_packed_sequences_are_the_sum_over_each_alone(nam
         np.testing.assert_allclose(one, other, atol=1e-5, rtol=1e-4, err_msg=variable.path)
 
 
-@pytest.mark.parametrize("name", ALL_CELLS)
+@pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
 def test_recurrent_resets_go_to_the_learned_state_and_reach_it_with_gradients(name):
     layer = make(name, 1)
     before = [draw(2 + number, 2, UNITS) for number in range(len(layer.state_sizes))]
@@ -156,7 +164,7 @@ def test_recurrent_resets_go_to_the_learned_state_and_reach_it_with_gradients(na
 
 
 @pytest.mark.parametrize("initial_state", ["learned", "zeros"])
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", [*CELLS, *BY_KERAS])
 def test_recurrent_without_resets_begins_each_row_with_the_initial_state(name, initial_state):
     layer = make(name, 2, initial_state=initial_state)
     learned = [variable for variable in layer.trainable_variables if "initial_state" in variable.path]
@@ -168,7 +176,7 @@ def test_recurrent_without_resets_begins_each_row_with_the_initial_state(name, i
 
 
 @pytest.mark.parametrize("seed", range(2))
-@pytest.mark.parametrize("name", ALL_CELLS)
+@pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
 def test_recurrent_windows_that_give_their_states_on_equal_the_whole(name, seed):
     layer = make(name, seed, return_state=True)
     inputs, resets = draw(seed, 2, 11, FEATURES), np.random.default_rng(seed).random((2, 11)) < 0.2
@@ -182,7 +190,7 @@ def test_recurrent_windows_that_give_their_states_on_equal_the_whole(name, seed)
     assert_all_close(states, last)
 
 
-@pytest.mark.parametrize("name", ALL_CELLS)
+@pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
 def test_recurrent_carries_states_from_batch_to_batch_by_row(name):
     layer = make(name, 1, carried_rows=3, return_state=True)
     layer.reset_state()
@@ -212,7 +220,7 @@ def test_recurrent_of_a_smaller_batch_leaves_the_other_rows_states_as_they_are()
         assert np.all(new[:1] != old[:1])
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", [*CELLS, *BY_KERAS])
 def test_recurrent_that_carries_states_obeys_resets(name):
     layer = make(name, 4, carried_rows=2)
     layer(draw(3, 2, 4, FEATURES))
@@ -274,7 +282,7 @@ def test_recurrent_refuses_a_batch_of_more_rows_than_it_carries():
     assert_all_close([state.numpy() for state in layer.carried], before, 0)
 
 
-@pytest.mark.parametrize("name", ["lstm", "layer_norm_gru", "keras_lstm"])
+@pytest.mark.parametrize("name", ["lstm", "lstm, by keras", "layer_norm_gru", "keras_lstm"])
 def test_recurrent_carries_states_in_predict_through_a_partial_last_batch(name):
     layer = make(name, carried_rows=4)
     features = keras.Input((None, FEATURES))
@@ -288,7 +296,7 @@ def test_recurrent_carries_states_in_predict_through_a_partial_last_batch(name):
         np.testing.assert_allclose(found[row], alone(layer, rows[row], states)[0], atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["lstm", "keras_gru"])
+@pytest.mark.parametrize("name", ["lstm", "lstm, by keras", "keras_gru"])
 def test_recurrent_carries_states_in_fit_through_a_partial_last_batch(name):
     layer = make(name, carried_rows=4, return_sequences=False, initial_state="zeros")
     model = keras.Sequential([keras.Input((None, FEATURES)), layer])
@@ -302,10 +310,11 @@ def test_recurrent_carries_states_in_fit_through_a_partial_last_batch(name):
         assert_all_close([state[row : row + 1] for state in layer.carried], states)
 
 
-def test_recurrent_trains_in_fit():
+@pytest.mark.parametrize("kernel", ["auto", "keras"])
+def test_recurrent_trains_in_fit(kernel):
     rows = draw(0, 64, 5, FEATURES)
     features = keras.Input((None, FEATURES))
-    layer = Recurrent(LSTMCell(UNITS), return_sequences=False, initial_state="learned")
+    layer = Recurrent(LSTMCell(UNITS), return_sequences=False, initial_state="learned", kernel=kernel)
     model = keras.Model(features, keras.layers.Dense(1)(layer(features)))
     model.compile(keras.optimizers.Adam(0.02), "mse")
     before = [weight.numpy() for weight in model.trainable_weights]
@@ -315,7 +324,7 @@ def test_recurrent_trains_in_fit():
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("name", ALL_CELLS)
+@pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
 def test_recurrent_state_and_output_stand_still_at_masked_steps(name, reverse):
     layer = make(name, 6, return_state=True, reverse=reverse)
     inputs = draw(6, 4, 7, FEATURES)
@@ -347,7 +356,7 @@ def test_recurrent_of_padded_rows_equals_the_unpadded_row(name, reverse):
 
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("seed", range(2))
-@pytest.mark.parametrize("name", ALL_CELLS)
+@pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
 def test_recurrent_backwards_with_resets_at_ends_equals_each_sequence_reversed_alone(name, seed, masked):
     layer = make(name, seed, reverse=True)
     spans = draw_spans(seed)
@@ -378,9 +387,10 @@ def test_sequence_ends_of_packed_rows_are_the_ends_of_their_spans():
     assert sorted(map(tuple, np.argwhere(ends))) == sorted((row, end - 1) for row, _, end in spans)
 
 
-@pytest.mark.parametrize("name", ["lstm", "gru", "simple"])
+@pytest.mark.parametrize("name", [*NATIVE_CELLS, *BY_KERAS])
 def test_recurrent_in_both_directions_equals_the_stock_bidirectional_layer(name):
-    stock_class = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "simple": keras.layers.SimpleRNN}[name]
+    stocks = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "simple": keras.layers.SimpleRNN}
+    stock_class = stocks[name.partition(",")[0]]
     stock = keras.layers.Bidirectional(stock_class(UNITS, return_sequences=True))
     forward = make(name, 1, initial_state="zeros")
     backward = make(name, 2, initial_state="zeros", reverse=True)
@@ -388,7 +398,7 @@ def test_recurrent_in_both_directions_equals_the_stock_bidirectional_layer(name)
     weights = []
     for layer in (forward, backward):
         values = layer.get_weights()
-        weights += values if name != "gru" else [*values[:2], np.stack(values[2:])]
+        weights += values if stock_class is not keras.layers.GRU else [*values[:2], np.stack(values[2:])]
     stock.set_weights(weights)
     inputs = draw(3, 3, 6, FEATURES)
     mask = np.arange(6) < np.array([[6], [4], [1]])
@@ -426,7 +436,7 @@ def test_recurrent_tells_a_functional_model_its_shapes(return_sequences, return_
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("name", ALL_CELLS)
+@pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
 def test_recurrent_runs_rows_of_one_step(name, reverse):
     layer = make(name, 5, reverse=reverse, return_state=True)
     inputs = draw(5, 2, 1, FEATURES)
@@ -472,7 +482,11 @@ def test_recurrent_trains_a_keras_cell_with_dropout(options, run_eagerly):
 
 
 @pytest.mark.parametrize(
-    ("name", "carried_rows"), [*((name, None) for name in CELLS), ("lstm", 4), ("layer_norm_gru", 4), ("keras_gru", 4)]
+    ("name", "carried_rows"),
+    [
+        *((name, None) for name in [*CELLS, *BY_KERAS]),
+        *((name, 4) for name in ("lstm", "lstm, by keras", "layer_norm_gru", "keras_gru")),
+    ],
 )
 def test_recurrent_is_traced_once_for_all_rows_and_widths(name, carried_rows):
     layer = make(name, carried_rows=carried_rows)
@@ -545,7 +559,7 @@ def test_recurrent_has_no_mask_for_last_outputs_and_states():
     assert all(getattr(state, "_keras_mask", None) is None for state in states)
 
 
-@pytest.mark.parametrize("name", ["lstm", "keras_gru"])
+@pytest.mark.parametrize("name", ["lstm", "lstm, by keras", "keras_gru"])
 def test_recurrent_with_resets_and_states_in_a_functional_model_survives_saving(name, tmp_path):
     layer = make(name, return_state=True)
     features, resets = keras.Input((None, FEATURES)), keras.Input((None,), dtype="bool")
@@ -576,6 +590,7 @@ def test_recurrent_that_carries_states_survives_saving_with_them(tmp_path):
         {},
         {"return_sequences": False, "return_state": True, "reverse": True, "initial_state": "learned"},
         {"carried_rows": 3, "initial_state": "learned", "return_state": True},
+        {"kernel": "keras"},
     ],
 )
 @pytest.mark.parametrize("name", ALL_CELLS)
@@ -588,6 +603,7 @@ def test_recurrent_survives_its_config(name, options):
         "reverse": False,
         "initial_state": "zeros",
         "carried_rows": None,
+        "kernel": "auto",
         "name": "before",
     }
     assert {key: getattr(again, key) for key in defaults} == {**defaults, **options}

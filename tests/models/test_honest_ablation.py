@@ -8,11 +8,21 @@ from lengthwise.batching.plan import epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
 from lengthwise.layers.cells import CELLS
 from lengthwise.losses import cross_entropy
-from lengthwise.models.network import Inputs, network_inputs
+from lengthwise.models.network import Inputs, Network, network_inputs
 from lengthwise.models.tasks import TASKS
+from lengthwise.native.ops import NATIVE_CELLS
 
 LENGTHS = [1, 7, 3, 12, 2, 5, 9, 1, 4, 4]
 SETTINGS = {"batch_size": 3, "buckets": 2, "tokens": 24, "window": 5}
+
+
+def by_keras(network):
+    # The same network, its recurrent layers computed step by step.
+    other = Network(network.config, "keras")
+    for variable, like in zip(other.trainable_variables, network.trainable_variables, strict=True):
+        variable.assign(like)
+    assert other.kernel == "keras"
+    return other
 
 
 def batches_of(name, sequences, seed=0, padding="post", **settings):
@@ -68,9 +78,11 @@ def assert_same_gradients(left, right, tolerance):
         assert np.allclose(here, there, rtol=0, atol=tolerance * max(1.0, np.abs(there).max()))
 
 
-@pytest.mark.parametrize("cell", sorted(CELLS))
-def test_logits_are_the_same_under_every_strategy(make_network, make_sequences, cell):
+@pytest.mark.parametrize(("cell", "kernel"), [*((cell, "auto") for cell in sorted(CELLS)), ("gru", "keras")])
+def test_logits_are_the_same_under_every_strategy(make_network, make_sequences, cell, kernel):
     network, sequences = make_network("seq2seq", cell=cell), make_sequences(LENGTHS)
+    assert (network.kernel == "native") == (cell in NATIVE_CELLS)
+    network = by_keras(network) if kernel == "keras" else network
     expected = alone(network, sequences)
     assert len(expected) == sum(LENGTHS)
     for name in sorted(STRATEGIES):
@@ -90,6 +102,31 @@ def test_logits_are_the_same_under_every_strategy(make_network, make_sequences, 
 def test_logits_are_the_same_for_stacked_masked_and_one_hot_networks(make_network, make_sequences, name, changes):
     network, sequences = make_network("seq2seq", **changes), make_sequences(LENGTHS)
     assert_same_logits(epoch_logits(network, batches_of(name, sequences)), alone(network, sequences))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"cell": "lstm", "layers": 2},
+        {"cell": "simple", "input": "one_hot", "masking": True},
+        {"bidirectional": True, "layers": 2, "initial_state": "zeros"},
+        {"cell": "lstm", "bidirectional": True, "masking": True},
+        {"front_end": "conv1d", "kernel": 4, "stride": 2, "bidirectional": True},
+    ],
+)
+@pytest.mark.parametrize("task", sorted(TASKS))
+def test_the_kernel_changes_no_logits_and_no_gradients(make_network, make_sequences, task, changes):
+    native, sequences = make_network(task, **changes), make_sequences(LENGTHS)
+    assert native.kernel == "native"
+    keras = by_keras(native)
+    cases = [("bucketed", "post")]
+    cases += [("padded", "pre"), ("packed", "post")] if "front_end" not in changes else []
+    cases += [("truncated", "post")] if not changes.keys() & {"bidirectional", "front_end"} else []
+    for name, padding in cases:
+        batches = batches_of(name, sequences, padding=padding, batch_size=4)
+        assert_same_logits(epoch_logits(native, batches), epoch_logits(keras, batches))
+        assert_same_gradients(sums_and_gradients(native, batches), sums_and_gradients(keras, batches), 1e-5)
 
 
 @pytest.mark.parametrize("name", sorted(set(STRATEGIES) - {"truncated"}))
@@ -115,9 +152,10 @@ def test_logits_are_the_same_behind_a_front_end(make_network, make_sequences, na
 
 
 @pytest.mark.parametrize("task", sorted(TASKS))
-@pytest.mark.parametrize("cell", sorted(CELLS))
-def test_loss_and_gradients_are_the_same_for_the_same_sequences(make_network, make_sequences, cell, task):
+@pytest.mark.parametrize(("cell", "kernel"), [*((cell, "auto") for cell in sorted(CELLS)), ("gru", "keras")])
+def test_loss_and_gradients_are_the_same_for_the_same_sequences(make_network, make_sequences, cell, kernel, task):
     network, sequences = make_network(task, cell=cell), make_sequences(LENGTHS)
+    network = by_keras(network) if kernel == "keras" else network
     # No cut: a window longer than all sequences together, so that no gradient stops.
     expected = sums_and_gradients(network, batches_of("padded", sequences, batch_size=len(LENGTHS)))
     for name in sorted(STRATEGIES):
@@ -162,9 +200,10 @@ def widened(batch, steps, rng):
         {"front_end": "conv1d", "conv_padding": "causal", "kernel": 5, "masking": True, "cell": "lstm"},
     ],
 )
-@pytest.mark.parametrize("task", sorted(TASKS))
-def test_padding_changes_nothing(make_network, make_sequences, task, changes):
+@pytest.mark.parametrize(("task", "kernel"), [*((task, "auto") for task in sorted(TASKS)), ("seq2seq", "keras")])
+def test_padding_changes_nothing(make_network, make_sequences, task, kernel, changes):
     network, sequences = make_network(task, **changes), make_sequences(LENGTHS)
+    network = by_keras(network) if kernel == "keras" else network
     rng = np.random.default_rng(5)
     (batch,) = batches_of("padded", sequences, batch_size=100)
     inputs, targets = network_inputs(network.config, batch)

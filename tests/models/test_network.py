@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from safetensors.numpy import load_file, save_file
 
-from lengthwise.errors import FormatError
+from lengthwise.errors import FormatError, KernelError
 from lengthwise.layers.cells import CELLS
 from lengthwise.layers.front_end import PADDINGS
 from lengthwise.layers.recurrent import INITIAL_STATES
@@ -18,6 +18,7 @@ from lengthwise.models.network import (
     INPUTS,
     WEIGHTS_NAME,
     Inputs,
+    Network,
     load_network,
     save_network,
 )
@@ -64,9 +65,18 @@ def reference_logits(network, tokens):
     return np.array(logits)
 
 
+def by_kernel(network, kernel):
+    other = Network(network.config, kernel)
+    for variable, like in zip(other.trainable_variables, network.trainable_variables, strict=True):
+        variable.assign(like)
+    assert other.kernel == kernel
+    return other
+
+
+@pytest.mark.parametrize("kernel", ["keras", "native"])
 @pytest.mark.parametrize("initial_state", ["learned", "zeros"])
-def test_network_equals_a_reference_in_numpy_at_every_step(make_network, initial_state):
-    network = make_network(initial_state=initial_state)
+def test_network_equals_a_reference_in_numpy_at_every_step(make_network, initial_state, kernel):
+    network = by_kernel(make_network(initial_state=initial_state), kernel)
     tokens = random_tokens(1, 3, 9)
     logits = logits_of(network, tokens).reshape(3, 9, 6)
     for row in range(3):
@@ -90,8 +100,9 @@ def test_network_reads_one_hot_tokens_as_an_embedding_of_the_identity(make_netwo
     assert np.allclose(logits_of(one_hot, tokens), logits_of(embedding, tokens), rtol=0, atol=1e-6)
 
 
-def test_network_stacks_layers_in_both_directions(make_network):
-    network = make_network(layers=2, bidirectional=True, cell="lstm")
+@pytest.mark.parametrize("kernel", ["keras", "native"])
+def test_network_stacks_layers_in_both_directions(make_network, kernel):
+    network = by_kernel(make_network(layers=2, bidirectional=True, cell="lstm"), kernel)
     tokens = random_tokens(3, 2, 6)
     inputs = inputs_of(tokens)
     values = network.embedding(tokens)
@@ -125,13 +136,14 @@ def test_network_predicts_at_the_positions_in_their_order(make_network):
 
 
 @pytest.mark.parametrize("layers", [1, 2])
-def test_network_drops_outputs_only_in_training(make_network, layers):
-    network = make_network(dropout=0.5, layers=layers)
+@pytest.mark.parametrize("kernel", ["keras", "native"])
+def test_network_drops_outputs_only_in_training(make_network, layers, kernel):
+    network = by_kernel(make_network(dropout=0.5, layers=layers), kernel)
     tokens = np.zeros((1, 3), np.int32)
     assert np.array_equal(logits_of(network, tokens), logits_of(network, tokens))
     first, second = (logits_of(network, tokens, training=True) for _ in range(2))
     assert not np.array_equal(first, second)
-    still = make_network(dropout=0.0, layers=layers)
+    still = by_kernel(make_network(dropout=0.0, layers=layers), kernel)
     assert np.array_equal(logits_of(still, tokens), logits_of(still, tokens, training=True))
 
 
@@ -159,6 +171,24 @@ def test_network_survives_saving(make_network, tmp_path, changes):
         again = load_network(tmp_path / "model")
         assert again.config == network.config
         assert np.array_equal(logits_of(again, tokens, positions), logits_of(network, tokens, positions))
+
+
+@pytest.mark.parametrize("kernel", ["keras", "native"])
+def test_load_network_loads_for_either_kernel_whichever_it_was_saved_by(make_network, tmp_path, kernel):
+    network = make_network("seq2seq", layers=2)
+    save_network(network, tmp_path / "model")
+    again = load_network(tmp_path / "model", kernel)
+    assert again.kernel == kernel
+    tokens = random_tokens(5, 3, 8)
+    assert np.allclose(logits_of(again, tokens), logits_of(network, tokens), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("changes", [{"cell": "layer_norm_gru"}, {"activation": "softsign"}])
+def test_network_refuses_the_native_kernel_for_what_it_does_not_compute(make_config, changes):
+    config = make_config(**changes)
+    assert Network(config).kernel == "keras"
+    with pytest.raises(KernelError, match="expected gru, lstm, simple with tanh"):
+        Network(config, "native")
 
 
 def test_save_network_writes_the_same_bytes_twice_and_nothing_else(make_network, tmp_path):

@@ -19,11 +19,11 @@ ORDER = [
     {"splits"},
     {"text"},
     {"corpus"},
-    {"ahead", "files", "labels", "parallel", "progress", "ragged", "errors"},
+    {"bursts", "files", "labels", "parallel", "progress", "ragged", "errors"},
 ]
 FRAME = {"stage", "params", "compat", "cli"}
 WITH_TENSORFLOW = {"layers", "models", "losses", "native", "training", "predict"}
-MODULES_WITH_TENSORFLOW = {LIBRARY / "evaluation" / "predict.py", LIBRARY / "batching" / "fit.py"}
+MODULES_WITH_TENSORFLOW = {LIBRARY / "batching" / "fit.py"}
 
 
 def package_of(path):

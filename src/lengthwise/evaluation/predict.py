@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-import tensorflow as tf
 
-from lengthwise.ahead import ahead
 from lengthwise.batching.collate import Batch, collate
 from lengthwise.batching.evaluation import evaluation_plan
-from lengthwise.models.network import INPUTS_SIGNATURE, Inputs, Network, network_inputs
+from lengthwise.bursts import in_bursts
+from lengthwise.models.network import Inputs, Network, network_inputs
 from lengthwise.models.tasks import Targets
 from lengthwise.progress import Progress
 from lengthwise.shards.reader import Sequences
@@ -39,7 +38,6 @@ def predict_split(network: Network, sequences: Sequences) -> Predictions:
         np.zeros(longest, int),
         np.zeros(longest, int),
     )
-    forward = tf.function(lambda inputs: tf.nn.log_softmax(network(inputs)[0]), input_signature=(INPUTS_SIGNATURE,))
 
     def prepare(number: int) -> tuple[Batch, Inputs, Targets]:
         batch = collate(plan, number, sequences)
@@ -47,8 +45,9 @@ def predict_split(network: Network, sequences: Sequences) -> Predictions:
 
     name = f"evaluate {network.config.task}"
     with Progress(name, int(lengths.sum()), "tokens") as progress:
-        for tokens, (batch, inputs, targets) in zip(plan.steps.tolist(), ahead(prepare, range(len(plan))), strict=True):
-            scores = forward(inputs).numpy()
+        batches = in_bursts(prepare, range(len(plan)))
+        for tokens, (batch, inputs, targets) in zip(plan.steps.tolist(), batches, strict=True):
+            scores = network.log_probabilities(inputs)
             step = targets.positions[:, 1]
             right = scores.argmax(axis=1) == targets.labels
             predictions.step_right[:] += np.bincount(step[right], minlength=longest)

@@ -74,10 +74,7 @@ class Recurrent(keras.layers.Layer):
             )
         self.cell = cell
         self._cell_name = next((name for name, kind in CELLS.items() if type(cell) is kind), type(cell).__name__)
-        activation = keras.activations.serialize(getattr(cell, "activation", None)) if self._cell_name in CELLS else ""
-        in_single = self.compute_dtype == "float32" and getattr(cell, "compute_dtype", "") == "float32"
-        self.kernel = kernel
-        self.native = in_single and choose_kernel(kernel, self._cell_name, activation) == "native"
+        self.kernel, self.native = kernel, choose_kernel(kernel, *self._described()) == "native"
         self.supports_jit = not self.native
         self.return_sequences, self.return_state, self.reverse = return_sequences, return_state, reverse
         self.initial_state, self.carried_rows = initial_state, carried_rows
@@ -120,7 +117,7 @@ class Recurrent(keras.layers.Layer):
 
         Args:
             inputs: float32 (B, T, D).
-            resets: bool (B, T), or None.
+            resets: bool (B, T), or None. One that the mask leaves out is for the row's next step that it does not.
             mask: bool (B, T): where it is false the state and the output stay as they were. Without it padded steps are
                 computed like others; what comes of them reaches no step that has a token and resets or comes earlier.
             states: float32 (B, U) each, before the first step; without them the carried or the initial ones.
@@ -201,6 +198,15 @@ class Recurrent(keras.layers.Layer):
         """A layer of this configuration."""
         return cls(cell=keras.saving.deserialize_keras_object(config.pop("cell")), **config)
 
+    def _described(self) -> tuple[str, str]:
+        """The cell's name and its activation, as `choose_kernel` knows them."""
+        policies = [layer.dtype_policy for layer in (self, self.cell) if hasattr(layer, "dtype_policy")]
+        single = all(policy.compute_dtype == policy.variable_dtype == "float32" for policy in policies)
+        # By identity: another function may have the name.
+        is_tanh = getattr(self.cell, "activation", None) is keras.activations.tanh
+        name = self._cell_name if single else f"{self._cell_name} in {self.compute_dtype}"
+        return name, "tanh" if is_tanh else "an activation of its own"
+
     def _initial(self, number: int, rows: tf.Tensor) -> tf.Tensor:
         state = self.initial_states[number]
         if state is None:
@@ -220,6 +226,7 @@ class Recurrent(keras.layers.Layer):
         mask = tf.ones(shape[:2], tf.bool) if mask is None else tf.cast(mask, tf.bool)
         resets = tf.zeros(shape[:2], tf.bool) if resets is None else tf.cast(resets, tf.bool)
         layout = ragged_layout(mask, resets, reverse=self.reverse)
+        inputs = tf.cast(inputs, self.compute_dtype)
         flat, last = self.over(tf.reshape(inputs, [-1, inputs.shape[2]]), layout.steps, layout, states, training)
         # Where a row has come to no step yet, its output is the state before it.
         before = tf.shape(flat)[0] + tf.range(shape[0])[:, tf.newaxis]
@@ -261,27 +268,32 @@ class Recurrent(keras.layers.Layer):
             self.cell.get_recurrent_dropout_mask(states[0])
 
         def step(
-            turn: tf.Tensor, before: list[tf.Tensor], said: tf.Tensor, outputs: tf.TensorArray
+            turn: tf.Tensor, before: list[tf.Tensor], said: tf.Tensor, due: tf.Tensor, outputs: tf.TensorArray
         ) -> tuple[object, ...]:
             now = width - 1 - turn if self.reverse else turn
+            valid = None if mask_by_time is None else mask_by_time.read(now)
             if resets_by_time is not None:
                 reset = resets_by_time.read(now)
+                if valid is not None:
+                    # A reset that the mask leaves out is due at the next step.
+                    reset = reset | due
+                    reset, due = reset & valid, reset & ~valid
                 before = [tf.where(reset, first, state) for first, state in zip(initial, before, strict=True)]
             here = inputs_by_time.read(now)
             if project is None:
                 output, after = self.cell(here, before, training=training)
             else:
                 output, after = None, self.cell.step(here, before)
-            if mask_by_time is not None:
-                valid = mask_by_time.read(now)
+            if valid is not None:
                 after = [tf.where(valid, new, old) for new, old in zip(after, before, strict=True)]
                 output = None if output is None else tf.where(valid, output, said)
             # The output of a cell of this package is its first state.
             output = after[0] if output is None else output
-            return turn + 1, list(after), output, outputs.write(now, output)
+            return turn + 1, list(after), output, due, outputs.write(now, output)
 
-        _, last, said, outputs = tf.while_loop(
-            lambda turn, *_: turn < width, step, (tf.constant(0), states, said, outputs), maximum_iterations=width
+        due = tf.zeros([tf.shape(inputs)[0], 1], tf.bool)
+        _, last, said, _, outputs = tf.while_loop(
+            lambda turn, *_: turn < width, step, (tf.constant(0), states, said, due, outputs), maximum_iterations=width
         )
         if hasattr(self.cell, "reset_dropout_mask"):
             self.cell.reset_dropout_mask()

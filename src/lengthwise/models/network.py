@@ -167,6 +167,9 @@ class Network(keras.Model):
         self(Inputs(tf.zeros((1, 1), tf.int32), step, step, tf.zeros((1, 2), tf.int32)))
         if self.kernel == "native":
             self._run = self._run_flat
+        self._log_probabilities = tf.function(
+            lambda inputs: tf.nn.log_softmax(self(inputs)[0]), input_signature=(INPUTS_SIGNATURE,)
+        )
 
     def _recurrent(self, name: str, reverse: bool = False) -> Recurrent:
         config = self.config
@@ -210,6 +213,10 @@ class Network(keras.Model):
         """
         features, after = self._run(inputs, states, training)
         return self.softmax(features), tuple(after)
+
+    def log_probabilities(self, inputs: Inputs) -> np.ndarray:
+        """What it says of whole sequences, by a function that is traced once: float32 (P, C)."""
+        return self._log_probabilities(inputs).numpy()
 
     def _states_of(self, number: int, states: States | None) -> States | None:
         """The states of one layer."""

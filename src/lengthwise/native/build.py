@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -18,12 +19,14 @@ from pathlib import Path
 import tensorflow as tf
 
 from lengthwise.errors import KernelError
-from lengthwise.files import replacing_file
+from lengthwise.files import file_digest, replacing_file
 
 SOURCES = ("kernel.h", "kernel.cc", "op.cc")
 KERNEL_FLAGS = ("-std=c++17", "-O3", "-march=native", "-fPIC")
 GLUE_FLAGS = ("-O2", "-fPIC", "-w")
 LIBRARY_NAME = "lengthwise.so"
+# Held by who builds; in it the digest of what was built.
+LOCK_NAME = "lock"
 
 
 @cache
@@ -35,39 +38,57 @@ def library() -> Path:
     """
     if sys.platform not in ("linux", "darwin"):
         raise KernelError(f"native kernel: got the platform {sys.platform}; expected Linux or macOS")
-    compiler = os.environ.get("CXX", "g++")
-    program = shutil.which(compiler)
+    compiler = os.environ.get("CXX") or "g++"
     source = Path(__file__).parent
-    digest = _digest(source, compiler)
-    path = cache_folder() / digest / LIBRARY_NAME
-    if path.exists():
-        return path
-    if program is None:
-        raise KernelError(
-            f"native kernel: got no compiler {compiler!r}; expected g++ or clang++; install it, or set CXX"
-        )
+    folder = cache_folder() / _digest(source, compiler)
+    path = folder / LIBRARY_NAME
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with (path.parent / "lock").open("w") as lock:
+        if path.exists():
+            return path
+        command = shlex.split(compiler)
+        if shutil.which(command[0]) is None:
+            raise KernelError(
+                f"native kernel: found no compiler {compiler!r}; expected g++ or clang++; install it or set CXX"
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / LOCK_NAME).open("a+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not path.exists():
                 print("native kernel: is built, once for this machine, in about 20 s", file=sys.stderr)
                 with replacing_file(path) as out:
-                    _build(program, source, out)
+                    _build(command, source, out)
+                    lock.truncate(0)
+                    lock.write(file_digest(out))
+                    lock.flush()
     except OSError as error:
         raise KernelError(
-            f"native kernel: {path.parent}: {error}; expected a folder to build in; set LENGTHWISE_CACHE"
+            f"native kernel: {folder}: {error}; expected a folder to build in; set LENGTHWISE_CACHE"
         ) from error
     return path
 
 
+def is_whole(path: Path) -> bool:
+    """Whether a library is what was built: to load one that was cut short ends the process."""
+    try:
+        return (path.parent / LOCK_NAME).read_text() == file_digest(path)
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
 def cache_folder() -> Path:
-    """The per-user folder of built kernels: `LENGTHWISE_CACHE`, or `lengthwise` in the user's cache."""
+    """The per-user folder of built kernels: `LENGTHWISE_CACHE`, or `lengthwise` in the user's cache.
+
+    Raises:
+        KernelError: there is no home to have a cache in.
+    """
     own = os.environ.get("LENGTHWISE_CACHE")
     if own:
         return Path(own)
     shared = os.environ.get("XDG_CACHE_HOME")
-    return (Path(shared) if shared else Path.home() / ".cache") / "lengthwise"
+    try:
+        return (Path(shared) if shared else Path.home() / ".cache") / "lengthwise"
+    except RuntimeError as error:
+        raise KernelError(f"native kernel: found no home ({error}); set LENGTHWISE_CACHE to a folder") from error
 
 
 def _digest(source: Path, compiler: str) -> str:
@@ -91,29 +112,41 @@ def _processor() -> str:
     return platform.machine() + "".join(sorted({line for line in lines if line.split("\t")[0].strip() in names}))
 
 
-def _build(compiler: str, source: Path, out: Path) -> None:
+def _build(compiler: list[str], source: Path, out: Path) -> None:
     """Compile both files side by side and link them."""
     kernel, glue = (out.parent / f"{out.name}.{name}.o" for name in ("kernel", "op"))
-    commands = (
-        [compiler, *KERNEL_FLAGS, "-c", str(source / "kernel.cc"), "-o", str(kernel)],
-        [compiler, *GLUE_FLAGS, *tf.sysconfig.get_compile_flags(), "-c", str(source / "op.cc"), "-o", str(glue)],
-    )
     try:
-        running = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for command in commands]  # noqa: S603
-        texts = [process.communicate()[1] for process in running]
-        _check([(process.returncode, text) for process, text in zip(running, texts, strict=True)])
-        link = [compiler, "-shared", "-o", str(out), str(kernel), str(glue), *tf.sysconfig.get_link_flags()]
-        linked = subprocess.run(link, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603
-        _check([(linked.returncode, linked.stderr)])
+        _run(
+            [*compiler, *KERNEL_FLAGS, "-c", str(source / "kernel.cc"), "-o", str(kernel)],
+            [*compiler, *GLUE_FLAGS, *tf.sysconfig.get_compile_flags(), "-c", str(source / "op.cc"), "-o", str(glue)],
+        )
+        _run([*compiler, "-shared", "-o", str(out), str(kernel), str(glue), *tf.sysconfig.get_link_flags()])
     finally:
         kernel.unlink(missing_ok=True)
         glue.unlink(missing_ok=True)
 
 
-def _check(results: list[tuple[int, str]]) -> None:
-    for status, text in results:
-        if status:
-            errors = [line for line in text.splitlines() if "error" in line.lower()] or text.splitlines()[-1:]
-            raise KernelError(
-                f"native kernel: the compiler failed with status {status}: {(errors or ['no message'])[0]}"
+def _run(*commands: list[str]) -> None:
+    """Run commands side by side.
+
+    Raises:
+        KernelError: one does not start, or fails; the message has the first error that it told.
+    """
+    running = []
+    try:
+        for command in commands:
+            running.append(
+                subprocess.Popen(  # noqa: S603
+                    command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace"
+                )
             )
+    except OSError as error:
+        reason = f"the compiler cannot be started ({error})"
+        raise KernelError(f"native kernel: {reason}; install another or set CXX") from error
+    finally:
+        told = [process.communicate()[1] for process in running]
+    for process, text in zip(running, told, strict=True):
+        if process.returncode:
+            errors = [line for line in text.splitlines() if "error" in line.lower()] or text.splitlines()[-1:]
+            reason = (errors or ["no message"])[0]
+            raise KernelError(f"native kernel: the compiler failed with status {process.returncode} ({reason})")

@@ -29,6 +29,13 @@ inline Vector Load(const float* from) { return *reinterpret_cast<const Unaligned
 inline void Store(float* to, Vector value) { *reinterpret_cast<Unaligned*>(to) = value; }
 inline Vector Splat(float value) { return value - Vector{}; }
 
+// The first `count` values, and 0 for the others, whatever they are.
+inline Vector FirstLanes(Vector value, int64_t count) {
+  Integers lane;
+  for (int k = 0; k < kLanes; ++k) lane[k] = k;
+  return (Vector)((Integers)value & (lane < static_cast<int32_t>(count)));
+}
+
 // exp(x) = scale * (1 + rest), scale a power of two. Taylor's series to the seventh power is exact to 6e-9 for
 // |x - n log 2| <= log(2) / 2. Not-a-number stays so.
 inline void SplitExp(Vector x, Vector* scale, Vector* rest) {
@@ -478,6 +485,11 @@ void BackwardShard(const Problem& p, const float* packed, const Gradients& g, fl
             ds[s] = Load(di + s * z.wide_units + u);
           }
           Cell::Back(x, old, now, ds, dx);
+          if (u + kLanes > p.units) {
+            // Behind the last unit an infinite feature has made values that are no numbers.
+            for (Vector& value : dx) value = FirstLanes(value, p.units - u);
+            for (Vector& value : ds) value = FirstLanes(value, p.units - u);
+          }
           for (int b = 0; b < Cell::kBlocks; ++b) Store(chunk.gates + k * z.blocks + b * z.wide_units + u, dx[b]);
           for (int s = 0; s < Cell::kStates; ++s) Store(di + s * z.wide_units + u, ds[s]);
           Store(chunk.before + k * z.wide_units + u, old[0]);

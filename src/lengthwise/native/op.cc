@@ -248,7 +248,8 @@ class RecurrentOp : public OpKernel {
       seen[p->order[row]] = true;
     }
     const int64_t threads = context->device()->tensorflow_cpu_worker_threads()->num_threads;
-    p->shards = threads * std::max<int64_t>(1, (p->rows + threads * kShardRows - 1) / (threads * kShardRows));
+    const int64_t shards = threads * std::max<int64_t>(1, (p->rows + threads * kShardRows - 1) / (threads * kShardRows));
+    p->shards = std::max<int64_t>(1, std::min(shards, p->rows));
     return absl::OkStatus();
   }
 

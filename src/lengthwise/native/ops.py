@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from lengthwise.errors import KernelError
-from lengthwise.native.build import library
+from lengthwise.native.build import is_whole, library
 
 # Names of `lengthwise.layers.cells.CELLS` that the kernel computes, with activation tanh.
 NATIVE_CELLS = ("gru", "lstm", "simple")
@@ -66,11 +66,14 @@ def load() -> Any:  # noqa: ANN401 - a module that TensorFlow makes.
         KernelError: the library cannot be built or loaded.
     """
     path = library()
+    remedy = "remove it to build it anew"
+    if not is_whole(path):
+        raise KernelError(f"native kernel: {path} cannot be loaded (it is not what was built); {remedy}")
     try:
         operations = tf.load_op_library(str(path))
     except (OSError, tf.errors.OpError) as error:
         reason = str(error).splitlines()[0]
-        raise KernelError(f"native kernel: {path} cannot be loaded ({reason}); remove it to build it anew") from error
+        raise KernelError(f"native kernel: {path} cannot be loaded ({reason}); {remedy}") from error
 
     def gradient(operation: tf.Operation, by_outputs: tf.Tensor, by_last: tf.Tensor, _: tf.Tensor) -> list[Any]:
         inputs, index, active, order, begins, states, initial, *weights = operation.inputs
@@ -82,7 +85,6 @@ def load() -> Any:  # noqa: ANN401 - a module that TensorFlow makes.
 
     tf.RegisterGradient("LengthwiseRaggedRecurrent")(gradient)
     tf.no_gradient("LengthwiseRaggedLayout")
-    tf.no_gradient("LengthwiseRaggedRecurrentGrad")
     return operations
 
 

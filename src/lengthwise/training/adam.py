@@ -2,6 +2,7 @@
 
 import keras
 import tensorflow as tf
+from keras import ops
 
 
 class FusedAdam(keras.optimizers.Adam):
@@ -9,7 +10,15 @@ class FusedAdam(keras.optimizers.Adam):
 
     Keras takes about ten operations, each of which reads and writes all of an embedding table. Gradients have to be
     dense: of slices with duplicate ids Keras would square each instead of their sum.
+
+    Raises:
+        ValueError: the variant `amsgrad` is asked for, which the operation does not compute.
     """
+
+    def __init__(self, learning_rate: float = 0.001, **kwargs: object) -> None:
+        super().__init__(learning_rate, **kwargs)
+        if self.amsgrad:
+            raise ValueError("amsgrad: got True; expected False; use keras.optimizers.Adam")
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
         """Update one weight.
@@ -19,7 +28,7 @@ class FusedAdam(keras.optimizers.Adam):
         """
         if not isinstance(gradient, tf.Tensor):
             raise TypeError(f"gradient of {variable.name}: got {type(gradient).__name__}; expected a dense tensor")
-        step = tf.cast(self.iterations.value + 1, tf.float32)
+        step = ops.cast(self.iterations + 1, "float32")
         number = self._get_variable_index(variable)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,

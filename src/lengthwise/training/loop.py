@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from lengthwise.ahead import ahead
 from lengthwise.batching.collate import collate
 from lengthwise.batching.evaluation import evaluation_plan
 from lengthwise.batching.plan import Plan, epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
 from lengthwise.batching.stats import plan_stats
+from lengthwise.bursts import in_bursts
 from lengthwise.errors import ParamsError
 from lengthwise.files import file_digest, replacing_folder, write_metrics
 from lengthwise.models.network import Network, NetworkConfig, States, save_network
@@ -195,7 +195,7 @@ class _Run:
 
         numbers = range(position.batch, len(plan))
         started = time.monotonic()
-        for number, batch in zip(numbers, ahead(prepare, numbers), strict=True):
+        for number, batch in zip(numbers, in_bursts(prepare, numbers), strict=True):
             figures, self._carried = self._steps.train(batch, self._carried)
             if position.step > self._resumed_at:  # The first step is traced and compiled.
                 self._train_seconds += time.monotonic() - started
@@ -241,7 +241,7 @@ class _Run:
             return self._steps.prepare(collate(plan, number, self._validation))
 
         with Progress("validation", int(self._validation.offsets[-1]), "tokens", summary=False) as progress:
-            for tokens, batch in zip(plan.steps.tolist(), ahead(prepare, range(len(plan))), strict=True):
+            for tokens, batch in zip(plan.steps.tolist(), in_bursts(prepare, range(len(plan))), strict=True):
                 sums.add(self._steps.evaluate(batch))
                 progress.update(tokens)
         return sums

@@ -1,0 +1,73 @@
+"""Lengthwise itself: its training step as the stage train runs it, and its evaluation."""
+
+import io
+from collections.abc import Iterator
+from contextlib import redirect_stderr
+from itertools import count
+
+import numpy as np
+
+from lengthwise.batching.collate import collate
+from lengthwise.batching.evaluation import evaluation_plan
+from lengthwise.batching.plan import Plan
+from lengthwise.batching.stats import plan_stats
+from lengthwise.bursts import in_bursts
+from lengthwise.errors import KernelError
+from lengthwise.evaluation.predict import predict_split
+from lengthwise.models.network import Network, NetworkConfig
+from lengthwise.shards.reader import Sequences
+from lengthwise.training.loop import make_deterministic
+from lengthwise.training.step import PreparedBatch, Steps
+from peers.data import Data
+from peers.processes import Stopwatch, Unavailable
+
+
+def run(data: Data, stopwatch: Stopwatch, *, kernel: str, batching: str | None = None) -> None:
+    """Train, or for the task `evaluation` predict, without end.
+
+    Args:
+        data: the task, and what on.
+        stopwatch: what to count on.
+        kernel: what computes the recurrent layer.
+        batching: a strategy's name; evaluation has a plan of its own.
+    """
+    if data.task == "evaluation":
+        _evaluate(data, stopwatch, _network(data, "classifier", kernel))
+        return
+    # As the stage train, which pays for runs of the same bytes.
+    make_deterministic(data.params.seed)
+    _train(data, stopwatch, _network(data, data.task, kernel), batching)
+
+
+def _network(data: Data, task: str, kernel: str) -> Network:
+    config = NetworkConfig(task, data.vocabulary_size, data.factors, **data.params.model.model_dump())
+    try:
+        return Network(config, kernel=kernel)
+    except KernelError as error:
+        raise Unavailable(str(error)) from None
+
+
+def _batches(steps: Steps, plan: Plan, sequences: Sequences) -> Iterator[PreparedBatch]:
+    """An epoch's batches as the training loop reads them: cut, padded and prepared several at a time."""
+    return in_bursts(lambda number: steps.prepare(collate(plan, number, sequences)), range(len(plan)))
+
+
+def _train(data: Data, stopwatch: Stopwatch, network: Network, strategy: str) -> None:
+    steps = Steps(network, data.params.optimizer.learning_rate, data.params.optimizer.clip_norm)
+    for epoch in count():
+        plan = data.plan(strategy, epoch)
+        stopwatch.padding_share = plan_stats(plan).padding_share
+        sentences, tokens, states = np.diff(plan.offsets).tolist(), plan.steps.tolist(), None
+        for number, batch in enumerate(_batches(steps, plan, data.sequences)):
+            _, states = steps.train(batch, states)
+            stopwatch.tick(sentences[number], tokens[number])
+
+
+def _evaluate(data: Data, stopwatch: Stopwatch, network: Network) -> None:
+    """A turn is whole calls, from the plan to the figures by time step."""
+    plan = evaluation_plan(data.sequences.lengths)
+    stopwatch.padding_share = plan_stats(plan).padding_share
+    while True:
+        with redirect_stderr(io.StringIO()):
+            predict_split(network, data.sequences)
+        stopwatch.tick(len(data.sequences), len(data.sequences.tokens), len(plan))
