@@ -1,4 +1,5 @@
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,16 @@ class Corpus:
 
     def lexicon(self) -> list[str]:
         return sorted({token for post in self.posts for sentence in post.sentences for token in sentence})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if shutil.which(os.environ.get("CXX") or "g++") is not None:
+        return
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        by_name = callspec is not None and callspec.params.get("kernel") == "native"
+        if by_name or item.get_closest_marker("native"):
+            item.add_marker(pytest.mark.skip(reason="there is no C++ compiler"))
 
 
 def _write_corpus(folder: Path, posts: Sequence[Post], rows_per_slice: int = 8192) -> Corpus:

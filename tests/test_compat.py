@@ -1,13 +1,17 @@
 import copy
 from functools import reduce
 from operator import getitem
+from typing import get_args
 
 import pytest
 import yaml
 
+from lengthwise import compat
 from lengthwise.compat import CONFLICTS, first_conflict
 from lengthwise.errors import ParamsError
-from lengthwise.params import load_params
+from lengthwise.native.choice import KERNELS
+from lengthwise.native.ops import NATIVE_CELLS
+from lengthwise.params import EvaluateParams, TrainParams, load_params
 
 # The place in the table, what triggers it, and what just does not.
 CASES = [
@@ -147,3 +151,10 @@ def test_loading_params_refuses_a_conflict(shipped, tmp_path, place, wrong, righ
     with pytest.raises(ParamsError) as caught:
         load_params(path)
     assert str(caught.value) == f"{path}: {first_conflict(changed(shipped, wrong))}"
+
+
+def test_cells_and_kernels_have_the_names_that_the_native_kernel_knows():
+    # It imports TensorFlow, for which a refusal of params does not wait.
+    assert compat.NATIVE_CELLS == NATIVE_CELLS
+    for section in (TrainParams, EvaluateParams):
+        assert get_args(section.model_fields["kernel"].annotation) == KERNELS

@@ -106,6 +106,7 @@ def graph_model(*layers, vocabulary=9):
     return randomized(keras.Model(tokens, features), seed=5)
 
 
+@pytest.mark.native
 def test_recurrent_computes_by_the_kernel_that_the_name_of_the_test_says():
     assert [name for name in [*ALL_CELLS, *BY_KERAS] if make(name).native] == sorted(NATIVE_CELLS)
 

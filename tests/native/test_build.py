@@ -287,6 +287,7 @@ def whole_library():
     return library().read_bytes()
 
 
+@pytest.mark.native
 @pytest.mark.parametrize("kept", [0.1, 0.5, 0.8])
 def test_load_of_a_library_that_was_cut_short_says_what_to_do(whole_library, folder, compiler, kept):
     library().write_bytes(whole_library[: int(kept * len(whole_library))])

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from lengthwise.native.ops import CellWeights, RaggedLayout, flat_steps, load, ragged_layout, ragged_recurrent
 
+pytestmark = pytest.mark.native
+
 WEIGHTS = ("kernel", "recurrent_kernel", "bias", "recurrent_bias")
 GRADIENTS = ("items", "states", "initial", *WEIGHTS)
 

@@ -11,6 +11,8 @@ from lengthwise.layers.cells import CELLS, GRUCell
 from lengthwise.layers.recurrent import Recurrent
 from lengthwise.native.ops import NATIVE_CELLS, ragged_layout
 
+pytestmark = pytest.mark.native
+
 FEATURES = 3
 
 
