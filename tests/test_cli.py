@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from lengthwise.cli import main
-from lengthwise.models.network import save_network
+from lengthwise.models.saved import save_network
 from lengthwise.predict import Predictor
 from lengthwise.vocabulary import Vocabulary, write_vocabulary
 

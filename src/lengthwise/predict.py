@@ -9,7 +9,8 @@ import tensorflow as tf
 from lengthwise.errors import FormatError
 from lengthwise.evaluation.predict import predict_split
 from lengthwise.labels import joint_class_names
-from lengthwise.models.network import INPUTS_SIGNATURE, Inputs, Network, States, load_network
+from lengthwise.models.network import INPUTS_SIGNATURE, Inputs, Network, States
+from lengthwise.models.saved import load_network
 from lengthwise.ragged import offsets_of
 from lengthwise.shards.reader import Sequences
 from lengthwise.vocabulary import Vocabulary, read_vocabulary

@@ -8,7 +8,7 @@ from lengthwise.evaluation.baselines import LinearOptions, evaluate_baselines
 from lengthwise.evaluation.evaluate import evaluate
 from lengthwise.evaluation.metrics import Bootstrap
 from lengthwise.evaluation.predict import predict_split
-from lengthwise.models.network import load_network, save_network
+from lengthwise.models.saved import load_network, save_network
 from lengthwise.shards.lengths import LengthLimits
 from lengthwise.shards.reader import read_index, read_split
 

@@ -11,17 +11,8 @@ from lengthwise.errors import FormatError, KernelError
 from lengthwise.layers.cells import CELLS
 from lengthwise.layers.front_end import PADDINGS
 from lengthwise.layers.recurrent import INITIAL_STATES
-from lengthwise.models.network import (
-    ACTIVATIONS,
-    CONFIG_NAME,
-    FRONT_ENDS,
-    INPUTS,
-    WEIGHTS_NAME,
-    Inputs,
-    Network,
-    load_network,
-    save_network,
-)
+from lengthwise.models.network import ACTIVATIONS, FRONT_ENDS, INPUTS, Inputs, Network
+from lengthwise.models.saved import CONFIG_NAME, WEIGHTS_NAME, load_network, save_network
 from lengthwise.params import ModelParams
 
 

@@ -15,7 +15,8 @@ from lengthwise.batching.registry import STRATEGIES, make_strategy
 from lengthwise.batching.stats import plan_stats
 from lengthwise.errors import FormatError, ParamsError
 from lengthwise.evaluation.predict import predict_split
-from lengthwise.models.network import Inputs, load_network
+from lengthwise.models.network import Inputs
+from lengthwise.models.saved import load_network
 from lengthwise.shards.reader import read_index, read_split
 from lengthwise.training.loop import RESUME_FOLDER, batching_table, train
 from lengthwise.training.step import Steps

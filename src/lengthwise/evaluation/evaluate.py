@@ -12,7 +12,7 @@ from lengthwise.evaluation.metrics import Bootstrap
 from lengthwise.evaluation.predict import Predictions, predict_split
 from lengthwise.evaluation.tables import headline, level_figures, write_level_tables
 from lengthwise.files import replacing_file, replacing_folder
-from lengthwise.models.network import load_network
+from lengthwise.models.saved import load_network
 from lengthwise.shards.reader import Sequences, read_index, read_split
 
 

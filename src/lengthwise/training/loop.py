@@ -20,7 +20,8 @@ from lengthwise.batching.stats import plan_stats
 from lengthwise.bursts import in_bursts
 from lengthwise.errors import ParamsError
 from lengthwise.files import file_digest, replacing_folder, write_metrics
-from lengthwise.models.network import Network, NetworkConfig, States, save_network
+from lengthwise.models.network import Network, NetworkConfig, States
+from lengthwise.models.saved import save_network
 from lengthwise.progress import Progress
 from lengthwise.shards.reader import Sequences, read_index, read_split
 from lengthwise.shards.schema import INDEX_NAME, ShardIndex
