@@ -1,23 +1,18 @@
 """Lengthwise itself: its training step as the stage train runs it, and its evaluation."""
 
 import io
-from collections.abc import Iterator
 from contextlib import redirect_stderr
 from itertools import count
 
 import numpy as np
 
-from lengthwise.batching.collate import collate
 from lengthwise.batching.evaluation import evaluation_plan
-from lengthwise.batching.plan import Plan
 from lengthwise.batching.stats import plan_stats
-from lengthwise.bursts import in_bursts
 from lengthwise.errors import KernelError
 from lengthwise.evaluation.predict import predict_split
 from lengthwise.models.network import Network, NetworkConfig
-from lengthwise.shards.reader import Sequences
 from lengthwise.training.loop import make_deterministic
-from lengthwise.training.step import PreparedBatch, Steps
+from lengthwise.training.step import Steps
 from peers.data import Data
 from peers.processes import Stopwatch, Unavailable
 
@@ -47,20 +42,16 @@ def _network(data: Data, task: str, kernel: str) -> Network:
         raise Unavailable(str(error)) from None
 
 
-def _batches(steps: Steps, plan: Plan, sequences: Sequences) -> Iterator[PreparedBatch]:
-    """An epoch's batches as the training loop reads them: cut, padded and prepared several at a time."""
-    return in_bursts(lambda number: steps.prepare(collate(plan, number, sequences)), range(len(plan)))
-
-
 def _train(data: Data, stopwatch: Stopwatch, network: Network, strategy: str) -> None:
     steps = Steps(network, data.params.optimizer.learning_rate, data.params.optimizer.clip_norm)
     for epoch in count():
         plan = data.plan(strategy, epoch)
         stopwatch.padding_share = plan_stats(plan).padding_share
-        sentences, tokens, states = np.diff(plan.offsets).tolist(), plan.steps.tolist(), None
-        for number, batch in enumerate(_batches(steps, plan, data.sequences)):
-            _, states = steps.train(batch, states)
-            stopwatch.tick(sentences[number], tokens[number])
+        sentences, tokens, number = np.diff(plan.offsets), plan.steps, 0
+        for figures, _ in steps.train_over(plan, data.sequences):
+            done = slice(number, number + len(figures))
+            stopwatch.tick(int(sentences[done].sum()), int(tokens[done].sum()), len(figures))
+            number += len(figures)
 
 
 def _evaluate(data: Data, stopwatch: Stopwatch, network: Network) -> None:

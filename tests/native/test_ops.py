@@ -127,26 +127,34 @@ def draw_problem(cell, seed=0, rows=3, width=7, features=5, units=6, items=9, re
     )
 
 
-def compute(cell, reverse, save, mask, resets, reads, by_outputs, by_last, items, states, initial, *weights):
+def compute(
+    cell, reverse, save, projected, every, mask, resets, reads, by_outputs, by_last, items, states, initial, *weights
+):
     # Outputs (B, T, U), zeros where there is no step, last states, and all gradients.
-    layout = ragged_layout(mask, resets, reverse=reverse)
-    index = tf.gather(tf.reshape(reads, [-1]), layout.steps)
+    layout, places = ragged_layout(mask, resets, reverse=reverse)
+    index = tf.gather(tf.reshape(reads, [-1]), places.steps)
     units = states.shape[2]
-    factors = tf.gather(tf.reshape(by_outputs, [-1, units]), layout.steps)
+    # Every second one or all; in another order than they come.
+    read = None if every else tf.range(tf.size(places.steps))[::-2]
+    steps = places.steps if every else tf.gather(places.steps, read)
+    factors = tf.gather(tf.reshape(by_outputs, [-1, units]), steps)
     sources = [items, states, initial, *weights]
     with tf.GradientTape() as tape:
         tape.watch(sources)
-        outputs, last = ragged_recurrent(cell, CellWeights(*weights), items, index, layout, states, initial, save=save)
+        here = CellWeights(*weights)
+        if projected:
+            items, here = items @ here.kernel, here._replace(kernel=None)
+        outputs, last = ragged_recurrent(cell, here, items, index, layout, states, initial, read=read, save=save)
         loss = tf.reduce_sum(outputs * factors) + tf.reduce_sum(last * by_last)
-    padded = tf.scatter_nd(layout.steps[:, tf.newaxis], outputs, [tf.size(mask), units])
+    padded = tf.scatter_nd(steps[:, tf.newaxis], outputs, [tf.size(mask), units])
     gradients = dict(zip(GRADIENTS, tape.gradient(loss, sources), strict=True))
     return {"outputs": tf.reshape(padded, by_outputs.shape), "last": last, **gradients}
 
 
-def run(problem, save=True, wrap=lambda work: work):
+def run(problem, save=True, wrap=lambda work: work, projected=False, every=True):
     arrays = [getattr(problem, name) for name in ("mask", "resets", "reads", "by_outputs", "by_last")]
     arrays += [problem.items, problem.states, problem.initial, *problem.weights]
-    work = wrap(partial(compute, problem.cell, problem.reverse, save))
+    work = wrap(partial(compute, problem.cell, problem.reverse, save, projected, every))
     return {name: values.numpy() for name, values in work(*map(tf.convert_to_tensor, arrays)).items()}
 
 
@@ -220,10 +228,22 @@ SHAPES = st.fixed_dictionaries(
 
 
 @settings(deadline=None, max_examples=300)
-@given(shape=SHAPES)
-def test_ragged_recurrent_equals_each_row_run_alone(shape):
+@given(shape=SHAPES, projected=st.booleans())
+def test_ragged_recurrent_equals_each_row_run_alone(shape, projected):
     problem = draw_problem(**shape)
-    assert_close(run(problem), run_reference(problem))
+    assert_close(run(problem, projected=projected), run_reference(problem))
+
+
+@settings(deadline=None, max_examples=100)
+@given(shape=SHAPES, projected=st.booleans(), save=st.booleans())
+def test_ragged_recurrent_gives_the_outputs_that_are_read_and_takes_their_gradients(shape, projected, save):
+    problem = draw_problem(**shape)
+    shown = np.zeros((*problem.mask.shape, 1), bool)
+    _, places = ragged_layout(problem.mask, problem.resets, reverse=problem.reverse)
+    shown.reshape(-1)[places.steps.numpy()[::-1][::2]] = True
+    expected = run_reference(replace(problem, by_outputs=problem.by_outputs * shown))
+    found = run(problem, save=save, projected=projected, every=False)
+    assert_close(found, expected | {"outputs": expected["outputs"] * shown})
 
 
 @pytest.mark.parametrize("reverse", [False, True])
@@ -444,7 +464,7 @@ def test_ragged_recurrent_of_an_infinite_feature_has_the_gradients_of_the_refere
 @given(st.floats(-100, 100, width=32, allow_subnormal=False), st.integers(1, 17))
 def test_ragged_recurrent_has_the_precision_of_its_type_for_every_input(value, units):
     one = np.ones((1, 1), bool)
-    layout = ragged_layout(one, one)
+    layout, _ = ragged_layout(one, one)
     for cell, (gates, states, step) in CELLS.items():
         outputs, _ = ragged_recurrent(
             cell,
@@ -496,13 +516,13 @@ def layout_reference(mask, resets, reverse):
 
 def test_ragged_layout_of_the_documented_example():
     mask = np.array([[1, 1, 1], [1, 0, 0], [1, 1, 0]], bool)
-    layout = ragged_layout(mask, np.zeros((3, 3), bool))
+    layout, places = ragged_layout(mask, np.zeros((3, 3), bool))
     np.testing.assert_array_equal(layout.order, [0, 2, 1])
     np.testing.assert_array_equal(layout.active, [3, 2, 1])
     names = np.array([["a0", "a1", "a2"], ["b0", "", ""], ["c0", "c1", ""]])
-    assert names.reshape(-1)[layout.steps.numpy()].tolist() == ["a0", "c0", "b0", "a1", "c1", "a2"]
-    np.testing.assert_array_equal(layout.place, [[0, 3, 5], [2, 2, 2], [1, 4, 4]])
-    assert [values.dtype for values in layout] == [tf.int32, tf.int32, tf.int32, tf.bool, tf.int32]
+    assert names.reshape(-1)[places.steps.numpy()].tolist() == ["a0", "c0", "b0", "a1", "c1", "a2"]
+    np.testing.assert_array_equal(places.place, [[0, 3, 5], [2, 2, 2], [1, 4, 4]])
+    assert [values.dtype for values in (*layout, *places)] == [tf.int32, tf.int32, tf.bool, tf.int32, tf.int32]
 
 
 @settings(deadline=None, max_examples=150)
@@ -512,9 +532,10 @@ def test_ragged_layout_of_the_documented_example():
 def test_ragged_layout_equals_a_plain_reference(seed, rows, width, valid, reverse):
     rng = np.random.default_rng(seed)
     mask, resets = rng.random((rows, width)) < valid, rng.random((rows, width)) < 0.3
-    found = ragged_layout(mask, resets, reverse=reverse)
+    layout, places = ragged_layout(mask, resets, reverse=reverse)
+    found = layout._asdict() | places._asdict()
     for name, values in layout_reference(mask, resets, reverse).items():
-        np.testing.assert_array_equal(getattr(found, name), values, err_msg=name)
+        np.testing.assert_array_equal(found[name], values, err_msg=name)
 
 
 @pytest.mark.parametrize("reverse", [False, True])
@@ -522,7 +543,7 @@ def test_ragged_layout_reset_where_there_is_no_step_is_for_the_next_one(reverse)
     turn = slice(None, None, -1 if reverse else 1)
     mask = np.array([[1, 0, 0, 1, 1, 0], [0, 0, 1, 1, 0, 0]], bool)[:, turn]
     resets = np.array([[0, 1, 1, 0, 0, 1], [1, 0, 0, 0, 0, 0]], bool)[:, turn]
-    layout = ragged_layout(mask, resets, reverse=reverse)
+    layout, _ = ragged_layout(mask, resets, reverse=reverse)
     # The rows' first steps, their second ones, and the third of the longer row.
     assert layout.begins.numpy().tolist() == [False, True, True, False, False]
 
@@ -539,7 +560,7 @@ def test_ragged_layout_refuses_shapes_that_differ(other):
 def test_flat_steps_finds_each_step_of_one_layout_in_the_other(seed, valid):
     rng = np.random.default_rng(seed)
     mask, resets = rng.random((2, 4, 6)) < np.array([valid, 0.3])[:, np.newaxis, np.newaxis]
-    there, back = ragged_layout(mask, resets), ragged_layout(mask, resets, reverse=True)
+    (_, there), (_, back) = ragged_layout(mask, resets), ragged_layout(mask, resets, reverse=True)
     np.testing.assert_array_equal(tf.gather(there.steps, flat_steps(there, back)), back.steps)
     np.testing.assert_array_equal(tf.gather(back.steps, flat_steps(back, there)), there.steps)
 
@@ -562,6 +583,7 @@ def legal_inputs(cell="gru"):
         "recurrent_kernel": np.ones((4, gates * 4)),
         "bias": np.ones(gates * 4),
         "recurrent_bias": np.ones(gates * 4 if cell == "gru" else 0),
+        "read": np.array([5, 0, 3], np.int32),
     }
 
 
@@ -572,13 +594,13 @@ def floats(inputs):
 
 
 def run_forward(inputs, cell="gru"):
-    return load().lengthwise_ragged_recurrent(**floats(inputs), cell=cell, save=True)
+    return load().lengthwise_ragged_recurrent(**floats(inputs), cell=cell, read_all=False, save=True)
 
 
 def run_gradient(inputs, cell="gru", **more):
     outputs, last, saved = run_forward(legal_inputs(cell), cell)
     given_back = {"saved": saved, "by_outputs": outputs, "by_last": last, **more}
-    return load().lengthwise_ragged_recurrent_grad(**floats(inputs), **given_back, cell=cell)
+    return load().lengthwise_ragged_recurrent_grad(**floats(inputs), **given_back, cell=cell, read_all=False)
 
 
 HOSTILE = [
@@ -602,6 +624,10 @@ HOSTILE = [
     ("states", np.ones((1, 2, 4))),
     ("begins", np.zeros(5, bool)),
     ("begins", np.zeros((6, 1), bool)),
+    ("read", np.array([0, 6], np.int32)),
+    ("read", np.array([-1], np.int32)),
+    ("read", np.array([2, 0, 2], np.int32)),
+    ("read", np.array([[0]], np.int32)),
     ("index", np.array([0, 1, 0, 1, 0, 2], np.int32)),
     ("index", np.array([-1, 1, 0, 1, 0, 1], np.int32)),
     ("index", np.array([2**31 - 1, 1, 0, 1, 0, 1], np.int32)),
@@ -685,7 +711,7 @@ def test_ragged_recurrent_refuses_a_cell_that_it_does_not_compute(cell):
 def test_ragged_recurrent_refuses_a_gradient_of_its_gradient(save):
     # Nothing instead of an error would be a penalty on gradients that trains nothing.
     problem = draw_problem("gru", valid=1.0)
-    layout = ragged_layout(problem.mask, problem.resets)
+    layout, places = ragged_layout(problem.mask, problem.resets)
     kernel = tf.constant(problem.weights.kernel)
     with tf.GradientTape() as outer:
         outer.watch(kernel)
@@ -695,7 +721,7 @@ def test_ragged_recurrent_refuses_a_gradient_of_its_gradient(save):
                 "gru",
                 problem.weights._replace(kernel=kernel),
                 problem.items,
-                tf.gather(tf.reshape(problem.reads, [-1]), layout.steps),
+                tf.gather(tf.reshape(problem.reads, [-1]), places.steps),
                 layout,
                 problem.states,
                 problem.initial,
@@ -711,13 +737,13 @@ def test_ragged_recurrent_knows_its_shapes_in_a_graph():
 
     @tf.function(input_signature=[tf.TensorSpec((None, None), tf.bool)] * 2)
     def shapes(mask, resets):
-        layout = ragged_layout(mask, resets)
-        index = tf.zeros(tf.shape(layout.steps), tf.int32)
+        layout, places = ragged_layout(mask, resets)
+        index = tf.zeros(tf.shape(places.steps), tf.int32)
         outputs, last = ragged_recurrent(
             "lstm", CellWeights(*problem.weights), problem.items, index, layout, problem.states, problem.initial
         )
         assert isinstance(layout, RaggedLayout)
-        assert [values.shape.rank for values in layout] == [1, 1, 1, 1, 2]
+        assert [values.shape.rank for values in (*layout, *places)] == [1, 1, 1, 1, 2]
         assert outputs.shape.as_list() == [None, 6]
         assert last.shape.as_list() == [2, 3, 6]
         return outputs

@@ -198,10 +198,10 @@ def test_recurrent_trains_the_same_in_fit_by_both_kernels(options):
 def test_recurrent_over_steps_laid_out_flat_begins_with_the_initial_states_without_others():
     layer, _ = make_pair("lstm")
     inputs, mask = draw(0, 3, 4, FEATURES), np.array([[1, 1, 1, 0], [0] * 4, [0, 1, 1, 1]], bool)
-    layout = ragged_layout(mask, np.zeros((3, 4), bool))
-    outputs, last = layer.over(inputs.reshape(-1, FEATURES), layout.steps, layout)
+    layout, places = ragged_layout(mask, np.zeros((3, 4), bool))
+    outputs, last = layer.over(inputs.reshape(-1, FEATURES), places.steps, layout)
     expected, *expected_last = layer(inputs, mask=mask)
-    assert_close([outputs, *last], [expected.numpy().reshape(-1, 5)[layout.steps.numpy()], *expected_last], 0)
+    assert_close([outputs, *last], [expected.numpy().reshape(-1, 5)[places.steps.numpy()], *expected_last], 0)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "mixed_bfloat16"])

@@ -26,22 +26,22 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from lengthwise.params import TrainParams
-from lengthwise.training import resume
+from lengthwise.training import resume, step
 from lengthwise.training.loop import train
-from lengthwise.training.step import Steps
 
 shards, task, steps, params = sys.argv[1:]
-resume.SAVE_SECONDS = 0.0
-step = Steps.train
+resume.SAVE_SECONDS, step.CALL_STEPS = 0.0, 1
+original = step.Steps.train_over
 calls = []
 
-def counted(self, batch, states):
-    if len(calls) == int(steps):
-        os.kill(os.getpid(), signal.SIGKILL)
-    calls.append(1)
-    return step(self, batch, states)
+def counted(self, *arguments):
+    for made in original(self, *arguments):
+        if len(calls) == int(steps):
+            os.kill(os.getpid(), signal.SIGKILL)
+        calls.append(1)
+        yield made
 
-Steps.train = counted
+step.Steps.train_over = counted
 train(Path(shards), Path("model"), Path("curves"), task, TrainParams.model_validate_json(params))
 """
 
@@ -81,17 +81,18 @@ def undisturbed(corpus, train_params, tmp_path_factory):
 
 def run_until(steps: int, shards: Path, task: str, params) -> int:
     # The exit status of a run that gets SIGTERM within a step.
-    original, calls = Steps.train, []
+    original, calls = Steps.train_over, []
 
-    def counted(self, batch, states):
-        figures = original(self, batch, states)
-        calls.append(1)
-        if len(calls) == steps:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return figures
+    def counted(self, *arguments):
+        for made in original(self, *arguments):
+            calls.append(1)
+            if len(calls) == steps:
+                os.kill(os.getpid(), signal.SIGTERM)
+            yield made
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Steps, "train", counted)
+        patch.setattr("lengthwise.training.step.CALL_STEPS", 1)
+        patch.setattr(Steps, "train_over", counted)
         with pytest.raises(SystemExit) as stopped:
             run(shards, task, params)
     return stopped.value.code

@@ -5,8 +5,9 @@ import tensorflow as tf
 from lengthwise.batching.collate import collate
 from lengthwise.batching.evaluation import evaluation_plan
 from lengthwise.batching.plan import batches_in_order, epoch_rng
+from lengthwise.batching.registry import make_strategy
 from lengthwise.batching.truncated import Truncated
-from lengthwise.models.network import network_inputs
+from lengthwise.models.network import Network, network_inputs
 from lengthwise.models.tasks import TASKS
 from lengthwise.training.step import Steps, Sums
 
@@ -156,3 +157,82 @@ def test_sums_add_up_and_divide_last():
 
 def test_sums_of_nothing_are_zero():
     assert (Sums().mean_loss, Sums().accuracy) == (0.0, 0.0)
+
+
+def twin(network, kernel):
+    other = Network(network.config, kernel)
+    for variable, like in zip(other.trainable_variables, network.trainable_variables, strict=True):
+        variable.assign(like)
+    return other
+
+
+SETTINGS = {"batch_size": 3, "buckets": 2, "tokens": 40, "window": 5}
+
+
+@pytest.mark.native
+@pytest.mark.parametrize(
+    ("task", "name", "changes"),
+    [
+        *((task, name, {}) for task in sorted(TASKS) for name in ("packed", "truncated")),
+        ("classifier", "bucketed", {"input": "one_hot", "vocabulary_size": 7}),
+        ("seq2seq", "token_budget", {"input": "one_hot", "cell": "lstm", "layers": 2}),
+        ("classifier", "truncated", {"layers": 2, "cell": "simple", "initial_state": "zeros"}),
+    ],
+)
+def test_steps_over_flat_batches_are_those_over_padded_ones(make_network, make_sequences, task, name, changes):
+    lengths = [1, 7, 3, 12, 2, 5, 9, 1, 4, 4, 30, 6]
+    sequences = make_sequences(lengths, changes.get("vocabulary_size", 20), 0)
+    plan = make_strategy(name, SETTINGS).plan(sequences.lengths, epoch_rng(1, 0))
+    flat = make_network(task, dropout=0.0, masking=True, **changes)
+    padded = twin(flat, "keras")
+    assert flat.reads_flat_batches
+    assert not padded.reads_flat_batches
+    made = []
+    for network in (flat, padded):
+        steps = Steps(network, 0.01, 0.5)
+        figures, states = zip(*steps.train_over(plan, sequences), strict=True)
+        evaluated = np.concatenate(list(steps.evaluate_over(evaluation_plan(sequences.lengths), sequences)))
+        assert steps.traces == 2
+        made.append((np.concatenate(figures), evaluated, states[-1], network.trainable_variables))
+    for found, expected in zip(*made, strict=True):
+        for ours, theirs in zip(found, expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("name", ["bucketed", "truncated"])
+def test_steps_over_the_rest_of_a_plan_go_on_from_the_states_before(make_network, make_sequences, name):
+    sequences = make_sequences(np.random.default_rng(0).integers(1, 40, 50), 20, 0)
+    plan = make_strategy(name, SETTINGS).plan(sequences.lengths, epoch_rng(1, 0))
+    whole = make_network(dropout=0.0)
+    parts = twin(whole, "native")
+    expected = [figures for figures, _ in Steps(whole, 0.01, None).train_over(plan, sequences)]
+    # Each call that is cut off gives on its states, through NumPy, as a run that is resumed does.
+    steps, found, states = Steps(parts, 0.01, None), [], None
+    while (first := sum(map(len, found))) < len(plan):
+        figures, states = next(steps.train_over(plan, sequences, first, states=states))
+        states = [np.array(state) for state in states]
+        found.append(figures)
+    np.testing.assert_array_equal(np.concatenate(found), np.concatenate(expected))
+    for ours, theirs in zip(parts.trainable_variables, whole.trainable_variables, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.native
+def test_steps_of_one_call_are_few_enough_to_stop_between_them(make_network, make_sequences, monkeypatch):
+    monkeypatch.setattr("lengthwise.training.step.CALL_TOKENS", 100)
+    lengths = np.concatenate([np.ones(120, int), [150, 30, 30, 30, 30]])
+    sequences = make_sequences(lengths, 20, 0)
+    plan = batches_in_order(sequences.lengths, np.arange(len(lengths)), 1)
+    calls = [len(figures) for figures, _ in Steps(make_network(), 0.01, None).train_over(plan, sequences)]
+    # The first step alone, then sixteen, or as many as have a hundred tokens together.
+    assert calls == [1, *[16] * 7, 8, 4]
+    assert sum(calls) == len(plan) == 125
+
+
+def test_steps_over_a_plan_without_batches_change_nothing(make_network, make_sequences):
+    sequences = make_sequences([], 20, 0)
+    plan = make_strategy("padded", SETTINGS).plan(sequences.lengths, epoch_rng(1, 0))
+    steps = Steps(make_network(), 0.01, None)
+    assert list(steps.train_over(plan, sequences)) == []
+    assert list(steps.evaluate_over(plan, sequences)) == []

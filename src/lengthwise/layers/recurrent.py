@@ -147,34 +147,40 @@ class Recurrent(keras.layers.Layer):
 
     def over(
         self,
-        items: tf.Tensor,
+        items: tf.Tensor | None,
         index: tf.Tensor,
         layout: RaggedLayout,
         states: Sequence[tf.Tensor] | None = None,
         training: bool = False,
+        read: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """Run the native kernel over steps that are laid out flat; nothing is carried.
 
         Args:
-            items: float32 (M, D), see `ragged_recurrent`.
+            items: float32 (M, D), see `ragged_recurrent`; None: the D vectors with a single one, in their order.
             index: int32 (N,), the item that each step reads.
             layout: of the N steps.
             states: float32 (B, U) each, before the first steps; without them the initial ones.
             training: whether a gradient is going to be asked for; that it comes anyway only takes longer.
+            read: int32 (P,), the steps whose outputs are wanted; None: all.
 
         Returns:
-            The outputs, float32 (N, U), and the last states.
+            The outputs, float32 (N, U) or (P, U), and the last states.
         """
         if states is None:
             states = [self._initial(number, tf.size(layout.order)) for number in range(len(self.state_sizes))]
         initial = tf.concat([self._initial(number, tf.constant(1)) for number in range(len(self.state_sizes))], axis=0)
         cell = self.cell
-        weights = [
+        kernel, recurrent_kernel, bias, recurrent_bias = (
             tf.zeros(0) if weight is None else tf.convert_to_tensor(weight)
             for weight in (cell.kernel, cell.recurrent_kernel, cell.bias, getattr(cell, "recurrent_bias", None))
-        ]
+        )
+        if items is None:
+            # The product of such a vector and the kernel is a row of it.
+            items, kernel = kernel, None
+        weights = CellWeights(kernel, recurrent_kernel, bias, recurrent_bias)
         outputs, last = ragged_recurrent(
-            self._cell_name, CellWeights(*weights), items, index, layout, tf.stack(states), initial, save=bool(training)
+            self._cell_name, weights, items, index, layout, tf.stack(states), initial, read=read, save=bool(training)
         )
         return outputs, tf.unstack(last, len(self.state_sizes))
 
@@ -225,12 +231,12 @@ class Recurrent(keras.layers.Layer):
         shape = tf.shape(inputs)
         mask = tf.ones(shape[:2], tf.bool) if mask is None else tf.cast(mask, tf.bool)
         resets = tf.zeros(shape[:2], tf.bool) if resets is None else tf.cast(resets, tf.bool)
-        layout = ragged_layout(mask, resets, reverse=self.reverse)
+        layout, places = ragged_layout(mask, resets, reverse=self.reverse)
         inputs = tf.cast(inputs, self.compute_dtype)
-        flat, last = self.over(tf.reshape(inputs, [-1, inputs.shape[2]]), layout.steps, layout, states, training)
+        flat, last = self.over(tf.reshape(inputs, [-1, inputs.shape[2]]), places.steps, layout, states, training)
         # Where a row has come to no step yet, its output is the state before it.
         before = tf.shape(flat)[0] + tf.range(shape[0])[:, tf.newaxis]
-        place = tf.where(layout.place >= 0, layout.place, before)
+        place = tf.where(places.place >= 0, places.place, before)
         outputs = tf.gather(tf.concat([flat, states[0]], axis=0), place)
         outputs.set_shape((inputs.shape[0], inputs.shape[1], self.output_size))
         return outputs, last

@@ -14,7 +14,7 @@ from lengthwise.layers.cells import CELLS
 from lengthwise.layers.front_end import PADDINGS, MaskedConv1D, output_lengths
 from lengthwise.layers.recurrent import INITIAL_STATES, Recurrent, sequence_ends
 from lengthwise.models.tasks import TASKS, Targets, shortened
-from lengthwise.native.ops import flat_steps, ragged_layout
+from lengthwise.native.ops import FlatBatch, flat_steps, ragged_layout
 
 States = Sequence[np.ndarray | tf.Tensor]
 
@@ -235,15 +235,19 @@ class Network(keras.Model):
 
     def _run_flat(self, inputs: Inputs, states: States | None, training: bool) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """The same by the native kernel, from the first layer to the last without padding."""
-        if self.embedding is not None and self.front_end is None:
-            items, mask, resets = tf.convert_to_tensor(self.embedding.embeddings), inputs.mask, inputs.resets
+        if self.front_end is None:
+            items, mask, resets = self._items(), inputs.mask, inputs.resets
             ids = tf.reshape(inputs.tokens, [-1])
         else:
             features, mask, resets = self._features(inputs)
             items, ids = tf.reshape(features, [-1, features.shape[-1]]), None
-        there = ragged_layout(mask, resets)
-        back = ragged_layout(mask, sequence_ends(resets, mask), reverse=True) if self.backwards else there
-        index, index_back = (layout.steps if ids is None else tf.gather(ids, layout.steps) for layout in (there, back))
+        there, places = ragged_layout(mask, resets)
+        back, places_back = (
+            ragged_layout(mask, sequence_ends(resets, mask), reverse=True) if self.backwards else (there, places)
+        )
+        index, index_back = (
+            order.steps if ids is None else tf.gather(ids, order.steps) for order in (places, places_back)
+        )
         after: list[tf.Tensor] = []
         for number, (forward, dropout) in enumerate(zip(self.forwards, self.dropouts, strict=True)):
             outputs, last = forward.over(items, index, there, self._states_of(number, states), training)
@@ -251,12 +255,43 @@ class Network(keras.Model):
             if self.backwards:
                 behind, _ = self.backwards[number].over(items, index_back, back, None, training)
                 # Each direction has an order of steps of its own.
-                outputs = tf.concat([outputs, tf.gather(behind, flat_steps(back, there))], axis=-1)
+                outputs = tf.concat([outputs, tf.gather(behind, flat_steps(places_back, places))], axis=-1)
             if number == self.config.layers - 1:
-                outputs = tf.gather(outputs, tf.gather_nd(there.place, inputs.positions))
+                outputs = tf.gather(outputs, tf.gather_nd(places.place, inputs.positions))
             items = dropout(outputs, training=training)
-            index, index_back = tf.range(tf.size(there.steps)), flat_steps(there, back)
+            index, index_back = tf.range(tf.size(places.steps)), flat_steps(places, places_back)
         return items, after
+
+    @property
+    def reads_flat_batches(self) -> bool:
+        """Whether `over` takes its batches: the native kernel computes all between tokens and predictions."""
+        return self.kernel == "native" and self.front_end is None and not self.backwards
+
+    def over(
+        self, batch: FlatBatch, states: States | None = None, training: bool = False
+    ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
+        """Predict, as `call` does, from a batch without padding; see `reads_flat_batches`.
+
+        Args:
+            batch: what to read, and where to predict.
+            states: of the window before.
+            training: whether to drop outputs.
+
+        Returns:
+            Logits, float32 (P, C), at the steps that the batch reads, and the states after the last step.
+        """
+        items, index = self._items(), batch.ids
+        after: list[tf.Tensor] = []
+        for number, (forward, dropout) in enumerate(zip(self.forwards, self.dropouts, strict=True)):
+            read = batch.read if number == self.config.layers - 1 else None
+            outputs, last = forward.over(items, index, batch.layout, self._states_of(number, states), training, read)
+            after += last
+            items, index = dropout(outputs, training=training), tf.range(tf.size(batch.ids))
+        return self.softmax(items), tuple(after)
+
+    def _items(self) -> tf.Tensor | None:
+        """What the ids of tokens are indices of, for `Recurrent.over`."""
+        return None if self.embedding is None else tf.convert_to_tensor(self.embedding.embeddings)
 
     def _features(self, inputs: Inputs) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Features (B, T, D), and the mask and the resets of their steps."""

@@ -3,6 +3,7 @@
 #include "kernel.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 namespace lengthwise {
@@ -207,8 +208,8 @@ struct GRU {
 
 // ---------------------------------------------------------------------------------------------- layout of memory
 
-constexpr int64_t kChunk = 128;    // Steps that are projected together, at least.
-constexpr int64_t kTogether = 48;  // Rows that go through a step together and stay in the first cache.
+constexpr int64_t kChunk = 128;    // Steps whose gradients by the weights are taken together, at least.
+constexpr int64_t kTogether = 48;  // Rows that go through a step, or items that are projected, and stay in the first cache.
 
 int64_t Padded(int64_t size) { return (size + kLanes - 1) / kLanes * kLanes; }
 
@@ -218,25 +219,27 @@ struct Sizes {
 
   explicit Sizes(const Problem& p)
       : units(p.units),
-        features(p.features),
+        features(p.projected ? 0 : p.features),
         wide_units(Padded(p.units)),
-        wide_features(Padded(p.features)),
+        wide_features(Padded(features)),
         gates(Cell::kGates * wide_units),
         blocks(Cell::kBlocks * wide_units),
         saved((Cell::kBlocks + Cell::kStates) * wide_units) {}
 
   int64_t states() const { return Cell::kStates * wide_units; }
-  // Packed: the kernel (D, G), the recurrent one (U, G), their transposes, the biases, the initial states.
+  // Packed: the kernel (D, G), the recurrent one (U, G), their transposes, the bias, the recurrent one, the initial states.
   int64_t recurrent() const { return features * gates; }
   int64_t kernel_transposed() const { return recurrent() + units * gates; }
   int64_t recurrent_transposed() const { return kernel_transposed() + gates * wide_features; }
-  int64_t biases() const { return recurrent_transposed() + gates * wide_units; }
-  int64_t initial() const { return biases() + blocks; }
+  int64_t bias() const { return recurrent_transposed() + gates * wide_units; }
+  int64_t recurrent_bias() const { return bias() + gates; }
+  int64_t initial() const { return recurrent_bias() + gates; }
   int64_t packed() const { return initial() + states(); }
-  // Sums over a shard: by the kernel, the recurrent one, the biases (by block), the initial states.
+  // Sums over a shard, and a share of the items: by the same.
   int64_t recurrent_sums() const { return features * gates; }
   int64_t bias_sums() const { return recurrent_sums() + units * gates; }
-  int64_t initial_sums() const { return bias_sums() + blocks; }
+  int64_t recurrent_bias_sums() const { return bias_sums() + gates; }
+  int64_t initial_sums() const { return recurrent_bias_sums() + gates; }
   int64_t sums() const { return initial_sums() + states(); }
 };
 
@@ -272,7 +275,7 @@ void PackCell(const Problem& p, float* packed) {
   const int64_t columns = Cell::kGates * p.units;
   for (int g = 0; g < Cell::kGates; ++g) {
     const int64_t input = g * z.wide_units, state = Cell::kStateBlock[g] * z.wide_units;
-    for (int64_t d = 0; d < p.features; ++d) {
+    for (int64_t d = 0; d < z.features; ++d) {
       const float* row = p.kernel + d * columns + g * p.units;
       for (int64_t u = 0; u < p.units; ++u) {
         packed[d * z.gates + input + u] = row[u];
@@ -286,35 +289,60 @@ void PackCell(const Problem& p, float* packed) {
         packed[z.recurrent_transposed() + (state + u) * z.wide_units + k] = row[u];
       }
     }
-    float* biases = packed + z.biases();
-    for (int64_t u = 0; u < p.units; ++u) {
-      biases[Cell::kInputBlock * z.wide_units + input + u] += p.bias[g * p.units + u];
-      if (p.recurrent_bias) biases[state + u] += p.recurrent_bias[g * p.units + u];
-    }
+    std::memcpy(packed + z.bias() + input, p.bias + g * p.units, p.units * sizeof(float));
+    if (p.recurrent_bias)
+      std::memcpy(packed + z.recurrent_bias() + state, p.recurrent_bias + g * p.units, p.units * sizeof(float));
   }
   for (int s = 0; s < Cell::kStates; ++s)
     CopyRow(packed + z.initial() + s * z.wide_units, p.initial + s * p.units, p.units, z.wide_units);
 }
+
+// A share of the K items that are used.
+struct ItemShare {
+  int64_t begin, end;
+  ItemShare(const Problem& p, int64_t share) : begin(p.used * share / p.shards), end(p.used * (share + 1) / p.shards) {}
+};
 
 // ---------------------------------------------------------------------------------------------- forward
 
 template <class Cell>
 int64_t ForwardScratch(const Problem& p) {
   const Sizes<Cell> z(p);
-  const int64_t rows = MostRows(p), chunk = kChunk + rows;
-  return Padded(chunk * p.features) + chunk * z.saved + rows * z.states();
+  return std::max(Padded(kTogether * z.features), kTogether * z.saved + MostRows(p) * z.states());
 }
 
 template <class Cell>
-void ForwardShard(const Problem& p, const float* packed, const Outputs& out, float* scratch, int64_t shard) {
+void ProjectItems(const Problem& p, const float* packed, float* projected, float* scratch, int64_t share) {
+  const Sizes<Cell> z(p);
+  const ItemShare items(p, share);
+  for (int64_t from = items.begin; from < items.end; from += kTogether) {
+    const int64_t count = std::min(kTogether, items.end - from);
+    float* out = projected + from * z.gates;
+    for (int64_t i = 0; i < count; ++i) {
+      const float* item = p.inputs + int64_t{p.items_used[from + i]} * p.features;
+      if (!p.projected) {
+        std::memcpy(scratch + i * p.features, item, p.features * sizeof(float));
+        continue;
+      }
+      for (int g = 0; g < Cell::kGates; ++g) {
+        float* to = out + i * z.gates + g * z.wide_units;
+        CopyRow(to, item + g * p.units, p.units, z.wide_units);
+        for (int64_t u = 0; u < p.units; ++u) to[u] += packed[z.bias() + g * z.wide_units + u];
+      }
+    }
+    if (!p.projected)
+      Multiply(count, p.features, z.gates, {scratch, p.features, 1}, packed, z.gates, packed + z.bias(), 0, out, z.gates);
+  }
+}
+
+template <class Cell>
+void ForwardShard(const Problem& p, const float* packed, const float* projected, const Outputs& out, float* scratch,
+                  int64_t shard) {
   const Sizes<Cell> z(p);
   const Share share(p, shard);
-  const int64_t chunk = kChunk + MostRows(p);
-  float* features = scratch;
-  float* unsaved = features + Padded(chunk * p.features);
-  float* states = unsaved + chunk * z.saved;  // (rows, S, U)
+  float* unsaved = scratch;
+  float* states = unsaved + kTogether * z.saved;  // (rows, S, U)
   float* saved = out.saved ? out.saved + StepsBefore(p, shard) * z.saved : nullptr;
-  const float* biases = packed + z.biases();
   const float* initial = packed + z.initial();
 
   for (int64_t i = 0; i < share.rows; ++i)
@@ -323,57 +351,40 @@ void ForwardShard(const Problem& p, const float* packed, const Outputs& out, flo
               p.units, z.wide_units);
 
   int64_t flat = 0;  // The first step of time t, all shards' rows counted.
-  for (int64_t begin = 0; begin < p.times;) {
-    // The input's part of some times together.
-    int64_t count = 0, end = begin, ahead = flat;
-    for (; end < p.times && count < kChunk; ++end) {
-      const int64_t active = share.Of(p.active[end]);
-      for (int64_t i = 0; i < active; ++i)
-        std::memcpy(features + (count + i) * p.features,
-                    p.inputs + int64_t{p.index[ahead + share.Row(i)]} * p.features, p.features * sizeof(float));
-      count += active;
-      ahead += p.active[end];
-    }
-    float* gates = saved ? saved : unsaved;
-    for (int64_t i = 0; i < count && Cell::kInputBlock; ++i)
-      std::memcpy(gates + i * z.saved, biases, Cell::kInputBlock * z.wide_units * sizeof(float));
-    const int64_t input = Cell::kInputBlock * z.wide_units;
-    Multiply(count, p.features, z.gates, {features, p.features, 1}, packed, z.gates, biases + input, 0, gates + input,
-             z.saved);
-    if (saved) saved += count * z.saved;
-
-    // The state's part, time by time.
-    for (int64_t t = begin; t < end; ++t) {
-      const int64_t active = share.Of(p.active[t]);
-      for (int64_t from = 0; from < active; from += kTogether) {
-        const int64_t to = std::min(from + kTogether, active);
-        for (int64_t i = from; i < to; ++i)
-          if (p.resets[flat + share.Row(i)])
-            std::memcpy(states + i * z.states(), initial, z.states() * sizeof(float));
-        float* here = gates + from * z.saved;
-        Multiply(to - from, p.units, z.gates, {states + from * z.states(), z.states(), 1}, packed + z.recurrent(), z.gates,
-                 here, z.saved, here, z.saved);
-        for (int64_t i = from; i < to; ++i) {
-          float* row = gates + i * z.saved;
-          float* state = states + i * z.states();
-          for (int64_t u = 0; u < z.wide_units; u += kLanes) {
-            Vector x[Cell::kBlocks], now[Cell::kStates];
-            for (int b = 0; b < Cell::kBlocks; ++b) x[b] = Load(row + b * z.wide_units + u);
-            for (int s = 0; s < Cell::kStates; ++s) now[s] = Load(state + s * z.wide_units + u);
-            Cell::Step(x, now);
-            for (int b = 0; b < Cell::kBlocks; ++b) Store(row + b * z.wide_units + u, x[b]);
-            for (int s = 0; s < Cell::kStates; ++s) {
-              Store(state + s * z.wide_units + u, now[s]);
-              Store(row + (Cell::kBlocks + s) * z.wide_units + u, now[s]);
-            }
+  for (int64_t t = 0; t < p.times; flat += p.active[t], ++t) {
+    const int64_t active = share.Of(p.active[t]);
+    for (int64_t from = 0; from < active; from += kTogether) {
+      const int64_t to = std::min(from + kTogether, active);
+      for (int64_t i = from; i < to; ++i)
+        if (p.resets[flat + share.Row(i)])
+          std::memcpy(states + i * z.states(), initial, z.states() * sizeof(float));
+      float* row = saved ? saved : unsaved;
+      if (saved) saved += (to - from) * z.saved;
+      Multiply(to - from, p.units, z.gates, {states + from * z.states(), z.states(), 1}, packed + z.recurrent(), z.gates,
+               packed + z.recurrent_bias(), 0, row, z.saved);
+      for (int64_t i = from; i < to; ++i, row += z.saved) {
+        const int64_t step = flat + share.Row(i);
+        const float* input = projected + int64_t{p.slot[step]} * z.gates;
+        float* state = states + i * z.states();
+        for (int64_t u = 0; u < z.wide_units; u += kLanes) {
+          Vector x[Cell::kBlocks], now[Cell::kStates];
+          for (int b = 0; b < Cell::kBlocks; ++b) {
+            // The state's part, which the first G blocks have, and the input's, which the last G have.
+            x[b] = b < Cell::kGates ? Load(row + b * z.wide_units + u) : Vector{};
+            if (b >= Cell::kInputBlock) x[b] += Load(input + (b - Cell::kInputBlock) * z.wide_units + u);
           }
-          std::memcpy(out.outputs + (flat + share.Row(i)) * p.units, state, p.units * sizeof(float));
+          for (int s = 0; s < Cell::kStates; ++s) now[s] = Load(state + s * z.wide_units + u);
+          Cell::Step(x, now);
+          for (int b = 0; b < Cell::kBlocks; ++b) Store(row + b * z.wide_units + u, x[b]);
+          for (int s = 0; s < Cell::kStates; ++s) {
+            Store(state + s * z.wide_units + u, now[s]);
+            Store(row + (Cell::kBlocks + s) * z.wide_units + u, now[s]);
+          }
         }
+        const int64_t said = p.read ? p.read[step] : step;
+        if (said >= 0) std::memcpy(out.outputs + said * p.units, state, p.units * sizeof(float));
       }
-      gates += active * z.saved;
-      flat += p.active[t];
     }
-    begin = end;
   }
 
   for (int64_t i = 0; i < share.rows; ++i)
@@ -387,58 +398,27 @@ void ForwardShard(const Problem& p, const float* packed, const Outputs& out, flo
 template <class Cell>
 int64_t BackwardScratch(const Problem& p) {
   const Sizes<Cell> z(p);
-  const int64_t rows = MostRows(p), chunk = kChunk + rows;
-  return Padded(z.sums()) + rows * z.states() + chunk * (z.blocks + z.wide_units + z.wide_features) +
-         Padded(chunk * p.features) + Padded(chunk);
+  const int64_t by_rows = MostRows(p) * z.states() + (kChunk + MostRows(p)) * z.wide_units;
+  const int64_t by_items = kTogether * (z.gates + 2 * z.wide_features);
+  return Padded(z.sums()) + std::max(by_rows, by_items);
 }
 
-// Steps of the way back whose gradients by the gates are known; by weights and inputs they are taken together.
-template <class Cell>
-struct Chunk {
-  const Problem& p;
-  const Sizes<Cell> z;
-  float *sums, *gates, *before, *by_inputs, *features;
-  int32_t* place;
-  int64_t count = 0;
-
-  Chunk(const Problem& p, float* scratch, float* sums) : p(p), z(p), sums(sums) {
-    const int64_t chunk = kChunk + MostRows(p);
-    gates = scratch;
-    before = gates + chunk * z.blocks;
-    by_inputs = before + chunk * z.wide_units;
-    features = by_inputs + chunk * z.wide_features;
-    place = reinterpret_cast<int32_t*>(features + Padded(chunk * p.features));
+// sums += rows, `columns` wide.
+void AddRows(const float* rows, int64_t apart, int64_t count, int64_t columns, float* sums) {
+  for (int64_t column = 0; column < columns; column += kLanes) {
+    Vector total = Load(sums + column);
+    for (int64_t i = 0; i < count; ++i) total += Load(rows + i * apart + column);
+    Store(sums + column, total);
   }
-
-  void Flush(const float* packed, float* steps) {
-    if (!count) return;
-    const float* inputs_part = gates + Cell::kInputBlock * z.wide_units;
-    for (int64_t i = 0; i < count; ++i)
-      std::memcpy(features + i * p.features, p.inputs + int64_t{p.index[place[i]]} * p.features,
-                  p.features * sizeof(float));
-    Multiply(p.features, count, z.gates, {features, 1, p.features}, inputs_part, z.blocks, sums, z.gates, sums, z.gates);
-    float* recurrent = sums + z.recurrent_sums();
-    Multiply(p.units, count, z.gates, {before, 1, z.wide_units}, gates, z.blocks, recurrent, z.gates, recurrent, z.gates);
-    for (int64_t column = 0; column < z.blocks; column += kLanes) {
-      Vector total = Load(sums + z.bias_sums() + column);
-      for (int64_t i = 0; i < count; ++i) total += Load(gates + i * z.blocks + column);
-      Store(sums + z.bias_sums() + column, total);
-    }
-    Multiply(count, z.gates, z.wide_features, {inputs_part, z.blocks, 1}, packed + z.kernel_transposed(), z.wide_features,
-             nullptr, 0, by_inputs, z.wide_features);
-    for (int64_t i = 0; i < count; ++i)
-      std::memcpy(steps + int64_t{place[i]} * p.features, by_inputs + i * z.wide_features, p.features * sizeof(float));
-    count = 0;
-  }
-};
+}
 
 template <class Cell>
 void BackwardShard(const Problem& p, const float* packed, const Gradients& g, float* scratch, int64_t shard) {
   const Sizes<Cell> z(p);
   const Share share(p, shard);
   float* sums = scratch;
-  float* d = sums + Padded(z.sums());  // (rows, S, U)
-  Chunk<Cell> chunk(p, d + MostRows(p) * z.states(), sums);
+  float* d = sums + Padded(z.sums());             // (rows, S, U)
+  float* before = d + MostRows(p) * z.states();  // States before the steps of a chunk.
   std::memset(sums, 0, z.sums() * sizeof(float));
   float* initial_sums = sums + z.initial_sums();
 
@@ -449,7 +429,18 @@ void BackwardShard(const Problem& p, const float* packed, const Gradients& g, fl
 
   int64_t steps = 0;  // Of this shard, before time t.
   for (int64_t t = 0; t < p.times; ++t) steps += share.Of(p.active[t]);
-  const float* saved = g.saved + StepsBefore(p, shard) * z.saved;
+  const int64_t first = StepsBefore(p, shard);
+  const float* saved = g.saved + first * z.saved;
+  // Gradients by the gates stand in the order in which they come; by the recurrent weights a chunk is taken together.
+  int64_t place = first, chunk = first;
+  const auto flush = [&] {
+    const float* gates = g.gates + chunk * z.blocks;
+    float* recurrent = sums + z.recurrent_sums();
+    Multiply(p.units, place - chunk, z.gates, {before, 1, z.wide_units}, gates, z.blocks, recurrent, z.gates, recurrent,
+             z.gates);
+    AddRows(gates, z.blocks, place - chunk, z.gates, sums + z.recurrent_bias_sums());
+    chunk = place;
+  };
   int64_t flat = p.steps;
   for (int64_t t = p.times - 1; t >= 0; --t) {
     const int64_t active = share.Of(p.active[t]);
@@ -460,19 +451,18 @@ void BackwardShard(const Problem& p, const float* packed, const Gradients& g, fl
     const float* there = t ? here - share.Of(p.active[t - 1]) * z.saved + z.blocks : nullptr;
     for (int64_t from = 0; from < active; from += kTogether) {
       const int64_t to = std::min(from + kTogether, active);
-      float* gates = chunk.gates + chunk.count * z.blocks;
-      for (int64_t i = from; i < to; ++i) {
+      float* gates = g.gates + place * z.blocks;
+      for (int64_t i = from; i < to; ++i, ++place) {
         const int64_t step = flat + share.Row(i);
-        const int64_t k = chunk.count + i - from;
         const float* row = here + i * z.saved;
         float* di = d + i * z.states();
-        const float* by_output = g.outputs + step * p.units;
-        for (int64_t u = 0; u < p.units; ++u) di[u] += by_output[u];
-        const float* before = p.resets[step] ? packed + z.initial() : there ? there + i * z.saved : nullptr;
+        const int64_t said = p.read ? p.read[step] : step;
+        for (int64_t u = 0; said >= 0 && u < p.units; ++u) di[u] += g.outputs[said * p.units + u];
+        const float* known = p.resets[step] ? packed + z.initial() : there ? there + i * z.saved : nullptr;
         float own[Cell::kStates * kLanes];
         for (int64_t u = 0; u < z.wide_units; u += kLanes) {
           Vector x[Cell::kBlocks], old[Cell::kStates], now[Cell::kStates], dx[Cell::kBlocks], ds[Cell::kStates];
-          if (!before) {
+          if (!known) {
             for (int s = 0; s < Cell::kStates; ++s) {
               const float* state = p.states + (s * p.rows + p.order[share.Row(i)]) * p.units;
               CopyRow(own + s * kLanes, state + u, std::min<int64_t>(kLanes, p.units - u), kLanes);
@@ -480,7 +470,7 @@ void BackwardShard(const Problem& p, const float* packed, const Gradients& g, fl
           }
           for (int b = 0; b < Cell::kBlocks; ++b) x[b] = Load(row + b * z.wide_units + u);
           for (int s = 0; s < Cell::kStates; ++s) {
-            old[s] = before ? Load(before + s * z.wide_units + u) : Load(own + s * kLanes);
+            old[s] = known ? Load(known + s * z.wide_units + u) : Load(own + s * kLanes);
             now[s] = Load(row + (Cell::kBlocks + s) * z.wide_units + u);
             ds[s] = Load(di + s * z.wide_units + u);
           }
@@ -490,11 +480,11 @@ void BackwardShard(const Problem& p, const float* packed, const Gradients& g, fl
             for (Vector& value : dx) value = FirstLanes(value, p.units - u);
             for (Vector& value : ds) value = FirstLanes(value, p.units - u);
           }
-          for (int b = 0; b < Cell::kBlocks; ++b) Store(chunk.gates + k * z.blocks + b * z.wide_units + u, dx[b]);
+          for (int b = 0; b < Cell::kBlocks; ++b) Store(g.gates + place * z.blocks + b * z.wide_units + u, dx[b]);
           for (int s = 0; s < Cell::kStates; ++s) Store(di + s * z.wide_units + u, ds[s]);
-          Store(chunk.before + k * z.wide_units + u, old[0]);
+          Store(before + (place - chunk) * z.wide_units + u, old[0]);
         }
-        chunk.place[k] = static_cast<int32_t>(step);
+        g.place[step] = static_cast<int32_t>(place);
       }
       float* by_state = d + from * z.states();
       Multiply(to - from, z.gates, z.wide_units, {gates, z.blocks, 1}, packed + z.recurrent_transposed(), z.wide_units,
@@ -505,16 +495,52 @@ void BackwardShard(const Problem& p, const float* packed, const Gradients& g, fl
         for (int64_t u = 0; u < z.states(); ++u) initial_sums[u] += di[u];
         std::memset(di, 0, z.states() * sizeof(float));
       }
-      chunk.count += to - from;
-      if (chunk.count >= kChunk) chunk.Flush(packed, g.steps);
+      if (place - chunk >= kChunk) flush();
     }
   }
-  chunk.Flush(packed, g.steps);
+  flush();
 
   for (int64_t i = 0; i < share.rows; ++i)
     for (int s = 0; s < Cell::kStates; ++s)
       std::memcpy(g.states + (s * p.rows + p.order[share.Row(i)]) * p.units, d + i * z.states() + s * z.wide_units,
                   p.units * sizeof(float));
+}
+
+template <class Cell>
+void ProjectItemsBackward(const Problem& p, const float* packed, const Gradients& g, float* scratch, int64_t share) {
+  const Sizes<Cell> z(p);
+  const ItemShare items(p, share);
+  float* sums = scratch;
+  float* by_gates = sums + Padded(z.sums());
+  float* by_inputs = by_gates + kTogether * z.gates;
+  float* features = by_inputs + kTogether * z.wide_features;
+  const float* gates = g.gates + Cell::kInputBlock * z.wide_units;
+  for (int64_t from = items.begin; from < items.end; from += kTogether) {
+    const int64_t count = std::min(kTogether, items.end - from);
+    for (int64_t i = 0; i < count; ++i) {
+      const int32_t* reader = g.reader + g.reader_offset[from + i];
+      const int32_t* last = g.reader + g.reader_offset[from + i + 1];
+      float* to = by_gates + i * z.gates;
+      std::memcpy(to, gates + int64_t{g.place[*reader]} * z.blocks, z.gates * sizeof(float));
+      while (++reader < last) AddRows(gates + int64_t{g.place[*reader]} * z.blocks, 0, 1, z.gates, to);
+    }
+    AddRows(by_gates, z.gates, count, z.gates, sums + z.bias_sums());
+    const int32_t* used = p.items_used + from;
+    if (p.projected) {
+      for (int64_t i = 0; i < count; ++i)
+        for (int gate = 0; gate < Cell::kGates; ++gate)
+          std::memcpy(g.inputs + int64_t{used[i]} * p.features + gate * p.units, by_gates + i * z.gates + gate * z.wide_units,
+                      p.units * sizeof(float));
+      continue;
+    }
+    for (int64_t i = 0; i < count; ++i)
+      std::memcpy(features + i * p.features, p.inputs + int64_t{used[i]} * p.features, p.features * sizeof(float));
+    Multiply(p.features, count, z.gates, {features, 1, p.features}, by_gates, z.gates, sums, z.gates, sums, z.gates);
+    Multiply(count, z.gates, z.wide_features, {by_gates, z.gates, 1}, packed + z.kernel_transposed(), z.wide_features,
+             nullptr, 0, by_inputs, z.wide_features);
+    for (int64_t i = 0; i < count; ++i)
+      std::memcpy(g.inputs + int64_t{used[i]} * p.features, by_inputs + i * z.wide_features, p.features * sizeof(float));
+  }
 }
 
 template <class Cell>
@@ -531,11 +557,11 @@ void AddShardsOf(const Problem& p, const Gradients& g, const float* scratches) {
   };
   for (int gate = 0; gate < Cell::kGates; ++gate) {
     const int64_t input = gate * z.wide_units, state = Cell::kStateBlock[gate] * z.wide_units;
-    for (int64_t k = 0; k < p.features; ++k) add(k * z.gates + input, g.kernel + k * columns + gate * p.units);
+    for (int64_t k = 0; k < z.features; ++k) add(k * z.gates + input, g.kernel + k * columns + gate * p.units);
     for (int64_t k = 0; k < p.units; ++k)
       add(z.recurrent_sums() + k * z.gates + state, g.recurrent_kernel + k * columns + gate * p.units);
-    add(z.bias_sums() + Cell::kInputBlock * z.wide_units + input, g.bias + gate * p.units);
-    if (g.recurrent_bias) add(z.bias_sums() + state, g.recurrent_bias + gate * p.units);
+    add(z.bias_sums() + input, g.bias + gate * p.units);
+    if (g.recurrent_bias) add(z.recurrent_bias_sums() + state, g.recurrent_bias + gate * p.units);
   }
   for (int s = 0; s < Cell::kStates; ++s) add(z.initial_sums() + s * z.wide_units, g.initial + s * p.units);
 }
@@ -567,32 +593,42 @@ int64_t SavedFloats(const Problem& p) { LENGTHWISE_BY_KIND(p.kind, p.steps * Siz
 int64_t PackedFloats(const Problem& p) { LENGTHWISE_BY_KIND(p.kind, Sizes<Cell>(p).packed()) }
 void Pack(const Problem& p, float* packed) { LENGTHWISE_BY_KIND(p.kind, PackCell<Cell>(p, packed)) }
 
+int64_t ProjectedFloats(const Problem& p) { LENGTHWISE_BY_KIND(p.kind, p.used * Sizes<Cell>(p).gates) }
+int64_t GatesFloats(const Problem& p) { LENGTHWISE_BY_KIND(p.kind, p.steps * Sizes<Cell>(p).blocks) }
 int64_t ForwardScratchFloats(const Problem& p) { LENGTHWISE_BY_KIND(p.kind, ForwardScratch<Cell>(p)) }
 int64_t BackwardScratchFloats(const Problem& p) { LENGTHWISE_BY_KIND(p.kind, BackwardScratch<Cell>(p)) }
 
-void Forward(const Problem& p, const float* packed, const Outputs& outputs, float* scratch, int64_t shard) {
-  LENGTHWISE_BY_KIND(p.kind, (ForwardShard<Cell>(p, packed, outputs, scratch, shard)))
+void Project(const Problem& p, const float* packed, float* projected, float* scratch, int64_t share) {
+  LENGTHWISE_BY_KIND(p.kind, (ProjectItems<Cell>(p, packed, projected, scratch, share)))
+}
+
+void Forward(const Problem& p, const float* packed, const float* projected, const Outputs& outputs, float* scratch,
+             int64_t shard) {
+  LENGTHWISE_BY_KIND(p.kind, (ForwardShard<Cell>(p, packed, projected, outputs, scratch, shard)))
 }
 
 void Backward(const Problem& p, const float* packed, const Gradients& gradients, float* scratch, int64_t shard) {
-  // This share of the items begins at nothing; `AddToItems` adds when all shards are done.
+  // This share of the items begins at nothing; `ProjectBackward` fills in those that are used when all shards are done.
   const int64_t from = p.items * shard / p.shards, to = p.items * (shard + 1) / p.shards;
   std::memset(gradients.inputs + from * p.features, 0, (to - from) * p.features * sizeof(float));
   LENGTHWISE_BY_KIND(p.kind, (BackwardShard<Cell>(p, packed, gradients, scratch, shard)))
 }
 
-void AddToItems(const Problem& p, const Gradients& gradients, int64_t share) {
-  // By the remainder and not by the range: in a vocabulary the frequent ones stand together.
-  for (int64_t step = 0; step < p.steps; ++step) {
-    if (p.index[step] % p.shards != share) continue;
-    float* to = gradients.inputs + int64_t{p.index[step]} * p.features;
-    const float* from = gradients.steps + step * p.features;
-    for (int64_t d = 0; d < p.features; ++d) to[d] += from[d];
-  }
+void ProjectBackward(const Problem& p, const float* packed, const Gradients& gradients, float* scratch, int64_t share) {
+  LENGTHWISE_BY_KIND(p.kind, (ProjectItemsBackward<Cell>(p, packed, gradients, scratch, share)))
 }
 
 void AddShards(const Problem& p, const Gradients& gradients, const float* scratches) {
   LENGTHWISE_BY_KIND(p.kind, AddShardsOf<Cell>(p, gradients, scratches))
+}
+
+void ApplyAdam(const Adam& adam, int64_t count, const float* __restrict gradient, float* __restrict weight,
+               float* __restrict momentum, float* __restrict velocity) {
+  for (int64_t k = 0; k < count; ++k) {
+    momentum[k] += (gradient[k] - momentum[k]) * adam.rest_1;
+    velocity[k] += (gradient[k] * gradient[k] - velocity[k]) * adam.rest_2;
+    weight[k] -= momentum[k] * adam.rate / (std::sqrt(velocity[k]) + adam.epsilon);
+  }
 }
 
 }  // namespace lengthwise

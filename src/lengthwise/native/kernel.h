@@ -9,6 +9,11 @@
 // Work is dealt out in shards: shard s of n has the rows s, s + n, s + 2n, ... It writes to memory that no other shard
 // writes, so that results do not depend on which thread runs it, and sums over shards are taken in their order.
 //
+// Projection. What an input adds to the gates depends on nothing but the item that a step reads, and a batch of text reads
+// its frequent words many times: each item that is used is projected once, and gradients by the gates are summed per item
+// before they go through the projection. Of the English sentences that this was measured on, 256 have 3,700 words, of
+// which 1,000 differ.
+//
 // Cells: see lengthwise.layers.cells for the equations. G gates, S states (the output first), U units, D features.
 
 #ifndef LENGTHWISE_KERNEL_H_
@@ -27,11 +32,17 @@ struct Problem {
   Kind kind;
   int64_t rows;      // B
   int64_t units;     // U
-  int64_t features;  // D
+  int64_t features;  // D, or G U of inputs that are projected already
   int64_t items;     // M, rows of `inputs`
   int64_t steps;     // N
   int64_t times;     // T, the longest row
   int64_t shards;
+  bool projected;                 // whether the inputs are: there is no kernel then, and its sums stay away
+  int64_t used;                   // K, how many of the M some step reads
+  const int32_t* items_used;      // (K,)
+  const int32_t* slot;            // (N,) where among the K what a step reads stands
+  int64_t outputs;                // P, how many steps are read
+  const int32_t* read;            // (N,) where a step stands among the P, or -1; null if all are read, in their order
   const float* inputs;            // (M, D)
   const int32_t* index;           // (N,) which of the M each step reads
   const int32_t* active;          // (T,)
@@ -39,27 +50,30 @@ struct Problem {
   const bool* resets;             // (N,) whether the state before a step is the initial one
   const float* states;            // (S, B, U) before the first step
   const float* initial;           // (S, U)
-  const float* kernel;            // (D, G U)
+  const float* kernel;            // (D, G U), unless the inputs are projected
   const float* recurrent_kernel;  // (U, G U)
   const float* bias;              // (G U,)
   const float* recurrent_bias;    // (G U,), or null
 };
 
 struct Outputs {
-  float* outputs;  // (N, U)
+  float* outputs;  // (P, U)
   float* last;     // (S, B, U)
   float* saved;    // SavedFloats(), for the way back; or null
 };
 
 struct Gradients {
   const float* saved;
-  const float* outputs;  // by `outputs`, (N, U)
-  const float* last;     // by `last`, (S, B, U)
-  float* steps;          // (N, D), scratch: by what each step read
-  float* states;         // (S, B, U)
-  float* inputs;         // (M, D)
-  float* initial;        // (S, U)
-  float* kernel;
+  const float* outputs;          // by `outputs`, (P, U)
+  const float* last;             // by `last`, (S, B, U)
+  const int32_t* reader_offset;  // (K + 1,) where the readers of an item stand
+  const int32_t* reader;         // (N,) steps, by item
+  float* gates;                  // GatesFloats(), scratch
+  int32_t* place;                // (N,), scratch: where a step stands in `gates`
+  float* states;                 // (S, B, U)
+  float* inputs;                 // (M, D)
+  float* initial;                // (S, U)
+  float* kernel;                 // or unset, if the inputs are projected
   float* recurrent_kernel;
   float* bias;
   float* recurrent_bias;  // or null
@@ -70,18 +84,31 @@ int64_t SavedFloats(const Problem& problem);
 // Floats of the weights as the kernel reads them; `Pack` writes them once for all shards.
 int64_t PackedFloats(const Problem& problem);
 void Pack(const Problem& problem, float* packed);
-
+// Floats of the projected items, (K, G U) with each gate's units filled up to whole vectors.
+int64_t ProjectedFloats(const Problem& problem);
+// Floats of the gradients by all gates of all steps.
+int64_t GatesFloats(const Problem& problem);
 // Floats of a shard's own memory.
 int64_t ForwardScratchFloats(const Problem& problem);
 int64_t BackwardScratchFloats(const Problem& problem);
 
-void Forward(const Problem& problem, const float* packed, const Outputs& outputs, float* scratch, int64_t shard);
+// The way forward: each share of the items, 0 to shards - 1; then each shard of the rows.
+void Project(const Problem& problem, const float* packed, float* projected, float* scratch, int64_t share);
+void Forward(const Problem& problem, const float* packed, const float* projected, const Outputs& outputs, float* scratch,
+             int64_t shard);
 
-// The way back in three parts: each shard; then each share of the items, 0 to shards - 1; then the sums over shards,
-// from the scratch memories, which stand one after another.
+// The way back: each shard of the rows; then each share of the items; then the sums over shards, from the scratch
+// memories, which stand one after another and are kept from the first part to the last.
 void Backward(const Problem& problem, const float* packed, const Gradients& gradients, float* scratch, int64_t shard);
-void AddToItems(const Problem& problem, const Gradients& gradients, int64_t share);
+void ProjectBackward(const Problem& problem, const float* packed, const Gradients& gradients, float* scratch,
+                     int64_t share);
 void AddShards(const Problem& problem, const Gradients& gradients, const float* scratches);
+
+// Adam (Kingma and Ba, 2015) for a part of a weight; `rate` is the step size with both biases of the moments taken out.
+struct Adam {
+  float rate, rest_1, rest_2, epsilon;  // 1 - beta_1, 1 - beta_2
+};
+void ApplyAdam(const Adam& adam, int64_t count, const float* gradient, float* weight, float* momentum, float* velocity);
 
 }  // namespace lengthwise
 

@@ -1,6 +1,7 @@
 // The kernel of kernel.h as TensorFlow operations. Shapes and meanings are documented in ops.py.
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <vector>
 
@@ -9,6 +10,8 @@
 #include "absl/strings/str_cat.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/op_kernel.h"
+#include "tensorflow/core/framework/resource_mgr.h"
+#include "tensorflow/core/framework/resource_var.h"
 #include "tensorflow/core/framework/shape_inference.h"
 #include "tensorflow/core/lib/core/threadpool.h"
 #include "tensorflow/core/platform/blocking_counter.h"
@@ -33,7 +36,45 @@ absl::Status InvalidArgument(const Parts&... parts) {
   return absl::InvalidArgumentError(absl::StrCat(parts...));
 }
 
+// Runs `work` for each shard, one of them on this thread, and waits.
+template <class Work>
+void ForEachShard(OpKernelContext* context, int64_t shards, const Work& work) {
+  tensorflow::BlockingCounter left(static_cast<int>(shards - 1));
+  auto* workers = context->device()->tensorflow_cpu_worker_threads()->workers;
+  for (int64_t shard = 1; shard < shards; ++shard)
+    workers->Schedule([&work, &left, shard] {
+      work(shard);
+      left.DecrementCount();
+    });
+  work(0);
+  left.Wait();
+}
+
+int64_t Threads(OpKernelContext* context) { return context->device()->tensorflow_cpu_worker_threads()->num_threads; }
+
 // ---------------------------------------------------------------------------------------------- layout
+
+int32_t Longest(const std::vector<int32_t>& lengths) {
+  return lengths.empty() ? 0 : *std::max_element(lengths.begin(), lengths.end());
+}
+
+// The place of each row when they stand by falling length; by counting, so that rows of equal length stay in their order.
+struct Ranks {
+  std::vector<int32_t> flat;    // Where a time begins.
+  std::vector<int32_t> longer;  // Rows longer than a length, and those of this length that have their place.
+
+  Ranks(const std::vector<int32_t>& lengths, int32_t* active) {
+    const int32_t longest = Longest(lengths);
+    longer.assign(longest + 2, 0);
+    for (const int32_t length : lengths) ++longer[length];
+    for (int32_t length = longest; length >= 0; --length) longer[length] += longer[length + 1];
+    std::copy(longer.begin() + 1, longer.begin() + 1 + longest, active);
+    flat.assign(longest + 1, 0);
+    std::partial_sum(active, active + longest, flat.begin() + 1);
+  }
+
+  int32_t Next(int32_t length) { return longer[length + 1]++; }
+};
 
 REGISTER_OP("LengthwiseRaggedLayout")
     .Input("mask: bool")
@@ -75,7 +116,7 @@ class RaggedLayoutOp : public OpKernel {
     std::vector<int32_t> lengths(rows);
     for (int64_t row = 0; row < rows; ++row)
       lengths[row] = static_cast<int32_t>(std::count(valid + row * width, valid + (row + 1) * width, true));
-    const int32_t longest = rows ? *std::max_element(lengths.begin(), lengths.end()) : 0;
+    const int32_t longest = Longest(lengths);
     const int64_t count = std::accumulate(lengths.begin(), lengths.end(), int64_t{0});
 
     Tensor *order, *active, *steps, *begins, *place;
@@ -85,21 +126,13 @@ class RaggedLayoutOp : public OpKernel {
     OP_REQUIRES_OK(context, context->allocate_output(3, TensorShape({count}), &begins));
     OP_REQUIRES_OK(context, context->allocate_output(4, mask.shape(), &place));
 
-    // By counting: rows of equal length stay in their order.
-    std::vector<int32_t> longer(longest + 2, 0);  // Rows longer than a length.
-    for (const int32_t length : lengths) ++longer[length];
-    for (int32_t length = longest; length >= 0; --length) longer[length] += longer[length + 1];
-    int32_t* active_data = active->flat<int32_t>().data();
-    std::copy(longer.begin() + 1, longer.begin() + 1 + longest, active_data);
-    std::vector<int32_t> flat(longest + 1, 0);  // Where a time begins.
-    std::partial_sum(active_data, active_data + longest, flat.begin() + 1);
-
+    Ranks ranks(lengths, active->flat<int32_t>().data());
     int32_t* order_data = order->flat<int32_t>().data();
     int32_t* steps_data = steps->flat<int32_t>().data();
     bool* begins_data = begins->flat<bool>().data();
     int32_t* place_data = place->flat<int32_t>().data();
     for (int64_t row = 0; row < rows; ++row) {
-      const int32_t rank = longer[lengths[row] + 1]++;
+      const int32_t rank = ranks.Next(lengths[row]);
       order_data[rank] = static_cast<int32_t>(row);
       int32_t time = 0, last = -1;
       bool begins_next = false;  // A reset where there is no step is for the next one.
@@ -107,7 +140,7 @@ class RaggedLayoutOp : public OpKernel {
         const int64_t step = row * width + (reverse_ ? width - 1 - k : k);
         begins_next |= fresh[step];
         if (valid[step]) {
-          last = flat[time++] + rank;
+          last = ranks.flat[time++] + rank;
           steps_data[last] = static_cast<int32_t>(step);
           begins_data[last] = begins_next;
           begins_next = false;
@@ -122,6 +155,122 @@ class RaggedLayoutOp : public OpKernel {
 };
 
 REGISTER_KERNEL_BUILDER(Name("LengthwiseRaggedLayout").Device(tensorflow::DEVICE_CPU), RaggedLayoutOp);
+
+// ---------------------------------------------------------------------------------------------- batch
+
+REGISTER_OP("LengthwiseFlatBatch")
+    .Input("number: int64")
+    .Input("offsets: int64")
+    .Input("sequence: int32")
+    .Input("start: int32")
+    .Input("stop: int32")
+    .Input("row: int32")
+    .Input("tokens: int32")
+    .Input("token_offsets: int64")
+    .Input("label: int32")
+    .Attr("every_step: bool")
+    .Output("order: int32")
+    .Output("active: int32")
+    .Output("begins: bool")
+    .Output("ids: int32")
+    .Output("read: int32")
+    .Output("labels: int32")
+    .Output("continues: bool")
+    .SetShapeFn([](InferenceContext* c) {
+      for (int output = 0; output < 6; ++output) c->set_output(output, c->Vector(c->UnknownDim()));
+      c->set_output(6, c->Scalar());
+      return absl::OkStatus();
+    });
+
+class FlatBatchOp : public OpKernel {
+ public:
+  explicit FlatBatchOp(OpKernelConstruction* context) : OpKernel(context) {
+    OP_REQUIRES_OK(context, context->GetAttr("every_step", &every_step_));
+  }
+
+  void Compute(OpKernelContext* context) override {
+    for (int input = 1; input < 9; ++input)
+      OP_REQUIRES(context, context->input(input).dims() == 1,
+                  InvalidArgument("input ", input, ": got rank ", context->input(input).dims(), "; expected 1"));
+    const auto offsets = context->input(1).vec<int64_t>();
+    const auto sequence = context->input(2).vec<int32_t>(), start = context->input(3).vec<int32_t>(),
+               stop = context->input(4).vec<int32_t>(), row = context->input(5).vec<int32_t>(),
+               tokens = context->input(6).vec<int32_t>();
+    const auto token_offsets = context->input(7).vec<int64_t>();
+    const auto label = context->input(8).vec<int32_t>();
+    OP_REQUIRES(context, context->input(0).dims() == 0, InvalidArgument("number: expected a scalar"));
+    const int64_t number = context->input(0).scalar<int64_t>()();
+    OP_REQUIRES(context, number >= 0 && number + 1 < offsets.size(),
+                InvalidArgument("number: got ", number, "; expected 0 to ", offsets.size() - 2));
+    const int64_t from = offsets(number), to = offsets(number + 1), spans = sequence.size();
+    OP_REQUIRES(context, 0 <= from && from < to && to <= spans && start.size() == spans && stop.size() == spans &&
+                             row.size() == spans && token_offsets.size() == label.size() + 1,
+                InvalidArgument("plan: batch ", number, " has the spans ", from, " to ", to, " of ", spans,
+                                "; expected some of them, in columns of one length"));
+
+    std::vector<int32_t> lengths;
+    int64_t count = 0, finished = 0;
+    bool goes_on = false;
+    for (int64_t span = from; span < to; ++span) {
+      const int64_t which = sequence(span);
+      OP_REQUIRES(context, which >= 0 && which < label.size(),
+                  InvalidArgument("sequence: got ", which, "; expected 0 to ", label.size() - 1));
+      const int64_t length = token_offsets(which + 1) - token_offsets(which);
+      OP_REQUIRES(context, token_offsets(which) >= 0 && token_offsets(which + 1) <= tokens.size() && start(span) >= 0 &&
+                               start(span) < stop(span) && stop(span) <= length,
+                  InvalidArgument("span: got ", start(span), " to ", stop(span), " of a sequence of ", length, " tokens"));
+      OP_REQUIRES(context, row(span) == static_cast<int64_t>(lengths.size()) || row(span) + 1 == static_cast<int64_t>(lengths.size()),
+                  InvalidArgument("row: got ", row(span), " after ", lengths.size(), " rows; expected rows in order"));
+      if (row(span) == static_cast<int64_t>(lengths.size())) lengths.push_back(0);
+      lengths.back() += stop(span) - start(span);
+      count += stop(span) - start(span);
+      finished += stop(span) == length;
+      goes_on |= start(span) > 0;
+    }
+    Tensor *order, *active, *begins, *ids, *read, *labels, *continues;
+    OP_REQUIRES_OK(context, context->allocate_output(0, TensorShape({static_cast<int64_t>(lengths.size())}), &order));
+    OP_REQUIRES_OK(context, context->allocate_output(1, TensorShape({Longest(lengths)}), &active));
+    OP_REQUIRES_OK(context, context->allocate_output(2, TensorShape({count}), &begins));
+    OP_REQUIRES_OK(context, context->allocate_output(3, TensorShape({count}), &ids));
+    OP_REQUIRES_OK(context, context->allocate_output(4, TensorShape({every_step_ ? 0 : finished}), &read));
+    OP_REQUIRES_OK(context, context->allocate_output(5, TensorShape({every_step_ ? count : finished}), &labels));
+    OP_REQUIRES_OK(context, context->allocate_output(6, TensorShape({}), &continues));
+    continues->scalar<bool>()() = goes_on;
+
+    Ranks ranks(lengths, active->flat<int32_t>().data());
+    auto order_data = order->vec<int32_t>();
+    auto begins_data = begins->vec<bool>();
+    auto ids_data = ids->vec<int32_t>(), read_data = read->vec<int32_t>(), labels_data = labels->vec<int32_t>();
+    int64_t said = 0;
+    int32_t here = -1, rank = 0, time = 0;
+    for (int64_t span = from; span < to; ++span) {
+      if (row(span) != here) {
+        here = row(span);
+        rank = ranks.Next(lengths[here]);
+        order_data(rank) = here;
+        time = 0;
+      }
+      const int32_t* words = tokens.data() + token_offsets(sequence(span));
+      const int32_t right = label(sequence(span));
+      int32_t step = 0;
+      for (int32_t token = start(span); token < stop(span); ++token, ++time) {
+        step = ranks.flat[time] + rank;
+        ids_data(step) = words[token];
+        begins_data(step) = token == 0;
+        if (every_step_) labels_data(step) = right;
+      }
+      if (!every_step_ && stop(span) == token_offsets(sequence(span) + 1) - token_offsets(sequence(span))) {
+        read_data(said) = step;
+        labels_data(said++) = right;
+      }
+    }
+  }
+
+ private:
+  bool every_step_;
+};
+
+REGISTER_KERNEL_BUILDER(Name("LengthwiseFlatBatch").Device(tensorflow::DEVICE_CPU), FlatBatchOp);
 
 // ---------------------------------------------------------------------------------------------- recurrent
 
@@ -141,16 +290,22 @@ REGISTER_OP("LengthwiseRaggedRecurrent")
     .Input("recurrent_kernel: float")
     .Input("bias: float")
     .Input("recurrent_bias: float")
+    .Input("read: int32")
     .Attr(kCells)
+    .Attr("projected: bool = false")
+    .Attr("read_all: bool = true")
     .Attr("save: bool")
     .Output("outputs: float")
     .Output("last: float")
     .Output("saved: float")
     .SetShapeFn([](InferenceContext* c) {
-      ShapeHandle states, index;
+      ShapeHandle states, index, read;
       TF_RETURN_IF_ERROR(c->WithRank(c->input(5), 3, &states));
       TF_RETURN_IF_ERROR(c->WithRank(c->input(1), 1, &index));
-      c->set_output(0, c->Matrix(c->Dim(index, 0), c->Dim(states, 2)));
+      TF_RETURN_IF_ERROR(c->WithRank(c->input(11), 1, &read));
+      bool read_all;
+      TF_RETURN_IF_ERROR(c->GetAttr("read_all", &read_all));
+      c->set_output(0, c->Matrix(c->Dim(read_all ? index : read, 0), c->Dim(states, 2)));
       c->set_output(1, states);
       c->set_output(2, c->Vector(c->UnknownDim()));
       return absl::OkStatus();
@@ -168,10 +323,13 @@ REGISTER_OP("LengthwiseRaggedRecurrentGrad")
     .Input("recurrent_kernel: float")
     .Input("bias: float")
     .Input("recurrent_bias: float")
+    .Input("read: int32")
     .Input("saved: float")
     .Input("by_outputs: float")
     .Input("by_last: float")
     .Attr(kCells)
+    .Attr("projected: bool = false")
+    .Attr("read_all: bool = true")
     .Output("by_inputs: float")
     .Output("by_states: float")
     .Output("by_initial: float")
@@ -185,17 +343,46 @@ REGISTER_OP("LengthwiseRaggedRecurrentGrad")
       return absl::OkStatus();
     });
 
+// Which items the steps read, and which steps read an item.
+struct Readers {
+  std::vector<int32_t> items_used, slot, offset, reader;
+
+  Readers(const int32_t* index, int64_t steps, int64_t items) : slot(steps) {
+    std::vector<int32_t> place(items, -1);
+    for (int64_t step = 0; step < steps; ++step) {
+      int32_t& here = place[index[step]];
+      if (here < 0) {
+        here = static_cast<int32_t>(items_used.size());
+        items_used.push_back(index[step]);
+      }
+      slot[step] = here;
+    }
+  }
+
+  // By counting: the steps of an item stay in their order.
+  void Group() {
+    offset.assign(items_used.size() + 1, 0);
+    for (const int32_t item : slot) ++offset[item + 1];
+    std::partial_sum(offset.begin(), offset.end(), offset.begin());
+    std::vector<int32_t> next(offset.begin(), offset.end() - 1);
+    reader.resize(slot.size());
+    for (size_t step = 0; step < slot.size(); ++step) reader[next[slot[step]]++] = static_cast<int32_t>(step);
+  }
+};
+
 class RecurrentOp : public OpKernel {
  public:
   explicit RecurrentOp(OpKernelConstruction* context) : OpKernel(context) {
     std::string cell;
     OP_REQUIRES_OK(context, context->GetAttr("cell", &cell));
+    OP_REQUIRES_OK(context, context->GetAttr("projected", &projected_));
+    OP_REQUIRES_OK(context, context->GetAttr("read_all", &read_all_));
     kind_ = cell == "gru" ? Kind::kGRU : cell == "lstm" ? Kind::kLSTM : Kind::kSimple;
   }
 
  protected:
-  // The problem that the first eleven inputs are, or an error: nothing is read out of bounds.
-  absl::Status Read(OpKernelContext* context, Problem* p) const {
+  // The problem that the first twelve inputs are, or an error: nothing is read out of bounds.
+  absl::Status Read(OpKernelContext* context, Problem* p, std::vector<int32_t>* read_place) const {
     const Tensor &inputs = context->input(0), &index = context->input(1), &active = context->input(2),
                  &order = context->input(3), &begins = context->input(4), &states = context->input(5);
     if (inputs.dims() != 2 || index.dims() != 1 || active.dims() != 1 || order.dims() != 1 || states.dims() != 3)
@@ -212,7 +399,10 @@ class RecurrentOp : public OpKernel {
     TF_RETURN_IF_ERROR(Expect("begins", begins, {p->steps}));
     TF_RETURN_IF_ERROR(Expect("states", states, {cells, p->rows, p->units}));
     TF_RETURN_IF_ERROR(Expect("initial", context->input(6), {cells, p->units}));
-    TF_RETURN_IF_ERROR(Expect("kernel", context->input(7), {p->features, gates}));
+    if (projected_ && p->features != gates)
+      return InvalidArgument("inputs: got ", p->features, " features; expected ", gates, ", since they are projected");
+    p->projected = projected_;
+    TF_RETURN_IF_ERROR(Expect("kernel", context->input(7), {projected_ ? 0 : p->features, gates}));
     TF_RETURN_IF_ERROR(Expect("recurrent_kernel", context->input(8), {p->units, gates}));
     TF_RETURN_IF_ERROR(Expect("bias", context->input(9), {gates}));
     TF_RETURN_IF_ERROR(Expect("recurrent_bias", context->input(10), {kind_ == Kind::kGRU ? gates : 0}));
@@ -247,7 +437,21 @@ class RecurrentOp : public OpKernel {
         return InvalidArgument("order: got ", p->order[row], " at ", row, "; expected each of 0 to ", p->rows - 1, " once");
       seen[p->order[row]] = true;
     }
-    const int64_t threads = context->device()->tensorflow_cpu_worker_threads()->num_threads;
+    p->read = nullptr;
+    if (!read_all_) {
+      const Tensor& read = context->input(11);
+      if (read.dims() != 1) return InvalidArgument("read: got rank ", read.dims(), "; expected 1");
+      read_place->assign(p->steps, -1);
+      for (int64_t k = 0; k < read.dim_size(0); ++k) {
+        const int32_t step = read.vec<int32_t>()(k);
+        if (step < 0 || step >= p->steps || (*read_place)[step] >= 0)
+          return InvalidArgument("read: got ", step, " at ", k, "; expected each of 0 to ", p->steps - 1, " once or never");
+        (*read_place)[step] = static_cast<int32_t>(k);
+      }
+      p->read = read_place->data();
+    }
+    p->outputs = read_all_ ? p->steps : context->input(11).dim_size(0);
+    const int64_t threads = Threads(context);
     const int64_t shards = threads * std::max<int64_t>(1, (p->rows + threads * kShardRows - 1) / (threads * kShardRows));
     p->shards = std::max<int64_t>(1, std::min(shards, p->rows));
     return absl::OkStatus();
@@ -262,28 +466,24 @@ class RecurrentOp : public OpKernel {
     return context->allocate_temp(DT_FLOAT, TensorShape({floats}), tensor);
   }
 
-  // Runs `work` for each shard, one of them on this thread, and waits.
-  template <class Work>
-  static void ForEachShard(OpKernelContext* context, int64_t shards, const Work& work) {
-    tensorflow::BlockingCounter left(static_cast<int>(shards - 1));
-    auto* workers = context->device()->tensorflow_cpu_worker_threads()->workers;
-    for (int64_t shard = 1; shard < shards; ++shard)
-      workers->Schedule([&work, &left, shard] {
-        work(shard);
-        left.DecrementCount();
-      });
-    work(0);
-    left.Wait();
+  static void Use(const Readers& readers, Problem* p) {
+    p->used = static_cast<int64_t>(readers.items_used.size());
+    p->items_used = readers.items_used.data();
+    p->slot = readers.slot.data();
   }
 
   static absl::Status RunForward(OpKernelContext* context, const Problem& p, const Tensor& packed,
                                  const Outputs& outputs) {
     const int64_t size = ForwardScratchFloats(p);
-    Tensor scratch;
+    Tensor projected, scratch;
+    TF_RETURN_IF_ERROR(Scratch(context, ProjectedFloats(p), &projected));
     TF_RETURN_IF_ERROR(Scratch(context, size * p.shards, &scratch));
+    float* items = projected.flat<float>().data();
     float* own = scratch.flat<float>().data();
     const float* weights = packed.flat<float>().data();
-    ForEachShard(context, p.shards, [&](int64_t shard) { Forward(p, weights, outputs, own + shard * size, shard); });
+    ForEachShard(context, p.shards, [&](int64_t share) { Project(p, weights, items, own + share * size, share); });
+    ForEachShard(context, p.shards,
+                 [&](int64_t shard) { Forward(p, weights, items, outputs, own + shard * size, shard); });
     return absl::OkStatus();
   }
 
@@ -294,6 +494,7 @@ class RecurrentOp : public OpKernel {
   }
 
   Kind kind_;
+  bool projected_, read_all_;
 };
 
 class RaggedRecurrentOp : public RecurrentOp {
@@ -304,9 +505,12 @@ class RaggedRecurrentOp : public RecurrentOp {
 
   void Compute(OpKernelContext* context) override {
     Problem p;
-    OP_REQUIRES_OK(context, Read(context, &p));
+    std::vector<int32_t> read_place;
+    OP_REQUIRES_OK(context, Read(context, &p, &read_place));
+    const Readers readers(p.index, p.steps, p.items);
+    Use(readers, &p);
     Tensor *outputs, *last, *saved, packed;
-    OP_REQUIRES_OK(context, context->allocate_output(0, TensorShape({p.steps, p.units}), &outputs));
+    OP_REQUIRES_OK(context, context->allocate_output(0, TensorShape({p.outputs, p.units}), &outputs));
     OP_REQUIRES_OK(context, context->allocate_output(1, context->input(5).shape(), &last));
     OP_REQUIRES_OK(context, context->allocate_output(2, TensorShape({save_ ? SavedFloats(p) : 0}), &saved));
     OP_REQUIRES_OK(context, Packed(context, p, &packed));
@@ -325,19 +529,23 @@ class RaggedRecurrentGradOp : public RecurrentOp {
 
   void Compute(OpKernelContext* context) override {
     Problem p;
-    OP_REQUIRES_OK(context, Read(context, &p));
-    OP_REQUIRES_OK(context, Expect("by_outputs", context->input(12), TensorShape({p.steps, p.units})));
-    OP_REQUIRES_OK(context, Expect("by_last", context->input(13), context->input(5).shape()));
-    Tensor packed, steps, scratch, again;
+    std::vector<int32_t> read_place;
+    OP_REQUIRES_OK(context, Read(context, &p, &read_place));
+    OP_REQUIRES_OK(context, Expect("by_outputs", context->input(13), TensorShape({p.outputs, p.units})));
+    OP_REQUIRES_OK(context, Expect("by_last", context->input(14), context->input(5).shape()));
+    Readers readers(p.index, p.steps, p.items);
+    readers.Group();
+    Use(readers, &p);
+    Tensor packed, gates, place, scratch, again;
     OP_REQUIRES_OK(context, Packed(context, p, &packed));
-    const float* saved = context->input(11).flat<float>().data();
-    if (context->input(11).NumElements() != SavedFloats(p)) {
+    const float* saved = context->input(12).flat<float>().data();
+    if (context->input(12).NumElements() != SavedFloats(p)) {
       // The way forward did not expect this one: it is gone once more.
-      OP_REQUIRES(context, context->input(11).NumElements() == 0,
-                  InvalidArgument("saved: got ", context->input(11).NumElements(), " values; expected ", SavedFloats(p)));
+      OP_REQUIRES(context, context->input(12).NumElements() == 0,
+                  InvalidArgument("saved: got ", context->input(12).NumElements(), " values; expected ", SavedFloats(p)));
       Tensor outputs, last;
       OP_REQUIRES_OK(context, Scratch(context, SavedFloats(p), &again));
-      OP_REQUIRES_OK(context, Scratch(context, p.steps * p.units, &outputs));
+      OP_REQUIRES_OK(context, Scratch(context, p.outputs * p.units, &outputs));
       OP_REQUIRES_OK(context, Scratch(context, context->input(5).NumElements(), &last));
       OP_REQUIRES_OK(context, RunForward(context, p, packed,
                                          {outputs.flat<float>().data(), last.flat<float>().data(),
@@ -352,12 +560,16 @@ class RaggedRecurrentGradOp : public RecurrentOp {
       made[output] = tensor->flat<float>().data();
     }
     const int64_t size = BackwardScratchFloats(p);
-    OP_REQUIRES_OK(context, Scratch(context, p.steps * p.features, &steps));
+    OP_REQUIRES_OK(context, Scratch(context, GatesFloats(p), &gates));
+    OP_REQUIRES_OK(context, context->allocate_temp(DT_INT32, TensorShape({p.steps}), &place));
     OP_REQUIRES_OK(context, Scratch(context, size * p.shards, &scratch));
     const Gradients g = {saved,
-                         context->input(12).flat<float>().data(),
                          context->input(13).flat<float>().data(),
-                         steps.flat<float>().data(),
+                         context->input(14).flat<float>().data(),
+                         readers.offset.data(),
+                         readers.reader.data(),
+                         gates.flat<float>().data(),
+                         place.flat<int32_t>().data(),
                          made[1],
                          made[0],
                          made[2],
@@ -368,15 +580,104 @@ class RaggedRecurrentGradOp : public RecurrentOp {
     float* own = scratch.flat<float>().data();
     const float* weights = packed.flat<float>().data();
     ForEachShard(context, p.shards, [&](int64_t shard) { Backward(p, weights, g, own + shard * size, shard); });
-    ForEachShard(context, p.shards, [&](int64_t share) {
-      AddToItems(p, g, share);
-      if (share == 0) AddShards(p, g, own);
-    });
+    ForEachShard(context, p.shards,
+                 [&](int64_t share) { ProjectBackward(p, weights, g, own + share * size, share); });
+    AddShards(p, g, own);
   }
 };
 
 REGISTER_KERNEL_BUILDER(Name("LengthwiseRaggedRecurrent").Device(tensorflow::DEVICE_CPU), RaggedRecurrentOp);
 REGISTER_KERNEL_BUILDER(Name("LengthwiseRaggedRecurrentGrad").Device(tensorflow::DEVICE_CPU), RaggedRecurrentGradOp);
+
+// ---------------------------------------------------------------------------------------------- Adam
+
+REGISTER_OP("LengthwiseApplyAdam")
+    .Input("weights: N * resource")
+    .Input("momentums: N * resource")
+    .Input("velocities: N * resource")
+    .Input("gradients: N * float")
+    .Input("step: int64")
+    .Input("learning_rate: float")
+    .Input("settings: double")
+    .Attr("N: int >= 1")
+    .SetIsStateful()
+    .SetShapeFn([](InferenceContext*) { return absl::OkStatus(); });
+
+// Holds all variables' locks, taken in the order of their addresses, so that no two operations wait for each other.
+struct Locks {
+  std::vector<tensorflow::mutex*> held;
+  bool distinct;
+
+  explicit Locks(const std::vector<tensorflow::core::RefCountPtr<tensorflow::Var>>& variables) {
+    for (const auto& variable : variables) held.push_back(variable->mu());
+    std::sort(held.begin(), held.end());
+    distinct = std::adjacent_find(held.begin(), held.end()) == held.end();
+    if (!distinct) held.clear();
+    for (auto* lock : held) lock->lock();
+  }
+  ~Locks() {
+    for (auto* lock : held) lock->unlock();
+  }
+};
+
+class ApplyAdamOp : public OpKernel {
+ public:
+  using OpKernel::OpKernel;
+
+  void Compute(OpKernelContext* context) override {
+    tensorflow::OpInputList gradients;
+    OP_REQUIRES_OK(context, context->input_list("gradients", &gradients));
+    const int count = gradients.size();
+    const Tensor &step = context->input(4 * count), &rate = context->input(4 * count + 1), &settings = context->input(4 * count + 2);
+    OP_REQUIRES(context, step.dims() == 0 && rate.dims() == 0 && settings.shape() == TensorShape({3}),
+                InvalidArgument("step, learning_rate, settings: got ", step.shape().DebugString(), ", ",
+                                rate.shape().DebugString(), ", ", settings.shape().DebugString(), "; expected [], [], [3]"));
+    const double beta_1 = settings.vec<double>()(0), beta_2 = settings.vec<double>()(1);
+    const double number = static_cast<double>(step.scalar<int64_t>()());
+    const double unbiased = std::sqrt(1 - std::pow(beta_2, number)) / (1 - std::pow(beta_1, number));
+    const Adam adam = {static_cast<float>(rate.scalar<float>()() * unbiased), static_cast<float>(1 - beta_1),
+                       static_cast<float>(1 - beta_2), static_cast<float>(settings.vec<double>()(2))};
+
+    std::vector<tensorflow::core::RefCountPtr<tensorflow::Var>> variables(3 * count);
+    std::vector<float*> data(3 * count);
+    for (int k = 0; k < 3 * count; ++k)
+      OP_REQUIRES_OK(context, tensorflow::LookupResource(context, tensorflow::HandleFromInput(context, k), &variables[k]));
+    const Locks locks(variables);
+    OP_REQUIRES(context, locks.distinct, InvalidArgument("weights, momentums, velocities: expected each variable once"));
+    for (int k = 0; k < 3 * count; ++k) {
+      Tensor* tensor = variables[k]->tensor();
+      OP_REQUIRES(context, tensor->IsInitialized() && tensor->dtype() == DT_FLOAT && tensor->shape() == gradients[k % count].shape(),
+                  InvalidArgument("gradients: got shape ", gradients[k % count].shape().DebugString(), "; expected ",
+                                  tensor->shape().DebugString(), ", that of the weight and its moments"));
+      if (!tensor->RefCountIsOne() || variables[k]->copy_on_read_mode.load()) {
+        // Someone still reads what the variable was.
+        Tensor copy;
+        OP_REQUIRES_OK(context, context->allocate_temp(DT_FLOAT, tensor->shape(), &copy));
+        std::copy_n(tensor->flat<float>().data(), tensor->NumElements(), copy.flat<float>().data());
+        *tensor = copy;
+      }
+      data[k] = tensor->flat<float>().data();
+    }
+    std::vector<int64_t> offset(count + 1, 0);
+    for (int k = 0; k < count; ++k) offset[k + 1] = offset[k] + gradients[k].NumElements();
+    const int64_t total = offset[count], shards = std::max<int64_t>(1, std::min(Threads(context), total / kShardWeights));
+    ForEachShard(context, shards, [&](int64_t shard) {
+      const int64_t begin = total * shard / shards, end = total * (shard + 1) / shards;
+      for (int k = 0; k < count; ++k) {
+        const int64_t from = std::max(begin, offset[k]) - offset[k], to = std::min(end, offset[k + 1]) - offset[k];
+        if (from < to)
+          ApplyAdam(adam, to - from, gradients[k].flat<float>().data() + from, data[k] + from, data[count + k] + from,
+                    data[2 * count + k] + from);
+      }
+    });
+  }
+
+ private:
+  // Fewer are not worth another thread.
+  static constexpr int64_t kShardWeights = 8192;
+};
+
+REGISTER_KERNEL_BUILDER(Name("LengthwiseApplyAdam").Device(tensorflow::DEVICE_CPU), ApplyAdamOp);
 
 }  // namespace
 }  // namespace lengthwise

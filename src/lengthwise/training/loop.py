@@ -12,12 +12,10 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from lengthwise.batching.collate import collate
 from lengthwise.batching.evaluation import evaluation_plan
 from lengthwise.batching.plan import Plan, epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
 from lengthwise.batching.stats import plan_stats
-from lengthwise.bursts import in_bursts
 from lengthwise.errors import ParamsError
 from lengthwise.files import file_digest, replacing_folder, write_metrics
 from lengthwise.models.network import Network, NetworkConfig, States
@@ -26,7 +24,7 @@ from lengthwise.progress import Progress
 from lengthwise.shards.reader import Sequences, read_index, read_split
 from lengthwise.shards.schema import INDEX_NAME, ShardIndex
 from lengthwise.training.resume import ResumeState, interruptions, run_digest
-from lengthwise.training.step import PreparedBatch, Steps, Sums
+from lengthwise.training.step import Steps, Sums
 
 if TYPE_CHECKING:
     from lengthwise.params import TrainParams
@@ -189,30 +187,28 @@ class _Run:
         sums, window = Sums(**position.sums), Sums(**position.window)
         batch_tokens = plan.steps
         share = plan_stats(plan).padding_share
-        padding = self._params.batching.padding
-
-        def prepare(number: int) -> PreparedBatch:
-            return self._steps.prepare(collate(plan, number, self._training, padding))
-
-        numbers = range(position.batch, len(plan))
+        steps = self._steps.train_over(
+            plan, self._training, position.batch, self._params.batching.padding, self._carried
+        )
         started = time.monotonic()
-        for number, batch in zip(numbers, in_bursts(prepare, numbers), strict=True):
-            figures, self._carried = self._steps.train(batch, self._carried)
+        for figures, self._carried in steps:
+            tokens = int(batch_tokens[position.batch : position.batch + len(figures)].sum())
             if position.step > self._resumed_at:  # The first step is traced and compiled.
                 self._train_seconds += time.monotonic() - started
-                self._train_tokens += int(batch_tokens[number])
+                self._train_tokens += tokens
             started = time.monotonic()
-            sums.add(figures)
-            window.add(figures)
-            position.step += 1
-            position.batch = number + 1
-            if position.step % self._params.log_every == 0:
-                row = (position.step, window.mean_loss, window.accuracy)
-                position.step_rows.append(dict(zip(_STEP_COLUMNS, row, strict=True)))
-                window = Sums()
+            for step in figures:
+                sums.add(step)
+                window.add(step)
+                position.step += 1
+                if position.step % self._params.log_every == 0:
+                    row = (position.step, window.mean_loss, window.accuracy)
+                    position.step_rows.append(dict(zip(_STEP_COLUMNS, row, strict=True)))
+                    window = Sums()
+            position.batch += len(figures)
             position.sums, position.window = asdict(sums), asdict(window)
             note = f"epoch {position.epoch + 1}  loss {sums.mean_loss:.4f}  accuracy {sums.accuracy:.4f}"
-            progress.update(int(batch_tokens[number]), f"{note}  padding {share:.1%}")
+            progress.update(tokens, f"{note}  padding {share:.1%}")
             if received:
                 self._save()
                 print(f"train: stopped at step {position.step}; run it again to go on", file=sys.stderr)
@@ -238,11 +234,10 @@ class _Run:
         plan = evaluation_plan(self._validation.lengths)
         sums = Sums()
 
-        def prepare(number: int) -> PreparedBatch:
-            return self._steps.prepare(collate(plan, number, self._validation))
-
+        tokens, batch = plan.steps, 0
         with Progress("validation", int(self._validation.offsets[-1]), "tokens", summary=False) as progress:
-            for tokens, batch in zip(plan.steps.tolist(), in_bursts(prepare, range(len(plan))), strict=True):
-                sums.add(self._steps.evaluate(batch))
-                progress.update(tokens)
+            for figures in self._steps.evaluate_over(plan, self._validation):
+                sums.add(figures.sum(axis=0, dtype=np.float64))
+                progress.update(int(tokens[batch : batch + len(figures)].sum()))
+                batch += len(figures)
         return sums

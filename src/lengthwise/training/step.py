@@ -1,6 +1,6 @@
-"""One step of training and one of evaluation, each traced once whatever the widths are."""
+"""Steps of training and of evaluation, each traced once whatever the widths are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import NamedTuple
@@ -8,10 +8,30 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from lengthwise.batching.collate import Batch
+from lengthwise.batching.collate import Batch, collate
+from lengthwise.batching.plan import Plan
+from lengthwise.bursts import in_bursts
 from lengthwise.losses import correct_count, cross_entropy
 from lengthwise.models.network import INPUTS_SIGNATURE, Inputs, Network, States, network_inputs
+from lengthwise.native.ops import FlatBatch, FlatPlan, FlatSequences, flat_batch
+from lengthwise.shards.reader import Sequences
 from lengthwise.training.adam import FusedAdam
+
+# Steps of one call, at most, and tokens that end it: between two calls a run can be stopped, saved and reported on.
+CALL_STEPS = 16
+CALL_TOKENS = 1 << 17
+
+# For `tf.function`, as `INPUTS_SIGNATURE`.
+PLAN_SIGNATURE = FlatPlan(
+    tf.TensorSpec((None,), tf.int64, "offsets"),
+    *(tf.TensorSpec((None,), tf.int32, name) for name in ("sequence", "start", "stop", "row")),
+)
+SEQUENCES_SIGNATURE = FlatSequences(
+    tf.TensorSpec((None,), tf.int32, "tokens"),
+    tf.TensorSpec((None,), tf.int64, "offsets"),
+    tf.TensorSpec((None,), tf.int32, "label"),
+)
+NUMBER_SIGNATURE = tf.TensorSpec((), tf.int64)
 
 
 @dataclass
@@ -66,11 +86,55 @@ class Steps:
 
     def __init__(self, network: Network, learning_rate: float, clip_norm: float | None) -> None:
         self._network, self._clip_norm = network, clip_norm
-        self.optimizer = FusedAdam(learning_rate)
+        self.optimizer = FusedAdam(learning_rate, native=network.kernel == "native")
         self.optimizer.build(network.trainable_variables)
         self.traces = 0
         self._zero_states = lru_cache(maxsize=8)(self._make_zero_states)
         self._signature = (INPUTS_SIGNATURE, tf.TensorSpec((None,), tf.int32, "labels"))
+
+    def train_over(
+        self, plan: Plan, sequences: Sequences, first: int = 0, padding: str = "post", states: States | None = None
+    ) -> Iterator[tuple[np.ndarray, States]]:
+        """Update the weights by the batches of a plan.
+
+        Where the network reads flat batches, they are made within the compiled function, which takes several steps.
+
+        Args:
+            plan: of an epoch over `sequences`.
+            sequences: what its spans are of.
+            first: the batch to begin with.
+            padding: of rows that are padded, see `collate`.
+            states: after the batch before `first`; only a batch that continues needs it.
+
+        Yields:
+            (loss, correct, count) of each of the next K steps, float32 (K, 3), and the states after them. What the
+            weights are now is what those steps made of them.
+        """
+        if not self._network.reads_flat_batches:
+            for batch in self._padded(plan, sequences, first, padding):
+                figures, states = self.train(batch, states)
+                yield figures[np.newaxis], states
+            return
+        flat = _flat_plan(plan), _flat_sequences(sequences)
+        states = self._zero_states(0) if states is None else tuple(map(tf.convert_to_tensor, states))
+        for begin, end in _calls(plan, first):
+            figures, states = self._train_flat(tf.constant(begin, tf.int64), tf.constant(end, tf.int64), *flat, states)
+            yield figures.numpy(), states
+
+    def evaluate_over(self, plan: Plan, sequences: Sequences) -> Iterator[np.ndarray]:
+        """Yields (loss, correct, count) of the next K batches of whole sequences, float32 (K, 3), for all batches."""
+        if not self._network.reads_flat_batches:
+            for batch in self._padded(plan, sequences, 0, "post"):
+                yield self.evaluate(batch)[np.newaxis]
+            return
+        flat = _flat_plan(plan), _flat_sequences(sequences)
+        for begin, end in _calls(plan, 0):
+            yield self._evaluate_flat(tf.constant(begin, tf.int64), tf.constant(end, tf.int64), *flat).numpy()
+
+    def _padded(self, plan: Plan, sequences: Sequences, first: int, padding: str) -> Iterator[PreparedBatch]:
+        return in_bursts(
+            lambda number: self.prepare(collate(plan, number, sequences, padding)), range(first, len(plan))
+        )
 
     def prepare(self, batch: Batch) -> PreparedBatch:
         """What the other methods take of a batch. It changes nothing, so that it may be done before."""
@@ -112,24 +176,127 @@ class Steps:
     def _evaluate(self) -> Callable[..., tf.Tensor]:
         return tf.function(self._evaluate_step, input_signature=self._signature).get_concrete_function()
 
+    @cached_property
+    def _train_flat(self) -> Callable[..., tuple[tf.Tensor, States]]:
+        signature = (NUMBER_SIGNATURE, NUMBER_SIGNATURE, PLAN_SIGNATURE, SEQUENCES_SIGNATURE)
+        function = tf.function(
+            self._train_flat_steps, input_signature=(*signature, self._network.states_signature), autograph=False
+        )
+        return function.get_concrete_function()
+
+    @cached_property
+    def _evaluate_flat(self) -> Callable[..., tf.Tensor]:
+        signature = (NUMBER_SIGNATURE, NUMBER_SIGNATURE, PLAN_SIGNATURE, SEQUENCES_SIGNATURE)
+        return tf.function(
+            self._evaluate_flat_steps, input_signature=signature, autograph=False
+        ).get_concrete_function()
+
     def _train_step(self, inputs: Inputs, labels: tf.Tensor, states: States) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
         self.traces += 1
+        return self._update(lambda: self._network(inputs, states, training=True), labels)
+
+    def _evaluate_step(self, inputs: Inputs, labels: tf.Tensor) -> tf.Tensor:
+        self.traces += 1
+        logits, _ = self._network(inputs)
+        return _figures(logits, labels)[1]
+
+    def _train_flat_steps(
+        self, begin: tf.Tensor, end: tf.Tensor, plan: FlatPlan, sequences: FlatSequences, states: tuple[tf.Tensor, ...]
+    ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
+        self.traces += 1
+
+        def step(number: tf.Tensor, states: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
+            batch = self._flat_batch(plan, sequences, number)
+            rows = tf.size(batch.layout.order)
+            before = tf.cond(
+                batch.continues,
+                lambda: tuple(state[:rows] for state in states),
+                lambda: tuple(tf.zeros([rows, state.shape[1]]) for state in states),
+            )
+            return self._update(lambda: self._network.over(batch, before, training=True), batch.labels)
+
+        return _in_turn(begin, end, step, states)
+
+    def _evaluate_flat_steps(
+        self, begin: tf.Tensor, end: tf.Tensor, plan: FlatPlan, sequences: FlatSequences
+    ) -> tf.Tensor:
+        self.traces += 1
+
+        def step(number: tf.Tensor, states: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
+            batch = self._flat_batch(plan, sequences, number)
+            logits, _ = self._network.over(batch)
+            return _figures(logits, batch.labels)[1], states
+
+        return _in_turn(begin, end, step, ())[0]
+
+    def _flat_batch(self, plan: FlatPlan, sequences: FlatSequences, number: tf.Tensor) -> FlatBatch:
+        return flat_batch(plan, sequences, number, every_step=self._network.config.task == "seq2seq")
+
+    def _update(
+        self, predict: Callable[[], tuple[tf.Tensor, tuple[tf.Tensor, ...]]], labels: tf.Tensor
+    ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
+        """Update the weights by what is predicted: (loss, correct, count), and the states after it."""
         variables = self._network.trainable_variables
         with tf.GradientTape() as tape:
-            logits, after = self._network(inputs, states, training=True)
-            loss, count = cross_entropy(logits, labels)
-            # A window may hold no sequence's end, and then a classifier has nothing to predict.
-            mean = loss / tf.maximum(count, 1.0)
+            logits, after = predict()
+            mean, figures = _figures(logits, labels)
         # The embedding's gradient comes as slices, one per token, duplicate ids and all. Keras on TensorFlow hands
         # them to Adam as they are, which then squares each instead of their sum: so it is made dense here.
         gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(mean, variables)]
         if self._clip_norm is not None:
             gradients, _ = tf.clip_by_global_norm(gradients, self._clip_norm)
         self.optimizer.apply(gradients, variables)
-        return tf.stack([loss, correct_count(logits, labels), count]), after
+        return figures, after
 
-    def _evaluate_step(self, inputs: Inputs, labels: tf.Tensor) -> tf.Tensor:
-        self.traces += 1
-        logits, _ = self._network(inputs)
-        loss, count = cross_entropy(logits, labels)
-        return tf.stack([loss, correct_count(logits, labels), count])
+
+def _figures(logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The mean loss, and (loss, correct, count)."""
+    loss, count = cross_entropy(logits, labels)
+    # A window may hold no sequence's end, and then a classifier has nothing to predict.
+    return loss / tf.maximum(count, 1.0), tf.stack([loss, correct_count(logits, labels), count])
+
+
+def _in_turn(
+    begin: tf.Tensor,
+    end: tf.Tensor,
+    step: Callable[[tf.Tensor, tuple[tf.Tensor, ...]], tuple[tf.Tensor, tuple[tf.Tensor, ...]]],
+    states: tuple[tf.Tensor, ...],
+) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
+    """The figures of the steps from `begin` to `end`, float32 (K, 3), and the states after the last."""
+
+    def turn(
+        number: tf.Tensor, figures: tf.TensorArray, states: tuple[tf.Tensor, ...]
+    ) -> tuple[tf.Tensor, tf.TensorArray, tuple[tf.Tensor, ...]]:
+        here, states = step(number, states)
+        return number + 1, figures.write(tf.cast(number - begin, tf.int32), here), states
+
+    figures = tf.TensorArray(tf.float32, size=tf.cast(end - begin, tf.int32), element_shape=(3,))
+    # One at a time: a step needs the weights of the one before.
+    _, figures, states = tf.while_loop(
+        lambda number, *_: number < end, turn, (begin, figures, states), parallel_iterations=1
+    )
+    return figures.stack(), states
+
+
+def _flat_plan(plan: Plan) -> FlatPlan:
+    columns = (plan.sequence, plan.start, plan.stop, plan.row)
+    return FlatPlan(tf.constant(plan.offsets, tf.int64), *(tf.constant(column, tf.int32) for column in columns))
+
+
+def _flat_sequences(sequences: Sequences) -> FlatSequences:
+    return FlatSequences(
+        tf.constant(sequences.tokens, tf.int32),
+        tf.constant(sequences.offsets, tf.int64),
+        tf.constant(sequences.label.astype(np.int32)),
+    )
+
+
+def _calls(plan: Plan, first: int) -> Iterator[tuple[int, int]]:
+    """Which batches go into one call, from the first to before the last; the first, which is traced, goes alone."""
+    steps = plan.steps.tolist()
+    begin, tokens = first, CALL_TOKENS
+    for number in range(first, len(plan)):
+        tokens += steps[number]
+        if tokens >= CALL_TOKENS or number + 1 - begin == CALL_STEPS or number + 1 == len(plan):
+            yield begin, number + 1
+            begin, tokens = number + 1, 0
