@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from lengthwise.errors import FormatError, LengthwiseError
+from lengthwise.files import replacing_file
 from lengthwise.params import load_params
 from lengthwise.stage import PARAMS_FILE, USER_ERROR, quiet_tensorflow
 
@@ -24,16 +25,23 @@ any length, whatever the lengths in training were. Texts are tokenized as the se
   tail -f chat.log | lengthwise predict --stream
 """
 
+REPORT = """Write a Markdown report on what a change did: a verdict, metrics, params, data, cost and charts, old and new.
+
+It compares params.yaml and metrics/ of the working tree with those at a Git revision, as docs/reports.md explains.
+The exit status is 1 if a metric is worse or missing, 2 if there is nothing to compare.
+
+  lengthwise report --base main
+  lengthwise report --base "$(git merge-base origin/main HEAD)" --out report.md
+"""
+FAILURE = 1
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command; exits with status 2 and one line where the user can mend what is wrong."""
+    """Run a command; exits with status 2 and one line where the user can mend what is wrong."""
     options = _parser().parse_args(arguments)
     try:
-        predictor = _load(options)
-        texts = _texts(options)
-        rows = _stream_rows(predictor, texts) if options.stream else _whole_rows(predictor, texts)
-        for row in rows:
-            print(*(f"{cell:.6f}" if isinstance(cell, float) else cell for cell in row), sep="\t", flush=options.stream)
+        if status := options.run(options):
+            sys.exit(status)
     except LengthwiseError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(USER_ERROR)
@@ -45,12 +53,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lengthwise", description="Recurrent networks on text of any length.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_predict(commands)
+    _add_report(commands)
+    return parser
+
+
+def _add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     predict = commands.add_parser(
         "predict",
         help="print the class probabilities of texts",
         description=PREDICT,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    predict.set_defaults(run=_predict)
     add = predict.add_argument
     source = predict.add_mutually_exclusive_group()
     source.add_argument("texts", nargs="*", default=[], metavar="TEXT", help="a text; without any, see --file")
@@ -60,7 +75,43 @@ def _parser() -> argparse.ArgumentParser:
     add("--model", type=Path, default="data/models/classifier", help="folder of a trained model (%(default)s)")
     add("--vocabulary", type=Path, default="data/vocabulary.tsv", help="what it was trained with (%(default)s)")
     add("--params", type=Path, default=PARAMS_FILE, help="how to tokenize (%(default)s)")
-    return parser
+
+
+def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    report = commands.add_parser(
+        "report",
+        help="report what a change did to the metrics",
+        description=REPORT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    report.set_defaults(run=_report)
+    report.add_argument("--base", required=True, metavar="REV", help="commit, branch or tag to compare with")
+    report.add_argument("--out", type=Path, metavar="FILE", help="write to this file (default: standard output)")
+
+
+def _report(options: argparse.Namespace) -> int:
+    # DVC and pandas take a second to import, which the other commands can do without.
+    from lengthwise.reports.pull_request import report_on
+
+    report = report_on(options.base, Path())
+    if options.out is None:
+        print(report.text, end="")
+    else:
+        try:
+            with replacing_file(options.out) as beside:
+                beside.write_text(report.text, encoding="utf-8")
+        except OSError as error:
+            raise FormatError(f"{options.out}: cannot be written ({error.strerror}); give another file") from error
+    return FAILURE if report.failed else 0
+
+
+def _predict(options: argparse.Namespace) -> int:
+    predictor = _load(options)
+    texts = _texts(options)
+    rows = _stream_rows(predictor, texts) if options.stream else _whole_rows(predictor, texts)
+    for row in rows:
+        print(*(f"{cell:.6f}" if isinstance(cell, float) else cell for cell in row), sep="\t", flush=options.stream)
+    return 0
 
 
 def _load(options: argparse.Namespace) -> "Predictor":

@@ -23,3 +23,7 @@ class FormatError(LengthwiseError):
 
 class KernelError(LengthwiseError):
     """The native kernel cannot be built or loaded here, or does not compute what is asked for."""
+
+
+class RevisionError(LengthwiseError):
+    """There is no such Git revision, no repository, or nothing to compare in one."""

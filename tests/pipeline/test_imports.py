@@ -7,8 +7,8 @@ ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / "src" / "lengthwise"
 # From left to right, as the package's docstring draws the arrow; a module may import its own package and any later one.
 ORDER = [
-    {"predict"},
-    {"training", "evaluation", "reports"},
+    {"predict", "reports"},
+    {"training", "evaluation"},
     {"models"},
     {"layers", "losses"},
     {"native"},

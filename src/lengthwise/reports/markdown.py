@@ -1,0 +1,121 @@
+"""Markdown that says what it is given, whatever that is, within a limit of length."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from lengthwise.reports.revisions import finite
+
+MOST_CHARACTERS = 80
+NOTHING = "–"
+DECIMALS = 4
+# From here on, digits are no longer read one by one.
+LARGE = 1e12
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a report.
+
+    Attributes:
+        title: its heading.
+        blocks: what may be left out from the end: lines, or code blocks as a whole.
+        folded: whether a reader has to open it.
+    """
+
+    title: str
+    blocks: Sequence[str] = field(default_factory=tuple)
+    folded: bool = False
+
+    def render(self) -> str:
+        """The section as Markdown."""
+        body = "\n".join(self.blocks).strip("\n")
+        if not self.folded:
+            return f"## {self.title}\n\n{body}\n"
+        return f"<details>\n<summary>{self.title}</summary>\n\n{body}\n\n</details>\n"
+
+
+def code(text: object) -> str:
+    """Foreign text as code, where GitHub finds no mention, link, formula or HTML; long text is cut."""
+    shown = "".join(character if character.isprintable() else _escaped(character) for character in str(text))
+    if len(shown) > MOST_CHARACTERS:
+        shown = f"{shown[: MOST_CHARACTERS - 1]}…"
+    if shown.strip() and not set(shown) & set("`|\\"):
+        return f"`{shown}`"
+    # What would end a cell or the code; GitHub reads no Markdown in entities.
+    entities = "".join(c if c.isascii() and c.isalnum() else f"&#{ord(c)};" for c in shown)
+    return f"<code>{entities}</code>"
+
+
+def plain(text: object, width: int) -> str:
+    """Foreign text for a line within a code block, cut to a width."""
+    shown = "".join(character if character.isprintable() and character != "`" else "?" for character in str(text))
+    return shown if len(shown) <= width else f"{shown[: width - 1]}…"
+
+
+def value(content: object) -> str:
+    """A param's value."""
+    return code(json.dumps(content, ensure_ascii=False, default=str))
+
+
+def number(figure: float | str | None, signed: bool = False) -> str:
+    """A figure: a count with all digits, anything else with four decimals."""
+    if figure is None:
+        return NOTHING
+    if not finite(figure):
+        return code(figure)
+    if abs(figure) >= LARGE:
+        return f"{float(figure):{'+' if signed else ''}.4g}"
+    if signed and not round(figure, DECIMALS):
+        return "0"
+    style = ("+" if signed else "") + ("," if isinstance(figure, int) else f",.{DECIMALS}f")
+    return f"{figure:{style}}"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A table, a line a row; what is in the cells is Markdown already. An empty line stands before it."""
+    return ["", *(f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows))]
+
+
+def fit(head: str, sections: Sequence[Section], order: Sequence[str], limit: int) -> str:
+    """A report of at most `limit` characters.
+
+    Args:
+        head: what is never cut.
+        sections: in the order of reading.
+        order: titles of the sections in the order in which they are cut, from their ends, until all fits.
+        limit: characters.
+
+    Raises:
+        ValueError: the head and the headings alone are longer.
+    """
+    kept = {section.title: section for section in sections}
+    for title in order:
+        excess = len(_join(head, kept.values())) - limit
+        if excess > 0 and title in kept:
+            kept[title] = _cut(kept[title], excess)
+    report = _join(head, kept.values())
+    if len(report) > limit:
+        raise ValueError(f"report: got {len(report)} characters that cannot be cut; expected at most {limit}")
+    return report
+
+
+def _cut(section: Section, excess: int) -> Section:
+    blocks = list(section.blocks)
+    while blocks:
+        excess -= len(blocks.pop()) + 1
+        left_out = len(section.blocks) - len(blocks)
+        notice = f"*Cut for length: {left_out} of {len(section.blocks)} lines or charts are left out here.*"
+        if excess + len(notice) + 2 <= 0:
+            break
+    else:
+        return section if not section.blocks else replace(section, blocks=(notice,))
+    return replace(section, blocks=(*blocks, "", notice))
+
+
+def _join(head: str, sections: Iterable[Section]) -> str:
+    return "\n".join([head, *(section.render() for section in sections)])
+
+
+def _escaped(character: str) -> str:
+    return " " if character == "\n" else character.encode("unicode_escape").decode()
