@@ -1,5 +1,7 @@
+import json
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -241,3 +243,47 @@ def make_network(make_config) -> Callable[..., Any]:
         return network
 
     return make
+
+
+@dataclass(frozen=True)
+class Project:
+    folder: Path
+
+    def git(self, *arguments: str) -> str:
+        # Nobody's own settings, and nobody's name.
+        names = {f"GIT_{who}_{what}": "tester" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        environment = {**os.environ, **names, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+        done = subprocess.run(
+            ["git", *arguments], cwd=self.folder, env=environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    def commit(self, message: str = "change") -> None:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", message)
+
+    def change(self, path: str, **figures: object) -> None:
+        # A figure that is None goes.
+        content = {**json.loads((self.folder / path).read_text("utf-8")), **figures}
+        kept = {name: value for name, value in content.items() if value is not None}
+        (self.folder / path).write_text(json.dumps(kept), "utf-8")
+
+    def replace(self, path: str, old: str, new: str) -> None:
+        text = (self.folder / path).read_text("utf-8")
+        assert old in text
+        (self.folder / path).write_text(text.replace(old, new), "utf-8")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    # What Git has of this project's own run, on the branch main of a repository of its own.
+    if shutil.which("git") is None:
+        pytest.skip("git is not there")
+    folder = tmp_path / "project"
+    shutil.copytree(ROOT / "metrics", folder / "metrics")
+    for name in ("params.yaml", "dvc.lock"):
+        shutil.copy(ROOT / name, folder / name)
+    project = Project(folder)
+    project.git("init", "--quiet", "--initial-branch", "main")
+    project.commit("start")
+    return project

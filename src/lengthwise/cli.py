@@ -25,7 +25,7 @@ any length, whatever the lengths in training were. Texts are tokenized as the se
   tail -f chat.log | lengthwise predict --stream
 """
 
-REPORT = """Write a Markdown report on what a change did: a verdict, metrics, params, data, cost and charts, old and new.
+REPORT = """Write a Markdown report on what a change did: a verdict, then metrics, params, data, cost and charts.
 
 It compares params.yaml and metrics/ of the working tree with those at a Git revision, as docs/reports.md explains.
 The exit status is 1 if a metric is worse or missing, 2 if there is nothing to compare.

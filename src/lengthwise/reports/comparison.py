@@ -1,7 +1,7 @@
 """Two runs' figures beside each other: better, worse, within noise, not comparable, or missing.
 
-A figure is better or worse only if its difference is as large as one that counts and the 95 % interval of the
-difference leaves out zero. The interval says what other test authors would give; it knows nothing of other seeds.
+A figure is better or worse only if its difference is as large as one that counts and the interval of the difference
+leaves out zero. The interval says what other test authors would give; it knows nothing of other seeds.
 """
 
 import re
@@ -18,7 +18,7 @@ from lengthwise.reports.revisions import finite
 SMALLEST_ACCURACY, SMALLEST_NLL = 0.01, 0.02
 ROUNDING = 1e-9
 # What is measured on data that another split, corpus or length limit would change; counts and costs just are.
-OF_THE_DATA = re.compile(r"(train/[^/]+\.json|evaluate/.*|baselines/.*|ablations\.csv)")
+OF_THE_DATA = re.compile(r"(train/[^/]+\.json|evaluate/.*|baselines/.*|ablations.*)")
 
 
 class Verdict(StrEnum):

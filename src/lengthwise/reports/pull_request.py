@@ -162,7 +162,8 @@ def _notes(data: DataCheck, new: Snapshot, comparisons: Sequence[Comparison], pa
     if judged - paired:
         yield (
             f"\nIntervals of {len(judged - paired)} differences: from each run's own interval, as if the runs were "
-            "independent, which is wider than need be: the predictions of both runs are not in the DVC cache."
+            "independent, which is wider than need be: there are not both runs' predictions in the DVC cache, and a "
+            "baseline leaves none."
         )
     if judged:
         yield "\nThey say what other test authors would give; that another seed trains another network comes on top."

@@ -56,11 +56,14 @@ def metrics_section(comparisons: Sequence[Comparison]) -> Section:
 
 def params_section(old: Mapping[str, Any], new: Mapping[str, Any]) -> Section:
     """The keys of params.yaml that differ."""
-    before, after = flatten(dict(old)), flatten(dict(new))
+    # As they are shown: to Python, true is 1.
+    before, after = (
+        {key: value(content) for key, content in flatten(dict(side)).items() if key} for side in (old, new)
+    )
     rows = [
-        (code(key), value(before[key]) if key in before else NOTHING, value(after[key]) if key in after else NOTHING)
+        (code(key), before.get(key, NOTHING), after.get(key, NOTHING))
         for key in sorted({*before, *after})
-        if key and (key in before, before.get(key)) != (key in after, after.get(key))
+        if before.get(key) != after.get(key)
     ]
     return Section(PARAMS, table(("key", "old", "new"), rows) if rows else ["No key of params.yaml changed."])
 
