@@ -70,6 +70,12 @@ def test_stages_before_train_need_no_tensorflow(imported_names_of, import_closur
             assert not {name.split(".")[0] for name in imported_names_of(path)} & {"tensorflow", "keras"}, path
 
 
+def test_reports_need_no_tensorflow(imported_names_of, import_closure_of):
+    for module in (LIBRARY / "reports").glob("*.py"):
+        for path in {module, *import_closure_of(module)}:
+            assert not {name.split(".")[0] for name in imported_names_of(path)} & {"tensorflow", "keras"}, path
+
+
 def test_packages_have_a_docstring_and_no_code():
     # The layers alone are offered under one name, as Keras does it.
     for path in set(LIBRARY.rglob("__init__.py")) - {LIBRARY / "layers" / "__init__.py"}:

@@ -71,7 +71,8 @@ def test_compare_reports_counts_and_costs_of_other_data():
 @pytest.mark.parametrize("key", [ACCURACY, LOSS, STEPS])
 def test_compare_finds_missing_whatever_else_changed(key, same_data):
     assert verdict(key, figure(0.5), None, same_data=same_data) is Verdict.MISSING
-    assert verdict(key, figure(0.5), Figure("gone"), same_data=same_data) is Verdict.MISSING
+    for old in (figure(0.5), Figure(0.5), Figure(5)):
+        assert verdict(key, old, Figure("gone"), same_data=same_data) is Verdict.MISSING
     assert verdict(key, None, figure(0.5), same_data=same_data) is Verdict.NEW
 
 

@@ -92,6 +92,15 @@ def test_charts_section_draws_both_runs(run):
     assert new_line == "new  ▄█        "
 
 
+@pytest.mark.parametrize("bad", ["inf", "-inf", "nan", "1e308", "-1e308", "", "text", "1e999"])
+def test_charts_section_leaves_out_what_cannot_be_drawn(bad):
+    path = "metrics/evaluate/seq2seq/by_step.csv"
+    side = Snapshot("odd", {path: f"step,accuracy\n1,0.25\n{bad},0.5\n3,{bad}\n4,0.75\n".encode()})
+    (chart,) = [block for block in charts_section({}, {}, side, side).blocks if block]
+    assert chart.splitlines()[1] == "seq2seq: accuracy by step (1 to 4), on a scale of 0.2500 to 0.7500"
+    assert chart.splitlines()[3:5] == ["old  ▁█", "new  ▁█"]
+
+
 def test_charts_section_of_nothing_says_so():
     empty = Snapshot("empty", {})
     assert charts_section({}, {}, empty, empty).blocks == ["Nothing to draw."]

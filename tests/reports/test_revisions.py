@@ -32,7 +32,7 @@ def test_snapshot_at_reads_names_that_are_not_ascii(project):
 
 
 @pytest.mark.parametrize(
-    "revision", ["nowhere", "", "-h", "--all", "--output=x", "main:params.yaml", "a\0b", "main..main"]
+    "revision", ["nowhere", "", "-h", "--all", "--output=x", "--since=1", "main:params.yaml", "a\0b", "main..main"]
 )
 def test_snapshot_at_refuses_what_is_no_commit(project, revision):
     before = sorted(project.folder.iterdir())

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from lengthwise.reports.revisions import finite
 
@@ -24,7 +24,7 @@ class Section:
     """
 
     title: str
-    blocks: Sequence[str] = field(default_factory=tuple)
+    blocks: Sequence[str]
     folded: bool = False
 
     def render(self) -> str:

@@ -36,6 +36,8 @@ CURVES = (
     (re.compile(r"metrics/evaluate/([^/]+)/by_step\.csv"), "step", "accuracy"),
 )
 NAME_WIDTH = 40
+# What is larger, or infinite, would leave no room for the others.
+DRAWN = 1e100
 UNREMARKABLE = (Verdict.REPORTED, Verdict.WITHIN_NOISE)
 
 
@@ -105,13 +107,11 @@ def charts_section(old: Mapping[Key, Figure], new: Mapping[Key, Figure], before:
 
 def other_section(comparisons: Sequence[Comparison]) -> Section:
     """What changed beside all this, without a verdict: recalls, macro-F1, the number of a table's rows."""
-    elsewhere = [re.compile(re.escape(file)) for file in FUNNEL]
-    known = (METRIC_FILES, COST_FILES, *elsewhere)
-    rows = [
-        _row(one, one.key[1])
-        for one in comparisons
-        if _is_remarkable(one) and not any(pattern.fullmatch(one.key[0]) for pattern in known)
-    ]
+
+    def is_elsewhere(file: str) -> bool:
+        return file in FUNNEL or bool(METRIC_FILES.fullmatch(file) or COST_FILES.fullmatch(file))
+
+    rows = [_row(one, one.key[1]) for one in comparisons if _is_remarkable(one) and not is_elsewhere(one.key[0])]
     blocks = table(("", "figure", "old", "new", "difference"), rows) if rows else ["Nothing else changed."]
     return Section(OTHER, blocks, folded=True)
 
@@ -178,8 +178,8 @@ def _interval_lines(key: Key, old: Mapping[Key, Figure], new: Mapping[Key, Figur
 
 def _curve_chart(path: str, title: str, columns: tuple[str, str], sides: tuple[Snapshot, Snapshot]) -> Iterator[str]:
     axis, name = columns
-    tables = [side.csv(path, axis, name)[[axis, name]].apply(pd.to_numeric, errors="coerce").dropna() for side in sides]
-    series = [table.set_index(axis)[name].groupby(level=0).mean() for table in tables]
+    found = (side.csv(path, axis, name)[[axis, name]].apply(pd.to_numeric, errors="coerce") for side in sides)
+    series = [points[points.abs() < DRAWN].dropna().groupby(axis)[name].mean() for points in found]
     points = pd.concat(series)
     if points.empty:
         return

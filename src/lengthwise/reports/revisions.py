@@ -149,9 +149,8 @@ def resolve(revision: str, folder: Path) -> str:
     """
     _git(folder, "rev-parse", "--show-toplevel")
     try:
-        # No revision begins with a dash: to Git it would be an option.
-        named = f":{revision}" if revision.startswith("-") else f"{revision}^{{commit}}"
-        return _git(folder, "rev-parse", "--verify", "--quiet", named).decode().strip()
+        # With the ending, what begins with a dash is no option either.
+        return _git(folder, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").decode().strip()
     except RevisionError:
         raise RevisionError(
             f"--base: got {revision!r}; expected a commit, branch or tag of this repository; fetch it or name another"
