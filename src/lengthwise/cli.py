@@ -91,7 +91,7 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 def _report(options: argparse.Namespace) -> int:
     # DVC and pandas take a second to import, which the other commands can do without.
-    from lengthwise.reports.pull_request import report_on
+    from lengthwise.reports.pull_request.report import report_on
 
     report = report_on(options.base, Path())
     if options.out is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lengthwise.reports.pull_request import MARKER
+from lengthwise.reports.pull_request.report import MARKER
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))

@@ -1,8 +1,9 @@
 import pytest
 
-from lengthwise.reports.comparison import compare_all
-from lengthwise.reports.figures import Figure, figures_of
-from lengthwise.reports.pull_request_sections import (
+from lengthwise.reports.pull_request.comparison import compare_all
+from lengthwise.reports.pull_request.figures import Figure, figures_of
+from lengthwise.reports.pull_request.revisions import Snapshot, snapshot_of_folder
+from lengthwise.reports.pull_request.sections import (
     charts_section,
     cost_section,
     data_section,
@@ -10,7 +11,6 @@ from lengthwise.reports.pull_request_sections import (
     other_section,
     params_section,
 )
-from lengthwise.reports.revisions import Snapshot, snapshot_of_folder
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lengthwise.reports.figures import Figure, Interval
-from lengthwise.reports.text_charts import BARS, MOST_POINTS, WIDTH, curves, interval_line
+from lengthwise.reports.pull_request.figures import Figure, Interval
+from lengthwise.reports.pull_request.text_charts import BARS, MOST_POINTS, WIDTH, curves, interval_line
 
 
 def test_interval_line_puts_each_share_at_its_place():

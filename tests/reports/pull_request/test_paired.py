@@ -11,8 +11,8 @@ from scipy.special import log_softmax
 from lengthwise.evaluation.levels import items_of, pool
 from lengthwise.evaluation.metrics import Bootstrap, figures_of_level
 from lengthwise.evaluation.tables import headline
-from lengthwise.reports.paired import agreeing, paired_intervals, predictions_at
-from lengthwise.reports.revisions import Snapshot
+from lengthwise.reports.pull_request.paired import agreeing, paired_intervals, predictions_at
+from lengthwise.reports.pull_request.revisions import Snapshot
 from lengthwise.shards.reader import Sequences
 
 BOOTSTRAP = Bootstrap(400, 0.95, 1)

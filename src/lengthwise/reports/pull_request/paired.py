@@ -17,9 +17,9 @@ from dvc.repo import Repo  # type: ignore[import-untyped]
 from lengthwise.evaluation.levels import Level, items_of, pool
 from lengthwise.evaluation.metrics import Bootstrap
 from lengthwise.labels import LabelFactor, factor_codes, factor_probabilities, joint_class_names
-from lengthwise.reports.figures import Interval
-from lengthwise.reports.revisions import Snapshot
-from lengthwise.reports.same_data import output_hash
+from lengthwise.reports.pull_request.figures import Interval
+from lengthwise.reports.pull_request.revisions import Snapshot
+from lengthwise.reports.pull_request.same_data import output_hash
 from lengthwise.shards.reader import Sequences
 
 IDS = ["sequence", "document", "author", "label"]

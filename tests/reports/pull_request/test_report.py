@@ -12,7 +12,7 @@ from lengthwise.evaluation.levels import items_of, pool
 from lengthwise.evaluation.metrics import Bootstrap
 from lengthwise.evaluation.tables import headline, level_figures
 from lengthwise.reports import pull_request
-from lengthwise.reports.pull_request import MARKER, MOST_CHARACTERS, report_on
+from lengthwise.reports.pull_request.report import MARKER, MOST_CHARACTERS, report_on
 from lengthwise.shards.reader import Sequences
 
 CLASSIFIER = "metrics/evaluate/classifier.json"

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lengthwise.reports.revisions import Snapshot
+from lengthwise.reports.pull_request.revisions import Snapshot
 
 # Sections whose keys say which sequences there are. Of shards, rows_per_shard only says how they are stored; the
 # vocabulary is what a model knows of them.

@@ -1,8 +1,17 @@
 import numpy as np
 import pytest
 
-from lengthwise.reports.comparison import Comparison, Rule, Verdict, compare, compare_all, judge, overall, unpaired
-from lengthwise.reports.figures import Figure, Interval
+from lengthwise.reports.pull_request.comparison import (
+    Comparison,
+    Rule,
+    Verdict,
+    compare,
+    compare_all,
+    judge,
+    overall,
+    unpaired,
+)
+from lengthwise.reports.pull_request.figures import Figure, Interval
 
 ACCURACY = ("evaluate/classifier.json", "sentence_accuracy")
 NLL = ("evaluate/seq2seq.json", "sentence_nll")

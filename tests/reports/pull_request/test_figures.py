@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from lengthwise.errors import FormatError
-from lengthwise.reports.figures import Figure, Interval, figures_of
-from lengthwise.reports.revisions import Snapshot, snapshot_of_folder
+from lengthwise.reports.pull_request.figures import Figure, Interval, figures_of
+from lengthwise.reports.pull_request.revisions import Snapshot, snapshot_of_folder
 
 LEVELS = "model,level,metric,value,low,high\n"
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from lengthwise.reports.revisions import finite
+from lengthwise.reports.pull_request.revisions import finite
 
 MOST_CHARACTERS = 80
 NOTHING = "–"

@@ -12,11 +12,13 @@ from typing import Any
 
 from lengthwise.errors import FormatError
 from lengthwise.evaluation.metrics import Bootstrap
-from lengthwise.reports.comparison import FAILURES, Comparison, Verdict, compare_all, overall
-from lengthwise.reports.figures import Figure, Interval, Key, figures_of
-from lengthwise.reports.markdown import code, fit
-from lengthwise.reports.paired import agreeing, paired_intervals, predictions_at
-from lengthwise.reports.pull_request_sections import (
+from lengthwise.reports.pull_request.comparison import FAILURES, Comparison, Verdict, compare_all, overall
+from lengthwise.reports.pull_request.figures import Figure, Interval, Key, figures_of
+from lengthwise.reports.pull_request.markdown import code, fit
+from lengthwise.reports.pull_request.paired import agreeing, paired_intervals, predictions_at
+from lengthwise.reports.pull_request.revisions import METRICS, Snapshot, resolve, snapshot_at, snapshot_of_folder
+from lengthwise.reports.pull_request.same_data import DataCheck, check_data, stale_stages
+from lengthwise.reports.pull_request.sections import (
     ORDER_OF_CUTS,
     change_of,
     charts_section,
@@ -26,8 +28,6 @@ from lengthwise.reports.pull_request_sections import (
     other_section,
     params_section,
 )
-from lengthwise.reports.revisions import METRICS, Snapshot, resolve, snapshot_at, snapshot_of_folder
-from lengthwise.reports.same_data import DataCheck, check_data, stale_stages
 from lengthwise.shards.reader import read_index
 
 # By it the workflow finds the comment that it wrote before.

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 import pandas as pd
 
 from lengthwise.evaluation.tables import COLUMNS, headline
-from lengthwise.reports.revisions import METRICS, Snapshot, finite
+from lengthwise.reports.pull_request.revisions import METRICS, Snapshot, finite
 
 # The file, relative to metrics/, and the name in it.
 Key = tuple[str, str]

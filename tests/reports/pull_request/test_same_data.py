@@ -3,8 +3,8 @@ import copy
 import pytest
 import yaml
 
-from lengthwise.reports.revisions import Snapshot, snapshot_of_folder
-from lengthwise.reports.same_data import check_data, flatten, output_hash, stale_stages
+from lengthwise.reports.pull_request.revisions import Snapshot, snapshot_of_folder
+from lengthwise.reports.pull_request.same_data import check_data, flatten, output_hash, stale_stages
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from lengthwise.reports.comparison import Comparison, Verdict, rule_of
-from lengthwise.reports.figures import Figure, Key, is_timing
-from lengthwise.reports.markdown import NOTHING, Section, code, number, plain, table, value
-from lengthwise.reports.revisions import METRICS, Snapshot, finite
-from lengthwise.reports.same_data import flatten
-from lengthwise.reports.text_charts import curves, interval_line
+from lengthwise.reports.pull_request.comparison import Comparison, Verdict, rule_of
+from lengthwise.reports.pull_request.figures import Figure, Key, is_timing
+from lengthwise.reports.pull_request.markdown import NOTHING, Section, code, number, plain, table, value
+from lengthwise.reports.pull_request.revisions import METRICS, Snapshot, finite
+from lengthwise.reports.pull_request.same_data import flatten
+from lengthwise.reports.pull_request.text_charts import curves, interval_line
 
 METRICS_TITLE, PARAMS, DATA, COST, CHARTS, OTHER = "Metrics", "Params", "Data", "Cost", "Charts", "Other figures"
 ORDER_OF_CUTS = (OTHER, CHARTS, COST, DATA, PARAMS, METRICS_TITLE)

@@ -11,8 +11,8 @@ from enum import StrEnum
 from math import hypot
 
 from lengthwise.evaluation.levels import LEVELS
-from lengthwise.reports.figures import Figure, Interval, Key
-from lengthwise.reports.revisions import finite
+from lengthwise.reports.pull_request.figures import Figure, Interval, Key
+from lengthwise.reports.pull_request.revisions import finite
 
 # Accuracies are shares, likelihoods are in nats.
 SMALLEST_ACCURACY, SMALLEST_NLL = 0.01, 0.02

@@ -5,7 +5,7 @@ import string
 
 import pytest
 
-from lengthwise.reports.markdown import MOST_CHARACTERS, Section, code, fit, number, plain, table, value
+from lengthwise.reports.pull_request.markdown import MOST_CHARACTERS, Section, code, fit, number, plain, table, value
 
 HOSTILE = [
     "a|b",

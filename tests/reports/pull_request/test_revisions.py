@@ -1,7 +1,7 @@
 import pytest
 
 from lengthwise.errors import FormatError, RevisionError
-from lengthwise.reports.revisions import Snapshot, finite, snapshot_at, snapshot_of_folder
+from lengthwise.reports.pull_request.revisions import Snapshot, finite, snapshot_at, snapshot_of_folder
 
 
 def test_snapshot_at_a_commit_is_what_the_working_tree_was(project):
