@@ -4,6 +4,12 @@ Each message is one line: the dotted key or the file, the value, what was expect
 A stage prints it and exits with status 2.
 """
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+USER_ERROR = 2
+
 
 class LengthwiseError(Exception):
     """Base of all errors that the user can mend."""
@@ -27,3 +33,13 @@ class KernelError(LengthwiseError):
 
 class RevisionError(LengthwiseError):
     """There is no such Git revision, no repository, or nothing to compare in one."""
+
+
+@contextmanager
+def exit_on_user_error() -> Iterator[None]:
+    """Print what the user can mend as one line and exit with status 2."""
+    try:
+        yield
+    except LengthwiseError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(USER_ERROR)
