@@ -1,0 +1,131 @@
+"""A run as one page that needs no network: `python -m lengthwise.reports.html metrics dvc.lock report.html`."""
+
+import argparse
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+import pandas as pd
+
+from lengthwise.errors import exit_on_user_error
+from lengthwise.files import replacing_file
+from lengthwise.reports.charts.style import STYLE
+from lengthwise.reports.run import Run
+from lengthwise.reports.sections import ablations, data, evaluation, training
+from lengthwise.reports.sections.section import Section
+
+SECTIONS = (
+    evaluation.results,
+    data.funnel,
+    data.lengths,
+    training.curves,
+    evaluation.confusion,
+    evaluation.by_length,
+    ablations.ablations,
+    training.cost,
+)
+INVENTED = (
+    "This run is on the sample corpus, which is invented: its figures say that the pipeline works, not what the "
+    "techniques are worth."
+)
+# Nothing may be fetched, from nowhere, and no script runs.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+
+PAGE_STYLE = """\
+*, ::before, ::after { box-sizing: border-box; }
+html { scroll-behavior: smooth; }
+@media (prefers-reduced-motion: reduce) { html { scroll-behavior: auto; } }
+body { margin: 0; background: var(--paper); color: var(--ink); overflow-wrap: break-word; }
+body { font: 16px/1.6 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
+main { max-width: 54rem; margin: 0 auto; padding: 2.5rem 1rem 4rem; }
+h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .5rem; }
+h2 { font-size: 1.3rem; margin: 0 0 .5rem; }
+p, pre { max-width: 44rem; margin: 0 0 .75rem; }
+a { color: var(--blue); }
+nav ol { list-style: none; margin: 1.25rem 0 0; padding: 0; display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; }
+section { margin-top: 2.25rem; padding-top: 1.5rem; border-top: 1px solid var(--rule); }
+.notice { border-left: 3px solid var(--orange); padding-left: .75rem; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr)); gap: 2rem 2.5rem; }
+.charts { margin: 1.5rem 0; max-width: 54rem; }
+.charts > :only-child { max-width: 26rem; }
+figure { margin: 0; min-width: 0; }
+details { margin: .25rem 0; }
+summary { cursor: pointer; color: var(--muted); font-size: .9rem; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; margin: .5rem 0 1rem; }
+th, td { text-align: right; padding: .15rem .75rem .15rem 0; white-space: nowrap; }
+tr { border-bottom: 1px solid var(--rule); }
+th { font-weight: 600; }
+th:first-child, td:first-child { text-align: left; }
+pre { padding: .6rem .8rem; background: color-mix(in srgb, var(--ink) 6%, var(--paper)); overflow-x: auto; }
+footer { margin-top: 3rem; color: var(--muted); font-size: .85rem; }
+@media print {
+  main { padding: 0; max-width: none; }
+  nav, details { display: none; }
+  section, figure { break-inside: avoid; }
+  #curves, #confusion, #results { break-inside: auto; }
+  h2 { break-after: avoid; }
+}
+"""
+
+
+def report(run: Run) -> str:
+    """The whole page; the same run, the same bytes.
+
+    Raises:
+        FormatError: a file of the run is absent or damaged.
+    """
+    sections = [make(run) for make in SECTIONS]
+    sample = Path(run.params("ingest")["source"]).parts[-2:] == ("sample", "blogs.zip")
+    links = "".join(f'<li><a href="#{section.key}">{escape(section.heading)}</a></li>\n' for section in sections)
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>Lengthwise: report of a run</title>\n<style>\n{STYLE}\n{PAGE_STYLE}</style>\n</head>\n<body>\n<main>\n"
+        "<header>\n<h1>Lengthwise: report of a run</h1>\n"
+        "<p>Recurrent networks on text of variable length, trained and judged by one reproducible run.</p>\n"
+        + (f'<p class="notice">{INVENTED}</p>\n' if sample else "")
+        + f'</header>\n<nav aria-label="Sections">\n<ol>\n{links}</ol>\n</nav>\n'
+        + "".join(map(_section, sections))
+        + "<footer>\n<p>Made by <code>make report</code> from the folder metrics and from dvc.lock.</p>\n"
+        "</footer>\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _section(section: Section) -> str:
+    text = "".join(f"<p>{escape(paragraph)}</p>\n" for paragraph in section.text)
+    code = f"<pre><code>{escape(section.code)}</code></pre>\n" if section.code else ""
+    figures = "".join(f"<figure>\n{chart}\n</figure>\n" for chart in section.charts)
+    charts = f'<div class="charts">\n{figures}</div>\n' if figures else ""
+    tables = "".join(_details(name, table) for name, table in section.tables.items())
+    return (
+        f'<section id="{section.key}" aria-labelledby="{section.key}-heading">\n'
+        f'<h2 id="{section.key}-heading">{escape(section.heading)}</h2>\n{text}{code}{charts}{tables}</section>\n'
+    )
+
+
+def _details(name: str, table: pd.DataFrame) -> str:
+    body = table.to_html(index=False, border=0, na_rep="", float_format=_number)
+    return f'<details>\n<summary>{escape(name)}</summary>\n<div class="scroll">\n{body}\n</div>\n</details>\n'
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value == int(value) else f"{value:.4f}"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the page; exits with status 2 and one line where a file of the run is absent or damaged."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("metrics", type=Path, metavar="METRICS", help="folder of metrics")
+    parser.add_argument("lock", type=Path, metavar="LOCK", help="dvc.lock: the params that the metrics are of")
+    parser.add_argument("page", type=Path, metavar="PAGE", help="HTML file to write")
+    options = parser.parse_args(arguments)
+    with exit_on_user_error():
+        page = report(Run(options.metrics, options.lock))
+        with replacing_file(options.page) as beside:
+            beside.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

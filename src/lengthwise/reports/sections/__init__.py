@@ -1,0 +1,1 @@
+"""The sections of the report: each says in a sentence, computed too, what its charts show."""

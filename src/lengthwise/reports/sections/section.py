@@ -1,0 +1,64 @@
+"""What a section of the report is, and how numbers are said in it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+# The colour of a model is the same in every chart.
+MODEL_HUES = {"majority": "grey", "linear": "green", "classifier": "blue", "seq2seq": "orange"}
+# Between a number and its unit.
+NO_BREAK = "\N{NO-BREAK SPACE}"
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report.
+
+    Attributes:
+        key: its anchor.
+        heading: its title.
+        text: paragraphs, plain text.
+        charts: SVG.
+        tables: numbers behind the charts, by what they are called.
+        code: commands, shown as such after the text.
+    """
+
+    key: str
+    heading: str
+    text: Sequence[str]
+    charts: Sequence[str] = ()
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    code: str = ""
+
+
+def records(table: pd.DataFrame) -> list[Any]:
+    """The rows of a table, each with its columns as attributes."""
+    return list(table.itertuples(index=False))
+
+
+def hue_of(model: str) -> str:
+    """The colour of a model."""
+    return MODEL_HUES.get(model, "purple")
+
+
+def count(number: float, noun: str = "", plural: str = "") -> str:
+    """A whole number with its noun: `1 author`, `2,188 sentences`."""
+    words = f"{number:,.0f}"
+    return words if not noun else f"{words} {noun if number == 1 else plural or noun + 's'}"
+
+
+def percent(share: float) -> str:
+    """A share in [0, 1] as a percentage."""
+    return f"{100 * share:.1f}{NO_BREAK}%"
+
+
+def ranged(value: float, low: float, high: float) -> str:
+    """A figure with its interval."""
+    return f"{value:.3f} ({low:.3f} to {high:.3f})"
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
