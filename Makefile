@@ -7,7 +7,7 @@ SHARDS ?= data/shards
 # DVC runs the stages with the first python on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro results readme plots test benchmark check format lock
+.PHONY: help repro results report readme plots test benchmark check format lock
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -26,8 +26,11 @@ repro: .venv/.complete  ## Run the pipeline (on the sample corpus, unless params
 results: .venv/.complete  ## Print the results of the last run
 	@python -m lengthwise.reports.results metrics
 
-readme: .venv/.complete  ## Write the results of the last run into README.md
-	python -m lengthwise.reports.readme metrics README.md
+report: .venv/.complete  ## Write the last run as one page that opens offline, report.html
+	python -m lengthwise.reports.html metrics dvc.lock report.html
+
+readme: .venv/.complete  ## Write what is generated: MODEL_CARD.md, docs/results.svg, parts of README.md and docs/reference.md
+	python -m lengthwise.reports.documents .
 
 plots: .venv/.complete  ## Write the plots to dvc_plots/index.html
 	dvc plots show

@@ -1,0 +1,61 @@
+"""The documents that are generated, whole or in parts: `python -m lengthwise.reports.documents .`."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from lengthwise.errors import exit_on_user_error
+from lengthwise.files import replacing_file
+from lengthwise.reports.charts.style import standalone
+from lengthwise.reports.markdown import with_blocks
+from lengthwise.reports.model_card import model_card
+from lengthwise.reports.reference import params_tables, stages_table, strategies_table
+from lengthwise.reports.results import results_table
+from lengthwise.reports.run import Run
+from lengthwise.reports.sections.evaluation import accuracy_chart
+
+# README shows the joint class and its factors; `make results` has the rest.
+SHOWN = ("accuracy", "gender_accuracy", "age_bracket_accuracy")
+
+
+def documents(root: Path) -> dict[Path, str]:
+    """Every generated document of a working tree, and what it has to say.
+
+    Raises:
+        FormatError: what a document is made from is absent or damaged.
+    """
+    run = Run(root / "metrics", root / "dvc.lock")
+    blocks = {
+        "results": results_block(run.metrics),
+        "stages": stages_table(root / "dvc.yaml"),
+        "strategies": strategies_table(run),
+    }
+    reference, readme = root / "docs" / "reference.md", root / "README.md"
+    return {
+        root / "docs" / "results.svg": standalone(accuracy_chart(run.levels)),
+        reference: with_blocks(reference, {"params": params_tables(root / "params.yaml")}),
+        root / "MODEL_CARD.md": model_card(run, root / "requirements.lock", root / "pyproject.toml"),
+        readme: with_blocks(readme, blocks),
+    }
+
+
+def results_block(metrics: Path) -> str:
+    """The accuracies of all models, as a block of code."""
+    table = results_table(metrics)
+    text = table[table.index.get_level_values("metric").isin(SHOWN)].to_string()
+    return "\n".join(f"    {line.rstrip()}" for line in text.splitlines())
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write all of them, or none: exits with status 2 and one line if something is not there."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("root", type=Path, metavar="ROOT", help="the working tree")
+    options = parser.parse_args(arguments)
+    with exit_on_user_error():
+        for path, text in documents(options.root).items():
+            with replacing_file(path) as beside:
+                beside.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

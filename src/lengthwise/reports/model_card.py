@@ -1,0 +1,196 @@
+"""The model card (Mitchell et al., 2019): what the networks are for, made of, worth, and made with.
+
+Its words are here; its numbers are those of a run's metrics, of `dvc.lock` and of `requirements.lock`.
+"""
+
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from lengthwise.errors import FormatError
+from lengthwise.reports.markdown import code, table
+from lengthwise.reports.results import results_table
+from lengthwise.reports.run import TASKS, Run
+from lengthwise.reports.sections.section import count, listed, percent, records
+
+SECTIONS = ("ingest", "tokens", "split", "vocabulary", "shards", "train", "baselines", "evaluate")
+SPLITS = ("train", "validation", "test")
+PACKAGES = ("tensorflow", "keras", "spacy", "pyarrow", "numpy", "pandas", "scikit-learn", "dvc")
+SAMPLE = "data/sample/blogs.zip"
+
+HEAD = """\
+# Model card
+
+Written by `make readme` from `metrics/`, `dvc.lock` and `requirements.lock`: no number is typed by hand."""
+
+MISUSE = """\
+They are for research and teaching: what padding, bucketing, packing, truncation and the other techniques are worth,
+compared on the same data, split and seeds.
+
+**Do not profile anybody with them.** They are not for guessing the gender or the age of a person, or of the author of a
+text, and not for advertising, hiring, moderation, policing, or finding out who wrote something:
+
+- They know the classes above and nothing else. Two genders, and age brackets with gaps between them, are what a corpus
+  of 2004 recorded, not what people are.
+- {wrong}
+- They learned from English blogs of that time. Other texts get an answer as well, and nothing says that it means
+  anything.
+- A probability that they give is one over these classes and this corpus, not over people."""
+
+TERMS = """\
+The pipeline is made for the Blog Authorship Corpus (J. Schler, M. Koppel, S. Argamon and J. Pennebaker, *Effects of Age
+and Gender on Blogging*, AAAI Spring Symposium, 2006), whose authors ask for that citation and allow non-commercial
+research. Its texts are other people's, who were not asked: do not publish them ([data/README.md](data/README.md)). A
+network that was trained on them is bound by the same terms; the code is Apache-2.0."""
+
+INVENTED = """\
+**This run is on the sample corpus, which is invented** (`lengthwise.corpus.sample`): the figures below say that the
+pipeline works, not what the networks are worth. After a run on the real corpus `make readme` writes this card again."""
+
+
+def model_card(run: Run, requirements: Path, project: Path) -> str:
+    """The card as Markdown.
+
+    Args:
+        run: whose networks it is of.
+        requirements: the file `requirements.lock`.
+        project: the file `pyproject.toml`.
+
+    Raises:
+        FormatError: a file is absent or lacks what the card needs.
+    """
+    sample = run.params("ingest")["source"] == SAMPLE
+    parts = {
+        "Model": _model(run),
+        "Use and misuse": MISUSE.format(wrong=_wrong(run)),
+        "Data and its terms": "\n\n".join([*([INVENTED] if sample else []), _data(run), TERMS]),
+        "Split": _split(run),
+        "Results": _results(run),
+        "Cost": _cost(run),
+        "Digests": _digests(run),
+        "Environment": _environment(requirements, project),
+    }
+    return "\n\n".join([HEAD, *(f"## {title}\n\n{text}" for title, text in parts.items())]) + "\n"
+
+
+def _model(run: Run) -> str:
+    train, unit = run.params("train"), run.params("shards")["unit"]
+    classes = _classes(run)
+    settings = {f"train.model.{key}": value for key, value in train["model"].items()}
+    settings |= {f"train.batching.{key}": train["batching"][key] for key in ("strategy", "batch_size")}
+    settings |= {f"train.optimizer.{key}": value for key, value in train["optimizer"].items()}
+    settings |= {f"train.{key}": train[key] for key in ("epochs", "seed")}
+    rows = [(code(key), code(json.dumps(value))) for key, value in settings.items()]
+    known = count(run.figures("vocabulary.json")["entries"])
+    return (
+        f"Two recurrent networks of one architecture: `classifier` is read once a {unit}, `seq2seq` at every time "
+        f"step. They tell {len(classes)} classes apart: {listed(classes)}. Both know {known} tokens and have these "
+        f"settings:\n\n{table(('key', 'value'), rows)}"
+    )
+
+
+def _classes(run: Run) -> list[str]:
+    level = str(run.levels["level"].iloc[0])
+    pairs = run.table(f"evaluate/{TASKS[0]}/confusion_{level}.csv", ("actual", "predicted"), ("count",))
+    return list(dict.fromkeys(pairs["actual"]))
+
+
+def _wrong(run: Run) -> str:
+    """How often the networks are wrong where they know most of a person."""
+    level = run.levels["level"].iloc[-1]
+    rows = [row for row in records(run.levels) if (row.level, row.metric) == (level, "accuracy") and row.model in TASKS]
+    shares = listed([f"{row.model} in {percent(1 - row.value)}" for row in rows])
+    return f"They are wrong, even given all that a test {level} wrote: {shares} of the cases."
+
+
+def _data(run: Run) -> str:
+    ingest, tokens, shards = (run.figures(f"{name}.json") for name in ("ingest", "tokens", "shards"))
+    limits = run.params("shards")
+    rows = [
+        # The name alone: the corpus may be anywhere.
+        ("corpus", code(Path(run.params("ingest")["source"]).name)),
+        *((name, count(ingest[name])) for name in ("files", "authors", "documents")),
+        ("sentences", count(tokens["sentences"])),
+        ("tokens", count(tokens["tokens"])),
+        ("shortest sequence, in tokens", limits["min_length"]),
+        ("longest sequence, in tokens", limits["max_length"] or "any"),
+        *(
+            (f"sequences {name}", count(shards[f"sequences_{name.replace(' ', '_')}"]))
+            for name in ("too short", "too long", "kept")
+        ),
+    ]
+    return table(("what", "how many"), rows)
+
+
+def _split(run: Run) -> str:
+    split, shards, params = run.figures("split.json"), run.figures("shards.json"), run.params("split")
+    counted = [name.removeprefix("test_") for name in split if name.startswith("test_")]
+    rows = [(name.replace("_", " "), *(count(split[f"{part}_{name}"]) for part in SPLITS)) for name in counted]
+    for name, key in (("sequences", "rows"), ("tokens of sequences", "tokens")):
+        rows.append((name, *(count(shards[f"{part}_{key}"]) for part in SPLITS)))
+    several = [count(split[f"{kind}s_in_several_splits"], kind) for kind in ("author", "document")]
+    return (
+        f"By {params['by']}, seed {params['seed']}: {listed(several)} in several splits.\n\n"
+        f"{table(('what', *SPLITS), rows)}"
+    )
+
+
+def _results(run: Run) -> str:
+    params, cells = run.params("evaluate"), results_table(run.metrics).fillna("")
+    resamples, authors = count(params["bootstrap_samples"]), count(run.figures("split.json")["test_authors"])
+    text = [
+        f"On the test split. In brackets {100 * params['confidence']:g} % intervals, a bootstrap of {resamples} "
+        f"resamples of the {authors} test authors; they do not speak of other training runs. What is said of a "
+        "document or an author pools what is said of its sequences."
+    ]
+    for level in dict.fromkeys(run.levels["level"]):
+        of_level = cells.xs(level, level="level")
+        rows = [(name.replace("_", " "), *row) for name, row in zip(of_level.index, of_level.to_numpy(), strict=True)]
+        text.append(f"### By {level}\n\n{table(('metric', *of_level.columns), rows)}")
+    return "\n\n".join(text)
+
+
+def _cost(run: Run) -> str:
+    figures = {task: run.figures(f"train/{task}/cost.json") for task in TASKS}
+    names = {"parameters": "parameters", "steps of the optimizer": "steps", "batches an epoch": "batches"}
+    rows = [(name, *(count(figures[task][key]) for task in TASKS)) for name, key in names.items()]
+    rows.append(("padding among an epoch's time steps", *(percent(figures[task]["padding_share"]) for task in TASKS)))
+    return (
+        f"{table(('what', *TASKS), rows)}\n\n"
+        "Time and memory differ from run to run: they are in `metrics/train/timing_*.json`."
+    )
+
+
+def _digests(run: Run) -> str:
+    source = run.params("ingest")["source"]
+    paths = {"corpus": source, "documents": "data/documents.parquet", "split": "data/split.parquet"}
+    paths |= {"vocabulary": "data/vocabulary.tsv", "sequences": "data/shards"}
+    paths |= {task: f"data/models/{task}" for task in TASKS}
+    rows = [(name, code(run.digest(path)), "MD5, as in `dvc.lock`") for name, path in paths.items()]
+    params = json.dumps({section: run.params(section) for section in SECTIONS}, sort_keys=True)
+    rows.append(("params", code(hashlib.sha256(params.encode()).hexdigest()), "SHA-256 of their JSON, keys sorted"))
+    return table(("what", "digest", "kind"), rows)
+
+
+def _environment(requirements: Path, project: Path) -> str:
+    try:
+        lock, python = requirements.read_text(encoding="utf-8"), tomllib.loads(project.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise FormatError(f"{requirements}, {project}: cannot be read ({error}); check them out again") from error
+    versions = locked_versions(lock)
+    if missing := [name for name in PACKAGES if name not in versions]:
+        raise FormatError(f"{requirements}: does not pin {missing[0]}; expected {', '.join(PACKAGES)}; run make lock")
+    rows = [("python", code(python["project"]["requires-python"])), *((name, versions[name]) for name in PACKAGES)]
+    return table(("package", "version"), rows)
+
+
+def locked_versions(lock: str) -> Mapping[str, str]:
+    """The versions that a lock file pins, by package; each with its condition if there are several."""
+    versions: dict[str, str] = {}
+    for name, version, condition in re.findall(r"^([\w.-]+)==([^\s;\\]+)(?: ; ([^\\\n]+))?", lock, re.MULTILINE):
+        shown = code(version) + (f" ({condition.strip()})" if condition else "")
+        versions[name] = f"{versions[name]}, {shown}" if name in versions else shown
+    return versions

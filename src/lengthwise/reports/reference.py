@@ -1,0 +1,116 @@
+"""The reference tables: stages from `dvc.yaml`, params from `params.yaml`, strategies from the registry."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import yaml
+
+from lengthwise.batching.registry import STRATEGIES
+from lengthwise.errors import FormatError
+from lengthwise.reports.markdown import code, table
+from lengthwise.reports.run import Run
+from lengthwise.reports.sections.section import percent, records
+
+# A longer default says how much there is of it.
+LONGEST_DEFAULT = 60
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key of `params.yaml`: its dotted name, its default as it is written, its comment."""
+
+    name: str
+    default: str
+    comment: str
+
+
+def stages_table(pipeline: Path) -> str:
+    """Every stage with its description and what it writes."""
+    stages = yaml.safe_load(_read(pipeline))["stages"]
+    rows = []
+    for name, stage in stages.items():
+        outs = [next(iter(out)) if isinstance(out, dict) else out for out in stage["outs"]]
+        data = [out.replace("${item.task}", "<task>") for out in outs if "timing" not in out]
+        tasks = stage.get("matrix", {}).get("task", [])
+        shown = code(name + (f"@{{{','.join(tasks)}}}" if tasks else ""))
+        rows.append((shown, stage["desc"], ", ".join(code(out) for out in data)))
+    return table(("stage", "does", "writes"), rows)
+
+
+def strategies_table(run: Run) -> str:
+    """Every batching strategy, what a batch of it is, and the padding that it costs on the run's sequences."""
+    padding = run.table("train/classifier/batching.csv", ("strategy",), ("padding_share",))
+    shares = {row.strategy: percent(row.padding_share) for row in records(padding)}
+    rows = [
+        (code(name), (kind.__doc__ or "").splitlines()[0], shares.get(name, "")) for name, kind in STRATEGIES.items()
+    ]
+    return table(("strategy", "batches", "padding"), rows)
+
+
+def params_tables(params: Path) -> str:
+    """Every key of a params file, a table a section."""
+    parts = []
+    for section, keys in groupby(read_keys(params), key=lambda key: key.name.split(".")[0]):
+        rows = [(code(key.name), code(key.default), key.comment) for key in keys]
+        parts.append(f"### {section}\n\n{table(('key', 'default', 'meaning'), rows)}")
+    return "\n\n".join(parts)
+
+
+def read_keys(params: Path) -> list[Key]:
+    """The keys of a params file with the comments right above them.
+
+    A key without a comment has that of the key above it, which speaks of both. A map with a comment is one key, a map
+    without one a section of keys.
+
+    Raises:
+        FormatError: the file cannot be read or is no map.
+    """
+    text = _read(params)
+    try:
+        root = yaml.compose(text, yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        raise FormatError(f"{params}: is not YAML; expected params; mend it") from error
+    if not isinstance(root, yaml.MappingNode):
+        raise FormatError(f"{params}: is no map; expected params; mend it")
+    return list(_keys(root, "", text))
+
+
+def _keys(node: yaml.MappingNode, prefix: str, text: str) -> Iterator[Key]:
+    lines = text.splitlines()
+    comment = ""
+    for key, value in node.value:
+        above = _comment_above(lines, key.start_mark.line)
+        comment = above or comment
+        name = f"{prefix}{key.value}"
+        if isinstance(value, yaml.MappingNode) and not above:
+            yield from _keys(value, f"{name}.", text)
+        else:
+            yield Key(name, _written(value, text), comment)
+
+
+def _comment_above(lines: list[str], line: int) -> str:
+    first = line
+    while first > 0 and lines[first - 1].lstrip().startswith("#"):
+        first -= 1
+    return " ".join(part.strip().removeprefix("#").strip() for part in lines[first:line])
+
+
+def _written(value: yaml.Node, text: str) -> str:
+    written = _in_one_line(value, text)
+    return written if len(written) <= LONGEST_DEFAULT else f"{len(value.value)} entries"
+
+
+def _in_one_line(value: yaml.Node, text: str) -> str:
+    """A value as the file has it, a block of keys between braces."""
+    if isinstance(value, yaml.MappingNode):
+        return "{" + ", ".join(f"{key.value}: {_in_one_line(inner, text)}" for key, inner in value.value) + "}"
+    return " ".join(text[value.start_mark.index : value.end_mark.index].split())
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FormatError(f"{path}: cannot be read ({error}); expected YAML; check it out again") from error

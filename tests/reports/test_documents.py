@@ -1,0 +1,78 @@
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lengthwise.reports.documents import documents, main
+
+ROOT = Path(__file__).parents[2]
+NAMES = ("README.md", "MODEL_CARD.md", "docs/reference.md", "docs/results.svg")
+SOURCES = ("dvc.lock", "dvc.yaml", "params.yaml", "pyproject.toml", "requirements.lock")
+
+
+def git(*arguments):
+    if shutil.which("git") is None:
+        pytest.skip("git is not there")
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def tree(run, tmp_path):
+    (tmp_path / "docs").mkdir()
+    for name in (*NAMES, *SOURCES[1:]):
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_documents_are_those_of_the_committed_run(name):
+    # Another processor may give other last digits: after a run of one's own there is nothing to compare.
+    if git("diff", "--quiet", "HEAD", "--", "metrics", "dvc.lock").returncode:
+        pytest.skip("metrics/ or dvc.lock has changes that are not committed")
+    made = documents(ROOT)
+    assert set(made) == {ROOT / name for name in NAMES}
+    assert made[ROOT / name] == (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_documents_are_written_where_they_belong_and_make_writes_what_it_tests(tree):
+    before = {name: (tree / name).read_bytes() for name in NAMES}
+    for name in NAMES[1::2]:
+        (tree / name).unlink()
+    main([str(tree)])
+    made = documents(tree)
+    assert {name: (tree / name).read_text(encoding="utf-8") for name in NAMES} == {
+        name: made[tree / name] for name in NAMES
+    }
+    assert {path.name for path in tree.rglob(".*.partial")} == set()
+    assert before.keys() == {str(path.relative_to(tree)) for path in made}
+
+
+def test_documents_follow_the_metrics(tree, run):
+    before = documents(tree)
+    path = run.metrics / "evaluate" / "classifier" / "levels.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace("0.5187385740402194", "0.6123456"), encoding="utf-8")
+    after = documents(tree)
+    for name, figure in (("README.md", "0.6123 "), ("MODEL_CARD.md", "0.6123 "), ("docs/results.svg", ">0.612<")):
+        assert figure not in before[tree / name]
+        assert figure in after[tree / name]
+
+
+def test_documents_are_all_left_alone_if_one_cannot_be_made(tree, run, capsys):
+    (run.metrics / "train" / "classifier" / "cost.json").unlink()
+    before = {name: (tree / name).read_bytes() for name in NAMES}
+    with pytest.raises(SystemExit) as exit_:
+        main([str(tree)])
+    assert exit_.value.code == 2
+    assert re.fullmatch(r"error: .*cost\.json: cannot be read .*; run dvc repro\n", capsys.readouterr().err)
+    assert {name: (tree / name).read_bytes() for name in NAMES} == before
+
+
+def test_readme_names_only_files_and_targets_that_exist():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for target in [*re.findall(r"\]\(([^):]+)\)", readme), *re.findall(r'src="([^":]+)"', readme)]:
+        assert (ROOT / target).exists(), target
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"`make (\w+)`", readme):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target

@@ -1,0 +1,84 @@
+import re
+
+import pytest
+import yaml
+
+from lengthwise.batching.registry import STRATEGIES
+from lengthwise.errors import FormatError
+from lengthwise.params import Params
+from lengthwise.reports.reference import params_tables, read_keys, stages_table, strategies_table
+
+
+def leaves(model, prefix=""):
+    for name, field in model.model_fields.items():
+        if hasattr(field.annotation, "model_fields"):
+            yield from leaves(field.annotation, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def value_at(content, key):
+    for part in key.split("."):
+        content = content[part]
+    return content
+
+
+def test_params_table_has_every_key_of_the_models_with_its_default_and_a_comment(root):
+    path = root / "params.yaml"
+    keys = {key.name: key for key in read_keys(path)}
+    assert set(leaves(Params)) <= set(keys)
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for name in leaves(Params):
+        assert keys[name].comment, name
+        if "entries" not in keys[name].default:
+            assert yaml.safe_load(keys[name].default) == value_at(content, name), name
+
+
+def test_read_keys_takes_the_comment_above_or_that_of_the_key_before(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(
+        "# Of the file.\n\nsection:\n  # Of both,\n  # in two lines.\n  first: 1.0e-4\n  second: [1,\n    2]\n"
+        "  # A map.\n  names:\n    a: {b: 1}\n    c: x\n"
+        "  # Of the third.\n  third: 'a # b'\n# Of the seeds.\nseeds: []\n"
+    )
+    found = [(key.name, key.default, key.comment) for key in read_keys(path)]
+    assert found == [
+        ("section.first", "1.0e-4", "Of both, in two lines."),
+        ("section.second", "[1, 2]", "Of both, in two lines."),
+        ("section.names", "{a: {b: 1}, c: x}", "A map."),
+        ("section.third", "'a # b'", "Of the third."),
+        ("seeds", "[]", "Of the seeds."),
+    ]
+
+
+def test_read_keys_counts_what_is_too_long_to_show(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text("# All.\nablations:\n" + "".join(f"  name_{n}:\n    train.model.units: {n}\n" for n in range(9)))
+    assert [key.default for key in read_keys(path)] == ["9 entries"]
+
+
+@pytest.mark.parametrize("content", ["", "a: [", "- a\n"])
+def test_read_keys_refuses_what_is_no_map(tmp_path, content):
+    path = tmp_path / "params.yaml"
+    path.write_text(content)
+    with pytest.raises(FormatError, match=r"params\.yaml: is "):
+        params_tables(path)
+
+
+def test_stages_table_has_every_stage_in_order_with_its_description(root):
+    stages = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    lines = stages_table(root / "dvc.yaml").splitlines()[2:]
+    assert [re.match(r"\| `(\w+)", line)[1] for line in lines] == list(stages)
+    for line, stage in zip(lines, stages.values(), strict=True):
+        assert stage["desc"] in line
+        assert "timing" not in line
+
+
+def test_strategies_table_has_every_strategy_with_the_padding_of_the_run(run, rewrite):
+    lines = strategies_table(run).splitlines()[2:]
+    assert [re.match(r"\| `(\w+)`", line)[1] for line in lines] == list(STRATEGIES)
+    assert next(line for line in lines if "`bucketed`" in line).endswith("| 17.6\N{NO-BREAK SPACE}% |")
+    changed = rewrite("train/classifier/batching.csv", ("0.1755565621962383", "0.25"), ("\npacked,", "\nother,"))
+    lines = {line.split("`")[1]: line for line in strategies_table(changed).splitlines()[2:]}
+    assert "25.0" in lines["bucketed"]
+    assert lines["packed"].endswith("|  |")
