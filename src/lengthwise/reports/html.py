@@ -76,7 +76,6 @@ def report(run: Run) -> str:
         FormatError: a file of the run is absent or damaged.
     """
     sections = [make(run) for make in SECTIONS]
-    sample = Path(run.params("ingest")["source"]).parts[-2:] == ("sample", "blogs.zip")
     links = "".join(f'<li><a href="#{section.key}">{escape(section.heading)}</a></li>\n' for section in sections)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -85,7 +84,7 @@ def report(run: Run) -> str:
         f"<title>Lengthwise: report of a run</title>\n<style>\n{STYLE}\n{PAGE_STYLE}</style>\n</head>\n<body>\n<main>\n"
         "<header>\n<h1>Lengthwise: report of a run</h1>\n"
         "<p>Recurrent networks on text of variable length, trained and judged by one reproducible run.</p>\n"
-        + (f'<p class="notice">{INVENTED}</p>\n' if sample else "")
+        + (f'<p class="notice">{INVENTED}</p>\n' if run.on_sample else "")
         + f'</header>\n<nav aria-label="Sections">\n<ol>\n{links}</ol>\n</nav>\n'
         + "".join(map(_section, sections))
         + "<footer>\n<p>Made by <code>make report</code> from the folder metrics and from dvc.lock.</p>\n"

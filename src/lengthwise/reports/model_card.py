@@ -19,7 +19,6 @@ from lengthwise.reports.sections.section import count, listed, percent, records
 SECTIONS = ("ingest", "tokens", "split", "vocabulary", "shards", "train", "baselines", "evaluate")
 SPLITS = ("train", "validation", "test")
 PACKAGES = ("tensorflow", "keras", "spacy", "pyarrow", "numpy", "pandas", "scikit-learn", "dvc")
-SAMPLE = "data/sample/blogs.zip"
 
 HEAD = """\
 # Model card
@@ -62,11 +61,10 @@ def model_card(run: Run, requirements: Path, project: Path) -> str:
     Raises:
         FormatError: a file is absent or lacks what the card needs.
     """
-    sample = run.params("ingest")["source"] == SAMPLE
     parts = {
         "Model": _model(run),
         "Use and misuse": MISUSE.format(wrong=_wrong(run)),
-        "Data and its terms": "\n\n".join([*([INVENTED] if sample else []), _data(run), TERMS]),
+        "Data and its terms": "\n\n".join([*([INVENTED] if run.on_sample else []), _data(run), TERMS]),
         "Split": _split(run),
         "Results": _results(run),
         "Cost": _cost(run),

@@ -14,6 +14,7 @@ from lengthwise.errors import FormatError
 
 TASKS = ("classifier", "seq2seq")
 LEVELS_COLUMNS = ("value", "low", "high")
+SAMPLE = "data/sample/blogs.zip"
 MEND = "run dvc repro"
 
 
@@ -93,6 +94,11 @@ class Run:
         names = [*baselines, *(f"evaluate/{task}/levels.csv" for task in TASKS)]
         tables = [self.table(name, ("model", "level", "metric"), LEVELS_COLUMNS) for name in names]
         return pd.concat(tables, ignore_index=True)
+
+    @property
+    def on_sample(self) -> bool:
+        """Whether the corpus was the invented one."""
+        return bool(self.params("ingest")["source"] == SAMPLE)
 
     def params(self, section: str) -> dict[str, Any]:
         """A section of the params that the run was made with.

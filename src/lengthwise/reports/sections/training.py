@@ -6,22 +6,25 @@ from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.plane import Series, line_chart
 from lengthwise.reports.charts.rows import Bar, bar_chart
 from lengthwise.reports.run import TASKS, Run
-from lengthwise.reports.sections.section import Section, count, hue_of, percent, records
+from lengthwise.reports.sections.section import Section, count, hue_of, listed, percent, records
 
-CURVES = tuple(f"{split}_{figure}" for split in ("train", "validation") for figure in ("loss", "accuracy"))
 FIGURES = (("accuracy", "accuracy"), ("loss", "loss in nats"))
 
 
 def curves(run: Run) -> Section:
     """Loss and accuracy by epoch."""
+    # Without a validation split there is nothing to say of it.
+    splits = ("train", "validation") if run.figures("shards.json")["validation_rows"] else ("train",)
+    columns = [f"{split}_{figure}" for split in splits for figure, _ in FIGURES]
     text, charts, tables = [], [], {}
     for task in TASKS:
-        epochs = run.table(f"train/{task}/epochs.csv", (), ("epoch", *CURVES))
+        epochs = run.table(f"train/{task}/epochs.csv", (), ("epoch", *columns))
         text.append(_course(task, epochs))
+        hues = {"train": "grey dashed", "validation": hue_of(task)}
         for figure, label in FIGURES:
             lines = [
-                Series(split, epochs["epoch"].tolist(), epochs[f"{split}_{figure}"].tolist(), classes)
-                for split, classes in (("train", "grey dashed"), ("validation", hue_of(task)))
+                Series(split, epochs["epoch"].tolist(), epochs[f"{split}_{figure}"].tolist(), hues[split])
+                for split in splits
             ]
             charts.append(line_chart(Caption(f"{task}: {figure}", text[-1]), lines, "epoch", label))
         tables[f"Epochs of {task}"] = epochs
@@ -30,15 +33,17 @@ def curves(run: Run) -> Section:
 
 def _course(task: str, epochs: pd.DataFrame) -> str:
     rows = records(epochs)
-    last, best = rows[-1], min(rows, key=lambda row: row.validation_loss)
-    return (
-        f"After {count(last.epoch, 'epoch')} {task} has an accuracy of {last.train_accuracy:.3f} on training and of "
-        f"{last.validation_accuracy:.3f} on validation sequences. "
-    ) + (
-        "Its validation loss is lowest at the end: more epochs may still help."
+    last = rows[-1]
+    said = f"After {count(last.epoch, 'epoch')} {task} has an accuracy of {last.train_accuracy:.3f} on training"
+    if "validation_loss" not in epochs:
+        return f"{said} sequences; there is no validation split."
+    best = min(rows, key=lambda row: row.validation_loss)
+    ending = (
+        "is lowest at the end: more epochs may still help."
         if best.epoch == last.epoch
-        else f"Its validation loss was lowest after epoch {best.epoch:.0f}: what came after was overfitting."
+        else f"was lowest after epoch {best.epoch:.0f}: what came after was overfitting."
     )
+    return f"{said} and of {last.validation_accuracy:.3f} on validation sequences. Its validation loss {ending}"
 
 
 def cost(run: Run) -> Section:
@@ -56,10 +61,10 @@ def cost(run: Run) -> Section:
         }
         speed = timing["sequences_per_second"]
         bars.append(Bar(task, speed, count(speed), hue_of(task)))
-    steps = " and ".join(f"{task} {columns[task]['steps of the optimizer']} steps" for task in TASKS)
+    steps = listed([f"{task} {columns[task]['steps of the optimizer']}" for task in TASKS])
     text = [
-        f"Training took {steps}. Steps, size and padding are the same in every run of these params; times are this "
-        "machine's."
+        f"Steps of the optimizer: {steps}. Steps, size and padding are the same in every run of these params; times "
+        "are this machine's."
     ]
     chart = bar_chart(Caption("Speed of training", text[0]), bars, "sequences a second")
     table = pd.DataFrame(columns).rename_axis("what").reset_index()

@@ -1,0 +1,35 @@
+import csv
+
+import numpy as np
+import pandas as pd
+
+from lengthwise.reports.sections.data import funnel, lengths
+
+
+def test_funnel_says_what_the_counts_are(run):
+    reading, sequences = funnel(run).text
+    assert "320 files by 320 authors held 2,523 documents" in reading
+    assert "would have read 1,453 (57.6\N{NO-BREAK SPACE}%): 193 files are not well-formed" in reading
+    assert "Of 20,383 sentences, 581 were too short and 1,240 longer than the limit; 18,562 sequences" in sequences
+    assert sequences.endswith("No author is in more than one split.")
+
+
+def test_funnel_tells_of_a_leak(rewrite):
+    leaking = rewrite("split.json", ('"authors_in_several_splits": 0', '"authors_in_several_splits": 7'))
+    assert "7 authors in several splits" in funnel(leaking).text[1]
+
+
+def test_lengths_has_the_median_of_the_test_sequences(run):
+    with (run.metrics / "evaluate" / "classifier" / "by_length.csv").open(encoding="utf-8") as stream:
+        sequences = [int(row["length"]) for row in csv.DictReader(stream) for _ in range(int(row["count"]))]
+    median = int(np.quantile(sequences, 0.5, method="inverted_cdf"))
+    assert lengths(run).text[0] == f"Half of the test sequences have at most {median} tokens; the longest has 30."
+
+
+def test_lengths_names_the_most_and_the_least_padding_of_one_strategy_too(run):
+    assert (
+        "under padded_to_longest and 0.0\N{NO-BREAK SPACE}% under exact; this run is bucketed" in lengths(run).text[1]
+    )
+    path = run.metrics / "train" / "classifier" / "batching.csv"
+    pd.read_csv(path).head(1).to_csv(path, index=False)
+    assert "padding under bucketed" in lengths(run).text[1]
