@@ -19,6 +19,10 @@ class ParamsError(LengthwiseError):
     """A key of `params.yaml` is unknown, missing, of the wrong type, out of range, or at odds with another."""
 
 
+class SweepError(LengthwiseError):
+    """A grid file is no grid, or names a key that `params.yaml` does not have."""
+
+
 class CorpusError(LengthwiseError):
     """The corpus cannot be read as one: a broken archive, a foreign member, an author without a class."""
 

@@ -185,8 +185,17 @@ def load_params(path: Path) -> Params:
     Raises:
         ParamsError: one line with the dotted key, the value, what was expected and what to do.
     """
+    return check_params(read_yaml(path), path)
+
+
+def read_yaml(path: Path) -> object:
+    """Content of a YAML file in which no key stands twice.
+
+    Raises:
+        ParamsError: it cannot be read, or is not YAML.
+    """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeyLoader)  # noqa: S506
+        return yaml.load(path.read_text(encoding="utf-8"), _UniqueKeyLoader)  # noqa: S506
     except ParamsError as error:
         raise ParamsError(f"{path}: {error}") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -194,6 +203,18 @@ def load_params(path: Path) -> Params:
     except (yaml.YAMLError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ParamsError(f"{path}: is not YAML ({reason}); mend the line that it names") from error
+
+
+def check_params(content: object, path: Path) -> Params:
+    """The params that a file's content stands for.
+
+    Args:
+        content: what `read_yaml` gives.
+        path: where the content is from, for the message.
+
+    Raises:
+        ParamsError: one line with the dotted key, the value, what was expected and what to do.
+    """
     try:
         params = Params.model_validate(content)
     except ValidationError as error:

@@ -21,7 +21,7 @@ ORDER = [
     {"corpus"},
     {"bursts", "files", "labels", "parallel", "progress", "ragged", "errors"},
 ]
-FRAME = {"stage", "params", "compat", "cli"}
+FRAME = {"stage", "params", "compat", "cli", "sweeps"}
 WITH_TENSORFLOW = {"layers", "models", "losses", "native", "training", "predict"}
 MODULES_WITH_TENSORFLOW = {LIBRARY / "batching" / "fit.py"}
 
