@@ -1,7 +1,16 @@
 import ast
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / "src" / "lengthwise"
@@ -32,6 +41,73 @@ def import_closure(path: Path) -> set[Path]:
         seen |= new
         waiting += new
     return seen
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of the pipeline in a folder of its own, with a small corpus, under Git."""
+
+    folder: Path
+
+    def run(self, *command: str, expect: int = 0) -> str:
+        binaries = str(Path(sys.executable).parent)
+        identity = {f"GIT_{who}_{what}": "tester" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        environment = {**os.environ, **identity, "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"}
+        result = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+        assert result.returncode == expect, result.stdout + result.stderr
+        return result.stdout + result.stderr
+
+    def commit(self, message: str) -> None:
+        self.run("git", "add", ".")
+        self.run("git", "commit", "--quiet", "--message", message)
+
+    def change_params(self, section: str, **changes: object) -> None:
+        path = self.folder / "params.yaml"
+        params = yaml.safe_load(path.read_text(encoding="utf-8"))
+        params[section].update(changes)
+        path.write_text(yaml.safe_dump(params), encoding="utf-8")
+
+
+def write_corpus(path: Path, authors: int) -> None:
+    rng = np.random.default_rng(0)
+    ages = [14, 25, 40]
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for author in range(authors):
+            gender, age = ("male", "female")[author % 2], ages[author // 2 % 3]
+            posts = []
+            for _ in range(3):
+                sentences = [
+                    " ".join(f"{gender[0]}{age}w{rng.zipf(1.6) % 50}" for _ in range(rng.integers(3, 35))) + "."
+                    for _ in range(6)
+                ]
+                posts.append(f"<date>01,May,2004</date>\r\n<post>\r\n {' '.join(sentences)} &nbsp;\r\n</post>\r\n")
+            name = f"blogs/{1000 + author}.{gender}.{age}.indUnk.Leo.xml"
+            archive.writestr(name, f"<Blog>\r\n{''.join(posts)}</Blog>")
+
+
+def copy_project(folder: Path, authors: int = 72, without: Collection[str] = ()) -> Project:
+    """Copy the pipeline, but for some stages, and commit nothing."""
+    for name in ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", "stages", "src", ".dvc/config", ".dvc/plots"):
+        source, target = ROOT / name, folder / name
+        target.parent.mkdir(exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        else:
+            shutil.copy(source, target)
+    if without:
+        pipeline = yaml.safe_load((folder / "dvc.yaml").read_text(encoding="utf-8"))
+        stages = {name: stage for name, stage in pipeline["stages"].items() if name not in without}
+        (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}), encoding="utf-8")
+    (folder / "data" / "sample").mkdir(parents=True)
+    write_corpus(folder / "data" / "sample" / "blogs.zip", authors)
+    project = Project(folder)
+    project.run("git", "init", "--quiet")
+    return project
+
+
+@pytest.fixture(scope="session")
+def make_project() -> Callable[..., Project]:
+    return copy_project
 
 
 @pytest.fixture(scope="session")
