@@ -1,0 +1,95 @@
+import json
+import sys
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory, make_project):
+    # Stages that need no TensorFlow show all that a sweep does, in a fraction of the time.
+    project = make_project(tmp_path_factory.mktemp("project"), authors=24, without={"train", "evaluate"})
+    project.change_params("evaluate", bootstrap_samples=20)
+    project.commit("start")
+    project.run("dvc", "repro", "--quiet")
+    project.commit("results")
+    return project
+
+
+def experiments(project):
+    """What each experiment's params and metrics are, by its name."""
+    (commit,) = json.loads(project.run("dvc", "exp", "show", "--json", "--hide-workspace"))
+    rows = [experiment["revs"][0] for experiment in commit["experiments"] or []]
+    return {row["name"]: row["data"]["params"]["params.yaml"]["data"] for row in rows if row["data"]}
+
+
+def sweep(project, expect, **grid):
+    path = project.folder / "grid.yaml"
+    path.write_text(yaml.safe_dump({key.replace("__", "."): value for key, value in grid.items()}), encoding="utf-8")
+    return project.run(sys.executable, "-m", "lengthwise.sweeps", "grid.yaml", expect=expect)
+
+
+def test_experiment_in_a_temporary_workspace_is_kept_and_leaves_this_one_alone(project):
+    before = (project.folder / "params.yaml").read_bytes()
+    project.run("dvc", "exp", "run", "--temp", "--name", "alone", "-S", "baselines.max_iterations=7")
+    assert experiments(project)["alone"]["baselines"]["max_iterations"] == 7
+    assert (project.folder / "params.yaml").read_bytes() == before
+
+
+def test_experiments_in_a_queue_all_run(project):
+    project.run("dvc", "exp", "run", "--queue", "--name", "queued", "-S", "baselines.max_iterations=8,9")
+    try:
+        project.run("dvc", "exp", "run", "--run-all")
+    finally:
+        project.run("dvc", "queue", "stop")
+    found = experiments(project)
+    assert [found[f"queued-{number}"]["baselines"]["max_iterations"] for number in (1, 2)] == [8, 9]
+
+
+def test_sweep_with_bad_values_fails_names_them_and_keeps_the_rest(project):
+    said = sweep(project, 1, baselines__max_iterations=[11, "many"], tokens__sentences=["nobody", "sentencizer"])
+    end = said[said.index("\nfailed: ") :]
+    # One value is refused by the params, the other by the stage that reads it.
+    for name in ("max_iterations=many,sentences=nobody", "max_iterations=many,sentences=sentencizer"):
+        assert f"failed: {name}\n    grid.yaml: baselines.max_iterations: got 'many'; expected an integer" in end
+    assert "failed: max_iterations=11,sentences=nobody, whose log" in end
+    assert "    error: tokens.sentences: got 'nobody'; expected sentencizer" in end
+    assert "1 of 4 runs are kept as experiments (`make exps` shows them); 3 failed" in end
+    found = experiments(project)
+    assert found["max_iterations=11,sentences=sentencizer"]["baselines"]["max_iterations"] == 11
+    assert not [name for name in found if "many" in name or "nobody" in name]
+    assert not list((project.folder / ".dvc" / "tmp" / "exps" / "standalone").glob("tmp*"))
+
+
+def test_sweep_again_runs_nothing_until_params_change(project):
+    sweep(project, 0, baselines__max_iterations=[12])
+    assert "run 1 of 1: max_iterations=12: is there already" in sweep(project, 0, baselines__max_iterations=[12])
+    params = (project.folder / "params.yaml").read_bytes()
+    try:
+        project.change_params("baselines", inverse_regularization=0.5)
+        assert "run 1 of 1: max_iterations=12-2: done" in sweep(project, 0, baselines__max_iterations=[12])
+    finally:
+        (project.folder / "params.yaml").write_bytes(params)
+    found = experiments(project)
+    assert found["max_iterations=12"]["baselines"]["inverse_regularization"] == 1.0
+    assert found["max_iterations=12-2"]["baselines"] == {"inverse_regularization": 0.5, "max_iterations": 12}
+
+
+def test_experiments_are_shown_with_the_params_that_differ(project):
+    # Which the test before has run, if it was run.
+    sweep(project, 0, baselines__max_iterations=[12])
+    lines = project.run(sys.executable, "-m", "lengthwise.reports.experiments").splitlines()
+    header = next(line for line in lines if "max_iterations" in line.split())
+    row = next(line for line in lines if line.split()[:1] == ["max_iterations=12"])
+    assert "12" in row.split()
+    assert "epochs" not in header
+    assert max(map(len, lines)) <= 120
+
+
+def test_experiments_outside_a_project_are_an_error(project, tmp_path):
+    elsewhere = type(project)(tmp_path)
+    assert "not inside of a DVC repository" in elsewhere.run(
+        sys.executable, "-m", "lengthwise.reports.experiments", expect=253
+    )
