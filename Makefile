@@ -4,10 +4,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 # What `make benchmark` trains on: what the stage shards has written.
 SHARDS ?= data/shards
+# What `make sweep` runs, and of how many commits `make exps` shows the experiments.
+GRID ?= sweeps/learning_rate.yaml
+COMMITS ?= 1
 # DVC runs the stages with the first python on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro results report readme plots test benchmark check format lock
+.PHONY: help repro results report readme plots sweep exps test benchmark check format lock
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -34,6 +37,12 @@ readme: .venv/.complete  ## Write what is generated: MODEL_CARD.md, docs/results
 
 plots: .venv/.complete  ## Write the plots to dvc_plots/index.html
 	dvc plots show
+
+sweep: .venv/.complete  ## Run every combination of GRID=sweeps/....yaml as an experiment; fails, and names them, if some fail
+	@python -m lengthwise.sweeps $(GRID)
+
+exps: .venv/.complete  ## Print the experiments of this commit, best validation accuracy first
+	@python -m lengthwise.reports.experiments --commits $(COMMITS)
 
 test: .venv/.complete  ## Run the tests
 	python -m pytest -n 2 --dist loadfile
