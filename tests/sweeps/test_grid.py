@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from dvc.utils.hydra import apply_overrides, to_hydra_overrides
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lengthwise.compat import first_conflict
@@ -90,6 +90,9 @@ scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False,
 
 
 @given(scalars | st.lists(scalars))
+@example("\\")
+@example("it\\'s \\\\'quoted\\\\")
+@example(["\\", "'", None, 1e-05])
 def test_override_is_read_back_by_dvc_as_the_value(value):
     def plain(read):
         return [plain(item) for item in read] if isinstance(read, list) else getattr(read, "text", read)
@@ -208,7 +211,7 @@ def test_names_take_the_shortest_end_of_a_key_that_no_other_key_has(read):
     ],
 )
 def test_names_are_legal_for_git_and_differ_where_values_do(read, source):
-    runs = read({"ingest.source": [source, source.replace("x", "y") + "/"], "train.epochs": [1, 2]})
+    runs = read({"train.epochs": [1, 2], "ingest.source": [source, source.replace("x", "y") + "/"]})
     for run in runs:
         reference = f"refs/exps/ab/{run.name}"
         assert subprocess.run(["git", "check-ref-format", reference], check=False).returncode == 0, run.name

@@ -14,7 +14,7 @@ from lengthwise.errors import ParamsError, SweepError
 from lengthwise.params import Params, check_params, load_params, read_yaml
 
 # What Git refuses in the name of a reference, a shell would take apart, or looks like a path.
-NOT_IN_A_NAME = re.compile(r"\.{2,}|\.$|[^A-Za-z0-9._+=,-]+")
+NOT_IN_A_NAME = re.compile(r"\.{2,}|\.(lock)?$|[^A-Za-z0-9._+=,-]+")
 # A reference is a file, and Git adds to its name while it writes it.
 LONGEST_NAME = 200
 SCALARS = (bool, int, float, str, type(None))
