@@ -10,7 +10,7 @@ COMMITS ?= 1
 # DVC runs the stages with the first python on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro results report readme plots sweep exps test benchmark check format lock
+.PHONY: help repro results ablations report readme plots sweep exps test benchmark check format lock
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -28,6 +28,10 @@ repro: .venv/.complete  ## Run the pipeline (on the sample corpus, unless params
 
 results: .venv/.complete  ## Print the results of the last run
 	@python -m lengthwise.reports.results metrics
+
+ablations: .venv/.complete  ## Train what ablations in params.yaml has new or changed, with every seed, and print the table
+	dvc repro ablations/dvc.yaml
+	@cat metrics/timing_ablations.md
 
 report: .venv/.complete  ## Write the last run as one page that opens offline, report.html
 	python -m lengthwise.reports.html metrics dvc.lock report.html

@@ -15,6 +15,12 @@ from lengthwise.batching.registry import STRATEGIES
 from lengthwise.compat import first_conflict
 from lengthwise.errors import ParamsError
 
+# What the others are compared with, and what an ablation may change: all that comes before the figures, and the task.
+REFERENCE_ABLATION = "full"
+ABLATION_SECTIONS = ("tokens", "split", "vocabulary", "shards", "train")
+ABLATION_TASK = "task"
+ABLATION_TASKS = ("classifier", "seq2seq")
+
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -34,6 +40,8 @@ NUMBER_FROM_TEXT = BeforeValidator(_number_from_text)
 Strategy = Annotated[str, AfterValidator(_known_strategy), Field(json_schema_extra={"enum": sorted(STRATEGIES)})]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Kernel = Literal["auto", "keras", "native"]
+# Part of a stage's name and of paths.
+AblationName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Age = Annotated[int, Field(ge=0, le=150)]
 
 
@@ -152,6 +160,12 @@ class EvaluateParams(Section):
     kernel: Kernel
 
 
+class ComparisonParams(Section):
+    """What ablations are compared by."""
+
+    accuracy: Annotated[float, Field(gt=0.0, lt=1.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
+
+
 class Params(Section):
     """The whole of `params.yaml`."""
 
@@ -163,6 +177,9 @@ class Params(Section):
     train: TrainParams
     baselines: BaselinesParams
     evaluate: EvaluateParams
+    comparison: ComparisonParams
+    seeds: Annotated[list[Seed], Field(min_length=1)]
+    ablations: dict[AblationName, dict[str, Any]]
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -221,7 +238,65 @@ def check_params(content: object, path: Path) -> Params:
         raise ParamsError(f"{path}: {_first_error(error)}") from None
     if conflict := first_conflict(params.model_dump()):
         raise ParamsError(f"{path}: {conflict}")
+    try:
+        _check_ablations(params)
+    except ParamsError as error:
+        raise ParamsError(f"{path}: {error}") from None
     return params
+
+
+def ablated(params: Params, name: str, seed: int) -> tuple[str, Params]:
+    """The task and the params of one member of an ablation.
+
+    Args:
+        params: without its changes.
+        name: a key of `ablations`.
+        seed: of training.
+
+    Raises:
+        ParamsError: there is no such ablation, or its changes are no legal params.
+    """
+    if name not in params.ablations:
+        known = ", ".join(params.ablations)
+        raise ParamsError(f"ablations.{name}: is missing; expected one of {known}; add it")
+    content = params.model_dump()
+    changes = {ABLATION_TASK: "classifier", **params.ablations[name]}
+    task = changes.pop(ABLATION_TASK)
+    if task not in ABLATION_TASKS:
+        expected = ", ".join(ABLATION_TASKS)
+        raise ParamsError(f"ablations.{name}.{ABLATION_TASK}: got {task!r}; expected one of {expected}; change it")
+    for key, value in changes.items():
+        *sections, last = str(key).split(".")
+        place = content
+        for section in sections:
+            place = place.get(section) if isinstance(place, dict) else None
+        if not sections or sections[0] not in ABLATION_SECTIONS or not isinstance(place, dict) or last not in place:
+            expected = ", ".join(f"{section}.…" for section in ABLATION_SECTIONS)
+            raise ParamsError(
+                f"ablations.{name}: got the key {key!r}; expected {ABLATION_TASK} or a key under {expected}; rename it"
+            )
+        if key == "train.seed":
+            raise ParamsError(f"ablations.{name}: got the key {key!r}; every seed in seeds is taken; remove it")
+        place[last] = value
+    try:
+        made = Params.model_validate(content)
+    except ValidationError as error:
+        raise ParamsError(f"ablations.{name}: {_first_error(error)}") from None
+    if conflict := first_conflict(made.model_dump()):
+        raise ParamsError(f"ablations.{name}: {conflict}")
+    return task, made.model_copy(update={"train": made.train.model_copy(update={"seed": seed})})
+
+
+def _check_ablations(params: Params) -> None:
+    if REFERENCE_ABLATION not in params.ablations or params.ablations[REFERENCE_ABLATION]:
+        got = params.ablations.get(REFERENCE_ABLATION, "nothing")
+        raise ParamsError(
+            f"ablations.{REFERENCE_ABLATION}: got {got!r}; expected {{}}, which the others are compared with; add it"
+        )
+    if len(set(params.seeds)) < len(params.seeds):
+        raise ParamsError(f"seeds: got {params.seeds}; expected each seed once; remove the others")
+    for name in params.ablations:
+        ablated(params, name, params.seeds[0])
 
 
 def _first_error(error: ValidationError) -> str:

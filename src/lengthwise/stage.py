@@ -17,6 +17,8 @@ from lengthwise.files import write_metrics
 from lengthwise.params import load_params
 
 PARAMS_FILE = Path("params.yaml")
+# In the place of a section's name: all of them.
+WHOLE = "params"
 USER_ERROR = 2
 MEBIBYTE = 1 << 20
 
@@ -60,14 +62,15 @@ def run_stage(main: Callable[..., Figures], *sections: str) -> None:
         main: takes one params section per name in `sections`, then keyword arguments, each a positional
             argument of the command line: a `Path`, or a `str` as its annotation says. Two more follow on
             the command line: the metrics file and the timing file.
-        sections: sections of `params.yaml`, the stage's own first.
+        sections: sections of `params.yaml`, the stage's own first; `WHOLE` is all of it.
     """
     try:
         arguments = _parse_arguments(main, sections)
         params = load_params(PARAMS_FILE)
         metrics_file, timing_file = arguments.pop("metrics"), arguments.pop("timing")
         started = time.monotonic()
-        figures = main(*(getattr(params, section) for section in sections), **arguments)
+        read = (params if section == WHOLE else getattr(params, section) for section in sections)
+        figures = main(*read, **arguments)
         seconds = time.monotonic() - started
         write_metrics(metrics_file, figures.metrics)
         write_metrics(timing_file, {"seconds": round(seconds, 2), "peak_memory_mb": peak_memory_mb(), **figures.timing})
