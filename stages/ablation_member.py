@@ -2,20 +2,18 @@
 
 from pathlib import Path
 
-from lengthwise.params import Params, ablated
 from lengthwise.stage import Figures, quiet_tensorflow, run_stage
 
 
-def main(params: Params, name: str, seed: int, shards: Path, data: Path, member: Path) -> Figures:
-    """Write the folder `member`, from `shards` or, where the ablation `name` has its own, from those in `data`."""
-    task, changed = ablated(params, name, seed)
+def main(seed: int, shards: Path, prepared: Path, member: Path) -> Figures:
+    """Write the folder `member`, from `shards` or, where the ablation has its own, from those in `prepared`."""
     # TensorFlow takes seconds to import: only once the params are known to be good.
     with quiet_tensorflow():
         from lengthwise.ablations.member import run_member
 
-    result = run_member(task, changed, shards, data, member)
+    result = run_member(seed, shards, prepared, member)
     return Figures(result.metrics, result.timing)
 
 
 if __name__ == "__main__":
-    run_stage(main, "params")
+    run_stage(main)

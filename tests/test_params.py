@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from lengthwise.batching.registry import STRATEGIES
 from lengthwise.errors import ParamsError
-from lengthwise.params import load_params
+from lengthwise.params import ablated, load_params
 
 # Per key: values of a wrong type or out of range, then values at the ends of the range.
 WRONG = {
@@ -64,6 +64,8 @@ WRONG = {
     "train.kernel": (["cuda", "Native", 0, None, True], ["auto", "keras", "native"]),
     "evaluate.kernel": (["cuda", "Native", 0, None, True], ["auto", "keras", "native"]),
     "evaluate.seed": ([-1, 2**31, 1.0, "1", None, True], [0, 2**31 - 1]),
+    "comparison.accuracy": ([0.0, 1.0, 40, "good", None, True], [0.001, "5e-1"]),
+    "seeds": ([[], None, 3, [-1], [2**31], ["1"], [1.0], [True], {"a": 1}], [[0], [2**31 - 1, 3]]),
 }
 NUMBERS = (
     "split.validation",
@@ -72,12 +74,15 @@ NUMBERS = (
     "train.optimizer.learning_rate",
     "baselines.inverse_regularization",
     "evaluate.confidence",
+    "comparison.accuracy",
 )
 SECTIONS = ("", "ingest", "tokens", "split", "shards", "train", "train.batching", "train.model", "evaluate")
 
 
 def leaves(content, prefix=""):
     for key, value in content.items():
+        if key == "ablations":  # Their keys are others' keys.
+            continue
         if isinstance(value, dict):
             yield from leaves(value, f"{prefix}{key}.")
         else:
@@ -310,7 +315,8 @@ def test_params_have_no_defaults(root):
     sections = [params, *(getattr(params, name) for name in type(params).model_fields)]
     sections += [params.train.batching, params.train.model, params.train.optimizer]
     for section in sections:
-        assert all(field.is_required() for field in type(section).model_fields.values())
+        fields = getattr(type(section), "model_fields", {})
+        assert all(field.is_required() for field in fields.values())
 
 
 def test_params_are_checked_without_anything_heavy(root):
@@ -321,3 +327,57 @@ def test_params_are_checked_without_anything_heavy(root):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
+
+
+def test_shipped_ablations_each_make_sense_and_change_something(root):
+    params = load_params(root / "params.yaml")
+    for name in params.ablations:
+        task, changed = ablated(params, name)
+        assert (task == "classifier" and changed == params) == (name == "full"), name
+
+
+def test_ablated_params_are_those_with_the_changes_and_nothing_else(tmp_path, content):
+    content["ablations"] = {"full": {}, "both": {"train.model.units": 7, "shards.max_length": None, "task": "seq2seq"}}
+    params = load(tmp_path, content)
+    content["train"]["model"]["units"], content["shards"]["max_length"] = 7, None
+    assert ablated(params, "both") == ("seq2seq", load(tmp_path, content))
+    assert ablated(params, "full") == ("classifier", params)
+
+
+@pytest.mark.parametrize(
+    ("ablations", "message"),
+    [
+        (None, "ablations: got None; expected a map of names; change it"),
+        ({}, "ablations.full: got None; expected {}"),
+        ({"full": {"train.epochs": 1}}, "ablations.full: got {'train.epochs': 1}; expected {}"),
+        ({"full": {}, "x": None}, "ablations.x: got None; expected a map of names"),
+        ({"full": {}, "No": {}}, "ablations: got the name 'No'; expected a small letter"),
+        ({"full": {}, "a-b": {}}, "ablations: got the name 'a-b'; expected a small letter"),
+        ({"full": {}, "x": {"task": "both"}}, "ablations.x.task: got 'both'; expected one of classifier, seq2seq"),
+        ({"full": {}, "x": {"train.epoch": 1}}, "ablations.x: got the key 'train.epoch'; expected one of task, tokens"),
+        ({"full": {}, "x": {"train": {}}}, "ablations.x: got the key 'train'; expected"),
+        ({"full": {}, "x": {"epochs": 1}}, "ablations.x: got the key 'epochs'; expected"),
+        ({"full": {}, "x": {"train.epochs.x": 1}}, "ablations.x: got the key 'train.epochs.x'; expected"),
+        ({"full": {}, "x": {"evaluate.seed": 1}}, "ablations.x: got the key 'evaluate.seed'; expected"),
+        ({"full": {}, "x": {"ingest.source": "a"}}, "ablations.x: got the key 'ingest.source'; expected"),
+        ({"full": {}, "x": {"train.seed": 1}}, "ablations.x: got the key 'train.seed'; every seed"),
+        ({"full": {}, "x": {"train.epochs": 0}}, "ablations.x: train.epochs: got 0; expected an integer from 1"),
+        ({"full": {}, "x": {"train.model": {}}}, "ablations.x: train.model."),
+        ({"full": {}, 3: {}}, "ablations.3: got 3; expected text"),
+    ],
+)
+def test_a_wrong_ablation_is_refused_by_its_name(tmp_path, content, ablations, message):
+    content["ablations"] = ablations
+    assert refusal_of(tmp_path, content).startswith(message)
+
+
+def test_a_seed_that_comes_twice_is_refused(tmp_path, content):
+    content["seeds"] = [1, 2, 1]
+    assert refusal_of(tmp_path, content) == "seeds: got [1, 2, 1]; expected each seed once; remove the others"
+
+
+def test_an_ablation_at_odds_with_another_key_stops_itself_and_not_the_pipeline(tmp_path, content):
+    content["train"]["batching"]["strategy"] = "truncated"
+    params = load(tmp_path, content)
+    with pytest.raises(ParamsError, match=r"^ablations\.bidirectional: train\.batching\.strategy and"):
+        ablated(params, "bidirectional")

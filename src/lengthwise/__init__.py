@@ -13,10 +13,10 @@ docstring says. A shape is written `tokens: int32 (B, T)`.
 
 Imports go to the right only, and a test walks them:
 
-    stages, cli, sweeps -> predict, reports, ablations -> training, evaluation -> models -> layers, losses -> native
+    stages, cli, sweeps, ablations -> predict, reports -> training, evaluation -> models -> layers, losses -> native
     training, evaluation, models -> batching -> shards -> vocabulary -> splits -> text -> corpus
     all of them -> bursts, files, labels, parallel, progress, ragged, errors
 
 TensorFlow is imported in native, layers, models, losses, training, predict, and in `batching.fit`, which gives plans to
-any Keras model. Only stages, sweeps and the command line read params.
+any Keras model. Only stages, ablations, sweeps and the command line read params.
 """

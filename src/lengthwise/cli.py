@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from lengthwise.errors import FormatError, LengthwiseError
+from lengthwise.errors import FormatError, exit_on_user_error
 from lengthwise.files import replacing_file
 from lengthwise.params import load_params
-from lengthwise.stage import PARAMS_FILE, USER_ERROR, quiet_tensorflow
+from lengthwise.stage import PARAMS_FILE, quiet_tensorflow
 
 if TYPE_CHECKING:
     from lengthwise.predict import Predictor
@@ -40,11 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; exits with status 2 and one line where the user can mend what is wrong."""
     options = _parser().parse_args(arguments)
     try:
-        if status := options.run(options):
-            sys.exit(status)
-    except LengthwiseError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(USER_ERROR)
+        with exit_on_user_error():
+            if status := options.run(options):
+                sys.exit(status)
     except BrokenPipeError:
         # Whoever read the output has enough; closing it, Python would complain again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -4,7 +4,6 @@ No key has a default here: the defaults are the values in `params.yaml`, beside 
 """
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,10 +13,13 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from lengthwise.batching.registry import STRATEGIES
 from lengthwise.compat import first_conflict
 from lengthwise.errors import ParamsError
+from lengthwise.refusals import first_error
 
 # What the others are compared with, and what an ablation may change: all that comes before the figures, and the task.
 REFERENCE_ABLATION = "full"
 ABLATION_SECTIONS = ("tokens", "split", "vocabulary", "shards", "train")
+# Part of the names of stages and folders.
+ABLATION_NAME = re.compile(r"[a-z][a-z0-9_]*")
 ABLATION_TASK = "task"
 ABLATION_TASKS = ("classifier", "seq2seq")
 
@@ -40,8 +42,6 @@ NUMBER_FROM_TEXT = BeforeValidator(_number_from_text)
 Strategy = Annotated[str, AfterValidator(_known_strategy), Field(json_schema_extra={"enum": sorted(STRATEGIES)})]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Kernel = Literal["auto", "keras", "native"]
-# Part of a stage's name and of paths.
-AblationName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Age = Annotated[int, Field(ge=0, le=150)]
 
 
@@ -179,7 +179,7 @@ class Params(Section):
     evaluate: EvaluateParams
     comparison: ComparisonParams
     seeds: Annotated[list[Seed], Field(min_length=1)]
-    ablations: dict[AblationName, dict[str, Any]]
+    ablations: dict[str, dict[str, Any]]
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -235,7 +235,7 @@ def check_params(content: object, path: Path) -> Params:
     try:
         params = Params.model_validate(content)
     except ValidationError as error:
-        raise ParamsError(f"{path}: {_first_error(error)}") from None
+        raise ParamsError(f"{path}: {first_error(error, Params)}") from None
     if conflict := first_conflict(params.model_dump()):
         raise ParamsError(f"{path}: {conflict}")
     try:
@@ -245,109 +245,60 @@ def check_params(content: object, path: Path) -> Params:
     return params
 
 
-def ablated(params: Params, name: str, seed: int) -> tuple[str, Params]:
-    """The task and the params of one member of an ablation.
+def ablated(params: Params, name: str) -> tuple[str, Params]:
+    """The task and the params of an ablation.
 
     Args:
         params: without its changes.
         name: a key of `ablations`.
-        seed: of training.
 
     Raises:
-        ParamsError: there is no such ablation, or its changes are no legal params.
+        ParamsError: there is no such ablation, or its changes make no sense with the other params.
     """
     if name not in params.ablations:
-        known = ", ".join(params.ablations)
-        raise ParamsError(f"ablations.{name}: is missing; expected one of {known}; add it")
+        raise ParamsError(f"ablations.{name}: is missing; expected one of {', '.join(params.ablations)}; add it")
+    task, changed = _changed(params, name)
+    if conflict := first_conflict(changed.model_dump()):
+        raise ParamsError(f"ablations.{name}: {conflict}")
+    return task, changed
+
+
+def _check_ablations(params: Params) -> None:
+    """Refuse what is wrong under any params; what is at odds with another key is no reason not to run the pipeline."""
+    if params.ablations.get(REFERENCE_ABLATION) != {}:
+        got = params.ablations.get(REFERENCE_ABLATION)
+        raise ParamsError(
+            f"ablations.{REFERENCE_ABLATION}: got {got!r}; expected {{}}, which the others are compared with; add it"
+        )
+    if len(set(params.seeds)) < len(params.seeds):
+        raise ParamsError(f"seeds: got {params.seeds!r}; expected each seed once; remove the others")
+    for name in params.ablations:
+        if not ABLATION_NAME.fullmatch(name):
+            raise ParamsError(
+                f"ablations: got the name {name!r}; expected a small letter, then such letters, digits and _; rename it"
+            )
+        _changed(params, name)
+
+
+def _changed(params: Params, name: str) -> tuple[str, Params]:
     content = params.model_dump()
-    changes = {ABLATION_TASK: "classifier", **params.ablations[name]}
+    changes = {ABLATION_TASK: ABLATION_TASKS[0], **params.ablations[name]}
     task = changes.pop(ABLATION_TASK)
     if task not in ABLATION_TASKS:
         expected = ", ".join(ABLATION_TASKS)
         raise ParamsError(f"ablations.{name}.{ABLATION_TASK}: got {task!r}; expected one of {expected}; change it")
     for key, value in changes.items():
-        *sections, last = str(key).split(".")
-        place = content
+        *sections, last = key.split(".")
+        place: Any = content
         for section in sections:
             place = place.get(section) if isinstance(place, dict) else None
         if not sections or sections[0] not in ABLATION_SECTIONS or not isinstance(place, dict) or last not in place:
-            expected = ", ".join(f"{section}.…" for section in ABLATION_SECTIONS)
-            raise ParamsError(
-                f"ablations.{name}: got the key {key!r}; expected {ABLATION_TASK} or a key under {expected}; rename it"
-            )
+            known = ", ".join((ABLATION_TASK, *(f"{section}.…" for section in ABLATION_SECTIONS)))
+            raise ParamsError(f"ablations.{name}: got the key {key!r}; expected one of {known}; rename it")
         if key == "train.seed":
-            raise ParamsError(f"ablations.{name}: got the key {key!r}; every seed in seeds is taken; remove it")
+            raise ParamsError(f"ablations.{name}: got the key {key!r}; every seed of seeds is taken; remove it")
         place[last] = value
     try:
-        made = Params.model_validate(content)
+        return task, Params.model_validate(content)
     except ValidationError as error:
-        raise ParamsError(f"ablations.{name}: {_first_error(error)}") from None
-    if conflict := first_conflict(made.model_dump()):
-        raise ParamsError(f"ablations.{name}: {conflict}")
-    return task, made.model_copy(update={"train": made.train.model_copy(update={"seed": seed})})
-
-
-def _check_ablations(params: Params) -> None:
-    if REFERENCE_ABLATION not in params.ablations or params.ablations[REFERENCE_ABLATION]:
-        got = params.ablations.get(REFERENCE_ABLATION, "nothing")
-        raise ParamsError(
-            f"ablations.{REFERENCE_ABLATION}: got {got!r}; expected {{}}, which the others are compared with; add it"
-        )
-    if len(set(params.seeds)) < len(params.seeds):
-        raise ParamsError(f"seeds: got {params.seeds}; expected each seed once; remove the others")
-    for name in params.ablations:
-        ablated(params, name, params.seeds[0])
-
-
-def _first_error(error: ValidationError) -> str:
-    """The first of a validation's errors as one line, and how many more there are."""
-    details = error.errors(include_url=False)
-    first = details[0]
-    place = tuple(part for part in first["loc"] if part not in ("int", "[key]"))
-    key = ".".join(str(part) for part in place) or "the file"
-    if "[key]" in first["loc"]:
-        message = f"{key}: got {first['input']!r}; expected text; put the name in quotes"
-    elif first["type"] == "extra_forbidden":
-        siblings = ", ".join(sorted(_schema_at(place[:-1]).get("properties", {})))
-        message = f"{key}: is no key; expected one of {siblings}; remove or rename it"
-    elif first["type"] == "missing":
-        message = f"{key}: is missing; expected {expectation(place)}; add it"
-    else:
-        message = f"{key}: got {first['input']!r}; expected {expectation(place)}; change it"
-    more = len(details) - 1
-    return message + (f" (and {more} more)" if more else "")
-
-
-def _schema_at(place: tuple[int | str, ...]) -> dict[str, Any]:
-    """The JSON schema of the key at a dotted place."""
-    root = Params.model_json_schema()
-    schema: dict[str, Any] = root
-    for part in place:
-        if isinstance(part, int):
-            schema = schema.get("items", {})
-        else:
-            schema = schema.get("properties", {}).get(part, schema.get("additionalProperties", {}))
-        if "$ref" in schema:
-            schema = root["$defs"][schema["$ref"].rsplit("/", 1)[1]]
-    return schema
-
-
-def expectation(place: tuple[int | str, ...]) -> str:
-    """What may stand at a place of `params.yaml`, in words, from the models above."""
-    return _describe(_schema_at(place))
-
-
-def _describe(schema: Mapping[str, Any]) -> str:
-    if "anyOf" in schema:
-        return " or ".join(_describe(option) for option in schema["anyOf"])
-    if "enum" in schema:
-        return f"one of {', '.join(map(str, schema['enum']))}"
-    kind = str(schema.get("type", "value"))
-    if kind == "array":
-        return f"a list of {schema.get('minItems', 'some')}, each {_describe(schema['items'])}"
-    if kind == "object":
-        return "a section of keys" if "properties" in schema else "a map of names"
-    words = {"integer": "an integer", "number": "a number", "string": "text", "boolean": "true or false"}
-    bounds = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
-    limits = [f"{word} {schema[bound]}" for bound, word in bounds.items() if bound in schema]
-    return " ".join([words.get(kind, kind), *limits])
+        raise ParamsError(f"ablations.{name}: {first_error(error, Params)}") from None

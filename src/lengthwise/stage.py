@@ -6,20 +6,23 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lengthwise.errors import LengthwiseError
+from lengthwise.errors import LengthwiseError, exit_on_user_error
 from lengthwise.files import write_metrics
 from lengthwise.params import load_params
 
 PARAMS_FILE = Path("params.yaml")
 # In the place of a section's name: all of them.
 WHOLE = "params"
-USER_ERROR = 2
+FIGURE_FILES = {
+    "metrics": "JSON file for the stage's metrics",
+    "timing": "JSON file for times, rates and memory",
+}
 MEBIBYTE = 1 << 20
 
 
@@ -64,19 +67,26 @@ def run_stage(main: Callable[..., Figures], *sections: str) -> None:
             the command line: the metrics file and the timing file.
         sections: sections of `params.yaml`, the stage's own first; `WHOLE` is all of it.
     """
-    try:
-        arguments = _parse_arguments(main, sections)
-        params = load_params(PARAMS_FILE)
-        metrics_file, timing_file = arguments.pop("metrics"), arguments.pop("timing")
+    with exit_on_user_error():
+        arguments = _parse_arguments(main, sections, FIGURE_FILES)
+        metrics_file, timing_file = (arguments.pop(name) for name in FIGURE_FILES)
         started = time.monotonic()
-        read = (params if section == WHOLE else getattr(params, section) for section in sections)
-        figures = main(*read, **arguments)
+        figures = main(*_read(sections), **arguments)
         seconds = time.monotonic() - started
         write_metrics(metrics_file, figures.metrics)
         write_metrics(timing_file, {"seconds": round(seconds, 2), "peak_memory_mb": peak_memory_mb(), **figures.timing})
-    except LengthwiseError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(USER_ERROR)
+
+
+def run_without_figures(main: Callable[..., None], *sections: str) -> None:
+    """Run a stage script, as `run_stage`, that has nothing to report."""
+    with exit_on_user_error():
+        arguments = _parse_arguments(main, sections, {})
+        main(*_read(sections), **arguments)
+
+
+def _read(sections: Sequence[str]) -> list[Any]:
+    params = load_params(PARAMS_FILE)
+    return [params if section == WHOLE else getattr(params, section) for section in sections]
 
 
 @contextmanager
@@ -94,7 +104,7 @@ def quiet_tensorflow() -> Iterator[None]:
         os.close(kept)
 
 
-def _parse_arguments(main: Callable[..., Figures], sections: tuple[str, ...]) -> dict[str, Any]:
+def _parse_arguments(main: Callable[..., object], sections: Sequence[str], more: Mapping[str, str]) -> dict[str, Any]:
     signature = list(inspect.signature(main).parameters.values())
     parser = argparse.ArgumentParser(
         description=inspect.getdoc(inspect.getmodule(main)),
@@ -102,8 +112,8 @@ def _parse_arguments(main: Callable[..., Figures], sections: tuple[str, ...]) ->
     )
     for parameter in signature[len(sections) :]:
         parser.add_argument(parameter.name, type=parameter.annotation, metavar=parameter.name.upper())
-    parser.add_argument("metrics", type=Path, metavar="METRICS", help="JSON file for the stage's metrics")
-    parser.add_argument("timing", type=Path, metavar="TIMING", help="JSON file for times, rates and memory")
+    for name, text in more.items():
+        parser.add_argument(name, type=Path, metavar=name.upper(), help=text)
     return vars(parser.parse_args())
 
 

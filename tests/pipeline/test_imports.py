@@ -21,7 +21,7 @@ ORDER = [
     {"corpus"},
     {"bursts", "files", "labels", "parallel", "progress", "ragged", "errors"},
 ]
-FRAME = {"stage", "params", "compat", "cli", "sweeps"}
+FRAME = {"stage", "params", "refusals", "compat", "cli", "sweeps", "ablations"}
 WITH_TENSORFLOW = {"layers", "models", "losses", "native", "training", "predict"}
 MODULES_WITH_TENSORFLOW = {LIBRARY / "batching" / "fit.py"}
 
@@ -85,7 +85,12 @@ def test_packages_have_a_docstring_and_no_code():
 
 
 # spaCy and TensorFlow take long to import, which the parent of several workers and a refused command can do without.
-LATE_IMPORTS = {LIBRARY / "text" / "by_rule.py", LIBRARY / "text" / "tokens.py", LIBRARY / "cli.py"}
+LATE_IMPORTS = {
+    LIBRARY / "ablations" / "prepare.py",
+    LIBRARY / "text" / "by_rule.py",
+    LIBRARY / "text" / "tokens.py",
+    LIBRARY / "cli.py",
+}
 
 
 def test_imports_stand_at_the_top_of_library_modules():

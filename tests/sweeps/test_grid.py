@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from lengthwise.compat import first_conflict
 from lengthwise.errors import ParamsError, SweepError
-from lengthwise.params import expectation, load_params
+from lengthwise.params import Params, load_params
+from lengthwise.refusals import expectation
 from lengthwise.sweeps.grid import override, read_grid
 
 ROOT = Path(__file__).parents[2]
@@ -45,7 +46,7 @@ def leaves(content, above=()):
 
 def others(place, value):
     """Legal values that are not the one that is there."""
-    expected = expectation(place)
+    expected = expectation(Params, place)
     if expected.startswith("one of "):
         return [name for name in expected.removeprefix("one of ").split(", ") if name != value]
     if isinstance(value, bool):
@@ -59,8 +60,8 @@ def others(place, value):
 
 
 SHIPPED = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-# A name with dots in it, as of a map from dotted keys, is nothing that a dotted key could reach.
-SETTABLE = [(place, value) for place, value in leaves(SHIPPED) if not any("." in part for part in place)]
+# An ablation has dotted keys of its own, which no dotted key reaches.
+SETTABLE = [(place, value) for place, value in leaves(SHIPPED) if place[0] != "ablations"]
 CHANGES = [(".".join(place), other) for place, value in SETTABLE for other in others(place, value)]
 
 

@@ -7,49 +7,47 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
-from lengthwise.ablations.data import SHARDS_NAME
+from lengthwise.ablations.files import AUTHORS_NAME, EPOCHS_NAME, SHARDS_NAME, read_settings
 from lengthwise.evaluation.levels import Level, items_of, pool
 from lengthwise.evaluation.predict import predict_split
 from lengthwise.files import replacing_folder
 from lengthwise.models.saved import load_network
-from lengthwise.params import Params
 from lengthwise.shards.reader import read_index, read_split
 from lengthwise.training.loop import TrainResult, train
 
-AUTHORS_NAME, EPOCHS_NAME, METRICS_NAME, TIMING_NAME = "authors.csv", "epochs.csv", "metrics.json", "timing.json"
 
-
-def run_member(task: str, params: Params, shards: Path, data: Path, member: Path) -> TrainResult:
+def run_member(seed: int, shards: Path, prepared: Path, member: Path) -> TrainResult:
     """Train, predict the test split, and write the folder `member`.
 
     `authors.csv` has a row for each level and author: how many items there are, how many are right, and the sum of
     their negative log-likelihoods in nats; `epochs.csv` is training's.
 
     Args:
-        task: a name in `lengthwise.models.tasks.TASKS`.
-        params: of the member.
+        seed: of training.
         shards: of the pipeline.
-        data: the ablation's own folder, see `lengthwise.ablations.data`; its shards are taken if there are any.
+        prepared: the ablation's folder, see `lengthwise.ablations.prepare`; its shards are taken if there are any.
         member: the folder.
 
     Returns:
         Figures that are the same in every run, and times.
     """
-    own = data / SHARDS_NAME
+    settings = read_settings(prepared)
+    own = prepared / SHARDS_NAME
     shards = own if own.is_dir() else shards
     with replacing_folder(member) as folder, TemporaryDirectory() as temporary:
         model, curves = Path(temporary) / "model", Path(temporary) / "curves"
-        trained = train(shards, model, curves, task, params.train)
+        params = settings.train.model_copy(update={"seed": seed})
+        trained = train(shards, model, curves, settings.task, params)
         index = read_index(shards)
         test = read_split(shards, index, "test")
-        made = predict_split(load_network(model, params.evaluate.kernel), test)
+        made = predict_split(load_network(model, settings.kernel), test)
         levels = [pool(items, made.log_probabilities) for items in items_of(test, index.unit)]
         pd.concat(map(_by_author, levels)).to_csv(folder / AUTHORS_NAME, index=False)
         epochs = pd.read_csv(curves / EPOCHS_NAME)
         epochs.to_csv(folder / EPOCHS_NAME, index=False)
         cost = json.loads((curves / "cost.json").read_text(encoding="utf-8"))
     metrics = {name: cost[name] for name in ("parameters", "steps", "padding_share")}
-    reached = steps_to(epochs, params.comparison.accuracy, cost["batches"])
+    reached = steps_to(epochs, settings.accuracy, cost["batches"])
     tokens = float(index.splits["train"].tokens)
     seconds = tokens / max(float(trained.timing["tokens_per_second"]), 1e-9)
     return TrainResult(

@@ -49,8 +49,8 @@ def _accuracy(row: pd.Series, name: str, spread: str | None = None) -> str:
 
 
 def _difference(row: pd.Series, prefix: str) -> str:
-    value, low, high = (row.get(f"{prefix}{name}") for name in ("difference", "low", "high"))
-    if not _number(value, "{}"):
+    if not _number(row.get(f"{prefix}difference"), "{}"):
         return ""
+    value, low, high = (float(row[f"{prefix}{name}"]) for name in ("difference", "low", "high"))
     text = f"{value:+.4f} ({low:+.4f} to {high:+.4f})"
     return f"**{text}**" if low > 0 or high < 0 else text

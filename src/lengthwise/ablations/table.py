@@ -13,13 +13,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lengthwise.ablations.member import AUTHORS_NAME, METRICS_NAME, TIMING_NAME
+from lengthwise.ablations.files import AUTHORS_NAME, METRICS_NAME, REMEDY, TIMING_NAME
 from lengthwise.errors import FormatError
 from lengthwise.evaluation.levels import LEVELS
 from lengthwise.evaluation.metrics import Bootstrap
 from lengthwise.params import REFERENCE_ABLATION, Params
 
-REMEDY = "run make ablations"
+COLUMNS = (
+    *("name", "changes", "seeds", "accuracy", "accuracy_spread", "difference", "low", "high", "nll", "nll_difference"),
+    *(f"{level}_{name}" for level in LEVELS[1:] for name in ("accuracy", "difference", "low", "high")),
+    *("padding_share", "parameters", "steps", "steps_to_accuracy"),
+)
 
 
 @dataclass(frozen=True)
@@ -37,9 +41,7 @@ def read_members(folder: Path, params: Params) -> dict[str, list[Member]]:
     Raises:
         FormatError: a member is missing or cannot be read.
     """
-    return {
-        name: [_read_member(folder / f"{name}-{seed}") for seed in params.seeds] for name in params.ablations
-    }
+    return {name: [_read_member(folder / f"{name}-{seed}") for seed in params.seeds] for name in params.ablations}
 
 
 def _read_member(folder: Path) -> Member:
@@ -58,23 +60,24 @@ def ablation_table(members: dict[str, list[Member]], params: Params) -> pd.DataF
     """The figures of all ablations: a row each, the reference first.
 
     Returns:
-        Columns name, changes, seeds, then for the finest level accuracy (mean over seeds), accuracy_spread (its sample
-        standard deviation), difference (to the reference, of accuracy), low, high, nll and nll_difference in nats; the same
-        accuracy and difference for documents and authors; and padding_share, parameters, steps, steps_to_accuracy (means;
-        empty if some seed never got there). Cells that make no sense are empty: sentences of whole documents.
+        Columns name, changes, seeds; for the finest level accuracy (mean over seeds), accuracy_spread (its sample
+        standard deviation), difference (to the reference, of accuracy), low, high, nll and nll_difference in nats;
+        accuracy and difference of documents and authors; and padding_share, parameters, steps, steps_to_accuracy
+        (means; empty if some seed never got there). Cells that make no sense are empty: sentences of whole documents.
     """
     bootstrap = Bootstrap(params.evaluate.bootstrap_samples, params.evaluate.confidence, params.evaluate.seed)
     names = [REFERENCE_ABLATION, *(name for name in members if name != REFERENCE_ABLATION)]
     rows = []
     for name in names:
-        row: dict[str, object] = {"name": name, "changes": changes_text(params.ablations[name]), "seeds": len(members[name])}
+        changes = changes_text(params.ablations[name])
+        row: dict[str, object] = {"name": name, "changes": changes, "seeds": len(members[name])}
         for level in LEVELS:
             row |= _level_figures(level, members[name], members[REFERENCE_ABLATION], bootstrap, name)
         for metric in ("padding_share", "parameters", "steps", "steps_to_accuracy"):
             values = [member.metrics.get(metric) for member in members[name]]
             row[metric] = None if None in values else np.mean(np.array(values, float))
         rows.append(row)
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
     # Counts that are whole numbers are written as such.
     whole = ["parameters", "steps", "steps_to_accuracy"]
     return table.astype(dict.fromkeys(whole, float)).round(dict.fromkeys(whole, 1))
@@ -134,9 +137,7 @@ def difference_interval(
         level: a name in `LEVELS`.
         bootstrap: how.
     """
-    authors = pd.Index([], dtype="int64")
-    for member in (*members, *reference):
-        authors = authors.union(member.authors.loc[level].index)
+    authors = np.unique(np.concatenate([one.authors.loc[level].index for one in (*members, *reference)]))
     weights = bootstrap.weights(len(authors))
     draws = np.random.default_rng([bootstrap.seed, 1]).integers(0, len(members), (bootstrap.samples, len(members)))
 
@@ -155,9 +156,9 @@ def difference_interval(
     return float(low), float(high)
 
 
-def headline(table: pd.DataFrame) -> dict[str, float]:
+def headline(table: pd.DataFrame) -> dict[str, float | int | str]:
     """`<name>_accuracy` and `<name>_difference` of the finest level that there is a difference of."""
-    figures: dict[str, float] = {}
+    figures: dict[str, float | int | str] = {}
     for _, row in table.iterrows():
         prefix = next((prefix for prefix in ("", "document_", "author_") if pd.notna(row.get(f"{prefix}accuracy"))), "")
         for metric in ("accuracy", "difference"):

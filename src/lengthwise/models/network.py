@@ -11,6 +11,7 @@ import tensorflow as tf
 from lengthwise.batching.collate import Batch
 from lengthwise.labels import LabelFactor, joint_class_names
 from lengthwise.layers.cells import CELLS
+from lengthwise.layers.dropout import Dropout
 from lengthwise.layers.front_end import PADDINGS, MaskedConv1D, output_lengths
 from lengthwise.layers.recurrent import INITIAL_STATES, Recurrent, sequence_ends
 from lengthwise.models.tasks import TASKS, Targets, shortened
@@ -152,13 +153,14 @@ class Network(keras.Model):
             self._recurrent(f"backward_{number}", reverse=True)
             for number in range(config.layers * config.bidirectional)
         ]
-        self.dropouts = [keras.layers.Dropout(config.dropout, name=f"dropout_{n}") for n in range(config.layers)]
+        native = self.kernel == "native"
+        self.dropouts = [Dropout(config.dropout, native=native, name=f"dropout_{n}") for n in range(config.layers)]
         self.softmax = keras.layers.Dense(config.classes, name="softmax")
         # Keras builds a layer at its first call; saving and resuming need all weights before that.
         self._run = self._run_padded
         step = tf.ones((1, 1), tf.bool)
         self(Inputs(tf.zeros((1, 1), tf.int32), step, step, tf.zeros((1, 2), tf.int32)))
-        if self.kernel == "native":
+        if native:
             self._run = self._run_flat
         self._log_probabilities = tf.function(
             lambda inputs: tf.nn.log_softmax(self(inputs)[0]), input_signature=(INPUTS_SIGNATURE,)

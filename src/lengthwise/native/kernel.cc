@@ -227,14 +227,17 @@ struct Sizes {
         saved((Cell::kBlocks + Cell::kStates) * wide_units) {}
 
   int64_t states() const { return Cell::kStates * wide_units; }
-  // Packed: the kernel (D, G), the recurrent one (U, G), their transposes, the bias, the recurrent one, the initial states.
-  int64_t recurrent() const { return features * gates; }
-  int64_t kernel_transposed() const { return recurrent() + units * gates; }
-  int64_t recurrent_transposed() const { return kernel_transposed() + gates * wide_features; }
-  int64_t bias() const { return recurrent_transposed() + gates * wide_units; }
+  // Packed, in both directions: the initial states. Forward: the biases, the kernel (D, G), the recurrent one (U, G).
+  int64_t bias() const { return states(); }
   int64_t recurrent_bias() const { return bias() + gates; }
-  int64_t initial() const { return recurrent_bias() + gates; }
-  int64_t packed() const { return initial() + states(); }
+  int64_t kernel() const { return recurrent_bias() + gates; }
+  int64_t recurrent() const { return kernel() + features * gates; }
+  // Backward: the kernels transposed.
+  int64_t kernel_transposed() const { return states(); }
+  int64_t recurrent_transposed() const { return kernel_transposed() + gates * wide_features; }
+  int64_t packed(bool back) const {
+    return back ? recurrent_transposed() + gates * wide_units : recurrent() + units * gates;
+  }
   // Sums over a shard, and a share of the items: by the same.
   int64_t recurrent_sums() const { return features * gates; }
   int64_t bias_sums() const { return recurrent_sums() + units * gates; }
@@ -269,32 +272,29 @@ void CopyRow(float* to, const float* from, int64_t size, int64_t wide) {
 }
 
 template <class Cell>
-void PackCell(const Problem& p, float* packed) {
+void PackCell(const Problem& p, bool back, float* packed) {
   const Sizes<Cell> z(p);
-  std::memset(packed, 0, z.packed() * sizeof(float));
-  const int64_t columns = Cell::kGates * p.units;
-  for (int g = 0; g < Cell::kGates; ++g) {
-    const int64_t input = g * z.wide_units, state = Cell::kStateBlock[g] * z.wide_units;
-    for (int64_t d = 0; d < z.features; ++d) {
-      const float* row = p.kernel + d * columns + g * p.units;
-      for (int64_t u = 0; u < p.units; ++u) {
-        packed[d * z.gates + input + u] = row[u];
-        packed[z.kernel_transposed() + (input + u) * z.wide_features + d] = row[u];
-      }
-    }
-    for (int64_t k = 0; k < p.units; ++k) {
-      const float* row = p.recurrent_kernel + k * columns + g * p.units;
-      for (int64_t u = 0; u < p.units; ++u) {
-        packed[z.recurrent() + k * z.gates + state + u] = row[u];
-        packed[z.recurrent_transposed() + (state + u) * z.wide_units + k] = row[u];
-      }
-    }
-    std::memcpy(packed + z.bias() + input, p.bias + g * p.units, p.units * sizeof(float));
-    if (p.recurrent_bias)
-      std::memcpy(packed + z.recurrent_bias() + state, p.recurrent_bias + g * p.units, p.units * sizeof(float));
-  }
+  std::memset(packed, 0, z.packed(back) * sizeof(float));
   for (int s = 0; s < Cell::kStates; ++s)
-    CopyRow(packed + z.initial() + s * z.wide_units, p.initial + s * p.units, p.units, z.wide_units);
+    CopyRow(packed + s * z.wide_units, p.initial + s * p.units, p.units, z.wide_units);
+  const int64_t columns = Cell::kGates * p.units;
+  const auto copy = [&](const float* from, float* to, int64_t rows, int64_t wide) {
+    for (int64_t k = 0; k < rows; ++k)
+      for (int64_t u = 0; u < p.units; ++u) to[back ? u * wide + k : k * z.gates + u] = from[k * columns + u];
+  };
+  for (int g = 0; g < Cell::kGates; ++g) {
+    const int64_t input = g * z.wide_units, state = Cell::kStateBlock[g] * z.wide_units, from = g * p.units;
+    if (back) {
+      copy(p.kernel + from, packed + z.kernel_transposed() + input * z.wide_features, z.features, z.wide_features);
+      copy(p.recurrent_kernel + from, packed + z.recurrent_transposed() + state * z.wide_units, p.units, z.wide_units);
+      continue;
+    }
+    copy(p.kernel + from, packed + z.kernel() + input, z.features, 0);
+    copy(p.recurrent_kernel + from, packed + z.recurrent() + state, p.units, 0);
+    std::memcpy(packed + z.bias() + input, p.bias + from, p.units * sizeof(float));
+    if (p.recurrent_bias)
+      std::memcpy(packed + z.recurrent_bias() + state, p.recurrent_bias + from, p.units * sizeof(float));
+  }
 }
 
 // A share of the K items that are used.
@@ -331,7 +331,8 @@ void ProjectItems(const Problem& p, const float* packed, float* projected, float
       }
     }
     if (!p.projected)
-      Multiply(count, p.features, z.gates, {scratch, p.features, 1}, packed, z.gates, packed + z.bias(), 0, out, z.gates);
+      Multiply(count, p.features, z.gates, {scratch, p.features, 1}, packed + z.kernel(), z.gates, packed + z.bias(), 0,
+               out, z.gates);
   }
 }
 
@@ -343,7 +344,7 @@ void ForwardShard(const Problem& p, const float* packed, const float* projected,
   float* unsaved = scratch;
   float* states = unsaved + kTogether * z.saved;  // (rows, S, U)
   float* saved = out.saved ? out.saved + StepsBefore(p, shard) * z.saved : nullptr;
-  const float* initial = packed + z.initial();
+  const float* initial = packed;
 
   for (int64_t i = 0; i < share.rows; ++i)
     for (int s = 0; s < Cell::kStates; ++s)
@@ -458,7 +459,7 @@ void BackwardShard(const Problem& p, const float* packed, const Gradients& g, fl
         float* di = d + i * z.states();
         const int64_t said = p.read ? p.read[step] : step;
         for (int64_t u = 0; said >= 0 && u < p.units; ++u) di[u] += g.outputs[said * p.units + u];
-        const float* known = p.resets[step] ? packed + z.initial() : there ? there + i * z.saved : nullptr;
+        const float* known = p.resets[step] ? packed : there ? there + i * z.saved : nullptr;
         float own[Cell::kStates * kLanes];
         for (int64_t u = 0; u < z.wide_units; u += kLanes) {
           Vector x[Cell::kBlocks], old[Cell::kStates], now[Cell::kStates], dx[Cell::kBlocks], ds[Cell::kStates];
@@ -590,8 +591,8 @@ int GatesOf(Kind kind) { LENGTHWISE_BY_KIND(kind, Cell::kGates) }
 int StatesOf(Kind kind) { LENGTHWISE_BY_KIND(kind, Cell::kStates) }
 
 int64_t SavedFloats(const Problem& p) { LENGTHWISE_BY_KIND(p.kind, p.steps * Sizes<Cell>(p).saved) }
-int64_t PackedFloats(const Problem& p) { LENGTHWISE_BY_KIND(p.kind, Sizes<Cell>(p).packed()) }
-void Pack(const Problem& p, float* packed) { LENGTHWISE_BY_KIND(p.kind, PackCell<Cell>(p, packed)) }
+int64_t PackedFloats(const Problem& p) { LENGTHWISE_BY_KIND(p.kind, std::max(Sizes<Cell>(p).packed(false), Sizes<Cell>(p).packed(true))) }
+void Pack(const Problem& p, bool back, float* packed) { LENGTHWISE_BY_KIND(p.kind, PackCell<Cell>(p, back, packed)) }
 
 int64_t ProjectedFloats(const Problem& p) { LENGTHWISE_BY_KIND(p.kind, p.used * Sizes<Cell>(p).gates) }
 int64_t GatesFloats(const Problem& p) { LENGTHWISE_BY_KIND(p.kind, p.steps * Sizes<Cell>(p).blocks) }
@@ -620,6 +621,35 @@ void ProjectBackward(const Problem& p, const float* packed, const Gradients& gra
 
 void AddShards(const Problem& p, const Gradients& gradients, const float* scratches) {
   LENGTHWISE_BY_KIND(p.kind, AddShardsOf<Cell>(p, gradients, scratches))
+}
+
+void Dropout(const uint32_t key[2], uint32_t keep, float scale, int64_t begin, int64_t end, const float* values, float* out) {
+  // A group's 64 values are four words of 16 counters.
+  constexpr int kCounters = 16;
+  for (int64_t from = begin; from < end; from += kDropoutGroup) {
+    uint32_t word[4][kCounters];
+    for (int k = 0; k < kCounters; ++k) {
+      const uint64_t counter = static_cast<uint64_t>(from / kDropoutGroup) * kCounters + k;
+      uint32_t a = static_cast<uint32_t>(counter), b = static_cast<uint32_t>(counter >> 32), c = 0, d = 0;
+      uint32_t key_0 = key[0], key_1 = key[1];
+      for (int round = 0; round < 10; ++round) {
+        const uint64_t left = uint64_t{0xD2511F53u} * a, right = uint64_t{0xCD9E8D57u} * c;
+        a = static_cast<uint32_t>(right >> 32) ^ b ^ key_0;
+        b = static_cast<uint32_t>(right);
+        c = static_cast<uint32_t>(left >> 32) ^ d ^ key_1;
+        d = static_cast<uint32_t>(left);
+        key_0 += 0x9E3779B9u;
+        key_1 += 0xBB67AE85u;
+      }
+      word[0][k] = a;
+      word[1][k] = b;
+      word[2][k] = c;
+      word[3][k] = d;
+    }
+    const uint32_t* words = &word[0][0];
+    const int64_t count = std::min(kDropoutGroup, end - from);
+    for (int64_t k = 0; k < count; ++k) out[from + k] = words[k] < keep ? values[from + k] * scale : 0.0f;
+  }
 }
 
 void ApplyAdam(const Adam& adam, int64_t count, const float* __restrict gradient, float* __restrict weight,

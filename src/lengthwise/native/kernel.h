@@ -81,9 +81,9 @@ struct Gradients {
 
 // Floats of what the way forward keeps for the way back.
 int64_t SavedFloats(const Problem& problem);
-// Floats of the weights as the kernel reads them; `Pack` writes them once for all shards.
+// Floats of the weights as the kernel reads them; `Pack` writes those of the way forward or back, once for all shards.
 int64_t PackedFloats(const Problem& problem);
-void Pack(const Problem& problem, float* packed);
+void Pack(const Problem& problem, bool back, float* packed);
 // Floats of the projected items, (K, G U) with each gate's units filled up to whole vectors.
 int64_t ProjectedFloats(const Problem& problem);
 // Floats of the gradients by all gates of all steps.
@@ -103,6 +103,12 @@ void Backward(const Problem& problem, const float* packed, const Gradients& grad
 void ProjectBackward(const Problem& problem, const float* packed, const Gradients& gradients, float* scratch,
                      int64_t share);
 void AddShards(const Problem& problem, const Gradients& gradients, const float* scratches);
+
+// Dropout (Srivastava et al., 2014) of a part of some values: each is kept with a probability of `keep` / 2^32 and multiplied
+// by `scale`, or is 0. Which ones are kept is known from the key and a value's place, by the generator Philox 4x32-10 (Salmon
+// et al., 2011), whoever computes it. `begin` is a multiple of kDropoutGroup.
+constexpr int64_t kDropoutGroup = 64;
+void Dropout(const uint32_t key[2], uint32_t keep, float scale, int64_t begin, int64_t end, const float* values, float* out);
 
 // Adam (Kingma and Ba, 2015) for a part of a weight; `rate` is the step size with both biases of the moments taken out.
 struct Adam {

@@ -36,6 +36,11 @@ absl::Status InvalidArgument(const Parts&... parts) {
   return absl::InvalidArgumentError(absl::StrCat(parts...));
 }
 
+absl::Status Expect(const char* name, const Tensor& tensor, const TensorShape& shape) {
+  if (tensor.shape() == shape) return absl::OkStatus();
+  return InvalidArgument(name, ": got shape ", tensor.shape().DebugString(), "; expected ", shape.DebugString());
+}
+
 // Runs `work` for each shard, one of them on this thread, and waits.
 template <class Work>
 void ForEachShard(OpKernelContext* context, int64_t shards, const Work& work) {
@@ -208,12 +213,22 @@ class FlatBatchOp : public OpKernel {
                 InvalidArgument("plan: batch ", number, " has the spans ", from, " to ", to, " of ", spans,
                                 "; expected some of them, in columns of one length"));
 
+    // A batch's sequences lie all over the memory: what is known of them is on its way before it is needed.
+    const auto known = [&](int64_t span) { return sequence(span) >= 0 && sequence(span) < label.size(); };
+    for (int64_t span = from; span < to; ++span) {
+      if (!known(span)) continue;
+      __builtin_prefetch(token_offsets.data() + sequence(span));
+      __builtin_prefetch(label.data() + sequence(span));
+    }
+    for (int64_t span = from; span < to; ++span)
+      if (known(span)) __builtin_prefetch(tokens.data() + token_offsets(sequence(span)) + start(span));
+
     std::vector<int32_t> lengths;
     int64_t count = 0, finished = 0;
     bool goes_on = false;
     for (int64_t span = from; span < to; ++span) {
       const int64_t which = sequence(span);
-      OP_REQUIRES(context, which >= 0 && which < label.size(),
+      OP_REQUIRES(context, known(span),
                   InvalidArgument("sequence: got ", which, "; expected 0 to ", label.size() - 1));
       const int64_t length = token_offsets(which + 1) - token_offsets(which);
       OP_REQUIRES(context, token_offsets(which) >= 0 && token_offsets(which + 1) <= tokens.size() && start(span) >= 0 &&
@@ -347,7 +362,8 @@ REGISTER_OP("LengthwiseRaggedRecurrentGrad")
 struct Readers {
   std::vector<int32_t> items_used, slot, offset, reader;
 
-  Readers(const int32_t* index, int64_t steps, int64_t items) : slot(steps) {
+  void Find(const int32_t* index, int64_t steps, int64_t items) {
+    slot.resize(steps);
     std::vector<int32_t> place(items, -1);
     for (int64_t step = 0; step < steps; ++step) {
       int32_t& here = place[index[step]];
@@ -457,13 +473,23 @@ class RecurrentOp : public OpKernel {
     return absl::OkStatus();
   }
 
-  static absl::Status Expect(const char* name, const Tensor& tensor, const TensorShape& shape) {
-    if (tensor.shape() == shape) return absl::OkStatus();
-    return InvalidArgument(name, ": got shape ", tensor.shape().DebugString(), "; expected ", shape.DebugString());
-  }
-
   static absl::Status Scratch(OpKernelContext* context, int64_t floats, Tensor* tensor) {
     return context->allocate_temp(DT_FLOAT, TensorShape({floats}), tensor);
+  }
+
+  // Packs the weights on another thread while this one finds out which items are used.
+  absl::Status Prepare(OpKernelContext* context, bool back, Problem* p, Readers* readers, Tensor* packed) const {
+    TF_RETURN_IF_ERROR(Scratch(context, PackedFloats(*p), packed));
+    ForEachShard(context, 2, [&](int64_t part) {
+      if (part) {
+        Pack(*p, back, packed->flat<float>().data());
+      } else {
+        readers->Find(p->index, p->steps, p->items);
+        if (back) readers->Group();
+      }
+    });
+    Use(*readers, p);
+    return absl::OkStatus();
   }
 
   static void Use(const Readers& readers, Problem* p) {
@@ -487,12 +513,6 @@ class RecurrentOp : public OpKernel {
     return absl::OkStatus();
   }
 
-  static absl::Status Packed(OpKernelContext* context, const Problem& p, Tensor* packed) {
-    TF_RETURN_IF_ERROR(Scratch(context, PackedFloats(p), packed));
-    Pack(p, packed->flat<float>().data());
-    return absl::OkStatus();
-  }
-
   Kind kind_;
   bool projected_, read_all_;
 };
@@ -507,13 +527,12 @@ class RaggedRecurrentOp : public RecurrentOp {
     Problem p;
     std::vector<int32_t> read_place;
     OP_REQUIRES_OK(context, Read(context, &p, &read_place));
-    const Readers readers(p.index, p.steps, p.items);
-    Use(readers, &p);
+    Readers readers;
     Tensor *outputs, *last, *saved, packed;
+    OP_REQUIRES_OK(context, Prepare(context, false, &p, &readers, &packed));
     OP_REQUIRES_OK(context, context->allocate_output(0, TensorShape({p.outputs, p.units}), &outputs));
     OP_REQUIRES_OK(context, context->allocate_output(1, context->input(5).shape(), &last));
     OP_REQUIRES_OK(context, context->allocate_output(2, TensorShape({save_ ? SavedFloats(p) : 0}), &saved));
-    OP_REQUIRES_OK(context, Packed(context, p, &packed));
     OP_REQUIRES_OK(context, RunForward(context, p, packed,
                                        {outputs->flat<float>().data(), last->flat<float>().data(),
                                         save_ ? saved->flat<float>().data() : nullptr}));
@@ -533,11 +552,9 @@ class RaggedRecurrentGradOp : public RecurrentOp {
     OP_REQUIRES_OK(context, Read(context, &p, &read_place));
     OP_REQUIRES_OK(context, Expect("by_outputs", context->input(13), TensorShape({p.outputs, p.units})));
     OP_REQUIRES_OK(context, Expect("by_last", context->input(14), context->input(5).shape()));
-    Readers readers(p.index, p.steps, p.items);
-    readers.Group();
-    Use(readers, &p);
+    Readers readers;
     Tensor packed, gates, place, scratch, again;
-    OP_REQUIRES_OK(context, Packed(context, p, &packed));
+    OP_REQUIRES_OK(context, Prepare(context, true, &p, &readers, &packed));
     const float* saved = context->input(12).flat<float>().data();
     if (context->input(12).NumElements() != SavedFloats(p)) {
       // The way forward did not expect this one: it is gone once more.
@@ -547,10 +564,12 @@ class RaggedRecurrentGradOp : public RecurrentOp {
       OP_REQUIRES_OK(context, Scratch(context, SavedFloats(p), &again));
       OP_REQUIRES_OK(context, Scratch(context, p.outputs * p.units, &outputs));
       OP_REQUIRES_OK(context, Scratch(context, context->input(5).NumElements(), &last));
+      Pack(p, false, packed.flat<float>().data());
       OP_REQUIRES_OK(context, RunForward(context, p, packed,
                                          {outputs.flat<float>().data(), last.flat<float>().data(),
                                           again.flat<float>().data()}));
       saved = again.flat<float>().data();
+      Pack(p, true, packed.flat<float>().data());
     }
     float* made[7];
     const int of[] = {0, 5, 6, 7, 8, 9, 10};
@@ -588,6 +607,48 @@ class RaggedRecurrentGradOp : public RecurrentOp {
 
 REGISTER_KERNEL_BUILDER(Name("LengthwiseRaggedRecurrent").Device(tensorflow::DEVICE_CPU), RaggedRecurrentOp);
 REGISTER_KERNEL_BUILDER(Name("LengthwiseRaggedRecurrentGrad").Device(tensorflow::DEVICE_CPU), RaggedRecurrentGradOp);
+
+// ---------------------------------------------------------------------------------------------- dropout
+
+REGISTER_OP("LengthwiseDropout")
+    .Input("values: float")
+    .Input("seed: int32")
+    .Attr("rate: float")
+    .Output("dropped: float")
+    .SetShapeFn(tensorflow::shape_inference::UnchangedShape);
+
+class DropoutOp : public OpKernel {
+ public:
+  explicit DropoutOp(OpKernelConstruction* context) : OpKernel(context) {
+    OP_REQUIRES_OK(context, context->GetAttr("rate", &rate_));
+    OP_REQUIRES(context, 0 <= rate_ && rate_ < 1, InvalidArgument("rate: got ", rate_, "; expected 0 to below 1"));
+  }
+
+  void Compute(OpKernelContext* context) override {
+    OP_REQUIRES_OK(context, Expect("seed", context->input(1), {2}));
+    const Tensor& values = context->input(0);
+    Tensor* dropped;
+    OP_REQUIRES_OK(context, context->allocate_output(0, values.shape(), &dropped));
+    const uint32_t key[2] = {static_cast<uint32_t>(context->input(1).vec<int32_t>()(0)),
+                             static_cast<uint32_t>(context->input(1).vec<int32_t>()(1))};
+    const auto keep = static_cast<uint32_t>(std::min((1 - double{rate_}) * 4294967296.0, 4294967295.0));
+    const float* from = values.flat<float>().data();
+    float* to = dropped->flat<float>().data();
+    const int64_t count = values.NumElements(), groups = (count + kDropoutGroup - 1) / kDropoutGroup;
+    const int64_t shards = std::max<int64_t>(1, std::min(Threads(context), groups / kShardGroups));
+    ForEachShard(context, shards, [&](int64_t shard) {
+      Dropout(key, keep, 1 / (1 - rate_), groups * shard / shards * kDropoutGroup,
+              std::min(count, groups * (shard + 1) / shards * kDropoutGroup), from, to);
+    });
+  }
+
+ private:
+  // Fewer are not worth another thread.
+  static constexpr int64_t kShardGroups = 512;
+  float rate_;
+};
+
+REGISTER_KERNEL_BUILDER(Name("LengthwiseDropout").Device(tensorflow::DEVICE_CPU), DropoutOp);
 
 // ---------------------------------------------------------------------------------------------- Adam
 

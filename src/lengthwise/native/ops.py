@@ -1,4 +1,4 @@
-"""The native operations: ragged rows laid out flat, a recurrent layer over them with its gradient, and Adam.
+"""The native operations: ragged rows laid out flat, a recurrent layer over them with its gradient, dropout, Adam.
 
 Rows of different lengths are computed time-major and without padding: the first steps of all rows, then the second
 steps of those that have one, and so on; rows stand by falling length, so that those still active are the first ones.
@@ -141,7 +141,12 @@ def load() -> Any:  # noqa: ANN401 - a module that TensorFlow makes.
         )
         return [by_inputs, None, None, None, None, *others, None]
 
+    def dropout_gradient(operation: tf.Operation, by_dropped: tf.Tensor) -> list[Any]:
+        seed, rate = operation.inputs[1], operation.get_attr("rate")
+        return [operations.lengthwise_dropout(by_dropped, seed, rate=rate), None]
+
     tf.RegisterGradient("LengthwiseRaggedRecurrent")(gradient)
+    tf.RegisterGradient("LengthwiseDropout")(dropout_gradient)
     tf.no_gradient("LengthwiseRaggedLayout")
     tf.no_gradient("LengthwiseFlatBatch")
     return operations
@@ -236,6 +241,21 @@ def flat_steps(places: PaddedPlaces, order: PaddedPlaces) -> tf.Tensor:
         int32 (N,).
     """
     return tf.gather(tf.reshape(places.place, [-1]), order.steps)
+
+
+def dropout(values: tf.Tensor, seed: tf.Tensor, rate: float) -> tf.Tensor:
+    """Set a share of the values to 0 and multiply the others by 1 / (1 - rate) (Srivastava et al., 2014).
+
+    Args:
+        values: float32, of any shape.
+        seed: int32 (2,), which decides which ones, with their places alone: the generator is Philox 4x32-10 (Salmon et
+            al., 2011).
+        rate: the share, in [0, 1).
+
+    Raises:
+        tf.errors.InvalidArgumentError: there is no such rate or seed.
+    """
+    return load().lengthwise_dropout(values, seed, rate=rate)
 
 
 def apply_adam(

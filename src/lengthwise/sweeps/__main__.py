@@ -12,9 +12,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from lengthwise.errors import LengthwiseError
+from lengthwise.errors import exit_on_user_error
 from lengthwise.progress import clock
-from lengthwise.stage import PARAMS_FILE, USER_ERROR
+from lengthwise.stage import PARAMS_FILE
 from lengthwise.sweeps.experiment import baseline, find_or_name, run_experiment
 from lengthwise.sweeps.grid import Run, read_grid
 
@@ -29,12 +29,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("grid", type=Path, metavar="GRID", help="YAML file of dotted keys and their values")
     path = parser.parse_args().grid
-    try:
+    with exit_on_user_error():
         commit = baseline()
         sweep = Sweep(read_grid(path, PARAMS_FILE), LOGS / path.stem)
-    except LengthwiseError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(USER_ERROR)
     # Whoever stops it by a signal wants what Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
