@@ -106,6 +106,7 @@ def test_train_gives_the_same_bytes_twice(undisturbed, corpus, train_params, her
     assert again.metrics == result.metrics
     assert sorted(bytes_of(here)) == [
         "curves/batching.csv",
+        "curves/lengths.csv",
         "curves/cost.json",
         "curves/epochs.csv",
         "curves/steps.csv",
@@ -212,6 +213,9 @@ def test_train_reports_what_its_network_and_plans_are(undisturbed, corpus, train
     table = pd.read_csv(folder / "curves" / "batching.csv").set_index("strategy")
     assert cost["padding_per_batch"] == pytest.approx(table["padding_per_batch"][train_params().batching.strategy])
     assert cost["batches"] == steps_per_epoch
+    sequences = read_split(corpus.shards, read_index(corpus.shards), "train")
+    lengths = pd.read_csv(folder / "curves" / "lengths.csv")
+    np.testing.assert_array_equal(np.repeat(lengths["length"], lengths["sequences"]), np.sort(sequences.lengths))
     assert cost["parameters"] == sum(variable.numpy().size for variable in network.trainable_variables)
     assert cost["steps"] == 2 * steps_per_epoch
     for name in ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy"):

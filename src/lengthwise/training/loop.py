@@ -67,7 +67,7 @@ def train(shards: Path, model: Path, curves: Path, task: str, params: "TrainPara
     Args:
         shards: the folder of shards.
         model: the folder for the saved network.
-        curves: the folder for `epochs.csv`, `steps.csv`, `batching.csv` and `cost.json`.
+        curves: the folder for `epochs.csv`, `steps.csv`, `batching.csv`, `lengths.csv` and `cost.json`.
         task: a name in `TASKS`.
         params: the section `train`.
 
@@ -91,6 +91,7 @@ def train(shards: Path, model: Path, curves: Path, task: str, params: "TrainPara
         pd.DataFrame(run.position.epoch_rows).to_csv(out / "epochs.csv", index=False)
         pd.DataFrame(run.position.step_rows, columns=list(_STEP_COLUMNS)).to_csv(out / "steps.csv", index=False)
         batching_table(training.lengths, params).to_csv(out / "batching.csv", index=False)
+        lengths_table(training.lengths).to_csv(out / "lengths.csv", index=False)
         write_metrics(out / "cost.json", run.cost())
     run.state.clear()
     return run.result()
@@ -106,6 +107,12 @@ def batching_table(lengths: np.ndarray, params: "TrainParams") -> pd.DataFrame:
             continue
         rows.append({"strategy": name, **asdict(plan_stats(plan))})
     return pd.DataFrame(rows)
+
+
+def lengths_table(lengths: np.ndarray) -> pd.DataFrame:
+    """How many sequences have a length: columns length, in tokens, and sequences."""
+    length, sequences = np.unique(lengths, return_counts=True)
+    return pd.DataFrame({"length": length, "sequences": sequences})
 
 
 def _network_config(index: ShardIndex, task: str, params: "TrainParams") -> NetworkConfig:

@@ -19,11 +19,11 @@ def test_funnel_tells_of_a_leak(rewrite):
     assert "7 authors in several splits" in funnel(leaking).text[1]
 
 
-def test_lengths_has_the_median_of_the_test_sequences(run):
-    with (run.metrics / "evaluate" / "classifier" / "by_length.csv").open(encoding="utf-8") as stream:
-        sequences = [int(row["length"]) for row in csv.DictReader(stream) for _ in range(int(row["count"]))]
+def test_lengths_has_the_median_of_the_training_sequences(run):
+    with (run.metrics / "train" / "classifier" / "lengths.csv").open(encoding="utf-8") as stream:
+        sequences = [int(row["length"]) for row in csv.DictReader(stream) for _ in range(int(row["sequences"]))]
     median = int(np.quantile(sequences, 0.5, method="inverted_cdf"))
-    assert lengths(run).text[0] == f"Half of the test sequences have at most {median} tokens; the longest has 30."
+    assert lengths(run).text[0] == f"Half of the training sequences have at most {median} tokens; the longest has 30."
 
 
 def test_lengths_names_the_most_and_the_least_padding_of_one_strategy_too(run):

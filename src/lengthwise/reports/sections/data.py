@@ -66,8 +66,8 @@ def _sequences(run: Run) -> str:
 
 
 def lengths(run: Run) -> Section:
-    """Lengths of the test sequences, and the padding of an epoch under every strategy."""
-    by_length = run.table("evaluate/classifier/by_length.csv", (), ("length", "count"))
+    """Lengths of the training sequences, and the padding of an epoch of them under every strategy."""
+    by_length = run.table("train/classifier/lengths.csv", (), ("length", "sequences"))
     batching = run.table(
         "train/classifier/batching.csv", ("strategy",), ("batches", "padding_share", "distinct_widths")
     )
@@ -75,7 +75,7 @@ def lengths(run: Run) -> Section:
     ordered = batching.sort_values(["padding_share", "strategy"], ascending=[False, True])
     most, *_, least = records(ordered) * 2
     text = [
-        f"Half of the test sequences have at most {_median(by_length):,} tokens; the longest has "
+        f"Half of the training sequences have at most {_median(by_length):,} tokens; the longest has "
         f"{by_length['length'].max():,.0f}.",
         "A batch is filled up to one width. Of all time steps of an epoch that makes "
         f"{percent(most.padding_share)} padding under {most.strategy} and {percent(least.padding_share)} under "
@@ -92,7 +92,7 @@ def lengths(run: Run) -> Section:
         for row in records(ordered)
     ]
     charts = [
-        column_chart(Caption("Lengths of the test sequences", text[0]), edges, counts, "tokens", "sequences"),
+        column_chart(Caption("Lengths of the training sequences", text[0]), edges, counts, "tokens", "sequences"),
         bar_chart(Caption("Padding by strategy", text[1]), bars, "% of an epoch's time steps"),
     ]
     shown = ordered.assign(padding_share=ordered["padding_share"].map(percent))
@@ -100,7 +100,7 @@ def lengths(run: Run) -> Section:
 
 
 def _median(by_length: pd.DataFrame) -> int:
-    reached = by_length["count"].cumsum() * 2 >= by_length["count"].sum()
+    reached = by_length["sequences"].cumsum() * 2 >= by_length["sequences"].sum()
     return int(by_length["length"][reached].iloc[0])
 
 
@@ -109,6 +109,6 @@ def _binned(by_length: pd.DataFrame) -> tuple[list[int], list[float]]:
     low, high = int(by_length["length"].min()), int(by_length["length"].max())
     width = -(-(high - low + 1) // MOST_COLUMNS)
     columns = (high - low) // width + 1
-    counts = by_length.groupby((by_length["length"].astype(int) - low) // width)["count"].sum()
+    counts = by_length.groupby((by_length["length"].astype(int) - low) // width)["sequences"].sum()
     whole = counts.reindex(range(columns), fill_value=0)
     return [low + width * number for number in range(columns + 1)], [float(n) for n in whole]
