@@ -280,7 +280,7 @@ def project(tmp_path: Path) -> Project:
     if shutil.which("git") is None:
         pytest.skip("git is not there")
     folder = tmp_path / "project"
-    shutil.copytree(ROOT / "metrics", folder / "metrics")
+    shutil.copytree(ROOT / "metrics", folder / "metrics", ignore=shutil.ignore_patterns("*ablations*"))
     for name in ("params.yaml", "dvc.lock"):
         shutil.copy(ROOT / name, folder / name)
     project = Project(folder)

@@ -3,7 +3,8 @@
 import argparse
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -105,10 +106,11 @@ def _report(options: argparse.Namespace) -> int:
 
 def _predict(options: argparse.Namespace) -> int:
     predictor = _load(options)
-    texts = _texts(options)
-    rows = _stream_rows(predictor, texts) if options.stream else _whole_rows(predictor, texts)
-    for row in rows:
-        print(*(f"{cell:.6f}" if isinstance(cell, float) else cell for cell in row), sep="\t", flush=options.stream)
+    with closing(_texts(options)) as texts:
+        rows = _stream_rows(predictor, texts) if options.stream else _whole_rows(predictor, texts)
+        for row in rows:
+            cells = (f"{cell:.6f}" if isinstance(cell, float) else cell for cell in row)
+            print(*cells, sep="\t", flush=options.stream)
     return 0
 
 
@@ -122,7 +124,7 @@ def _load(options: argparse.Namespace) -> "Predictor":
         return Predictor.load(options.model, options.vocabulary, make_tokenizer(TokenizerOptions.from_params(params)))
 
 
-def _texts(options: argparse.Namespace) -> Iterator[Iterable[str]]:
+def _texts(options: argparse.Namespace) -> Generator[Iterable[str]]:
     """The texts, each in the pieces in which it comes: a stream does not wait for a text's end."""
     if options.texts:
         yield from ([text] for text in options.texts)

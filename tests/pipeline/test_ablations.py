@@ -138,5 +138,5 @@ def test_adding_an_ablation_runs_its_members_and_the_table_alone(project):
 def test_an_ablation_that_makes_no_sense_is_refused_and_named(project):
     both = {"train.model.bidirectional": True, "train.batching.strategy": "truncated"}
     write_ablations(project, {**ABLATIONS, "odd": both})
-    message = project.run("dvc", "repro", "ablations/dvc.yaml:prepare@odd", expect=1)
+    message = project.run("dvc", "repro", "ablations/dvc.yaml:prepare@odd", expect=255)
     assert "error: ablations.odd: train.batching.strategy and train.model.bidirectional: got " in message

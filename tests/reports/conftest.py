@@ -7,8 +7,8 @@ from lengthwise.reports.run import Run
 
 @pytest.fixture
 def run(root, tmp_path):
-    # The committed run, in a place where it may be changed.
-    shutil.copytree(root / "metrics", tmp_path / "metrics")
+    # The committed run without ablations, in a place where it may be changed.
+    shutil.copytree(root / "metrics", tmp_path / "metrics", ignore=shutil.ignore_patterns("*ablations*"))
     shutil.copy(root / "dvc.lock", tmp_path / "dvc.lock")
     return Run(tmp_path / "metrics", tmp_path / "dvc.lock")
 

@@ -118,13 +118,14 @@ def test_model_card_changes_with_a_metric(run, make, name, key):
     assert make(Run(run.metrics, run.lock)) != before
 
 
-@pytest.mark.parametrize(
-    "old", ["b558ce8ec82843dc07107753fedd451e.dir", "438a00aa0b9282e6de9b2a52acd5eb7d.dir", "dropout: 0.4"]
-)
-def test_model_card_changes_with_the_lock(make, rewrite, old):
+@pytest.mark.parametrize("out", ["train@classifier", "shards", None])
+def test_model_card_changes_with_the_lock(run, make, rewrite, out):
     before = make()
-    new = "dropout: 0.5" if "dropout" in old else "0" * 32
-    after = make(rewrite("dvc.lock", (old, new)))
+    change = ("dropout: 0.4", "dropout: 0.5")
+    if out:
+        stages = yaml.safe_load(run.lock.read_text(encoding="utf-8"))["stages"]
+        change = (next(made["md5"] for made in stages[out]["outs"] if made["path"].startswith("data/")), "0" * 32)
+    after = make(rewrite("dvc.lock", change))
     assert after != before
     assert section(after, "Digests") != section(before, "Digests")
 

@@ -106,9 +106,9 @@ def test_train_gives_the_same_bytes_twice(undisturbed, corpus, train_params, her
     assert again.metrics == result.metrics
     assert sorted(bytes_of(here)) == [
         "curves/batching.csv",
-        "curves/lengths.csv",
         "curves/cost.json",
         "curves/epochs.csv",
+        "curves/lengths.csv",
         "curves/steps.csv",
         "model/config.json",
         "model/weights.safetensors",

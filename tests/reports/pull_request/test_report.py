@@ -11,7 +11,7 @@ from lengthwise.errors import FormatError, RevisionError
 from lengthwise.evaluation.levels import items_of, pool
 from lengthwise.evaluation.metrics import Bootstrap
 from lengthwise.evaluation.tables import headline, level_figures
-from lengthwise.reports import pull_request
+from lengthwise.reports.pull_request import report as report_module
 from lengthwise.reports.pull_request.report import MARKER, MOST_CHARACTERS, report_on
 from lengthwise.shards.reader import Sequences
 
@@ -31,6 +31,7 @@ def on_a_branch(project, name="change"):
 
 def test_report_between_two_branches(project):
     on_a_branch(project)
+    old = json.loads((project.folder / CLASSIFIER).read_text(encoding="utf-8"))["sentence_accuracy"]
     project.replace("params.yaml", "epochs: 10", "epochs: 9")
     project.change(CLASSIFIER, sentence_accuracy=0.1, document_accuracy=0.99)
     project.commit()
@@ -49,9 +50,8 @@ def test_report_between_two_branches(project):
     assert verdict_of(report_on("main", project.folder), "author_accuracy") == "better"
     assert "| `train.epochs` | `10` | `9` |" in report.text
     assert base[:12] in report.text
-    assert (
-        "**worse**: `evaluate/classifier.json` `sentence_accuracy`: 0.5187 → 0.1000, difference -0.4187" in report.text
-    )
+    change = f"{old:.4f} → 0.1000, difference {0.1 - old:.4f}"
+    assert f"**worse**: `evaluate/classifier.json` `sentence_accuracy`: {change}" in report.text
 
 
 def test_report_on_no_change_is_within_noise(project):
@@ -159,7 +159,7 @@ def test_report_takes_paired_intervals_where_predictions_are_at_hand(project, fa
         found = after if snapshot.name == "the working tree" else before
         return found if path == "data/predictions/classifier.parquet" else None
 
-    monkeypatch.setattr(pull_request, "predictions_at", at)
+    monkeypatch.setattr(report_module, "predictions_at", at)
     report = report_on("HEAD", project.folder)
     assert set(paths) == {"data/predictions/classifier.parquet", "data/predictions/seq2seq.parquet"}
     assert "Intervals of 10 differences: a paired bootstrap" in report.text

@@ -10,14 +10,28 @@ def rows(path):
         return list(csv.DictReader(stream))
 
 
-def test_results_set_the_better_network_beside_the_linear_baseline(run, rewrite):
-    said = results(run).text
-    assert said[0].startswith(
-        "By sentence, the better network is seq2seq with an accuracy of 0.546 (0.450 to 0.629), below"
+def accuracy_of(run, folder, level):
+    made = rows(run.metrics / folder / "levels.csv")
+    return next(row for row in made if (row["level"], row["metric"]) == (level, "accuracy"))
+
+
+@pytest.mark.parametrize(("number", "level"), enumerate(["sentence", "document", "author"]))
+def test_results_set_the_better_network_beside_the_linear_baseline(run, number, level):
+    networks = [accuracy_of(run, f"evaluate/{task}", level) for task in ("classifier", "seq2seq")]
+    best = max(networks, key=lambda row: float(row["value"]))
+    value, low, high = (float(best[name]) for name in ("value", "low", "high"))
+    said = results(run).text[number]
+    assert said.startswith(
+        f"By {level}, the better network is {best['model']} with an accuracy of {value:.3f} ({low:.3f} to {high:.3f})"
     )
-    assert said[2].startswith("By author, the better network is classifier with an accuracy of 0.750")
-    assert all(line.endswith("the intervals overlap.") for line in said[:3])
-    apart = rewrite("evaluate/seq2seq/levels.csv", ("0.629077904426803", "0.61"))
+    linear = accuracy_of(run, "baselines/tables/linear", level)
+    assert (", below" if value < float(linear["value"]) else ", above") in said
+
+
+def test_results_say_whether_the_intervals_overlap(run, rewrite):
+    linear, network = accuracy_of(run, "baselines/tables/linear", "sentence"), results(run).text[0]
+    assert network.endswith("the intervals overlap.")
+    apart = rewrite("baselines/tables/linear/levels.csv", (linear["low"], "0.99"), (linear["high"], "0.995"))
     assert results(apart).text[0].endswith("the intervals are apart.")
 
 
