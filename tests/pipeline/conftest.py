@@ -15,7 +15,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / "src" / "lengthwise"
 # They refuse, report, or frame a stage, and change no output.
-FRAME = {"stage", "params", "refusals", "compat", "errors", "progress"}
+FRAME = {"stage", "params", "refusals", "strict_yaml", "compat", "errors", "progress"}
 
 
 def imported_names(path: Path) -> set[str]:

@@ -21,7 +21,7 @@ ORDER = [
     {"corpus"},
     {"bursts", "files", "labels", "parallel", "progress", "ragged", "errors"},
 ]
-FRAME = {"stage", "params", "refusals", "compat", "cli", "sweeps", "ablations"}
+FRAME = {"stage", "params", "refusals", "strict_yaml", "compat", "cli", "sweeps", "ablations"}
 WITH_TENSORFLOW = {"layers", "models", "losses", "native", "training", "predict"}
 MODULES_WITH_TENSORFLOW = {LIBRARY / "batching" / "fit.py"}
 

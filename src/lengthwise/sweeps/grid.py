@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from lengthwise.errors import ParamsError, SweepError
-from lengthwise.params import Params, check_params, load_params, read_yaml
+from lengthwise.params import Params, check_params, load_params
+from lengthwise.strict_yaml import read_yaml
 
 # What Git refuses in the name of a reference, a shell would take apart, or looks like a path.
 NOT_IN_A_NAME = re.compile(r"\.{2,}|\.(lock)?$|[^A-Za-z0-9._+=,-]+")
