@@ -11,7 +11,7 @@ from lengthwise.batching.stats import plan_stats
 from lengthwise.errors import KernelError
 from lengthwise.evaluation.predict import predict_split
 from lengthwise.models.network import Network, NetworkConfig
-from lengthwise.training.loop import make_deterministic
+from lengthwise.training.loop import start_tensorflow
 from lengthwise.training.step import Steps
 from peers.data import Data
 from peers.processes import Stopwatch, Unavailable
@@ -30,7 +30,7 @@ def run(data: Data, stopwatch: Stopwatch, *, kernel: str, batching: str | None =
         _evaluate(data, stopwatch, _network(data, "classifier", kernel))
         return
     # As the stage train, which pays for runs of the same bytes.
-    make_deterministic(data.params.seed)
+    start_tensorflow(data.params.seed, kernel)
     _train(data, stopwatch, _network(data, data.task, kernel), batching)
 
 

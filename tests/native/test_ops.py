@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from types import SimpleNamespace
@@ -317,6 +318,15 @@ def test_ragged_recurrent_has_the_same_bytes_in_each_run_saved_or_not_compiled_o
     for save in (True, False):
         for wrap in (tf.function, lambda work: work):
             assert_same_bytes(run(problem, save, wrap), expected)
+
+
+def test_ragged_recurrent_has_the_same_bytes_when_many_ask_at_once_for_more_threads_than_there_are():
+    problems = [draw_problem(cell, rows=300, units=18) for cell in sorted(CELLS)] * 8
+    alone = [run(problem) for problem in problems[: len(CELLS)]] * 8
+    with ThreadPoolExecutor(max_workers=12) as many:
+        together = list(many.map(run, problems, timeout=120))
+    for found, expected in zip(together, alone, strict=True):
+        assert_same_bytes(found, expected)
 
 
 @pytest.mark.parametrize("rows", [7, 300])

@@ -26,19 +26,19 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from lengthwise.params import TrainParams
-from lengthwise.training import resume, step
+from lengthwise.training import calls, resume, step
 from lengthwise.training.loop import train
 
 shards, task, steps, params = sys.argv[1:]
-resume.SAVE_SECONDS, step.CALL_STEPS = 0.0, 1
+resume.SAVE_SECONDS, calls.CALL_STEPS = 0.0, 1
 original = step.Steps.train_over
-calls = []
+taken = []
 
 def counted(self, *arguments):
     for made in original(self, *arguments):
-        if len(calls) == int(steps):
+        if len(taken) == int(steps):
             os.kill(os.getpid(), signal.SIGKILL)
-        calls.append(1)
+        taken.append(1)
         yield made
 
 step.Steps.train_over = counted
@@ -91,7 +91,7 @@ def run_until(steps: int, shards: Path, task: str, params) -> int:
             yield made
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lengthwise.training.step.CALL_STEPS", 1)
+        patch.setattr("lengthwise.training.calls.CALL_STEPS", 1)
         patch.setattr(Steps, "train_over", counted)
         with pytest.raises(SystemExit) as stopped:
             run(shards, task, params)

@@ -220,7 +220,7 @@ def test_steps_over_the_rest_of_a_plan_go_on_from_the_states_before(make_network
 
 @pytest.mark.native
 def test_steps_of_one_call_are_few_enough_to_stop_between_them(make_network, make_sequences, monkeypatch):
-    monkeypatch.setattr("lengthwise.training.step.CALL_TOKENS", 100)
+    monkeypatch.setattr("lengthwise.training.calls.CALL_TOKENS", 100)
     lengths = np.concatenate([np.ones(120, int), [150, 30, 30, 30, 30]])
     sequences = make_sequences(lengths, 20, 0)
     plan = batches_in_order(sequences.lengths, np.arange(len(lengths)), 1)

@@ -21,7 +21,7 @@ import tensorflow as tf
 from lengthwise.errors import KernelError
 from lengthwise.files import file_digest, replacing_file
 
-SOURCES = ("kernel.h", "kernel.cc", "op.cc")
+SOURCES = ("kernel.h", "kernel.cc", "parallel.h", "op.cc")
 # Without `errno` a square root is one instruction.
 KERNEL_FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fPIC")
 GLUE_FLAGS = ("-O2", "-fPIC", "-w")

@@ -550,11 +550,9 @@ void AddShardsOf(const Problem& p, const Gradients& g, const float* scratches) {
   const int64_t apart = BackwardScratch<Cell>(p), columns = Cell::kGates * p.units;
   // Sum of all shards at a place of their sums.
   const auto add = [&](int64_t place, float* to) {
-    for (int64_t u = 0; u < p.units; ++u) {
-      float total = 0;
-      for (int64_t s = 0; s < p.shards; ++s) total += scratches[s * apart + place + u];
-      to[u] = total;
-    }
+    std::memcpy(to, scratches + place, p.units * sizeof(float));
+    for (int64_t s = 1; s < p.shards; ++s)
+      for (int64_t u = 0; u < p.units; ++u) to[u] += scratches[s * apart + place + u];
   };
   for (int gate = 0; gate < Cell::kGates; ++gate) {
     const int64_t input = gate * z.wide_units, state = Cell::kStateBlock[gate] * z.wide_units;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernel.h"
+#include "parallel.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "tensorflow/core/framework/op.h"
@@ -13,8 +14,6 @@
 #include "tensorflow/core/framework/resource_mgr.h"
 #include "tensorflow/core/framework/resource_var.h"
 #include "tensorflow/core/framework/shape_inference.h"
-#include "tensorflow/core/lib/core/threadpool.h"
-#include "tensorflow/core/platform/blocking_counter.h"
 
 namespace lengthwise {
 namespace {
@@ -40,22 +39,6 @@ absl::Status Expect(const char* name, const Tensor& tensor, const TensorShape& s
   if (tensor.shape() == shape) return absl::OkStatus();
   return InvalidArgument(name, ": got shape ", tensor.shape().DebugString(), "; expected ", shape.DebugString());
 }
-
-// Runs `work` for each shard, one of them on this thread, and waits.
-template <class Work>
-void ForEachShard(OpKernelContext* context, int64_t shards, const Work& work) {
-  tensorflow::BlockingCounter left(static_cast<int>(shards - 1));
-  auto* workers = context->device()->tensorflow_cpu_worker_threads()->workers;
-  for (int64_t shard = 1; shard < shards; ++shard)
-    workers->Schedule([&work, &left, shard] {
-      work(shard);
-      left.DecrementCount();
-    });
-  work(0);
-  left.Wait();
-}
-
-int64_t Threads(OpKernelContext* context) { return context->device()->tensorflow_cpu_worker_threads()->num_threads; }
 
 // ---------------------------------------------------------------------------------------------- layout
 
@@ -477,39 +460,36 @@ class RecurrentOp : public OpKernel {
     return context->allocate_temp(DT_FLOAT, TensorShape({floats}), tensor);
   }
 
-  // Packs the weights on another thread while this one finds out which items are used.
-  absl::Status Prepare(OpKernelContext* context, bool back, Problem* p, Readers* readers, Tensor* packed) const {
-    TF_RETURN_IF_ERROR(Scratch(context, PackedFloats(*p), packed));
-    ForEachShard(context, 2, [&](int64_t part) {
-      if (part) {
-        Pack(*p, back, packed->flat<float>().data());
-      } else {
-        readers->Find(p->index, p->steps, p->items);
-        if (back) readers->Group();
-      }
-    });
-    Use(*readers, p);
-    return absl::OkStatus();
+  // Before it is known which items are used: as many as there can be.
+  static absl::Status Expecting(OpKernelContext* context, Problem* p, Tensor* packed) {
+    p->used = std::min(p->items, p->steps);
+    return Scratch(context, PackedFloats(*p), packed);
   }
 
-  static void Use(const Readers& readers, Problem* p) {
-    p->used = static_cast<int64_t>(readers.items_used.size());
-    p->items_used = readers.items_used.data();
-    p->slot = readers.slot.data();
+  // Packs the weights while another thread finds out which items are used.
+  static Phase Preparing(bool back, Problem* p, Readers* readers, float* packed) {
+    return {2, [=](int64_t part) {
+              if (part) return Pack(*p, back, packed);
+              readers->Find(p->index, p->steps, p->items);
+              if (back) readers->Group();
+              p->used = static_cast<int64_t>(readers->items_used.size());
+              p->items_used = readers->items_used.data();
+              p->slot = readers->slot.data();
+            }};
   }
 
-  static absl::Status RunForward(OpKernelContext* context, const Problem& p, const Tensor& packed,
-                                 const Outputs& outputs) {
-    const int64_t size = ForwardScratchFloats(p);
-    Tensor projected, scratch;
-    TF_RETURN_IF_ERROR(Scratch(context, ProjectedFloats(p), &projected));
-    TF_RETURN_IF_ERROR(Scratch(context, size * p.shards, &scratch));
-    float* items = projected.flat<float>().data();
-    float* own = scratch.flat<float>().data();
-    const float* weights = packed.flat<float>().data();
-    ForEachShard(context, p.shards, [&](int64_t share) { Project(p, weights, items, own + share * size, share); });
-    ForEachShard(context, p.shards,
-                 [&](int64_t shard) { Forward(p, weights, items, outputs, own + shard * size, shard); });
+  static absl::Status RunForward(OpKernelContext* context, Problem* p, const Outputs& outputs) {
+    Readers readers;
+    Tensor packed, projected, scratch;
+    TF_RETURN_IF_ERROR(Expecting(context, p, &packed));
+    const int64_t size = ForwardScratchFloats(*p);
+    TF_RETURN_IF_ERROR(Scratch(context, ProjectedFloats(*p), &projected));
+    TF_RETURN_IF_ERROR(Scratch(context, size * p->shards, &scratch));
+    float *weights = packed.flat<float>().data(), *items = projected.flat<float>().data(), *own = scratch.flat<float>().data();
+    Phases::Run(context,
+                {Preparing(false, p, &readers, weights),
+                 {p->shards, [=](int64_t share) { Project(*p, weights, items, own + share * size, share); }},
+                 {p->shards, [=](int64_t shard) { Forward(*p, weights, items, outputs, own + shard * size, shard); }}});
     return absl::OkStatus();
   }
 
@@ -527,13 +507,11 @@ class RaggedRecurrentOp : public RecurrentOp {
     Problem p;
     std::vector<int32_t> read_place;
     OP_REQUIRES_OK(context, Read(context, &p, &read_place));
-    Readers readers;
-    Tensor *outputs, *last, *saved, packed;
-    OP_REQUIRES_OK(context, Prepare(context, false, &p, &readers, &packed));
+    Tensor *outputs, *last, *saved;
     OP_REQUIRES_OK(context, context->allocate_output(0, TensorShape({p.outputs, p.units}), &outputs));
     OP_REQUIRES_OK(context, context->allocate_output(1, context->input(5).shape(), &last));
     OP_REQUIRES_OK(context, context->allocate_output(2, TensorShape({save_ ? SavedFloats(p) : 0}), &saved));
-    OP_REQUIRES_OK(context, RunForward(context, p, packed,
+    OP_REQUIRES_OK(context, RunForward(context, &p,
                                        {outputs->flat<float>().data(), last->flat<float>().data(),
                                         save_ ? saved->flat<float>().data() : nullptr}));
   }
@@ -554,7 +532,6 @@ class RaggedRecurrentGradOp : public RecurrentOp {
     OP_REQUIRES_OK(context, Expect("by_last", context->input(14), context->input(5).shape()));
     Readers readers;
     Tensor packed, gates, place, scratch, again;
-    OP_REQUIRES_OK(context, Prepare(context, true, &p, &readers, &packed));
     const float* saved = context->input(12).flat<float>().data();
     if (context->input(12).NumElements() != SavedFloats(p)) {
       // The way forward did not expect this one: it is gone once more.
@@ -564,12 +541,10 @@ class RaggedRecurrentGradOp : public RecurrentOp {
       OP_REQUIRES_OK(context, Scratch(context, SavedFloats(p), &again));
       OP_REQUIRES_OK(context, Scratch(context, p.outputs * p.units, &outputs));
       OP_REQUIRES_OK(context, Scratch(context, context->input(5).NumElements(), &last));
-      Pack(p, false, packed.flat<float>().data());
-      OP_REQUIRES_OK(context, RunForward(context, p, packed,
+      OP_REQUIRES_OK(context, RunForward(context, &p,
                                          {outputs.flat<float>().data(), last.flat<float>().data(),
                                           again.flat<float>().data()}));
       saved = again.flat<float>().data();
-      Pack(p, true, packed.flat<float>().data());
     }
     float* made[7];
     const int of[] = {0, 5, 6, 7, 8, 9, 10};
@@ -578,29 +553,37 @@ class RaggedRecurrentGradOp : public RecurrentOp {
       OP_REQUIRES_OK(context, context->allocate_output(output, context->input(of[output]).shape(), &tensor));
       made[output] = tensor->flat<float>().data();
     }
+    OP_REQUIRES_OK(context, Expecting(context, &p, &packed));
     const int64_t size = BackwardScratchFloats(p);
     OP_REQUIRES_OK(context, Scratch(context, GatesFloats(p), &gates));
     OP_REQUIRES_OK(context, context->allocate_temp(DT_INT32, TensorShape({p.steps}), &place));
     OP_REQUIRES_OK(context, Scratch(context, size * p.shards, &scratch));
-    const Gradients g = {saved,
-                         context->input(13).flat<float>().data(),
-                         context->input(14).flat<float>().data(),
-                         readers.offset.data(),
-                         readers.reader.data(),
-                         gates.flat<float>().data(),
-                         place.flat<int32_t>().data(),
-                         made[1],
-                         made[0],
-                         made[2],
-                         made[3],
-                         made[4],
-                         made[5],
-                         p.recurrent_bias ? made[6] : nullptr};
-    float* own = scratch.flat<float>().data();
-    const float* weights = packed.flat<float>().data();
-    ForEachShard(context, p.shards, [&](int64_t shard) { Backward(p, weights, g, own + shard * size, shard); });
-    ForEachShard(context, p.shards,
-                 [&](int64_t share) { ProjectBackward(p, weights, g, own + share * size, share); });
+    Gradients g = {saved,
+                   context->input(13).flat<float>().data(),
+                   context->input(14).flat<float>().data(),
+                   nullptr,
+                   nullptr,
+                   gates.flat<float>().data(),
+                   place.flat<int32_t>().data(),
+                   made[1],
+                   made[0],
+                   made[2],
+                   made[3],
+                   made[4],
+                   made[5],
+                   p.recurrent_bias ? made[6] : nullptr};
+    float *own = scratch.flat<float>().data(), *weights = packed.flat<float>().data();
+    const Phase preparing = Preparing(true, &p, &readers, weights);
+    Phases::Run(context,
+                {{preparing.count,
+                  [&](int64_t part) {
+                    preparing.work(part);
+                    if (part) return;
+                    g.reader_offset = readers.offset.data();
+                    g.reader = readers.reader.data();
+                  }},
+                 {p.shards, [&](int64_t shard) { Backward(p, weights, g, own + shard * size, shard); }},
+                 {p.shards, [&](int64_t share) { ProjectBackward(p, weights, g, own + share * size, share); }}});
     AddShards(p, g, own);
   }
 };
@@ -635,16 +618,16 @@ class DropoutOp : public OpKernel {
     const float* from = values.flat<float>().data();
     float* to = dropped->flat<float>().data();
     const int64_t count = values.NumElements(), groups = (count + kDropoutGroup - 1) / kDropoutGroup;
-    const int64_t shards = std::max<int64_t>(1, std::min(Threads(context), groups / kShardGroups));
-    ForEachShard(context, shards, [&](int64_t shard) {
-      Dropout(key, keep, 1 / (1 - rate_), groups * shard / shards * kDropoutGroup,
-              std::min(count, groups * (shard + 1) / shards * kDropoutGroup), from, to);
-    });
+    const int64_t parts = std::max<int64_t>(1, groups / kPartGroups);
+    Phases::Run(context, {{parts, [&](int64_t part) {
+                             Dropout(key, keep, 1 / (1 - rate_), groups * part / parts * kDropoutGroup,
+                                     std::min(count, groups * (part + 1) / parts * kDropoutGroup), from, to);
+                           }}});
   }
 
  private:
   // Fewer are not worth another thread.
-  static constexpr int64_t kShardGroups = 512;
+  static constexpr int64_t kPartGroups = 512;
   float rate_;
 };
 
@@ -721,21 +704,21 @@ class ApplyAdamOp : public OpKernel {
     }
     std::vector<int64_t> offset(count + 1, 0);
     for (int k = 0; k < count; ++k) offset[k + 1] = offset[k] + gradients[k].NumElements();
-    const int64_t total = offset[count], shards = std::max<int64_t>(1, std::min(Threads(context), total / kShardWeights));
-    ForEachShard(context, shards, [&](int64_t shard) {
-      const int64_t begin = total * shard / shards, end = total * (shard + 1) / shards;
+    const int64_t total = offset[count], parts = std::max<int64_t>(1, total / kPartWeights);
+    Phases::Run(context, {{parts, [&](int64_t part) {
+      const int64_t begin = total * part / parts, end = total * (part + 1) / parts;
       for (int k = 0; k < count; ++k) {
         const int64_t from = std::max(begin, offset[k]) - offset[k], to = std::min(end, offset[k + 1]) - offset[k];
         if (from < to)
           ApplyAdam(adam, to - from, gradients[k].flat<float>().data() + from, data[k] + from, data[count + k] + from,
                     data[2 * count + k] + from);
       }
-    });
+    }}});
   }
 
  private:
   // Fewer are not worth another thread.
-  static constexpr int64_t kShardWeights = 8192;
+  static constexpr int64_t kPartWeights = 32768;
 };
 
 REGISTER_KERNEL_BUILDER(Name("LengthwiseApplyAdam").Device(tensorflow::DEVICE_CPU), ApplyAdamOp);

@@ -16,22 +16,15 @@ from lengthwise.models.network import INPUTS_SIGNATURE, Inputs, Network, States,
 from lengthwise.native.ops import FlatBatch, FlatPlan, FlatSequences, flat_batch
 from lengthwise.shards.reader import Sequences
 from lengthwise.training.adam import FusedAdam
-
-# Steps of one call, at most, and tokens that end it: between two calls a run can be stopped, saved and reported on.
-CALL_STEPS = 16
-CALL_TOKENS = 1 << 17
-
-# For `tf.function`, as `INPUTS_SIGNATURE`.
-PLAN_SIGNATURE = FlatPlan(
-    tf.TensorSpec((None,), tf.int64, "offsets"),
-    *(tf.TensorSpec((None,), tf.int32, name) for name in ("sequence", "start", "stop", "row")),
+from lengthwise.training.calls import (
+    NUMBER_SIGNATURE,
+    PLAN_SIGNATURE,
+    SEQUENCES_SIGNATURE,
+    calls,
+    flat_plan,
+    flat_sequences,
+    in_turn,
 )
-SEQUENCES_SIGNATURE = FlatSequences(
-    tf.TensorSpec((None,), tf.int32, "tokens"),
-    tf.TensorSpec((None,), tf.int64, "offsets"),
-    tf.TensorSpec((None,), tf.int32, "label"),
-)
-NUMBER_SIGNATURE = tf.TensorSpec((), tf.int64)
 
 
 @dataclass
@@ -115,9 +108,9 @@ class Steps:
                 figures, states = self.train(batch, states)
                 yield figures[np.newaxis], states
             return
-        flat = _flat_plan(plan), _flat_sequences(sequences)
+        flat = flat_plan(plan), flat_sequences(sequences)
         states = self._zero_states(0) if states is None else tuple(map(tf.convert_to_tensor, states))
-        for begin, end in _calls(plan, first):
+        for begin, end in calls(plan, first):
             figures, states = self._train_flat(tf.constant(begin, tf.int64), tf.constant(end, tf.int64), *flat, states)
             yield figures.numpy(), states
 
@@ -127,8 +120,8 @@ class Steps:
             for batch in self._padded(plan, sequences, 0, "post"):
                 yield self.evaluate(batch)[np.newaxis]
             return
-        flat = _flat_plan(plan), _flat_sequences(sequences)
-        for begin, end in _calls(plan, 0):
+        flat = flat_plan(plan), flat_sequences(sequences)
+        for begin, end in calls(plan, 0):
             yield self._evaluate_flat(tf.constant(begin, tf.int64), tf.constant(end, tf.int64), *flat).numpy()
 
     def _padded(self, plan: Plan, sequences: Sequences, first: int, padding: str) -> Iterator[PreparedBatch]:
@@ -215,7 +208,7 @@ class Steps:
             )
             return self._update(lambda: self._network.over(batch, before, training=True), batch.labels)
 
-        return _in_turn(begin, end, step, states)
+        return in_turn(begin, end, step, states)
 
     def _evaluate_flat_steps(
         self, begin: tf.Tensor, end: tf.Tensor, plan: FlatPlan, sequences: FlatSequences
@@ -227,7 +220,7 @@ class Steps:
             logits, _ = self._network.over(batch)
             return _figures(logits, batch.labels)[1], states
 
-        return _in_turn(begin, end, step, ())[0]
+        return in_turn(begin, end, step, ())[0]
 
     def _flat_batch(self, plan: FlatPlan, sequences: FlatSequences, number: tf.Tensor) -> FlatBatch:
         return flat_batch(plan, sequences, number, every_step=self._network.config.task == "seq2seq")
@@ -254,49 +247,3 @@ def _figures(logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor
     loss, count = cross_entropy(logits, labels)
     # A window may hold no sequence's end, and then a classifier has nothing to predict.
     return loss / tf.maximum(count, 1.0), tf.stack([loss, correct_count(logits, labels), count])
-
-
-def _in_turn(
-    begin: tf.Tensor,
-    end: tf.Tensor,
-    step: Callable[[tf.Tensor, tuple[tf.Tensor, ...]], tuple[tf.Tensor, tuple[tf.Tensor, ...]]],
-    states: tuple[tf.Tensor, ...],
-) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
-    """The figures of the steps from `begin` to `end`, float32 (K, 3), and the states after the last."""
-
-    def turn(
-        number: tf.Tensor, figures: tf.TensorArray, states: tuple[tf.Tensor, ...]
-    ) -> tuple[tf.Tensor, tf.TensorArray, tuple[tf.Tensor, ...]]:
-        here, states = step(number, states)
-        return number + 1, figures.write(tf.cast(number - begin, tf.int32), here), states
-
-    figures = tf.TensorArray(tf.float32, size=tf.cast(end - begin, tf.int32), element_shape=(3,))
-    # One at a time: a step needs the weights of the one before.
-    _, figures, states = tf.while_loop(
-        lambda number, *_: number < end, turn, (begin, figures, states), parallel_iterations=1
-    )
-    return figures.stack(), states
-
-
-def _flat_plan(plan: Plan) -> FlatPlan:
-    columns = (plan.sequence, plan.start, plan.stop, plan.row)
-    return FlatPlan(tf.constant(plan.offsets, tf.int64), *(tf.constant(column, tf.int32) for column in columns))
-
-
-def _flat_sequences(sequences: Sequences) -> FlatSequences:
-    return FlatSequences(
-        tf.constant(sequences.tokens, tf.int32),
-        tf.constant(sequences.offsets, tf.int64),
-        tf.constant(sequences.label.astype(np.int32)),
-    )
-
-
-def _calls(plan: Plan, first: int) -> Iterator[tuple[int, int]]:
-    """Which batches go into one call, from the first to before the last; the first, which is traced, goes alone."""
-    steps = plan.steps.tolist()
-    begin, tokens = first, CALL_TOKENS
-    for number in range(first, len(plan)):
-        tokens += steps[number]
-        if tokens >= CALL_TOKENS or number + 1 - begin == CALL_STEPS or number + 1 == len(plan):
-            yield begin, number + 1
-            begin, tokens = number + 1, 0

@@ -1,0 +1,84 @@
+"""Calls of a compiled function that takes several steps, over a plan and sequences that it gets as a whole."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from lengthwise.batching.plan import Plan
+from lengthwise.native.ops import FlatPlan, FlatSequences
+from lengthwise.shards.reader import Sequences
+
+# Steps of one call, at most, and tokens that end it: between two calls a run can be stopped, saved and reported on.
+CALL_STEPS = 16
+CALL_TOKENS = 1 << 17
+
+# For `tf.function`, as `INPUTS_SIGNATURE`.
+PLAN_SIGNATURE = FlatPlan(
+    tf.TensorSpec((None,), tf.int64, "offsets"),
+    *(tf.TensorSpec((None,), tf.int32, name) for name in ("sequence", "start", "stop", "row")),
+)
+SEQUENCES_SIGNATURE = FlatSequences(
+    tf.TensorSpec((None,), tf.int32, "tokens"),
+    tf.TensorSpec((None,), tf.int64, "offsets"),
+    tf.TensorSpec((None,), tf.int32, "label"),
+)
+NUMBER_SIGNATURE = tf.TensorSpec((), tf.int64)
+
+
+def in_turn(
+    begin: tf.Tensor,
+    end: tf.Tensor,
+    step: Callable[[tf.Tensor, tuple[tf.Tensor, ...]], tuple[tf.Tensor, tuple[tf.Tensor, ...]]],
+    states: tuple[tf.Tensor, ...],
+) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
+    """Take steps, each with the states after the one before.
+
+    Args:
+        begin: the first step's number, int64.
+        end: the number behind the last one's.
+        step: its figures, float32 (3,), and the states after it, from its number and the states before.
+        states: before the first.
+
+    Returns:
+        The figures of all steps, float32 (K, 3), and the states after the last.
+    """
+
+    def turn(
+        number: tf.Tensor, figures: tf.TensorArray, states: tuple[tf.Tensor, ...]
+    ) -> tuple[tf.Tensor, tf.TensorArray, tuple[tf.Tensor, ...]]:
+        here, states = step(number, states)
+        return number + 1, figures.write(tf.cast(number - begin, tf.int32), here), states
+
+    figures = tf.TensorArray(tf.float32, size=tf.cast(end - begin, tf.int32), element_shape=(3,))
+    # One at a time: a step needs the weights of the one before.
+    _, figures, states = tf.while_loop(
+        lambda number, *_: number < end, turn, (begin, figures, states), parallel_iterations=1
+    )
+    return figures.stack(), states
+
+
+def flat_plan(plan: Plan) -> FlatPlan:
+    """A plan as the compiled functions take it."""
+    columns = (plan.sequence, plan.start, plan.stop, plan.row)
+    return FlatPlan(tf.constant(plan.offsets, tf.int64), *(tf.constant(column, tf.int32) for column in columns))
+
+
+def flat_sequences(sequences: Sequences) -> FlatSequences:
+    """Sequences as the compiled functions take them."""
+    return FlatSequences(
+        tf.constant(sequences.tokens, tf.int32),
+        tf.constant(sequences.offsets, tf.int64),
+        tf.constant(sequences.label.astype(np.int32)),
+    )
+
+
+def calls(plan: Plan, first: int) -> Iterator[tuple[int, int]]:
+    """Which batches go into one call, from the first to before the last; the first, which is traced, goes alone."""
+    steps = plan.steps.tolist()
+    begin, tokens = first, CALL_TOKENS
+    for number in range(first, len(plan)):
+        tokens += steps[number]
+        if tokens >= CALL_TOKENS or number + 1 - begin == CALL_STEPS or number + 1 == len(plan):
+            yield begin, number + 1
+            begin, tokens = number + 1, 0
