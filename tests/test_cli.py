@@ -142,7 +142,7 @@ def test_predict_refuses_a_vocabulary_of_another_size(workspace, capsys):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--model", "nowhere", "it"), "nowhere: is no saved network"),
+        (("--model", "nowhere", "it"), "nowhere/config.json: cannot be read"),
         (("--vocabulary", "nowhere.tsv", "it"), "nowhere.tsv: cannot be read"),
         (("--file", "nowhere.txt"), "nowhere.txt: cannot be read"),
         (("--params", "nowhere.yaml", "it"), "nowhere.yaml: cannot be read"),

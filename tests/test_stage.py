@@ -82,7 +82,7 @@ def test_stage_without_params_says_so_in_one_line(root, tmp_path):
 def test_stage_without_its_input_says_so_in_one_line_and_writes_no_metrics(root, folder):
     done = run_script(root, folder, "vocabulary", *SCRIPTS["vocabulary"], "metrics.json", "timing.json")
     assert done.returncode == 2
-    assert done.stderr.startswith("error: tokens: is no folder of tokens")
+    assert done.stderr.startswith("error: tokens/index.json: cannot be read")
     assert done.stderr.count("\n") == 1
     assert [path.name for path in folder.iterdir()] == ["params.yaml"]
 

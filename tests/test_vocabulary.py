@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from lengthwise.counting import build_vocabulary
 from lengthwise.errors import FormatError
+from lengthwise.seals import UNSEALED, seal
 from lengthwise.splits import SplitShares, read_splits, split_sentences
 from lengthwise.vocabulary import PAD, UNK, Vocabulary, count_vocabulary, read_vocabulary, write_vocabulary
 
@@ -101,6 +102,11 @@ def test_build_vocabulary_gives_the_same_bytes_twice(counted):
     assert contents[0].startswith(b"id\ttoken\tcount\n0\t<PAD>\t0\n1\t<UNK>\t")
 
 
+def write_sealed(path, content):
+    path.write_bytes(content + f"{UNSEALED}\n".encode())
+    seal(path)
+
+
 HEAD = "id\ttoken\tcount\n0\t<PAD>\t0\n1\t<UNK>\t5\n"
 
 
@@ -121,7 +127,7 @@ HEAD = "id\ttoken\tcount\n0\t<PAD>\t0\n1\t<UNK>\t5\n"
 )
 def test_read_vocabulary_refuses_a_malformed_line_and_names_it(tmp_path, text, line):
     path = tmp_path / "vocabulary.tsv"
-    path.write_text(text, encoding="utf-8")
+    write_sealed(path, text.encode())
     with pytest.raises(FormatError) as caught:
         read_vocabulary(path)
     assert f"{path} line {line}:" in str(caught.value)
@@ -142,7 +148,7 @@ def test_read_vocabulary_refuses_a_malformed_line_and_names_it(tmp_path, text, l
 )
 def test_read_vocabulary_refuses_what_is_no_whole_vocabulary(tmp_path, text):
     path = tmp_path / "vocabulary.tsv"
-    path.write_text(text, encoding="utf-8")
+    write_sealed(path, text.encode())
     with pytest.raises(FormatError, match="again") as caught:
         read_vocabulary(path)
     assert str(path) in str(caught.value)
@@ -152,7 +158,7 @@ def test_read_vocabulary_refuses_an_absent_file_and_bytes_that_are_no_text(tmp_p
     path = tmp_path / "vocabulary.tsv"
     with pytest.raises(FormatError, match="run the stage vocabulary again"):
         read_vocabulary(path)
-    path.write_bytes(HEAD.encode() + b"2\t\xff\t3\n")
+    write_sealed(path, HEAD.encode() + b"2\t\xff\t3\n")
     with pytest.raises(FormatError, match="run the stage vocabulary again"):
         read_vocabulary(path)
 

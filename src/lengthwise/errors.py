@@ -9,10 +9,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 USER_ERROR = 2
+# Characters of a message's beginning and of its end, where the remedy stands; what is between may be all of a file.
+BEGINNING, END = 1500, 500
 
 
 class LengthwiseError(Exception):
-    """Base of all errors that the user can mend."""
+    """Base of all errors that the user can mend: one line of printable characters, whatever it quotes.
+
+    Args:
+        message: what else stands in it is escaped, and its middle left out if it is very long.
+    """
+
+    def __init__(self, message: str) -> None:
+        if len(message) > BEGINNING + END:
+            message = f"{message[:BEGINNING]} … {message[-END:]}"
+        super().__init__("".join(map(_printable, message)))
 
 
 class ParamsError(LengthwiseError):
@@ -37,6 +48,10 @@ class KernelError(LengthwiseError):
 
 class RevisionError(LengthwiseError):
     """There is no such Git revision, no repository, or nothing to compare in one."""
+
+
+def _printable(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode()
 
 
 @contextmanager

@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 
 from lengthwise.corpus.documents import DocumentTable, read_document_ids, read_document_table
 from lengthwise.errors import CorpusError, FormatError
-from lengthwise.files import replacing_file
 from lengthwise.labels import joint_class_names
 from lengthwise.progress import Progress
+from lengthwise.seals import SEAL_KEY, UNSEALED, check_seal, rerun, sealed_file
 from lengthwise.text.store import TokenStore
 
 SPLITS = ("train", "validation", "test")
@@ -78,10 +78,11 @@ def split_sentences(documents: Path, tokens: Path, out: Path, by: str, shares: S
     seen = np.zeros((len(SPLITS), len(table.author)), bool)
     sentences = np.zeros(len(SPLITS), np.int64)
     with (
-        replacing_file(out) as beside,
+        sealed_file(out) as beside,
         pq.ParquetWriter(beside, SCHEMA, compression="zstd") as writer,
         Progress("split", store.sentences, "sentences") as progress,
     ):
+        writer.add_key_value_metadata({SEAL_KEY: UNSEALED})
         for document in store.sentence_documents():
             split = of_document[document] if of_document is not None else shares.assign(_sentence_ids(ids, document))
             seen[split, document] = True
@@ -98,12 +99,15 @@ def read_splits(path: Path) -> Iterator[np.ndarray]:
     Raises:
         FormatError: the file is absent or damaged.
     """
+    check_seal(path, "split")
     try:
         file = pq.ParquetFile(path)
+        if not file.schema_arrow.equals(SCHEMA):
+            raise FormatError(f"{path}: has columns {file.schema_arrow.names}; expected split; {rerun('split')}")
         for number in range(file.num_row_groups):
             yield file.read_row_group(number)["split"].to_numpy()
     except (OSError, pa.ArrowException) as error:
-        raise FormatError(f"{path}: cannot be read ({error}); run the stage split again") from error
+        raise FormatError(f"{path}: cannot be read ({error}); {rerun('split')}") from error
 
 
 def _document_units(documents: Path, table: DocumentTable, by: str) -> list[str]:

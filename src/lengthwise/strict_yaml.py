@@ -7,9 +7,27 @@ import yaml
 
 from lengthwise.errors import ParamsError
 
+# Python refuses to print a number of more than 4300 digits.
+MOST_DIGITS = 1000
+# What PyYAML raises for what is no YAML, and by mistake for a tag that does not fit its value, such as `!!int ''`.
+BROKEN = (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """PyYAML lets the last of two equal keys win; we refuse both."""
+
+class _StrictLoader(yaml.SafeLoader):
+    """PyYAML lets the last of two equal keys win; we refuse both. And aliases: a line may stand for gigabytes."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+            line = event.start_mark.line + 1
+            raise ParamsError(f"alias *{event.anchor} in line {line}; expected the value itself; write it out")
+        return super().compose_node(parent, index)
+
+    def construct_short_int(self, node: yaml.ScalarNode) -> int:
+        if len(node.value) > MOST_DIGITS:
+            line = node.start_mark.line + 1
+            raise ParamsError(f"a number of {len(node.value)} digits in line {line}; expected a shorter one; change it")
+        return self.construct_yaml_int(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[object] = set()
@@ -22,18 +40,21 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
+_StrictLoader.add_constructor("tag:yaml.org,2002:int", _StrictLoader.construct_short_int)
+
+
 def read_yaml(path: Path) -> object:
-    """Content of a YAML file in which no key stands twice.
+    """Content of a YAML file in which no key stands twice and no alias.
 
     Raises:
         ParamsError: it cannot be read, or is not YAML.
     """
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), _UniqueKeyLoader)  # noqa: S506
+        return yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)  # noqa: S506
     except ParamsError as error:
         raise ParamsError(f"{path}: {error}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ParamsError(f"{path}: cannot be read ({error}); expected a YAML file") from error
-    except (yaml.YAMLError, TypeError, ValueError) as error:
+    except BROKEN as error:
         reason = " ".join(str(error).split())
         raise ParamsError(f"{path}: is not YAML ({reason}); mend the line that it names") from error

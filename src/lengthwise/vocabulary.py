@@ -4,6 +4,7 @@
     0   <PAD>  0
     1   <UNK>  51234
     2   .      40213
+    lengthwise-sha256:...
 
 `<PAD>` is 0 and `<UNK>` is 1. (In the source article `<UNK>` is 0 and also what short rows are filled with, so
 that a mask made from ids would delete words; our masks come from lengths all the same.)
@@ -17,11 +18,12 @@ from pathlib import Path
 import numpy as np
 
 from lengthwise.errors import FormatError
-from lengthwise.files import replacing_file
+from lengthwise.seals import MARK, UNSEALED, check_seal, rerun, sealed_file
 
 PAD, UNK = "<PAD>", "<UNK>"
 PAD_ID, UNK_ID = 0, 1
 HEADER = "id\ttoken\tcount"
+REMEDY = rerun("vocabulary")
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,10 @@ def count_vocabulary(lexicon: list[str], counts: np.ndarray, size: int) -> Vocab
 
 
 def write_vocabulary(path: Path, vocabulary: Vocabulary) -> None:
-    """Write the table: tab-separated UTF-8 with a header. No token has white space in it."""
+    """Write the table: tab-separated UTF-8 with a header and a seal. No token has white space in it."""
     rows = zip(range(len(vocabulary)), vocabulary.tokens, vocabulary.counts, strict=True)
-    with replacing_file(path) as beside:
-        text = "\n".join([HEADER, *("\t".join(map(str, row)) for row in rows)])
+    with sealed_file(path) as beside:
+        text = "\n".join([HEADER, *("\t".join(map(str, row)) for row in rows), UNSEALED])
         beside.write_text(text + "\n", encoding="utf-8")
 
 
@@ -73,21 +75,22 @@ def read_vocabulary(path: Path) -> Vocabulary:
     """Read the table.
 
     Raises:
-        FormatError: it is absent, or a line is not as the header says; the message names the line.
+        FormatError: it is absent or damaged, or a line is not as the header says; the message names the line.
     """
+    check_seal(path, "vocabulary")
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise FormatError(f"{path}: cannot be read ({error}); run the stage vocabulary again") from error
-    if lines[0] != HEADER or lines[-1]:
-        raise FormatError(f"{path}: is no vocabulary; expected {HEADER!r} and whole lines; run the stage again")
-    rows = [line.split("\t") for line in lines[1:-1]]
+        raise FormatError(f"{path}: cannot be read ({error}); {REMEDY}") from error
+    if lines[0] != HEADER or lines[-1] or not lines[-2].startswith(MARK.decode()):
+        raise FormatError(f"{path}: is no vocabulary; expected {HEADER!r} and whole lines; {REMEDY}")
+    rows = [line.split("\t") for line in lines[1:-2]]
     for number, row in enumerate(rows):
         if len(row) != 3 or row[0] != str(number) or not (row[2].isascii() and row[2].isdigit()):
-            raise FormatError(f"{path} line {number + 2}: got {row!r}; expected id, token, count; run the stage again")
+            raise FormatError(f"{path} line {number + 2}: got {row!r}; expected id, token, count; {REMEDY}")
     tokens = tuple(row[1] for row in rows)
     if tokens[:2] != (PAD, UNK) or _has_copies(tokens):
-        raise FormatError(f"{path}: expected {PAD} and {UNK} first and no token twice; run the stage again")
+        raise FormatError(f"{path}: expected {PAD} and {UNK} first and no token twice; {REMEDY}")
     return Vocabulary(tokens, tuple(int(row[2]) for row in rows))
 
 

@@ -15,6 +15,7 @@ from lengthwise.corpus.documents import (
 )
 from lengthwise.errors import FormatError
 from lengthwise.labels import LabelFactor
+from lengthwise.seals import SEAL_KEY, UNSEALED, seal
 
 FACTORS = [LabelFactor("gender", ("male", "female")), LabelFactor("age_bracket", ("10s", "20s", "30s"))]
 
@@ -148,14 +149,15 @@ def test_open_documents_refuses_what_is_not_a_table_of_documents(tmp_path, docum
         path.unlink(missing_ok=True)
         if data is not None:
             path.write_bytes(data)
-        with pytest.raises(FormatError, match=r"documents\.parquet: cannot be read .*run the stage ingest again"):
+        with pytest.raises(FormatError, match=r"documents\.parquet: (cannot be|is damaged) .*stage ingest again"):
             open_documents(path)
 
 
 @pytest.mark.parametrize(("metadata", "found"), [(None, "none"), ({"lengthwise.documents": "2"}, "2")])
 def test_open_documents_refuses_another_version(tmp_path, metadata, found):
     path = tmp_path / "documents.parquet"
-    pq.write_table(pa.table({"text": ["a"]}).replace_schema_metadata(metadata), path)
+    pq.write_table(pa.table({"text": ["a"]}).replace_schema_metadata({**(metadata or {}), SEAL_KEY: UNSEALED}), path)
+    seal(path)
     for read in (open_documents, read_document_table, lambda path: list(read_document_ids(path))):
         with pytest.raises(FormatError, match=f"has version {found}; expected 1; run the stage ingest again"):
             read(path)

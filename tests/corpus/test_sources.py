@@ -107,8 +107,8 @@ def test_zip_source_leaves_out_folders(tmp_path):
     assert [member.name for member in open_source(path).members] == [NAME]
 
 
-@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_read_member_unpacks_every_compression(tmp_path, write_zip, compression):
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_read_member_unpacks_what_is_stored_and_deflated(tmp_path, write_zip, compression):
     data = bytes(range(256)) * 50
     source = open_source(write_zip(tmp_path / "blogs.zip", {NAME: data}, compression))
     assert read_member(source, source.members[0], LIMIT) == data
@@ -182,7 +182,7 @@ def test_read_member_refuses_a_wrong_checksum(tmp_path, write_zip):
         read_member(source, source.members[0], LIMIT)
 
 
-@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_zip_source_turns_any_damaged_byte_into_an_error_or_the_same_bytes(tmp_path, write_zip, compression):
     data = b"some text, some more text and " + random.Random(1).randbytes(40)
     path = write_zip(tmp_path / "blogs.zip", {"7.male.25.Café.Leo.xml": data}, compression)

@@ -14,6 +14,7 @@ from lengthwise.layers.recurrent import INITIAL_STATES
 from lengthwise.models.network import ACTIVATIONS, FRONT_ENDS, INPUTS, Inputs, Network
 from lengthwise.models.saved import CONFIG_NAME, WEIGHTS_NAME, load_network, save_network
 from lengthwise.params import ModelParams
+from lengthwise.seals import SEAL_KEY, UNSEALED, seal
 
 
 def sigmoid(values):
@@ -202,6 +203,7 @@ def saved(make_network, tmp_path):
 def change_config(saved, **changes):
     path = saved / CONFIG_NAME
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    seal(path)
 
 
 def refusal_of(folder):
@@ -276,7 +278,8 @@ def test_load_network_refuses_weights_of_other_names_or_shapes(saved):
     fewer = {name: array for name, array in arrays.items() if "bias" not in name}
     turned = {name: array.T.copy() for name, array in arrays.items()}
     for wrong in (extra, fewer, turned):
-        save_file(wrong, path)
+        save_file(wrong, path, {SEAL_KEY: UNSEALED})
+        seal(path)
         assert str(path) in refusal_of(saved)
 
 

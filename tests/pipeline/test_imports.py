@@ -19,7 +19,7 @@ ORDER = [
     {"splits"},
     {"text"},
     {"corpus"},
-    {"bursts", "files", "labels", "parallel", "progress", "ragged", "errors"},
+    {"bursts", "files", "labels", "parallel", "progress", "ragged", "seals", "errors"},
 ]
 FRAME = {"stage", "params", "refusals", "strict_yaml", "compat", "cli", "sweeps", "ablations"}
 WITH_TENSORFLOW = {"layers", "models", "losses", "native", "training", "predict"}

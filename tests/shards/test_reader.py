@@ -4,6 +4,7 @@ import shutil
 import pytest
 
 from lengthwise.errors import FormatError
+from lengthwise.seals import seal
 from lengthwise.shards.reader import read_index, read_split
 from lengthwise.shards.schema import INDEX_NAME
 
@@ -84,6 +85,7 @@ def test_read_index_refuses_a_cut_file(folder, kept):
 def test_read_index_refuses_what_is_not_in_its_schema_and_names_the_place(folder, change, place):
     path = folder / INDEX_NAME
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    seal(path)
     message = refusal_of(folder)
     assert str(path) in message
     assert place in message
@@ -94,6 +96,7 @@ def test_read_index_refuses_a_missing_split(folder):
     content = json.loads(path.read_text())
     del content["splits"]["train"]
     path.write_text(json.dumps(content))
+    seal(path)
     refusal_of(folder)
 
 

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lengthwise.errors import FormatError
+from lengthwise.files import file_digest
 from lengthwise.ragged import offsets_of
+from lengthwise.seals import UNSEALED, seal
 from lengthwise.text.store import (
     LEXICON_SCHEMA,
     SENTENCES_SCHEMA,
@@ -74,19 +76,18 @@ def test_token_store_gives_the_types_that_it_documents(tmp_path):
         assert (part.document.dtype, part.tokens.dtype, part.offsets.dtype) == (np.int32, np.int32, np.int64)
     assert pq.read_schema(slice_path(tmp_path / "tokens", 0)).equals(SENTENCES_SCHEMA)
     assert pq.read_schema(tmp_path / "tokens" / "lexicon.parquet").equals(LEXICON_SCHEMA)
-    assert json.loads((tmp_path / "tokens" / "index.json").read_text()) == {
-        "version": 1,
-        "slices": 3,
-        "sentences": 4,
-        "tokens": 7,
-    }
+    index = json.loads((tmp_path / "tokens" / "index.json").read_text())
+    files = ["lexicon.parquet", *(f"sentences/{number:05d}.parquet" for number in range(3))]
+    assert index.pop("digests") == {name: file_digest(tmp_path / "tokens" / name) for name in files}
+    assert len(index.pop("seal")) == len(UNSEALED)
+    assert index == {"version": 1, "slices": 3, "sentences": 4, "tokens": 7}
 
 
 def test_token_store_refuses_a_folder_without_index(tmp_path):
     write(tmp_path / "tokens")
     (tmp_path / "tokens" / "index.json").unlink()
     for folder in (tmp_path / "tokens", tmp_path / "nowhere"):
-        with pytest.raises(FormatError, match=rf"^{folder}: is no folder of tokens .*; run the stage tokens"):
+        with pytest.raises(FormatError, match=rf"^{folder}/index\.json: cannot be read .*; run the stage tokens again"):
             TokenStore(folder)
 
 
@@ -94,15 +95,17 @@ def test_token_store_refuses_a_folder_without_index(tmp_path):
 def test_token_store_refuses_a_cut_index(tmp_path, content):
     write(tmp_path / "tokens")
     (tmp_path / "tokens" / "index.json").write_text(content)
-    with pytest.raises(FormatError, match="is no folder of tokens"):
+    with pytest.raises(FormatError, match=r"index\.json: cannot be read .*; run the stage tokens again"):
         TokenStore(tmp_path / "tokens")
 
 
 @pytest.mark.parametrize("version", [0, 2, "1", None])
 def test_token_store_refuses_another_version(tmp_path, version):
     write(tmp_path / "tokens")
-    (tmp_path / "tokens" / "index.json").write_text(json.dumps({"version": version, "slices": 3}))
-    with pytest.raises(FormatError, match=f"has version {version}; expected 1; run the stage tokens again"):
+    path = tmp_path / "tokens" / "index.json"
+    path.write_text(json.dumps({"version": version, "slices": 3, "seal": UNSEALED}))
+    seal(path)
+    with pytest.raises(FormatError, match=f"version: .*should be 1, got {version!r}; run the stage tokens again"):
         TokenStore(tmp_path / "tokens")
 
 
@@ -116,7 +119,7 @@ def test_token_store_refuses_a_damaged_slice_and_reads_the_others(tmp_path, dama
         path.write_bytes(path.read_bytes()[:-20] if damage == "cut" else b"text")
     assert rows_of(store.read_slice(0)) == SLICES[0]
     for read in (lambda: store.read_slice(2), lambda: list(store), lambda: list(store.sentence_documents())):
-        with pytest.raises(FormatError, match=r"00002\.parquet: cannot be read .*run the stage tokens again"):
+        with pytest.raises(FormatError, match=r"00002\.parquet: (cannot be|is not the file) .*stage tokens again"):
             read()
 
 
@@ -124,7 +127,7 @@ def test_token_store_refuses_a_cut_lexicon(tmp_path):
     store = TokenStore(write(tmp_path / "tokens"))
     path = tmp_path / "tokens" / "lexicon.parquet"
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(FormatError, match=r"lexicon\.parquet: cannot be read .*run the stage tokens again"):
+    with pytest.raises(FormatError, match=r"lexicon\.parquet: is not the file .*run the stage tokens again"):
         store.lexicon()
 
 

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from lengthwise.files import replacing_file
 from lengthwise.training import resume
 from lengthwise.training.resume import STATE_NAME, ResumeState, interruptions, run_digest
 
@@ -86,6 +87,7 @@ def test_resume_state_is_cleared_of_what_a_kill_within_a_save_left(tmp_path, var
     monkeypatch.setattr(resume, "save_file", lambda _arrays, path, _metadata: path.write_bytes(b"half"))
     with monkeypatch.context() as killed:
         killed.setattr("pathlib.Path.replace", lambda *_: None)
+        killed.setattr(resume, "sealed_file", replacing_file)
         killed.setattr("pathlib.Path.unlink", lambda *_, **__: None)
         state.save({"epoch": 2})
     assert len(list((tmp_path / "digest").iterdir())) == 2

@@ -22,6 +22,8 @@ ENTITY = re.compile(r"&(#[0-9]{1,8}|#[xX][0-9a-fA-F]{1,7}|[a-zA-Z][a-zA-Z0-9]{1,
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 # The longest tail of an unclosed post in which the next post's date is looked for, in bytes.
 DATE_REACH = 300
+# Elements within elements, of which a blog has two: a strict parser remembers each, at forty times its bytes.
+DEEPEST = 100
 ENCODINGS = ("utf-8", "cp1252", "latin-1")
 
 
@@ -70,17 +72,24 @@ def is_well_formed(data: bytes) -> tuple[bool, int]:
 
     Only counted, to say what strictness would have cost; nothing is kept or dropped by it.
     """
-    reached = 0
+    reached = depth = 0
 
-    def count_posts(name: str) -> None:
-        nonlocal reached
+    def begin(_name: str, _attributes: object) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > DEEPEST:
+            raise ValueError("too deep")
+
+    def end(name: str) -> None:
+        nonlocal depth, reached
+        depth -= 1
         reached += name == "post"
 
     parser = expat.ParserCreate()
-    parser.EndElementHandler = count_posts
+    parser.StartElementHandler, parser.EndElementHandler = begin, end
     try:
         parser.Parse(data, True)
-    except (expat.ExpatError, LookupError, ValueError):  # The latter two for an encoding that nobody knows.
+    except (expat.ExpatError, LookupError, ValueError):  # The latter two also for an encoding that nobody knows.
         return False, reached
     return True, reached
 

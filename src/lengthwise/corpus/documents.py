@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lengthwise.errors import FormatError
-from lengthwise.files import replacing_file
 from lengthwise.labels import LabelFactor, factors_from_json, factors_to_json, joint_class
+from lengthwise.seals import SEAL_KEY, UNSEALED, check_seal, rerun, sealed_file
 
 VERSION = "1"
 ROWS_PER_SLICE = 8192
@@ -78,8 +78,9 @@ class DocumentWriter:
 
     def __enter__(self) -> "DocumentWriter":
         with ExitStack() as stack:
-            beside = stack.enter_context(replacing_file(self._path))
+            beside = stack.enter_context(sealed_file(self._path))
             self._writer = stack.enter_context(pq.ParquetWriter(beside, self._schema, compression="zstd"))
+            self._writer.add_key_value_metadata({SEAL_KEY: UNSEALED})
             self._open = stack.pop_all()
         return self
 
@@ -119,18 +120,22 @@ class DocumentWriter:
 
 
 def open_documents(path: Path) -> pq.ParquetFile:
-    """Open a table of documents.
+    """Open a table of documents, once every byte of it is known to be as it was written.
 
     Raises:
-        FormatError: the file is absent, not Parquet, or of another version.
+        FormatError: the file is absent, damaged, not Parquet, or of another version.
     """
+    check_seal(path, "ingest")
     try:
         file = pq.ParquetFile(path)
-    except (OSError, pa.ArrowException) as error:
-        raise FormatError(f"{path}: cannot be read ({error}); run the stage ingest again") from error
-    found = (file.schema_arrow.metadata or {}).get(VERSION_KEY, b"none").decode()
-    if found != VERSION:
-        raise FormatError(f"{path}: has version {found}; expected {VERSION}; run the stage ingest again")
+        found = (file.schema_arrow.metadata or {}).get(VERSION_KEY, b"none").decode()
+        if found != VERSION:
+            raise FormatError(f"{path}: has version {found}; expected {VERSION}; {rerun('ingest')}")
+        same = file.schema_arrow.equals(documents_schema(document_factors(file)))
+    except (OSError, pa.ArrowException, LookupError, TypeError, ValueError) as error:
+        raise FormatError(f"{path}: cannot be read ({error}); {rerun('ingest')}") from error
+    if not same:
+        raise FormatError(f"{path}: has columns {file.schema_arrow.names}, not those of documents; {rerun('ingest')}")
     return file
 
 
@@ -180,5 +185,8 @@ def read_document_ids(path: Path) -> Iterator[str]:
 
 
 def read_texts(path: Path, number: int) -> pa.Array:
-    """The texts of one slice."""
-    return open_documents(path).read_row_group(number, columns=["text"])["text"].combine_chunks()
+    """The texts of one slice.
+
+    Every worker reads some, so the seal is not checked here: who maps over slices has opened the documents before.
+    """
+    return pq.ParquetFile(path).read_row_group(number, columns=["text"])["text"].combine_chunks()

@@ -5,13 +5,13 @@ Zip and folder hold one file per author, `ID.GENDER.AGE.INDUSTRY.SIGN.xml`; the 
 """
 
 import csv
-import lzma
 import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TextIO
 
 from lengthwise.corpus.blogs import decode
 from lengthwise.corpus.documents import Document
@@ -25,7 +25,11 @@ LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 CSV_HEADER = ["id", "gender", "age", "topic", "sign", "date", "text"]
 ENCRYPTED_FLAG = 0x1
 # What Python's zip reader raises for bytes that are no zip, or are damaged.
-BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, NotImplementedError)
+BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError)
+# The others are unpacked as a whole, whatever the limit: a kilobyte of bzip2 may hold gigabytes.
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# Of a line of CSV: two for each of a text's characters, as quotes are doubled, and room for the other fields.
+LINE_ROOM = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +125,16 @@ class FolderSource:
         ]
 
     def read(self, member: Member, limit: int) -> bytes:
-        """The bytes of a member, one more than `limit` at most."""
-        with Path(member.place).open("rb") as stream:
-            return stream.read(limit + 1)
+        """The bytes of a member, one more than `limit` at most.
+
+        Raises:
+            CorpusError: the file cannot be read.
+        """
+        try:
+            with Path(member.place).open("rb") as stream:
+                return stream.read(limit + 1)
+        except OSError as error:
+            raise CorpusError(f"{member.place}: cannot be read ({error.strerror}); mend it or take it out") from error
 
 
 class ZipSource:
@@ -141,7 +152,9 @@ class ZipSource:
             raise CorpusError(
                 f"{path}: is no readable zip ({error}); expected the corpus's blogs.zip; get the file again"
             ) from error
-        infos = sorted((i for i in self._zip.infolist() if not i.is_dir()), key=lambda i: i.filename)
+        # Not by `is_dir`, which fails on a member without a name.
+        files = (info for info in self._zip.infolist() if not info.filename.endswith("/"))
+        infos = sorted(files, key=lambda info: info.filename)
         self._infos = {f"{path}:{info.filename}": info for info in infos}
         self.members = [
             Member(place, PurePosixPath(info.filename).name, info.file_size) for place, info in self._infos.items()
@@ -153,11 +166,15 @@ class ZipSource:
         """The bytes of a member, one more than `limit` at most.
 
         Raises:
-            CorpusError: the member is encrypted, cut or damaged.
+            CorpusError: the member is encrypted, packed by a method without bounds, cut or damaged.
         """
         info = self._infos[member.place]
         if info.flag_bits & ENCRYPTED_FLAG:
             raise CorpusError(f"{member.place}: is encrypted; unlock the archive and zip it without a password")
+        if info.compress_type not in METHODS:
+            raise CorpusError(
+                f"{member.place}: is packed by method {info.compress_type}; expected deflate; make the archive again"
+            )
         try:
             with self._zip.open(info) as stream:
                 return stream.read(limit + 1)
@@ -212,13 +229,13 @@ def read_csv_rows(path: Path, brackets: AgeBrackets, max_bytes: int) -> Iterator
     """Yield the rows of a CSV corpus, one in memory at a time.
 
     Raises:
-        CorpusError: the header is another, a row has another number of fields, a quote is never closed,
+        CorpusError: the header is another, a row has another number of fields, a quote is never closed, a line or
             a field is larger than `max_bytes`, or an author is wrong: the message names the line.
     """
     csv.field_size_limit(max_bytes)
     # Bytes that are no UTF-8 come through as surrogates, so that a text can be decoded again as it is repaired.
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
-        reader = csv.reader(stream, strict=True)
+        reader = csv.reader(_lines(stream, path, max_bytes), strict=True)
         offset = 0
         try:
             header = next(reader, [])
@@ -241,8 +258,24 @@ def read_csv_rows(path: Path, brackets: AgeBrackets, max_bytes: int) -> Iterator
                     raise CorpusError(f"{place}: has no id; expected the author's; fill it in or take the row out")
                 offset += len(data)
                 yield Row(parse_author(names, brackets, place), date or None, data, offset)
+        except OSError as error:
+            raise CorpusError(f"{path}: cannot be read ({error.strerror}); get the file again") from error
         except csv.Error as error:
             raise CorpusError(
                 f"{path} line {reader.line_num}: is no CSV ({error}); close the quote or shorten the field, "
                 "or raise ingest.max_member_mb"
             ) from error
+
+
+def _lines(stream: TextIO, path: Path, max_bytes: int) -> Iterator[str]:
+    """The lines of a CSV, none of them longer than any that is not refused later."""
+    longest = 2 * max_bytes + LINE_ROOM
+    number = 0
+    while line := stream.readline(longest):
+        number += 1
+        if len(line) == longest:
+            raise CorpusError(
+                f"{path} line {number}: has {longest} characters or more; expected fields of at most "
+                f"{max_bytes // MEBIBYTE} MiB; end the line, or raise ingest.max_member_mb"
+            )
+        yield line

@@ -1,27 +1,30 @@
 """A network as files: `config.json` and `weights.safetensors`."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import keras
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from lengthwise.errors import FormatError
-from lengthwise.files import replacing_folder, write_json
+from lengthwise.files import replacing_folder
 from lengthwise.models.network import VERSION, Network, NetworkConfig
+from lengthwise.seals import SEAL_KEY, UNSEALED, check_seal, read_sealed_json, rerun, seal, write_sealed_json
 
 CONFIG_NAME, WEIGHTS_NAME = "config.json", "weights.safetensors"
+FLOAT_BYTES = 4
 
 
 def save_network(network: Network, folder: Path) -> None:
     """Write a network as `config.json` and `weights.safetensors`: no code, no pickle, no time stamp."""
     with replacing_folder(folder) as out:
-        save_file(_arrays(network.trainable_variables), out / WEIGHTS_NAME)
-        write_json(out / CONFIG_NAME, asdict(network.config))
+        save_file(_arrays(network.trainable_variables), out / WEIGHTS_NAME, {SEAL_KEY: UNSEALED})
+        seal(out / WEIGHTS_NAME)
+        write_sealed_json(out / CONFIG_NAME, asdict(network.config))
 
 
 def load_network(folder: Path, kernel: str = "auto") -> Network:
@@ -31,20 +34,19 @@ def load_network(folder: Path, kernel: str = "auto") -> Network:
         FormatError: a file is absent, damaged, of another version, or does not fit the other.
         KernelError: the kernel is `native`, which cannot be built here, or does not compute this cell.
     """
-    remedy = "run the stage train again"
+    remedy = rerun("train")
     path = folder / CONFIG_NAME
-    try:
-        config = TypeAdapter(NetworkConfig).validate_json(path.read_bytes())
-    except OSError as error:
-        raise FormatError(f"{folder}: is no saved network ({error}); {remedy}") from error
-    except ValidationError as error:
-        raise FormatError(f"{path}: is damaged ({error.errors()[0]['msg']}); {remedy}") from None
+    config = read_sealed_json(path, NetworkConfig, "train")
     if config.version != VERSION:
         raise FormatError(f"{path}: has version {config.version}; expected {VERSION}; {remedy}")
     path = folder / WEIGHTS_NAME
+    check_seal(path, "train")
+    if path.stat().st_size < _least_bytes(config):
+        # Before anything of that size is made.
+        raise FormatError(f"{path}: has {path.stat().st_size} bytes; expected {_least_bytes(config)} or more; {remedy}")
     try:
         arrays = load_file(path)
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, LookupError, TypeError, ValueError) as error:
         raise FormatError(f"{path}: cannot be read ({error}); {remedy}") from error
     network = Network(config, kernel)
     expected = {variable.path: tuple(variable.shape) for variable in network.trainable_variables}
@@ -54,6 +56,14 @@ def load_network(folder: Path, kernel: str = "auto") -> Network:
     for variable in network.trainable_variables:
         variable.assign(arrays[variable.path])
     return network
+
+
+def _least_bytes(config: NetworkConfig) -> int:
+    """What the weights of a network take at least."""
+    front_end = config.filters * config.kernel if config.front_end == "conv1d" else 0
+    first = config.vocabulary_size * (config.embedding if config.input == "embedding" else 1)
+    classes = math.prod(len(factor.classes) for factor in config.factors)
+    return FLOAT_BYTES * (first + front_end + config.layers * config.units**2 + classes * config.units)
 
 
 def _arrays(variables: Sequence[keras.Variable]) -> dict[str, np.ndarray]:

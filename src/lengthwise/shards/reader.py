@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import ValidationError
 
 from lengthwise.errors import FormatError
 from lengthwise.files import file_digest
 from lengthwise.ragged import offsets_of
+from lengthwise.seals import read_sealed_json, rerun
 from lengthwise.shards.schema import INDEX_NAME, SHARD_SCHEMA, ShardIndex, SplitName
 
-REMEDY = "run the stage shards again"
+REMEDY = rerun("shards")
 
 
 @dataclass(frozen=True)
@@ -49,17 +49,9 @@ def read_index(folder: Path) -> ShardIndex:
     """Read the index of a folder of shards.
 
     Raises:
-        FormatError: it is absent, or not as `ShardIndex` says.
+        FormatError: it is absent or damaged, or not as `ShardIndex` says.
     """
-    path = folder / INDEX_NAME
-    try:
-        return ShardIndex.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise FormatError(f"{folder}: has no {INDEX_NAME} ({error}); {REMEDY}") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise FormatError(f"{path}: {place}: {first['msg']}, got {first['input']!r:.80}; {REMEDY}") from None
+    return read_sealed_json(folder / INDEX_NAME, ShardIndex, "shards")
 
 
 def read_split(folder: Path, index: ShardIndex, split: SplitName) -> Sequences:
@@ -75,7 +67,7 @@ def read_split(folder: Path, index: ShardIndex, split: SplitName) -> Sequences:
             digest = file_digest(path)
             if digest != entry.digest:
                 raise FormatError(f"{path}: has digest {digest:.12}; expected {entry.digest:.12}; {REMEDY}")
-            table = pq.read_table(path)
+            table = pq.read_table(path, schema=SHARD_SCHEMA)
         except (OSError, pa.ArrowException) as error:
             raise FormatError(f"{path}: cannot be read ({error}); {REMEDY}") from error
         tables.append(table)

@@ -63,10 +63,11 @@ class SplitEntry(_Entry):
 
 
 class ShardIndex(_Entry):
-    """What `index.json` holds."""
+    """What `index.json` holds; the digests of its shards and its own seal tell every change of a byte."""
 
     version: Literal[1]
     unit: str
     vocabulary_size: Count
     factors: list[LabelFactor]
     splits: Annotated[dict[SplitName, SplitEntry], Field(min_length=3)]
+    seal: str = ""

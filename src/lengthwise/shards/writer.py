@@ -16,9 +16,10 @@ import pyarrow.parquet as pq
 
 from lengthwise.corpus.documents import DocumentTable, read_document_table
 from lengthwise.errors import CorpusError
-from lengthwise.files import file_digest, replacing_folder, write_json
+from lengthwise.files import file_digest, replacing_folder
 from lengthwise.progress import Progress
 from lengthwise.ragged import offsets_of, ranges, take_rows
+from lengthwise.seals import write_sealed_json
 from lengthwise.shards.lengths import LengthLimits, Pieces
 from lengthwise.shards.schema import INDEX_NAME, SHARD_SCHEMA, VERSION, ShardEntry, ShardIndex, SplitEntry, SplitName
 from lengthwise.shards.units import read_units
@@ -89,7 +90,7 @@ def build_shards(
         index = ShardIndex(
             version=VERSION, unit=unit, vocabulary_size=len(vocabulary), factors=table.factors, splits=splits
         )
-        write_json(out / INDEX_NAME, index.model_dump(mode="json"))
+        write_sealed_json(out / INDEX_NAME, index.model_dump(mode="json"))
     sizes = {f"{name}_{kind}": getattr(entry, kind) for name, entry in splits.items() for kind in ("rows", "tokens")}
     return {**funnel, **sizes}
 

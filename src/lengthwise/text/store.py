@@ -2,13 +2,13 @@
 
 lexicon.parquet         all distinct tokens, in byte order; a token's id is its row
 sentences/00000.parquet the sentences of slice 0 of the documents, in order, and so on
-index.json              version and counts, written last
+index.json              version, counts and the digest of every file, written last
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -16,9 +16,12 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel
 
 from lengthwise.errors import FormatError
-from lengthwise.files import write_json
+from lengthwise.files import file_digest
+from lengthwise.seals import read_sealed_json, rerun, write_sealed_json
 
-VERSION = 1
+VERSION: Literal[1] = 1
+INDEX_NAME, LEXICON_NAME = "index.json", "lexicon.parquet"
+REMEDY = rerun("tokens")
 LEXICON_SCHEMA = pa.schema([pa.field("token", pa.string(), nullable=False)])
 SENTENCES_SCHEMA = pa.schema(
     [
@@ -29,12 +32,13 @@ SENTENCES_SCHEMA = pa.schema(
 
 
 class _TokenIndex(BaseModel):
-    """What `index.json` holds."""
+    """What `index.json` holds; `digests` has the SHA-256 of every other file by its path in the folder."""
 
-    version: int
+    version: Literal[1]
     slices: int
     sentences: int
     tokens: int
+    digests: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ def write_slice(folder: Path, number: int, sentences: Sentences) -> None:
 def write_lexicon(folder: Path, tokens: pa.Array) -> None:
     """Write the lexicon."""
     table = pa.Table.from_arrays([tokens], schema=LEXICON_SCHEMA)
-    pq.write_table(table, folder / "lexicon.parquet", compression="zstd")
+    pq.write_table(table, folder / LEXICON_NAME, compression="zstd")
 
 
 def write_index(folder: Path, slices: int) -> None:
@@ -79,34 +83,28 @@ def write_index(folder: Path, slices: int) -> None:
         sentences += metadata.num_rows
         # Leaf values of the second column; a sentence has one token at least, so each is a token.
         tokens += sum(metadata.row_group(i).column(1).num_values for i in range(metadata.num_row_groups))
-    index = _TokenIndex(version=VERSION, slices=slices, sentences=sentences, tokens=tokens)
-    write_json(folder / "index.json", index.model_dump())
+    paths = [folder / LEXICON_NAME, *(slice_path(folder, number) for number in range(slices))]
+    digests = {str(path.relative_to(folder)): file_digest(path) for path in paths}
+    index = _TokenIndex(version=VERSION, slices=slices, sentences=sentences, tokens=tokens, digests=digests)
+    write_sealed_json(folder / INDEX_NAME, index.model_dump())
 
 
 class TokenStore:
     """Reads a folder of tokens.
 
     Raises:
-        FormatError: the folder is absent, incomplete, or of another version.
+        FormatError: the folder is absent, incomplete, or of another version; reading from it: a file is damaged.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        try:
-            content = json.loads((folder / "index.json").read_bytes())
-            if isinstance(content, dict) and content.get("version") != VERSION:
-                raise FormatError(
-                    f"{folder}: has version {content.get('version')}; expected {VERSION}; run the stage tokens again"
-                )
-            index = _TokenIndex.model_validate(content)
-        except (OSError, ValueError) as error:  # A ValidationError is a ValueError.
-            reason = " ".join(str(error).split())
-            raise FormatError(f"{folder}: is no folder of tokens ({reason}); run the stage tokens") from error
+        index = read_sealed_json(folder / INDEX_NAME, _TokenIndex, "tokens")
         self.slices, self.sentences, self.tokens = index.slices, index.sentences, index.tokens
+        self._digests = index.digests
 
     def lexicon(self) -> list[str]:
         """All distinct tokens; a token's id is its place."""
-        tokens: list[str] = self._read(self._folder / "lexicon.parquet")["token"].to_pylist()
+        tokens: list[str] = self._read(self._folder / LEXICON_NAME, LEXICON_SCHEMA)["token"].to_pylist()
         return tokens
 
     def __iter__(self) -> Iterator[Sentences]:
@@ -116,7 +114,7 @@ class TokenStore:
 
     def read_slice(self, number: int) -> Sentences:
         """The sentences of one slice."""
-        table = self._read(slice_path(self._folder, number))
+        table = self._read(slice_path(self._folder, number), SENTENCES_SCHEMA)
         lists = table["tokens"].combine_chunks()
         return Sentences(
             document=table["document"].to_numpy(),
@@ -127,10 +125,12 @@ class TokenStore:
     def sentence_documents(self) -> Iterator[np.ndarray]:
         """The column `document` of each slice, without reading a token."""
         for number in range(self.slices):
-            yield self._read(slice_path(self._folder, number), ["document"])["document"].to_numpy()
+            yield self._read(slice_path(self._folder, number), SENTENCES_SCHEMA, ["document"])["document"].to_numpy()
 
-    def _read(self, path: Path, columns: list[str] | None = None) -> pa.Table:
+    def _read(self, path: Path, schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
         try:
-            return pq.read_table(path, columns=columns)
+            if file_digest(path) != self._digests.get(str(path.relative_to(self._folder))):
+                raise FormatError(f"{path}: is not the file that {INDEX_NAME} was written for; {REMEDY}")
+            return pq.read_table(path, columns=columns, schema=schema)
         except (OSError, pa.ArrowException) as error:
-            raise FormatError(f"{path}: cannot be read ({error}); run the stage tokens again") from error
+            raise FormatError(f"{path}: cannot be read ({error}); {REMEDY}") from error

@@ -8,6 +8,7 @@ import hashlib
 import json
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,11 +18,12 @@ from typing import Any
 
 import keras
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 import lengthwise
-from lengthwise.files import replacing_file
+from lengthwise.errors import FormatError
+from lengthwise.seals import SEAL_KEY, UNSEALED, check_seal, sealed_file
 
 SAVE_SECONDS = 10.0
 STATE_NAME = "state.safetensors"
@@ -57,16 +59,21 @@ class ResumeState:
         """Set the variables to the saved state.
 
         Returns:
-            What was saved beside them: the progress and the arrays; None where there is nothing to go on from.
+            What was saved beside them: the progress and the arrays; None where there is nothing to go on from, or
+            it is damaged, which is said.
         """
-        try:
-            with safe_open(self._path, framework="numpy") as file:
-                arrays = [file.get_tensor(str(number)) for number in range(len(self._variables))]
-                progress: dict[str, Any] = json.loads(file.metadata()["progress"])
-                count = sum(name.startswith(CARRIED) for name in file.keys())  # noqa: SIM118
-                beside = [file.get_tensor(f"{CARRIED}{number}") for number in range(count)]
-        except (OSError, SafetensorError):
+        if not self._path.exists():
             return None
+        try:
+            check_seal(self._path, "train")
+        except FormatError:
+            print(f"train: {self._path}: is damaged; begins anew instead of going on", file=sys.stderr)
+            return None
+        with safe_open(self._path, framework="numpy") as file:
+            arrays = [file.get_tensor(str(number)) for number in range(len(self._variables))]
+            progress: dict[str, Any] = json.loads(file.metadata()["progress"])
+            count = sum(name.startswith(CARRIED) for name in file.keys())  # noqa: SIM118
+            beside = [file.get_tensor(f"{CARRIED}{number}") for number in range(count)]
         for variable, array in zip(self._variables, arrays, strict=True):
             variable.assign(array)
         return progress, beside
@@ -75,8 +82,8 @@ class ResumeState:
         """Save the variables, the progress, and arrays that are no variables."""
         arrays = {str(number): np.asarray(variable.numpy()) for number, variable in enumerate(self._variables)}
         arrays |= {f"{CARRIED}{number}": np.asarray(array) for number, array in enumerate(carried)}
-        with replacing_file(self._path) as beside:
-            save_file(arrays, beside, {"progress": json.dumps(progress)})
+        with sealed_file(self._path) as beside:
+            save_file(arrays, beside, {"progress": json.dumps(progress), SEAL_KEY: UNSEALED})
         self._saved = time.monotonic()
 
     @property
