@@ -1,10 +1,9 @@
 """tokens: split all documents into sentences of tokens with spaCy, once for every later choice."""
 
-import resource
 from pathlib import Path
 
 from lengthwise.params import TokensParams
-from lengthwise.stage import Figures, peak_memory_mb, run_stage, worker_count
+from lengthwise.stage import Figures, run_stage, worker_count
 
 
 def main(params: TokensParams, documents: Path, tokens: Path) -> Figures:
@@ -15,8 +14,7 @@ def main(params: TokensParams, documents: Path, tokens: Path) -> Figures:
     options = TokenizerOptions.from_params(params)
     workers = worker_count()
     counts = tokenize(documents, tokens, options, workers)
-    peak = peak_memory_mb(resource.RUSAGE_CHILDREN)
-    return Figures({**counts}, {"workers": workers, "peak_worker_memory_mb": peak})
+    return Figures({**counts}, {"workers": workers})
 
 
 if __name__ == "__main__":

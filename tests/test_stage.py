@@ -1,11 +1,14 @@
 import json
 import os
+import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
 
+from lengthwise import stage
 from lengthwise.errors import LengthwiseError
 from lengthwise.stage import worker_count
 
@@ -18,6 +21,7 @@ SCRIPTS = {
     "vocabulary": ["tokens", "split", "out"],
     "shards": ["documents", "tokens", "split", "vocabulary", "out"],
     "train": ["classifier", "shards", "out", "out2"],
+    "environment": ["timing", "timing2"],
     "baselines": ["shards", "out", "out2"],
     "evaluate": ["shards", "model", "out", "out2"],
 }
@@ -97,8 +101,8 @@ def test_stage_writes_metrics_and_timing(root, folder, write_corpus, invent_post
     assert sum(metrics[f"{split}_sentences"] for split in ("train", "validation", "test")) == sum(
         len(post.sentences) for post in corpus.posts
     )
-    assert set(timing) == {"seconds", "peak_memory_mb"}
-    assert timing["peak_memory_mb"] > 10
+    assert set(timing) == {"seconds", "peak_memory_mib"}
+    assert timing["peak_memory_mib"] > 10
     first = (folder / "deep" / "metrics.json").read_bytes()
     assert run_script(root, folder, "split", *arguments).returncode == 0
     assert (folder / "deep" / "metrics.json").read_bytes() == first
@@ -134,3 +138,43 @@ def test_worker_count_is_the_variable_or_the_processors_of_this_process(monkeypa
     assert worker_count() == processors
     monkeypatch.delenv("LENGTHWISE_WORKERS")
     assert worker_count() == processors
+
+
+SAYS_ITS_PEAK = "from lengthwise.stage import peak_memory_mib; print(peak_memory_mib())"
+
+
+def peak_said_by(code):
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system tells no peak of a program's own")
+def test_peak_memory_is_not_that_of_who_started_the_process():
+    # Linux hands ru_maxrss on over fork and exec: the child's own begins with what its parent had.
+    started = f"""
+import os, sys
+held = b"1" * (300 << 20)
+os.execv(sys.executable, [sys.executable, "-c", {SAYS_ITS_PEAK!r}])
+"""
+    assert peak_said_by(started) < 150
+    inherited = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+    assert peak_said_by(started.replace(repr(SAYS_ITS_PEAK), repr(inherited))) > 300
+
+
+def test_peak_memory_is_that_of_the_largest_process():
+    small = peak_said_by(SAYS_ITS_PEAK)
+    own = peak_said_by('held = b"1" * (200 << 20); del held; ' + SAYS_ITS_PEAK)
+    assert small + 150 < own < small + 250
+    child = (
+        'import subprocess, sys; subprocess.run([sys.executable, "-c", "held = b\'1\' * (300 << 20)"], check=True); '
+    )
+    assert 300 < peak_said_by(child + SAYS_ITS_PEAK) < 300 + small
+
+
+@pytest.mark.parametrize("status", [None, "Name:\tpython\n"])
+def test_peak_memory_without_a_peak_of_the_program_is_what_the_system_counts(monkeypatch, tmp_path, status):
+    path = tmp_path / "status"
+    if status is not None:
+        path.write_text(status, encoding="utf-8")
+    monkeypatch.setattr(stage, "STATUS_FILE", path)
+    assert stage.peak_memory_mib() >= stage._max_rss(resource.RUSAGE_SELF) // stage.MEBIBYTE > 10

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import yaml
 
+LATER = ("train", "environment", "baselines", "evaluate")
 ABLATIONS = {"full": {}, "few_words": {"vocabulary.size": 20}}
 
 
@@ -69,7 +70,7 @@ def test_params_that_prepare_reads_are_those_that_it_declares(root):
 
 @pytest.fixture(scope="module")
 def project(root, make_project, tmp_path_factory):
-    made = make_project(tmp_path_factory.mktemp("ablations"), authors=36, without=("train", "baselines", "evaluate"))
+    made = make_project(tmp_path_factory.mktemp("ablations"), authors=36, without=LATER)
     (made.folder / "ablations").mkdir()
     text = (root / "ablations" / "dvc.yaml").read_text(encoding="utf-8")
     (made.folder / "ablations" / "dvc.yaml").write_text(text, encoding="utf-8")

@@ -19,7 +19,7 @@ ORDER = [
     {"splits"},
     {"text"},
     {"corpus"},
-    {"bursts", "files", "labels", "parallel", "progress", "ragged", "seals", "errors"},
+    {"bursts", "environment", "files", "labels", "parallel", "progress", "ragged", "seals", "errors"},
 ]
 FRAME = {"stage", "params", "refusals", "strict_yaml", "compat", "cli", "sweeps", "ablations"}
 WITH_TENSORFLOW = {"layers", "models", "losses", "native", "training", "predict"}
@@ -65,7 +65,7 @@ def test_tensorflow_is_imported_only_where_networks_are(imported_names_of):
 
 
 def test_stages_before_train_need_no_tensorflow(imported_names_of, import_closure_of):
-    for stage in ("ingest", "tokens", "split", "vocabulary", "shards", "baselines"):
+    for stage in ("ingest", "tokens", "split", "vocabulary", "shards", "environment", "baselines"):
         for path in import_closure_of(ROOT / "stages" / f"{stage}.py"):
             assert not {name.split(".")[0] for name in imported_names_of(path)} & {"tensorflow", "keras"}, path
 

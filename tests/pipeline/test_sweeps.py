@@ -10,7 +10,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def project(tmp_path_factory, make_project):
     # Stages that need no TensorFlow show all that a sweep does, in a fraction of the time.
-    project = make_project(tmp_path_factory.mktemp("project"), authors=24, without={"train", "evaluate"})
+    project = make_project(tmp_path_factory.mktemp("project"), authors=24, without={"train", "environment", "evaluate"})
     project.change_params("evaluate", bootstrap_samples=20)
     project.commit("start")
     project.run("dvc", "repro", "--quiet")

@@ -104,6 +104,7 @@ CHANGES = [
         ["split.json"], ["test_authors", "train_sentences", "authors_in_several_splits", "validation_authors_male_20s"]
     ),
     *product(["shards.json"], ["sequences_kept", "sequences_too_long", "test_rows", "train_tokens"]),
+    *product(["environment.json"], ["threads"]),
     *product(["train/seq2seq/cost.json"], ["parameters", "steps", "batches", "padding_share"]),
 ]
 

@@ -114,6 +114,7 @@ def test_tokenize_gives_what_spacy_gives_on_nasty_texts(
     # Many small ranges of chunks, and one large one.
     monkeypatch.setattr(by_rule, "SAMPLED_EVERY", [3, 100, 1, 10][seed])
     monkeypatch.setattr(by_rule, "CHUNKS_PER_RANGE", [20, 20_000, 100, 300][seed])
+    monkeypatch.setattr(by_rule, "TEXTS_AT_ONCE", [5, 512, 1, 133][seed])
     texts = random_texts(seed, 400)
     documents = write_documents(tmp_path / "documents.parquet", texts)
     counts = tokenize(documents, tmp_path / "tokens", options(), 1)

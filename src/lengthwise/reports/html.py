@@ -23,6 +23,7 @@ SECTIONS = (
     evaluation.by_length,
     ablations.ablations,
     training.cost,
+    training.environment,
 )
 INVENTED = (
     "This run is on the sample corpus, which is invented: its figures say that the pipeline works, not what the "

@@ -69,7 +69,7 @@ def model_card(run: Run, requirements: Path, project: Path) -> str:
         "Results": _results(run),
         "Cost": _cost(run),
         "Digests": _digests(run),
-        "Environment": _environment(requirements, project),
+        "Environment": _environment(run, requirements, project),
     }
     return "\n\n".join([HEAD, *(f"## {title}\n\n{text}" for title, text in parts.items())]) + "\n"
 
@@ -173,7 +173,7 @@ def _digests(run: Run) -> str:
     return table(("what", "digest", "kind"), rows)
 
 
-def _environment(requirements: Path, project: Path) -> str:
+def _environment(run: Run, requirements: Path, project: Path) -> str:
     try:
         lock, python = requirements.read_text(encoding="utf-8"), tomllib.loads(project.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -181,8 +181,12 @@ def _environment(requirements: Path, project: Path) -> str:
     versions = locked_versions(lock)
     if missing := [name for name in PACKAGES if name not in versions]:
         raise FormatError(f"{requirements}: does not pin {missing[0]}; expected {', '.join(PACKAGES)}; run make lock")
-    rows = [("python", code(python["project"]["requires-python"])), *((name, versions[name]) for name in PACKAGES)]
-    return table(("package", "version"), rows)
+    pinned = [("python", code(python["project"]["requires-python"])), *((name, versions[name]) for name in PACKAGES)]
+    trained = [(name.replace("_", " "), code(str(value))) for name, value in run.figures("environment.json").items()]
+    return (
+        f"What `requirements.lock` pins:\n\n{table(('package', 'version'), pinned)}\n\n"
+        f"What the networks were trained with:\n\n{table(('what', 'with'), trained)}"
+    )
 
 
 def locked_versions(lock: str) -> Mapping[str, str]:

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 CHUNKS_PER_RANGE, SAMPLED_EVERY = 20_000, 100
 # spaCy keeps every word it has met: a worker that knows more begins anew, so that its memory has a bound.
 MOST_WORDS = 250_000
+# Sentences are put together of so many texts at a time: a hundred bytes a token are needed for it.
+TEXTS_AT_ONCE = 512
 # White space is the first of all chunks, and its token is in no lexicon.
 SPACE_CHUNK = 0
 SPACE_TOKEN = -1
@@ -88,6 +90,14 @@ def tokenize_by_rule(config: RuleConfig, slices: int, workers: Workers) -> pa.Ar
     Returns:
         The lexicon.
     """
+    # The lists that the table is made of are gone before the last map.
+    lexicon = _tabulate_chunks(config, slices, workers)
+    tracked("tokens: sentences", "slices", slices, workers.map(_write_sentences, range(slices)))
+    return lexicon
+
+
+def _tabulate_chunks(config: RuleConfig, slices: int, workers: Workers) -> pa.Array:
+    """The first three maps: write the table from chunks to tokens, and give the lexicon."""
     scratch, numbers = config.scratch, range(slices)
     samples = tracked("tokens: chunks", "slices", slices, workers.map(_split_slice, numbers))
     tasks = _chunk_ranges(samples)
@@ -116,7 +126,6 @@ def tokenize_by_rule(config: RuleConfig, slices: int, workers: Workers) -> pa.Ar
     }
     for name, column in columns.items():
         np.save(scratch / f"{name}.npy", column)
-    tracked("tokens: sentences", "slices", slices, workers.map(_write_sentences, numbers))
     return lexicon
 
 
@@ -132,7 +141,10 @@ def _split_slice(number: int) -> pa.Array:
     np.save(scratch / f"offsets-{number}.npy", chunks.offsets)
     ordered = pa.concat_arrays([chunks.strings.slice(0, 1), strings.take(pa.array(order))])
     _save_strings(scratch, number, ordered)
-    return pa.array(ordered[1::SAMPLED_EVERY].to_pylist(), pa.string())
+    sample = pa.array(ordered[1::SAMPLED_EVERY].to_pylist(), pa.string())
+    del chunks, strings, ordered
+    _release()
+    return sample
 
 
 class _Range(NamedTuple):
@@ -196,6 +208,21 @@ def _write_sentences(number: int) -> None:
     config = _worker.config
     chunks, runs = _slice_runs(number)
     chunks = replace_runs(chunks, runs, np.load(config.scratch / f"run-numbers-{number}.npy")[runs.which])
+    first, parts = number * ROWS_PER_SLICE, []
+    for part in chunks.parts(TEXTS_AT_ONCE):
+        parts.append(_sentences(part, first))
+        first += len(part.offsets) - 1
+    sentences = Sentences(
+        document=np.concatenate([part.document for part in parts]),
+        tokens=np.concatenate([part.tokens for part in parts]),
+        offsets=offsets_of(np.concatenate([np.diff(part.offsets) for part in parts])),
+    )
+    write_slice(config.out, number, sentences)
+    _release()
+
+
+def _sentences(chunks: Chunks, first: int) -> Sentences:
+    """The sentences of texts, of which the first is that of the document `first`."""
     offsets = _shared("offsets")
     tokens, counts = take_rows(_shared("tokens"), offsets, chunks.ids)
     flags, _ = take_rows(_shared("flags"), offsets, chunks.ids)
@@ -204,14 +231,9 @@ def _write_sentences(number: int) -> None:
     # White space has done its work at the sentence boundaries and goes, and with it sentences of nothing else.
     kept = tokens != SPACE_TOKEN
     sentence = np.cumsum(starts)[kept]
-    first = np.flatnonzero(np.diff(sentence, prepend=0))
-    document = np.repeat(np.arange(len(chunks.offsets) - 1), np.diff(text_offsets))[kept][first]
-    sentences = Sentences(
-        document=(document + number * ROWS_PER_SLICE).astype(np.int32),
-        tokens=tokens[kept],
-        offsets=np.append(first, kept.sum()),
-    )
-    write_slice(config.out, number, sentences)
+    begins = np.flatnonzero(np.diff(sentence, prepend=0))
+    document = np.repeat(np.arange(len(chunks.offsets) - 1), np.diff(text_offsets))[kept][begins]
+    return Sentences((document + first).astype(np.int32), tokens[kept], np.append(begins, kept.sum()))
 
 
 def _slice_runs(number: int) -> tuple[Chunks, Runs]:
@@ -231,6 +253,11 @@ def _slice_runs(number: int) -> tuple[Chunks, Runs]:
 def _shared(name: str) -> np.ndarray:
     """A column of the table from chunks to tokens, in memory that all workers map."""
     return np.load(_worker.config.scratch / f"{name}.npy", mmap_mode="r")
+
+
+def _release() -> None:
+    """Give back what Arrow keeps for its next arrays, which NumPy could not use."""
+    pa.default_memory_pool().release_unused()
 
 
 def _save_strings(scratch: Path, number: int, strings: pa.Array) -> None:

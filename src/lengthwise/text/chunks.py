@@ -5,6 +5,7 @@ more, spaCy makes a token of it, so it becomes the chunk `SPACE`, number 0.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +36,12 @@ class Chunks:
     strings: pa.Array
     ids: np.ndarray
     offsets: np.ndarray
+
+    def parts(self, texts: int) -> Iterator["Chunks"]:
+        """So many texts at a time, the last part what is left."""
+        for begin in range(0, len(self.offsets) - 1, texts):
+            offsets = self.offsets[begin : begin + texts + 1]
+            yield Chunks(self.strings, self.ids[offsets[0] : offsets[-1]], offsets - offsets[0])
 
 
 def split_chunks(texts: pa.Array, normalize: Normalization) -> Chunks:

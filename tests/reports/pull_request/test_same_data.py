@@ -33,7 +33,7 @@ def with_params(snapshot, **changes):
 
     def record(lock):
         for stage in lock.values():
-            recorded = stage["params"]["params.yaml"]
+            recorded = stage.get("params", {}).get("params.yaml", {})
             recorded.update({name: changed.params[name] for name in recorded})
 
     return with_lock(changed, record)

@@ -1,7 +1,7 @@
 import pandas as pd
 
 from lengthwise.reports.run import Run
-from lengthwise.reports.sections.training import cost, curves
+from lengthwise.reports.sections.training import cost, curves, environment
 
 
 def test_curves_say_whether_the_last_epoch_is_the_best(run):
@@ -32,3 +32,13 @@ def test_cost_has_the_same_figures_as_the_metrics(run):
     assert shown["parameters"] == "273,222"
     assert shown["steps of the optimizer"] == "550"
     assert shown["kernel"] == Run(run.metrics, run.lock).figures("train/timing_classifier.json")["kernel"]
+
+
+def test_environment_has_every_figure_of_its_file(run):
+    section = environment(run)
+    (table,) = section.tables.values()
+    figures = run.figures("environment.json")
+    shown = dict(zip(table["what"], table["with"], strict=True))
+    assert shown == {name.replace("_", " "): str(value) for name, value in figures.items()}
+    for said in (f"TensorFlow {figures['tensorflow']} ", figures["processor"], f"{figures['threads']} thread"):
+        assert said in section.text[0]

@@ -1,4 +1,4 @@
-"""The sections on training: how it went, and what it cost."""
+"""The sections on training: how it went, what it cost, and with what it was done."""
 
 import pandas as pd
 
@@ -56,7 +56,7 @@ def cost(run: Run) -> Section:
             "steps of the optimizer": count(figures["steps"]),
             "padding": percent(figures["padding_share"]),
             "seconds of training": f"{timing['seconds']:,.1f}",
-            "peak memory": f"{count(timing['peak_memory_mb'])} MiB",
+            "peak memory": f"{count(timing['peak_memory_mib'])} MiB",
             "kernel": timing["kernel"],
         }
         speed = timing["sequences_per_second"]
@@ -69,3 +69,15 @@ def cost(run: Run) -> Section:
     chart = bar_chart(Caption("Speed of training", text[0]), bars, "sequences a second")
     table = pd.DataFrame(columns).rename_axis("what").reset_index()
     return Section("cost", "Cost", text, [chart], {"Cost of training": table})
+
+
+def environment(run: Run) -> Section:
+    """Versions and machine that the networks were trained with."""
+    figures = run.figures("environment.json")
+    table = pd.DataFrame({"what": [name.replace("_", " ") for name in figures], "with": map(str, figures.values())})
+    text = [
+        f"The networks were trained with TensorFlow {figures['tensorflow']} under {figures['python']}, on "
+        f"{figures['processor']} with {count(figures['threads'], 'thread')}. The same params, code and environment "
+        "give the same bytes; another environment may give other last digits."
+    ]
+    return Section("environment", "Environment", text, (), {"Versions and machine": table})

@@ -1,0 +1,103 @@
+"""What a run was computed with: versions, compiler, processor, threads; no name of a user or a host, and no path."""
+
+import json
+import os
+import platform
+import re
+import shlex
+import subprocess
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from lengthwise.errors import FormatError
+
+# What a byte of some output may depend on.
+PACKAGES = (
+    "dvc",
+    "keras",
+    "lengthwise",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "safetensors",
+    "scikit-learn",
+    "scipy",
+    "spacy",
+    "tensorflow",
+)
+ABSENT = "none"
+COMPILER_SECONDS = 60
+
+
+def environment(trainings: Mapping[str, Path]) -> dict[str, float | int | str]:
+    """The environment of this process, flat, for a metrics file.
+
+    Args:
+        trainings: the timing file of each task's training, which knows the kernel that computed.
+
+    Returns:
+        A version per package, `python`, `system`, `processor`, `threads`, `compiler`, and `kernel_<task>`.
+
+    Raises:
+        FormatError: a timing file is absent or names no kernel.
+    """
+    kernels = {f"kernel_{task}": _kernel_of(path) for task, path in trainings.items()}
+    return {
+        **{name.replace("-", "_"): _version(name) for name in PACKAGES},
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "system": " ".join(filter(None, [platform.system(), platform.machine(), *platform.libc_ver()])),
+        "processor": _processor(),
+        "threads": _threads(),
+        # The native kernel's; without it nothing was compiled.
+        "compiler": _compiler() if "native" in kernels.values() else ABSENT,
+        **kernels,
+    }
+
+
+def _kernel_of(timing: Path) -> str:
+    try:
+        return str(json.loads(timing.read_bytes())["kernel"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise FormatError(
+            f"{timing}: names no kernel ({reason}); expected what the stage train writes; run it"
+        ) from error
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # A build of TensorFlow may go by another name.
+        return ABSENT
+
+
+def _processor() -> str:
+    """The processor as it calls itself, or its architecture."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    return found[1].strip() if found else platform.processor() or platform.machine()
+
+
+def _threads() -> int:
+    """Threads that TensorFlow shares an operation out to: its variable, or the processors this process may use."""
+    text = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
+    if text.isascii() and text.isdigit() and int(text):
+        return int(text)
+    return len(os.sched_getaffinity(0))
+
+
+def _compiler() -> str:
+    """The first line that the compiler of the native kernel (see `lengthwise.native.build`) says of its version."""
+    command = [*shlex.split(os.environ.get("CXX") or "g++"), "--version"]
+    try:
+        done = subprocess.run(  # noqa: S603
+            command, capture_output=True, text=True, errors="replace", check=True, timeout=COMPILER_SECONDS
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ABSENT
+    # A compiler may give the place where it stands.
+    return " ".join(word for word in done.stdout.partition("\n")[0].split() if "/" not in word) or ABSENT

@@ -1,0 +1,186 @@
+# What is reported of a network is what its predictions say, computed otherwise; and each sequence speaks once.
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss, recall_score
+
+from lengthwise.batching.collate import collate
+from lengthwise.batching.evaluation import evaluation_plan
+from lengthwise.batching.plan import batches_in_order, epoch_rng
+from lengthwise.batching.registry import STRATEGIES, make_strategy
+from lengthwise.evaluation.evaluate import evaluate
+from lengthwise.evaluation.metrics import Bootstrap
+from lengthwise.evaluation.predict import predict_split
+from lengthwise.models.network import Network, network_inputs
+from lengthwise.models.saved import save_network
+from lengthwise.models.tasks import TASKS
+from lengthwise.shards.reader import read_index, read_split
+from lengthwise.training.step import Steps
+
+CLASSES = [f"{gender} {bracket}" for gender in ("male", "female") for bracket in ("10s", "20s", "30s")]
+COLUMNS = [f"log_probability_{number}" for number in range(6)]
+# Sums and means are taken in another order and width.
+MEAN = 1e-6
+SETTINGS = {"batch_size": 8, "buckets": 4, "tokens": 200, "window": 16}
+LENGTHS = np.minimum(np.random.default_rng(0).zipf(1.4, 40), 50)
+
+
+@pytest.fixture(scope="module", params=sorted(TASKS))
+def evaluated(request, corpus, make_network, tmp_path_factory):
+    """The folder of an evaluation, its headline, and its predictions for each level, pooled by pandas."""
+    folder = tmp_path_factory.mktemp("evaluated")
+    index = read_index(corpus.shards)
+    save_network(make_network(request.param, 2, vocabulary_size=index.vocabulary_size), folder / "model")
+    files = (folder / "model", folder / "predictions.parquet", folder / "tables")
+    headline = evaluate(corpus.shards, *files, Bootstrap(20, 0.9, 1))
+    table = pq.read_table(folder / "predictions.parquet").to_pandas()
+    test = read_split(corpus.shards, index, "test")
+    table["length"] = pd.Series(test.lengths, index=test.sequence).sort_index()
+    levels = {"sentence": table}
+    for name in ("document", "author"):
+        pooled = table.groupby(name)[COLUMNS].mean()
+        pooled = pooled.sub(np.log(np.exp(pooled).sum(axis=1)), axis=0)
+        levels[name] = pooled.assign(label=table.groupby(name)["label"].first())
+    return folder / "tables", headline, levels
+
+
+def test_every_sequence_of_the_test_split_is_scored_once(corpus, evaluated):
+    _, _, levels = evaluated
+    test = read_split(corpus.shards, read_index(corpus.shards), "test")
+    assert levels["sentence"]["sequence"].tolist() == list(range(len(test)))
+    assert np.allclose(np.exp(levels["sentence"][COLUMNS]).sum(axis=1), 1, rtol=0, atol=MEAN)
+
+
+@pytest.mark.parametrize("level", ["sentence", "document", "author"])
+def test_figures_equal_what_scikit_learn_says_of_the_predictions_in_the_file(evaluated, level):
+    tables, headline, levels = evaluated
+    scores = np.exp(levels[level][COLUMNS].to_numpy(np.float64))
+    truth, predicted = levels[level]["label"].to_numpy(), scores.argmax(axis=1)
+    gender, bracket = (
+        scores.reshape(-1, 2, 3).sum(axis=2).argmax(axis=1),
+        scores.reshape(-1, 2, 3).sum(axis=1).argmax(1),
+    )
+    present = sorted(set(truth.tolist()))
+    expected = {
+        "accuracy": accuracy_score(truth, predicted),
+        "gender_accuracy": accuracy_score(truth // 3, gender),
+        "age_bracket_accuracy": accuracy_score(truth % 3, bracket),
+        "nll": log_loss(truth, scores / scores.sum(axis=1, keepdims=True), labels=range(6)),
+        "macro_f1": f1_score(truth, predicted, labels=present, average="macro"),
+    }
+    recalls = recall_score(truth, predicted, labels=present, average=None)
+    expected |= {f"recall {CLASSES[label]}": recall for label, recall in zip(present, recalls, strict=True)}
+    figures = pd.read_csv(tables / "levels.csv").query("level == @level").set_index("metric")["value"]
+    assert figures.to_dict() == pytest.approx(expected, rel=0, abs=MEAN)
+    # What is a count divided by a count is right to the last digit but rounding.
+    for name in ("accuracy", "gender_accuracy", "age_bracket_accuracy"):
+        assert figures[name] == pytest.approx(expected[name], rel=0, abs=1e-12)
+        assert headline[f"{level}_{name.removesuffix('_accuracy')}"] == pytest.approx(expected[name], rel=0, abs=1e-12)
+
+
+@pytest.mark.parametrize("level", ["sentence", "document", "author"])
+def test_confusions_equal_those_of_scikit_learn(evaluated, level):
+    tables, _, levels = evaluated
+    predicted = levels[level][COLUMNS].to_numpy().argmax(axis=1)
+    table = pd.read_csv(tables / f"confusion_{level}.csv")
+    expected = confusion_matrix(levels[level]["label"], predicted, labels=range(6))
+    assert table["count"].tolist() == expected.ravel().tolist()
+    assert [tuple(row) for row in table[["actual", "predicted"]].to_numpy()] == [
+        (a, b) for a in CLASSES for b in CLASSES
+    ]
+
+
+def test_accuracy_by_length_is_that_of_the_predictions_in_the_file(evaluated):
+    tables, _, levels = evaluated
+    table = levels["sentence"]
+    right = table[COLUMNS].to_numpy().argmax(axis=1) == table["label"]
+    expected = right.groupby(table["length"]).agg(["count", "mean"])
+    found = pd.read_csv(tables / "by_length.csv").set_index("length")
+    assert found.index.tolist() == expected.index.tolist()
+    assert found["count"].tolist() == expected["count"].tolist()
+    assert np.allclose(found["accuracy"], expected["mean"], rtol=0, atol=1e-12)
+
+
+@pytest.fixture(scope="module")
+def one_by_one(make_network, make_sequences):
+    """Sequences, a network per task, and log-probabilities and right class of each prediction, by (sequence, step)."""
+    sequences = make_sequences(LENGTHS, seed=7)
+    plan = batches_in_order(sequences.lengths, np.arange(len(sequences)), 1)
+    networks, alone = {}, {}
+    for task in TASKS:
+        networks[task] = make_network(task)
+        for number in range(len(plan)):
+            inputs, targets = network_inputs(networks[task].config, collate(plan, number, sequences))
+            scores = networks[task].log_probabilities(inputs)
+            for step, row in zip(targets.positions[:, 1].tolist(), scores, strict=True):
+                alone[task, number, step] = row
+    return sequences, networks, alone
+
+
+def with_kernel(network, kernel):
+    other = Network(network.config, kernel)
+    for variable, like in zip(other.trainable_variables, network.trainable_variables, strict=True):
+        variable.assign(like)
+    return other
+
+
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+def test_predictions_under_every_strategy_are_those_of_one_by_one_each_once(one_by_one, name):
+    sequences, networks, alone = one_by_one
+    for task in sorted(TASKS):
+        network = networks[task]
+        plan = make_strategy(name, SETTINGS).plan(sequences.lengths, epoch_rng(1, 0))
+        keys, states = [], None
+        read = dict.fromkeys(range(len(sequences)), 0)
+        for number in range(len(plan)):
+            batch = collate(plan, number, sequences)
+            inputs, targets = network_inputs(network.config, batch)
+            if states is None or not batch.continues:
+                states = network.zero_states(len(batch.tokens))
+            logits, states = network(inputs, [state[: len(batch.tokens)] for state in states])
+            logits = logits.numpy().astype(np.float64)
+            scores = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+            for segment, row in zip(targets.segments.tolist(), scores, strict=True):
+                sequence = int(batch.sequences[segment])
+                step = int(LENGTHS[sequence]) - 1 if task == "classifier" else read[sequence]
+                read[sequence] += 1
+                keys.append((task, sequence, step))
+                assert np.allclose(row, alone[keys[-1]], rtol=0, atol=1e-5), keys[-1]
+        assert sorted(keys) == sorted(key for key in alone if key[0] == task)
+
+
+@pytest.mark.parametrize("kernel", ["native", "keras"])
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+def test_an_epoch_of_training_counts_every_prediction_once(one_by_one, name, kernel):
+    # The compiled loop with a step size of zero: what it sums up is what one by one gives.
+    sequences, networks, alone = one_by_one
+    for task in sorted(TASKS):
+        steps = Steps(with_kernel(networks[task], kernel), 0.0, None)
+        plan = make_strategy(name, SETTINGS).plan(sequences.lengths, epoch_rng(2, 0))
+        figures = [figures for figures, _ in steps.train_over(plan, sequences, 0, "post", None)]
+        assert_sums(np.concatenate(figures), task, sequences, alone)
+
+
+@pytest.mark.parametrize("kernel", ["native", "keras"])
+def test_validation_and_evaluation_count_every_prediction_once(one_by_one, kernel):
+    sequences, networks, alone = one_by_one
+    for task in sorted(TASKS):
+        network = with_kernel(networks[task], kernel)
+        figures = Steps(network, 0.0, None).evaluate_over(evaluation_plan(sequences.lengths), sequences)
+        assert_sums(np.concatenate(list(figures)), task, sequences, alone)
+        made = predict_split(network, sequences)
+        expected = [alone[task, place, length - 1] for place, length in enumerate(LENGTHS.tolist())]
+        assert np.allclose(made.log_probabilities, expected, rtol=0, atol=1e-5)
+        steps = np.array([step for of, _, step in alone if of == task])
+        assert made.step_count.tolist() == np.bincount(steps, minlength=LENGTHS.max()).tolist()
+
+
+def assert_sums(figures, task, sequences, alone):
+    rows = {key[1:]: row for key, row in alone.items() if key[0] == task}
+    labels = [int(sequences.label[sequence]) for sequence, _ in rows]
+    loss = -sum(float(row[label]) for row, label in zip(rows.values(), labels, strict=True))
+    right = sum(row.argmax() == label for row, label in zip(rows.values(), labels, strict=True))
+    total = figures.sum(axis=0, dtype=np.float64)
+    assert total[0] / total[2] == pytest.approx(loss / len(rows), rel=1e-6)
+    assert total[1:].tolist() == [right, len(rows)]
