@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 import lengthwise.sweeps.__main__ as command
+import lengthwise.sweeps.sweep as runner
 
 
 @pytest.fixture
@@ -13,7 +14,8 @@ def sweep(root, tmp_path, monkeypatch, capsys):
     def sweep(grid, outcome=lambda name, log: True, there=()):
         started = []
 
-        def run(name, overrides, log, tick):
+        def run(name, overrides, log, tick, targets):
+            assert targets == ()
             started.append((name, overrides))
             log.parent.mkdir(parents=True, exist_ok=True)
             log.write_text("", encoding="utf-8")
@@ -25,8 +27,8 @@ def sweep(root, tmp_path, monkeypatch, capsys):
         (tmp_path / "grid.yaml").write_text(yaml.safe_dump(grid, sort_keys=False), encoding="utf-8")
         monkeypatch.setattr(sys, "argv", ["sweeps", "grid.yaml"])
         monkeypatch.setattr(command, "baseline", lambda: "c0ffee")
-        monkeypatch.setattr(command, "find_or_name", lambda name, params, commit: (name, name in there))
-        monkeypatch.setattr(command, "run_experiment", run)
+        monkeypatch.setattr(runner, "find_or_name", lambda name, params, commit, targets: (name, name in there))
+        monkeypatch.setattr(runner, "run_experiment", run)
         handler = signal.getsignal(signal.SIGTERM)
         status = 0
         try:
