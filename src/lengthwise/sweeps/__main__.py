@@ -9,7 +9,6 @@ from pathlib import Path
 
 from lengthwise.errors import exit_on_user_error
 from lengthwise.stage import PARAMS_FILE
-from lengthwise.sweeps.experiment import baseline
 from lengthwise.sweeps.grid import read_grid
 from lengthwise.sweeps.sweep import LOGS, Sweep, run_and_exit
 
@@ -20,9 +19,8 @@ def main() -> None:
     parser.add_argument("grid", type=Path, metavar="GRID", help="YAML file of dotted keys and their values")
     path = parser.parse_args().grid
     with exit_on_user_error():
-        commit = baseline()
         sweep = Sweep(read_grid(path, PARAMS_FILE), LOGS / path.stem)
-    run_and_exit(sweep, commit)
+    run_and_exit(sweep)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from lengthwise.errors import exit_on_user_error
 from lengthwise.stage import PARAMS_FILE
-from lengthwise.sweeps.experiment import baseline, reference_of
 from lengthwise.sweeps.grid import Run
 from lengthwise.sweeps.keep import keep
 from lengthwise.sweeps.named import read_named_runs
@@ -24,13 +23,12 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="RUN", help="a run's name (default: all)")
     options = parser.parse_args()
     with exit_on_user_error():
-        commit = baseline()
         runs = read_named_runs(options.file, PARAMS_FILE, options.corpus, options.names)
 
-    def keep_run(run: Run, name: str) -> None:
-        keep(run, reference_of(name, commit), options.file.parent / run.name)
+    def keep_run(run: Run, reference: str) -> None:
+        keep(run, reference, options.file.parent / run.name)
 
-    run_and_exit(Sweep(runs, LOGS / options.file.stem, keep_run), commit)
+    run_and_exit(Sweep(runs, LOGS / options.file.stem, keep_run))
 
 
 if __name__ == "__main__":

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from lengthwise.errors import exit_on_user_error
 from lengthwise.progress import clock
-from lengthwise.sweeps.experiment import find_or_name, run_experiment
+from lengthwise.sweeps.experiment import baseline, find_or_name, reference_of, run_experiment
 from lengthwise.sweeps.grid import Run
 
 RUN_FAILED = 1
@@ -24,7 +25,7 @@ class Sweep:
     Args:
         runs: what to run.
         logs: folder for a log a run.
-        keep: called with each run that is there, and the name of its experiment.
+        keep: called with each run that is there, and the Git reference of its experiment.
 
     Attributes:
         finished: runs that are there as experiments.
@@ -32,7 +33,7 @@ class Sweep:
     """
 
     def __init__(
-        self, runs: Sequence[Run], logs: Path, keep: Callable[[Run, str], None] = lambda run, name: None
+        self, runs: Sequence[Run], logs: Path, keep: Callable[[Run, str], None] = lambda run, reference: None
     ) -> None:
         self._runs, self._logs, self._keep = runs, logs, keep
         self.finished = 0
@@ -42,13 +43,11 @@ class Sweep:
         """How many runs are there, and how to see them."""
         return f"{self.finished} of {len(self._runs)} runs are kept as experiments (`make exps` shows them)"
 
-    def run(self, commit: str) -> None:
+    def run(self) -> None:
         """Run what is not there yet, after a word on what is refused.
 
-        Args:
-            commit: the baseline of the experiments.
-
         Raises:
+            SweepError: there is no commit that experiments could be derived from.
             KeyboardInterrupt: between two runs, or once the run that it met has ended.
         """
         for number, run in enumerate(self._runs, 1):
@@ -57,11 +56,13 @@ class Sweep:
                 _say(f"{self._place(number)}: {run.name}: refused: {run.refusal}")
         for number, run in enumerate(self._runs, 1):
             if run.params is not None:
+                # Somebody may commit while a run takes its hour: each belongs to the commit at which it began.
+                commit = baseline()
                 name, is_there = find_or_name(run.name, run.params, commit, run.targets)
                 if is_there:
                     _say(f"{self._place(number)}: {name}: is there already")
                 if is_there or self._run_one(number, name, run):
-                    self._keep(run, name)
+                    self._keep(run, reference_of(name, commit))
                     self.finished += 1
 
     def _run_one(self, number: int, name: str, run: Run) -> bool:
@@ -84,12 +85,13 @@ class Sweep:
         return f"run {number} of {len(self._runs)}"
 
 
-def run_and_exit(sweep: Sweep, commit: str) -> NoReturn:
+def run_and_exit(sweep: Sweep) -> NoReturn:
     """Run a sweep, say what failed, and exit: with 0 if every run is there, 1 if some failed, 130 after Ctrl-C."""
     # Whoever stops it by a signal wants what Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        sweep.run(commit)
+        with exit_on_user_error():
+            sweep.run()
     except KeyboardInterrupt:
         _say(f"interrupted: {sweep.kept()}; the same command runs the rest")
         sys.exit(INTERRUPTED)
