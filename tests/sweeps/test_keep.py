@@ -1,11 +1,13 @@
 import subprocess
+from typing import get_args
 
 import pytest
 import yaml
 
 from lengthwise.params import load_params
 from lengthwise.sweeps.grid import Run
-from lengthwise.sweeps.keep import keep
+from lengthwise.sweeps.keep import LEFT_OUT, keep
+from lengthwise.sweeps.named import NamedRun
 
 FUNNEL = {"ingest.json", "timing_ingest.json", "tokens.json"}
 OF_PIPELINE = {"train/seq2seq.json", "train/seq2seq/epochs.csv", "baselines/timing.json", "evaluate/seq2seq/levels.csv"}
@@ -61,6 +63,17 @@ def test_keep_writes_the_metrics_of_the_experiment_and_no_other_file(experiment,
 def test_keep_of_ablations_leaves_out_what_their_run_has_not_written(experiment, make_run, tmp_path):
     keep(make_run("ablations/dvc.yaml"), experiment, tmp_path / "out")
     assert files_of(tmp_path / "out" / "metrics") == FUNNEL | OF_ABLATIONS
+
+
+def test_keep_of_training_alone_leaves_out_what_comes_after_it(experiment, make_run, tmp_path):
+    keep(make_run("train"), experiment, tmp_path / "out")
+    of_training = {name for name in OF_PIPELINE if name.startswith("train/")}
+    assert files_of(tmp_path / "out" / "metrics") == FUNNEL | of_training
+
+
+def test_keep_knows_everything_that_a_named_run_may_run():
+    may_run = set(get_args(NamedRun.model_fields["runs"].annotation))
+    assert {target for targets in LEFT_OUT for target in targets or ("dvc.yaml",)} == may_run
 
 
 def test_keep_writes_all_params_and_no_place_of_a_machine(experiment, make_run, tmp_path):

@@ -37,9 +37,10 @@ def test_named_run_changes_its_keys_and_the_corpus_and_nothing_else(read, root, 
     assert run.overrides == [f"ingest.source='{corpus}'", "train.epochs=3"]
 
 
-def test_named_run_of_the_ablations_has_their_file_as_its_target(read):
-    (run,) = read({"ablations": {**GOOD, "runs": "ablations/dvc.yaml", "changes": {"seeds": [4, 5]}}})
-    assert run.targets == ("ablations/dvc.yaml",)
+@pytest.mark.parametrize("target", ["train", "ablations/dvc.yaml"])
+def test_named_run_of_other_than_the_pipeline_has_it_as_its_target(read, target):
+    (run,) = read({"ablations": {**GOOD, "runs": target, "changes": {"seeds": [4, 5]}}})
+    assert run.targets == (target,)
     assert run.overrides[-1] == "seeds=[4,5]"
     assert run.params.seeds == [4, 5]
 
@@ -75,7 +76,10 @@ def test_named_run_with_a_value_that_params_may_not_have_is_refused_alone(read):
         ({"a": None}, r"a: the file: got None"),
         ({"a": {**GOOD, "more": 1}}, r"a: more: is no key; expected one of changes, description, runs"),
         ({"a": {"runs": "dvc.yaml", "changes": {}}}, r"a: description: is missing; expected text; add it"),
-        ({"a": {**GOOD, "runs": "other/dvc.yaml"}}, r"a: runs: got 'other/dvc\.yaml'; expected one of dvc\.yaml, abla"),
+        (
+            {"a": {**GOOD, "runs": "other/dvc.yaml"}},
+            r"a: runs: got 'other/dvc\.yaml'; expected one of dvc\.yaml, train, abla",
+        ),
         ({"a": {**GOOD, "changes": ["x"]}}, r"a: changes: got \['x'\]; expected a map of names"),
         ({"a": {**GOOD, "changes": {"train.epoch": 1}}}, r"train\.epoch: is no key, at 'epoch'"),
         ({"a": {**GOOD, "changes": {"train": {}}}}, r"train: is a section"),

@@ -45,7 +45,7 @@ def find_or_name(name: str, params: Params, commit: str, targets: Sequence[str] 
         name: what the experiment is called, if nothing else is called so.
         params: of the run.
         commit: the baseline.
-        targets: DVC files that it runs, if not the pipeline's.
+        targets: DVC files or stages that it runs, if not the whole pipeline.
 
     Returns:
         The name of the finished experiment and True, or a name that is free and False.
@@ -69,7 +69,7 @@ def run_experiment(
         overrides: `KEY=VALUE` each, as for `dvc exp run -S`.
         log: file for all that DVC and the stages print.
         tick: called about every second while it runs.
-        targets: DVC files to run instead of the pipeline's.
+        targets: DVC files or stages to run instead of the whole pipeline.
 
     Returns:
         Whether it succeeded. A run that failed leaves its log and nothing else.
@@ -117,7 +117,8 @@ def _candidates(name: str) -> Iterator[str]:
 
 
 def _is_same(reference: str, params: Params, targets: Sequence[str]) -> bool:
-    if _git("diff", "--quiet", reference, "--", *INPUTS, *targets).returncode:
+    files = [target for target in targets if target.endswith(".yaml")]
+    if _git("diff", "--quiet", reference, "--", *INPUTS, *files).returncode:
         return False
     shown = _git("show", f"{reference}:params.yaml")
     try:

@@ -33,7 +33,7 @@ class Run:
         values: what it sets, by dotted key.
         params: all params of the run; None if these values are refused.
         refusal: why they are refused, in one line.
-        targets: DVC files that it runs, if not the pipeline's.
+        targets: DVC files or stages that it runs, if not the whole pipeline.
     """
 
     name: str

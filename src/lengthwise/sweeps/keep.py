@@ -11,12 +11,18 @@ import yaml
 
 from lengthwise.files import replacing_folder
 from lengthwise.sweeps.grid import Run
-from lengthwise.sweeps.named import ABLATIONS
+from lengthwise.sweeps.named import ABLATIONS, TRAINING
 
 METRICS, PARAMS_NAME = "metrics", "params.yaml"
-# Of metrics: what nothing is made of that is shown, and what a run of another DVC file has written.
-NOT_OF_PIPELINE = ("train/*/steps.csv", "ablations.*", "timing_ablations.*")
-NOT_OF_ABLATIONS = ("train/*", "baselines/*", "evaluate/*")
+# Of metrics, what is left out: what nothing is made of that is shown, and, by its targets, what a run has not written.
+_NOWHERE_SHOWN = ("train/*/steps.csv",)
+_OF_ABLATIONS = ("ablations.*", "timing_ablations.*")
+_AFTER_TRAINING = ("baselines/*", "evaluate/*")
+LEFT_OUT = {
+    (): (*_NOWHERE_SHOWN, *_OF_ABLATIONS),
+    (TRAINING,): (*_NOWHERE_SHOWN, *_OF_ABLATIONS, *_AFTER_TRAINING),
+    (ABLATIONS,): ("train/*", *_AFTER_TRAINING),
+}
 
 
 def keep(run: Run, reference: str, folder: Path) -> None:
@@ -31,7 +37,7 @@ def keep(run: Run, reference: str, folder: Path) -> None:
         raise ValueError(f"{run.name}: was refused, so there is nothing to keep")
     content = run.params.model_dump()
     content["ingest"]["source"] = Path(content["ingest"]["source"]).name
-    left_out = NOT_OF_ABLATIONS if ABLATIONS in run.targets else NOT_OF_PIPELINE
+    left_out = LEFT_OUT[tuple(run.targets)]
     with replacing_folder(folder) as beside:
         (beside / PARAMS_NAME).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
         for name, data in _metrics(reference):

@@ -13,7 +13,8 @@ from lengthwise.refusals import first_error
 from lengthwise.strict_yaml import read_yaml
 from lengthwise.sweeps.grid import Run, changed_run, check_key
 
-ABLATIONS = "ablations/dvc.yaml"
+# What a run may run, as DVC names it: the pipeline, its training alone, the ablations.
+PIPELINE, TRAINING, ABLATIONS = "dvc.yaml", "train", "ablations/dvc.yaml"
 # No property of a run: where somebody has put the corpus.
 SOURCE = "ingest.source"
 
@@ -23,12 +24,12 @@ class NamedRun(Section):
 
     Attributes:
         description: what it is for.
-        runs: the DVC file that is run.
+        runs: the DVC file, or the stage, that is run with all that it needs.
         changes: values by dotted keys of `params.yaml`.
     """
 
     description: Annotated[str, Field(min_length=1)]
-    runs: Literal["dvc.yaml", "ablations/dvc.yaml"]
+    runs: Literal["dvc.yaml", "train", "ablations/dvc.yaml"]
     changes: dict[str, Any]
 
 
@@ -76,4 +77,4 @@ def _run(path: Path, base: dict[str, Any], name: object, content: object, corpus
     for key in named.changes:
         check_key(path, base, key)
     run = changed_run(name, {SOURCE: str(corpus.resolve()), **named.changes}, base, path)
-    return replace(run, targets=(ABLATIONS,)) if named.runs == ABLATIONS else run
+    return replace(run, targets=() if named.runs == PIPELINE else (named.runs,))
