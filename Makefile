@@ -7,10 +7,12 @@ SHARDS ?= data/shards
 # What `make sweep` runs, and of how many commits `make exps` shows the experiments.
 GRID ?= sweeps/learning_rate.yaml
 COMMITS ?= 1
+# What `make real` runs, of results/runs.yaml; all if empty.
+RUNS ?=
 # DVC runs the stages with the first python on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro results ablations report readme plots sweep exps test benchmark check format lock
+.PHONY: help repro results ablations report readme plots sweep real exps test benchmark check format lock
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -36,7 +38,7 @@ ablations: .venv/.complete  ## Train what ablations in params.yaml has new or ch
 report: .venv/.complete  ## Write the last run as one page that opens offline, report.html
 	python -m lengthwise.reports.html metrics dvc.lock report.html
 
-readme: .venv/.complete  ## Write what is generated: MODEL_CARD.md, docs/results.svg, parts of README.md and docs/reference.md
+readme: .venv/.complete  ## Write what is generated: MODEL_CARD.md, charts in docs, parts of README.md, docs/results.md and docs/reference.md
 	python -m lengthwise.reports.documents .
 
 plots: .venv/.complete  ## Write the plots to dvc_plots/index.html
@@ -44,6 +46,10 @@ plots: .venv/.complete  ## Write the plots to dvc_plots/index.html
 
 sweep: .venv/.complete  ## Run every combination of GRID=sweeps/....yaml as an experiment; fails, and names them, if some fail
 	@python -m lengthwise.sweeps $(GRID)
+
+real: .venv/.complete  ## Run RUNS of results/runs.yaml, or all, on CORPUS=path/to/blogs.zip, and keep their params and metrics in results/
+	@test -n "$(CORPUS)" || { echo 'make: CORPUS: is missing; expected a zip, folder or CSV; make real CORPUS=blogs.zip' >&2; exit 2; }
+	@python -m lengthwise.sweeps.real results/runs.yaml "$(CORPUS)" $(RUNS)
 
 exps: .venv/.complete  ## Print the experiments of this commit, best validation accuracy first
 	@python -m lengthwise.reports.experiments --commits $(COMMITS)

@@ -11,7 +11,7 @@ from lengthwise.stage import Figures, run_stage
 def main(params: IngestParams, source: Path, documents: Path) -> Figures:
     """Read `source` into `documents`."""
     brackets = AgeBrackets({name: (low, high) for name, (low, high) in params.age_brackets.items()})
-    counts = ingest(source, documents, brackets, params.max_member_mb * MEBIBYTE)
+    counts = ingest(source, documents, brackets, params.max_member_mb * MEBIBYTE, params.authors)
     return Figures({**counts})
 
 

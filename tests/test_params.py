@@ -16,6 +16,7 @@ WRONG = {
     "ingest.age_brackets": ([None, [], {}, {"10s": [13, 17]}, "10s"], []),
     "ingest.age_brackets.10s": ([[13], [13, 14, 15], [13, "17"], [-1, 17], [13, 151], 13, None], [[0, 0], [3, 22]]),
     "ingest.max_member_mb": ([0, 4097, 1.5, "64", True, None], [1, 4096]),
+    "ingest.authors": ([0, -1, 1.5, "500", True, "all"], [None, 1, 500]),
     "tokens.language": (["e", 1, None, False], ["en"]),
     "tokens.sentences": (["", 1, None], ["en_core_web_sm"]),
     "tokens.straighten_quotes": (["true", 1, 0, None, "no way"], [True, False]),

@@ -57,6 +57,7 @@ class IngestParams(Section):
     source: Annotated[str, Field(min_length=1)]
     age_brackets: Annotated[dict[str, Annotated[list[Age], Field(min_length=2, max_length=2)]], Field(min_length=2)]
     max_member_mb: Annotated[int, Field(ge=1, le=4096)]
+    authors: Annotated[int, Field(ge=1)] | None
 
 
 class TokensParams(Section):

@@ -3,6 +3,7 @@ import random
 from collections import defaultdict
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -10,8 +11,9 @@ from hypothesis import strategies as st
 
 from lengthwise.corpus import documents
 from lengthwise.corpus.documents import open_documents, read_document_table
-from lengthwise.corpus.ingest import COUNTS, ingest
+from lengthwise.corpus.ingest import COUNTS, authors_of_part, ingest
 from lengthwise.errors import CorpusError
+from lengthwise.splits import SplitShares
 
 NAME = "7.male.25.Arts.Leo.xml"
 LIMIT = 1 << 20
@@ -77,6 +79,61 @@ def test_ingest_gives_the_same_bytes_for_zip_folder_and_csv(
     assert outs[0].read_bytes() == outs[1].read_bytes() == outs[2].read_bytes()
     assert counts[0] == counts[1]
     assert {kind: counts[0][kind] for kind in OF_DOCUMENTS} == {kind: counts[2][kind] for kind in OF_DOCUMENTS}
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.text(min_size=1, max_size=4), unique=True, max_size=30), st.randoms(), st.integers(1, 40))
+def test_authors_of_part_lie_in_every_larger_part_whatever_their_order(ids, random_of, most):
+    ids = [name.encode("utf-8", "replace").decode() for name in ids]
+    part = authors_of_part(ids, most)
+    assert len(part) == min(most, len(set(ids)))
+    assert part <= authors_of_part(ids, most + 1) <= authors_of_part(ids, None) == set(ids)
+    # Of a part, and of any order with repetitions, the same are chosen.
+    assert authors_of_part(random_of.sample(ids * 2, 2 * len(ids)), most) == part
+    assert authors_of_part(authors_of_part(ids, most + 3), most) == part
+
+
+def test_authors_of_part_are_these_on_every_machine():
+    assert sorted(authors_of_part(map(str, range(1000)), 3)) == ["317", "363", "700"]
+
+
+@pytest.mark.parametrize("by", ["1", "2", "another"])
+def test_authors_of_part_are_split_like_all(by):
+    # Were both digests one, a part of 1 in 20 would lie in the test split to the last author.
+    part = authors_of_part((f"{by}{number}" for number in range(20_000)), 1000)
+    split = SplitShares(0.1, 0.1, 1).assign(sorted(part))
+    assert 50 < np.count_nonzero(split == 2) < 150
+    assert 700 < np.count_nonzero(split == 0) < 900
+
+
+@pytest.mark.parametrize("most", [1, 3, 8, 9])
+def test_ingest_of_a_part_reads_its_authors_alone_and_the_same_from_zip_folder_and_csv(
+    tmp_path, brackets, blog, write_zip, write_folder, write_csv, most
+):
+    authors = {f"{i}.female.{15 + i}.Arts.Leo": [b"post %d of %d" % (n, i) for n in range(3)] for i in range(3)}
+    authors |= {f"{i}.male.{18 + i}.Law.Leo": [b"other %d" % i] for i in range(5, 10)}
+    sources = write_three_ways(tmp_path, authors, blog, write_zip, write_folder, write_csv)
+    part = authors_of_part([name.split(".")[0] for name in authors], most)
+    outs = [tmp_path / f"{i}.parquet" for i in range(3)]
+    counts = [ingest(source, out, brackets, LIMIT, most) for source, out in zip(sources, outs, strict=True)]
+    assert outs[0].read_bytes() == outs[1].read_bytes() == outs[2].read_bytes()
+    assert counts[0] == counts[1]
+    assert {kind: counts[0][kind] for kind in OF_DOCUMENTS} == {kind: counts[2][kind] for kind in OF_DOCUMENTS}
+    assert set(open_documents(outs[0]).read()["author_id"].to_pylist()) == part
+    assert counts[0]["authors"] == counts[0]["files"] == min(most, 8)
+    ingest(sources[0], tmp_path / "all.parquet", brackets, LIMIT)
+    if most >= 8:
+        assert outs[0].read_bytes() == (tmp_path / "all.parquet").read_bytes()
+
+
+def test_ingest_of_a_part_does_not_open_other_files_but_checks_all_names(tmp_path, brackets, blog, write_folder):
+    first, other = sorted(["1", "2"], key=lambda name: name not in authors_of_part(["1", "2"], 1))
+    names = {who: f"{who}.male.25.Arts.Leo.xml" for who in (first, other)}
+    source = write_folder(tmp_path / "blogs", {names[first]: blog(b"a"), names[other]: b"x" * 2000})
+    assert ingest(source, tmp_path / "d.parquet", brackets, 1000, 1)["files"] == 1
+    (source / names[other]).rename(source / f"{other}.male.20.Arts.Leo.xml")
+    with pytest.raises(CorpusError, match="age 20 is in no bracket"):
+        ingest(source, tmp_path / "d.parquet", brackets, 1000, 1)
 
 
 def test_ingest_writes_documents_in_slices_and_counts_them(tmp_path, small_slices, brackets, blog, write_zip):

@@ -93,3 +93,40 @@ def test_experiments_outside_a_project_are_an_error(project, tmp_path):
     assert "not inside of a DVC repository" in elsewhere.run(
         sys.executable, "-m", "lengthwise.reports.experiments", expect=253
     )
+
+
+def test_named_runs_on_a_corpus_elsewhere_leave_their_params_and_metrics_and_no_place(project, tmp_path):
+    corpus = tmp_path / "blogs.zip"
+    corpus.write_bytes((project.folder / "data" / "sample" / "blogs.zip").read_bytes())
+    runs = {
+        "part": {"ingest.authors": 12, "split.test": 0.4, "split.seed": 2},
+        "broken": {"tokens.sentences": "nobody"},
+        "leak": {"split.by": "sentence", "split.validation": 0.0, "split.test": 0.2},
+    }
+    entries = {name: {"description": "x", "runs": "dvc.yaml", "changes": changes} for name, changes in runs.items()}
+    (project.folder / "results").mkdir()
+    (project.folder / "results" / "runs.yaml").write_text(yaml.safe_dump(entries, sort_keys=False), encoding="utf-8")
+    command = (sys.executable, "-m", "lengthwise.sweeps.real", "results/runs.yaml", str(corpus))
+
+    said = project.run(*command, expect=1)
+    assert "2 of 3 runs are kept" in said
+    assert "failed: broken, whose log .lengthwise/sweeps/runs/2.log ends with" in said
+    results = project.folder / "results"
+    assert {path.name for path in results.iterdir()} == {"runs.yaml", "part", "leak"}
+    part, leak = (
+        {
+            name: json.loads((results / run / "metrics" / f"{name}.json").read_text("utf-8"))
+            for name in ("ingest", "split")
+        }
+        for run in ("part", "leak")
+    )
+    assert (part["ingest"]["authors"], leak["ingest"]["authors"]) == (12, 24)
+    assert (part["split"]["authors_in_several_splits"], part["split"]["validation_sentences"] > 0) == (0, True)
+    assert leak["split"]["authors_in_several_splits"] > 0 == leak["split"]["validation_sentences"]
+    for path in results.rglob("*"):
+        assert path.is_dir() or str(tmp_path).encode() not in path.read_bytes(), path
+
+    # Again, one of them: it is there already, and its results are written anew.
+    (results / "leak" / "params.yaml").unlink()
+    assert "run 1 of 1: leak: is there already" in project.run(*command, "leak")
+    assert yaml.safe_load((results / "leak" / "params.yaml").read_text("utf-8"))["ingest"]["source"] == "blogs.zip"

@@ -1,7 +1,10 @@
 import shutil
 
+import pandas as pd
 import pytest
+import yaml
 
+from lengthwise.reports.kept import Kept
 from lengthwise.reports.run import Run
 
 
@@ -44,3 +47,48 @@ def ablated(run):
     times = "name,seconds_per_epoch,relative\nfull,0.7,1.0\npadded,1.2,1.71\nzero_state,0.7,0.99\nlstm,0.9,1.3\n"
     (run.metrics / "timing_ablations.csv").write_text(times, encoding="utf-8")
     return run
+
+
+@pytest.fixture
+def kept_folder(root, tmp_path):
+    # The files by hand, and no run.
+    folder = tmp_path / "results"
+    folder.mkdir()
+    for name in ("runs.yaml", "published.yaml"):
+        shutil.copy(root / "results" / name, folder / name)
+    return folder
+
+
+@pytest.fixture
+def keep_runs(root, kept_folder):
+    # Named runs with the figures of the committed run, and their own changes of its params.
+    def keep(*names):
+        named = yaml.safe_load((kept_folder / "runs.yaml").read_text(encoding="utf-8"))
+        for name in names:
+            shutil.copytree(root / "metrics", kept_folder / name / "metrics")
+            params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
+            params["ingest"]["source"] = "blogs.zip"
+            for key, value in named[name]["changes"].items():
+                *sections, last = key.split(".")
+                place = params
+                for section in sections:
+                    place = place[section]
+                place[last] = value
+            (kept_folder / name / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+        return Kept(kept_folder)
+
+    return keep
+
+
+@pytest.fixture
+def set_level(kept_folder):
+    # Changes a figure of a run that is kept.
+    def change(run, model, level, metric, value, low, high):
+        (path,) = [path for path in (kept_folder / run).rglob("levels.csv") if path.parent.name == model]
+        table = pd.read_csv(path)
+        row = (table["level"] == level) & (table["metric"] == metric)
+        assert row.sum() == 1
+        table.loc[row, ["value", "low", "high"]] = [value, low, high]
+        table.to_csv(path, index=False)
+
+    return change

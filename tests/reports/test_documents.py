@@ -7,9 +7,13 @@ import pandas as pd
 import pytest
 
 from lengthwise.reports.documents import documents, main
+from lengthwise.reports.kept import Kept
+from lengthwise.reports.real_text import leak_chart
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("README.md", "MODEL_CARD.md", "docs/reference.md", "docs/results.svg")
+# Charts of runs that are there.
+CHARTS = ("docs/leak.svg",) if leak_chart(Kept(ROOT / "results")) else ()
+NAMES = ("README.md", "MODEL_CARD.md", "docs/reference.md", "docs/results.svg", "docs/results.md", *CHARTS)
 SOURCES = ("dvc.lock", "dvc.yaml", "params.yaml", "pyproject.toml", "requirements.lock")
 
 
@@ -24,6 +28,7 @@ def tree(run, tmp_path):
     (tmp_path / "docs").mkdir()
     for name in (*NAMES, *SOURCES[1:]):
         shutil.copy(ROOT / name, tmp_path / name)
+    shutil.copytree(ROOT / "results", tmp_path / "results")
     return tmp_path
 
 
@@ -39,7 +44,7 @@ def test_documents_are_those_of_the_committed_run(name):
 
 def test_documents_are_written_where_they_belong_and_make_writes_what_it_tests(tree):
     before = {name: (tree / name).read_bytes() for name in NAMES}
-    for name in NAMES[1::2]:
+    for name in ("MODEL_CARD.md", "docs/results.svg"):
         (tree / name).unlink()
     main([str(tree)])
     made = documents(tree)
@@ -60,6 +65,17 @@ def test_documents_follow_the_metrics(tree, run):
     for name, figure in (("README.md", "0.6123 "), ("MODEL_CARD.md", "0.6123 "), ("docs/results.svg", ">0.612<")):
         assert figure not in before[tree / name]
         assert figure in after[tree / name]
+
+
+def test_documents_follow_the_runs_on_real_text(tree, run):
+    shutil.rmtree(tree / "results" / "leak_author", ignore_errors=True)
+    shutil.copytree(run.metrics, tree / "results" / "leak_author" / "metrics")
+    shutil.copy(tree / "params.yaml", tree / "results" / "leak_author" / "params.yaml")
+    made = documents(tree)
+    assert ">split by author<" in made[tree / "docs" / "leak.svg"]
+    # The image is found from where the document is.
+    for name, image in (("README.md", 'src="docs/leak.svg"'), ("docs/results.md", 'src="leak.svg"')):
+        assert image in made[tree / name]
 
 
 def test_documents_are_all_left_alone_if_one_cannot_be_made(tree, run, capsys):

@@ -88,6 +88,19 @@ def test_experiment_with_other_code_is_not_the_same(keep_experiment, repository)
     assert find_or_name("epochs=3", params, baseline()) == ("epochs=3-2", False)
 
 
+def test_experiment_with_another_target_is_the_same_only_while_its_target_is(keep_experiment, repository):
+    (repository / "ablations").mkdir()
+    (repository / "ablations" / "dvc.yaml").write_text("one: 1\n", encoding="utf-8")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "ablations")
+    params = keep_experiment("ablations", epochs=3)
+    targets = ("ablations/dvc.yaml",)
+    assert find_or_name("ablations", params, baseline(), targets) == ("ablations", True)
+    (repository / "ablations" / "dvc.yaml").write_text("one: 2\n", encoding="utf-8")
+    assert find_or_name("ablations", params, baseline(), targets) == ("ablations-2", False)
+    assert find_or_name("ablations", params, baseline()) == ("ablations", True)
+
+
 def test_experiment_of_another_commit_is_not_there(keep_experiment):
     params = keep_experiment("epochs=3", epochs=3)
     git("commit", "--quiet", "--allow-empty", "--message", "next")
@@ -117,6 +130,13 @@ def test_run_calls_dvc_in_a_temporary_workspace_and_keeps_what_it_prints(fake_dv
         [*["-m", "dvc", "exp", "run", "--temp", "--name", "a=1"], "-S", "train.epochs=1", "-S", "train.seed=2"],
     )
     assert rest == ["out", "error"]
+
+
+def test_run_of_other_targets_names_them_behind_all_options(fake_dvc, tmp_path):
+    fake_dvc("")
+    assert run_experiment("a", ["train.epochs=1"], tmp_path / "log", lambda: None, ("ablations/dvc.yaml",))
+    command = (tmp_path / "log").read_text(encoding="utf-8").splitlines()[0]
+    assert command.endswith("'--name', 'a', '-S', 'train.epochs=1', 'ablations/dvc.yaml']")
 
 
 def test_run_finds_the_interpreter_of_this_environment_first(fake_dvc, tmp_path):

@@ -5,15 +5,18 @@ import pytest
 import yaml
 
 import lengthwise.sweeps.__main__ as command
+import lengthwise.sweeps.sweep as runner
+from lengthwise.errors import SweepError
 
 
 @pytest.fixture
 def sweep(root, tmp_path, monkeypatch, capsys):
     # Runs the command on a grid. `outcome` stands for DVC: from an experiment's name and log to whether it is good.
-    def sweep(grid, outcome=lambda name, log: True, there=()):
+    def sweep(grid, outcome=lambda name, log: True, there=(), base=lambda: "c0ffee"):
         started = []
 
-        def run(name, overrides, log, tick):
+        def run(name, overrides, log, tick, targets):
+            assert targets == ()
             started.append((name, overrides))
             log.parent.mkdir(parents=True, exist_ok=True)
             log.write_text("", encoding="utf-8")
@@ -24,9 +27,9 @@ def sweep(root, tmp_path, monkeypatch, capsys):
         (tmp_path / "params.yaml").write_bytes((root / "params.yaml").read_bytes())
         (tmp_path / "grid.yaml").write_text(yaml.safe_dump(grid, sort_keys=False), encoding="utf-8")
         monkeypatch.setattr(sys, "argv", ["sweeps", "grid.yaml"])
-        monkeypatch.setattr(command, "baseline", lambda: "c0ffee")
-        monkeypatch.setattr(command, "find_or_name", lambda name, params, commit: (name, name in there))
-        monkeypatch.setattr(command, "run_experiment", run)
+        monkeypatch.setattr(runner, "baseline", base)
+        monkeypatch.setattr(runner, "find_or_name", lambda name, params, commit, targets: (name, name in there))
+        monkeypatch.setattr(runner, "run_experiment", run)
         handler = signal.getsignal(signal.SIGTERM)
         status = 0
         try:
@@ -108,6 +111,14 @@ def test_sweep_that_is_interrupted_says_what_is_kept(sweep):
     assert status == 130
     assert len(started) == 2
     assert "interrupted: 1 of 3 runs are kept as experiments" in said
+
+
+def test_sweep_without_a_commit_is_refused_in_one_line(sweep):
+    def base():
+        raise SweepError("here: has no Git commit")
+
+    status, started, said = sweep({"train.epochs": [1]}, base=base)
+    assert (status, started, said) == (2, [], "error: here: has no Git commit\n")
 
 
 def test_sweep_of_a_wrong_grid_runs_nothing(sweep):

@@ -2,7 +2,7 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from pathlib import Path
 
@@ -42,7 +42,9 @@ COUNTS = (
 )
 
 
-def ingest(source: Path, documents: Path, brackets: AgeBrackets, max_member_bytes: int) -> dict[str, int]:
+def ingest(
+    source: Path, documents: Path, brackets: AgeBrackets, max_member_bytes: int, most_authors: int | None = None
+) -> dict[str, int]:
     """Read a zip, a folder or a CSV file into a table of documents.
 
     Args:
@@ -50,6 +52,8 @@ def ingest(source: Path, documents: Path, brackets: AgeBrackets, max_member_byte
         documents: the Parquet file to write (see `documents_schema`).
         brackets: the age brackets.
         max_member_bytes: what one file or CSV field may hold.
+        most_authors: if given, only so many authors are read, see `authors_of_part`; of a zip or a folder, only
+            their files.
 
     Returns:
         Counts of files, documents, bytes, encodings, repairs and exact duplicates.
@@ -64,7 +68,7 @@ def ingest(source: Path, documents: Path, brackets: AgeBrackets, max_member_byte
     seen: set[str] = set()
     author: tuple[object, ...] = ()
     with DocumentWriter(documents, brackets.factors) as writer:
-        for document in read(source, brackets, max_member_bytes, counts):
+        for document in read(source, brackets, max_member_bytes, most_authors, counts):
             facts = (document.author_id, document.codes, document.age, document.industry, document.sign)
             if facts != author:
                 author = facts
@@ -79,6 +83,23 @@ def ingest(source: Path, documents: Path, brackets: AgeBrackets, max_member_byte
     return {**counts, **duplicates.counts()}
 
 
+def authors_of_part(ids: Iterable[str], most: int | None) -> set[str]:
+    """The authors of a part of a corpus: those whose ids have the smallest digests.
+
+    So a part is the same wherever it is drawn, and lies within every larger part. The digest has nothing to do with
+    that of `lengthwise.splits`: a part of the authors is split like all of them.
+
+    Args:
+        ids: of all authors; one that comes again counts once.
+        most: how many there may be; None for all.
+    """
+
+    def place(name: str) -> tuple[bytes, str]:
+        return blake2b(name.encode(), digest_size=8, person=b"part").digest(), name
+
+    return set(sorted(set(ids), key=place)[:most])
+
+
 def _refuse_second_appearance(author: str, seen: set[str], source: Path) -> None:
     if author in seen:
         raise CorpusError(
@@ -88,15 +109,19 @@ def _refuse_second_appearance(author: str, seen: set[str], source: Path) -> None
     seen.add(author)
 
 
-def _read_members(path: Path, brackets: AgeBrackets, max_bytes: int, counts: Counter[str]) -> Iterator[Document]:
+def _read_members(
+    path: Path, brackets: AgeBrackets, max_bytes: int, most: int | None, counts: Counter[str]
+) -> Iterator[Document]:
     source = open_source(path)
     # All names are checked before the first file is read: a wrong one costs no half-done run.
     authors = [parse_member_name(member, brackets) for member in source.members]
     seen: set[str] = set()
     for author in authors:
         _refuse_second_appearance(author.author_id, seen, path)
-    with Progress("ingest", sum(member.size for member in source.members), "bytes") as progress:
-        for member, author in zip(source.members, authors, strict=True):
+    part = authors_of_part(seen, most)
+    files = [(m, author) for m, author in zip(source.members, authors, strict=True) if author.author_id in part]
+    with Progress("ingest", sum(member.size for member, _ in files), "bytes") as progress:
+        for member, author in files:
             data = read_member(source, member, max_bytes)
             well_formed, reached = is_well_formed(data)
             counts["files"] += 1
@@ -109,12 +134,19 @@ def _read_members(path: Path, brackets: AgeBrackets, max_bytes: int, counts: Cou
             progress.update(len(data), f"{counts['documents']} documents")
 
 
-def _read_csv(path: Path, brackets: AgeBrackets, max_bytes: int, counts: Counter[str]) -> Iterator[Document]:
+def _read_csv(
+    path: Path, brackets: AgeBrackets, max_bytes: int, most: int | None, counts: Counter[str]
+) -> Iterator[Document]:
     size = path.stat().st_size
+    # Who is in a part is known once all ids are: then the file is read twice.
+    ids = () if most is None else (row.author.author_id for row in read_csv_rows(path, brackets, max_bytes))
+    part = authors_of_part(ids, most)
     counts["files"], counts["bytes"] = 1, size
     before = 0
     with Progress("ingest", size, "bytes") as progress:
         for row in read_csv_rows(path, brackets, max_bytes):
+            if most is not None and row.author.author_id not in part:
+                continue
             counts["repaired_missing_dates"] += row.date is None
             yield row.author.document(row.date, repair_bytes(row.text, counts))
             progress.update(row.offset - before, f"{counts['documents']} documents")

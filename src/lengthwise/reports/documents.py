@@ -7,8 +7,10 @@ from pathlib import Path
 from lengthwise.errors import exit_on_user_error
 from lengthwise.files import replacing_file
 from lengthwise.reports.charts.style import standalone
+from lengthwise.reports.kept import Kept
 from lengthwise.reports.markdown import with_blocks
 from lengthwise.reports.model_card import model_card
+from lengthwise.reports.real_text import LEAK_CHART, best_block, leak_block, leak_chart, result_blocks
 from lengthwise.reports.reference import params_tables, stages_table, strategies_table
 from lengthwise.reports.results import results_table
 from lengthwise.reports.run import Run
@@ -24,15 +26,19 @@ def documents(root: Path) -> dict[Path, str]:
     Raises:
         FormatError: what a document is made from is absent or damaged.
     """
-    run = Run(root / "metrics", root / "dvc.lock")
+    run, kept = Run(root / "metrics", root / "dvc.lock"), Kept(root / "results")
     blocks = {
         "results": results_block(run.metrics),
         "stages": stages_table(root / "dvc.yaml"),
         "strategies": strategies_table(run),
+        "real-text": f"{leak_block(kept, f'docs/{LEAK_CHART}')}\n\n{best_block(kept)}",
     }
-    reference, readme = root / "docs" / "reference.md", root / "README.md"
+    reference, results, readme = root / "docs" / "reference.md", root / "docs" / "results.md", root / "README.md"
+    chart = leak_chart(kept)
     return {
         root / "docs" / "results.svg": standalone(accuracy_chart(run.levels)),
+        **({} if chart is None else {root / "docs" / LEAK_CHART: standalone(chart)}),
+        results: with_blocks(results, result_blocks(kept)),
         reference: with_blocks(reference, {"params": params_tables(root / "params.yaml")}),
         root / "MODEL_CARD.md": model_card(run, root / "requirements.lock", root / "pyproject.toml"),
         readme: with_blocks(readme, blocks),

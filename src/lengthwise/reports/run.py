@@ -53,7 +53,7 @@ class Run:
         """
         path = self.metrics / name
         try:
-            content = json.loads(_read(path))
+            content = json.loads(read_text(path))
         except ValueError as error:
             raise FormatError(f"{path}: is not JSON ({error}); expected a metrics file; {MEND}") from error
         if not isinstance(content, dict) or any(type(value) not in (int, float, str) for value in content.values()):
@@ -73,7 +73,7 @@ class Run:
             FormatError: it is absent, has no row or lacks a column, or a number is none.
         """
         path = self.metrics / name
-        _read(path)
+        read_text(path)
         try:
             frame = pd.read_csv(path, dtype=dict.fromkeys(texts, str), keep_default_na=False)
             if missing := [column for column in (*texts, *numbers) if column not in frame]:
@@ -130,7 +130,7 @@ class Run:
     @cached_property
     def _stages(self) -> dict[str, Any]:
         try:
-            content = yaml.safe_load(_read(self.lock))
+            content = yaml.safe_load(read_text(self.lock))
         except yaml.YAMLError as error:
             raise FormatError(f"{self.lock}: is not YAML; expected what DVC writes; {MEND}") from error
         stages = content.get("stages") if isinstance(content, dict) else None
@@ -139,7 +139,12 @@ class Run:
         return stages
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """A file of a run.
+
+    Raises:
+        FormatError: it is absent, or is not UTF-8.
+    """
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -5,23 +5,12 @@ file is wrong, before anything is run.
 """
 
 import argparse
-import signal
-import sys
-import textwrap
-import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from lengthwise.errors import exit_on_user_error
-from lengthwise.progress import clock
 from lengthwise.stage import PARAMS_FILE
-from lengthwise.sweeps.experiment import baseline, find_or_name, run_experiment
-from lengthwise.sweeps.grid import Run, read_grid
-
-RUN_FAILED = 1
-INTERRUPTED = 128 + signal.SIGINT
-LOGS = Path(".lengthwise") / "sweeps"
-END_OF_LOG = 10
+from lengthwise.sweeps.grid import read_grid
+from lengthwise.sweeps.sweep import LOGS, Sweep, run_and_exit
 
 
 def main() -> None:
@@ -30,95 +19,8 @@ def main() -> None:
     parser.add_argument("grid", type=Path, metavar="GRID", help="YAML file of dotted keys and their values")
     path = parser.parse_args().grid
     with exit_on_user_error():
-        commit = baseline()
         sweep = Sweep(read_grid(path, PARAMS_FILE), LOGS / path.stem)
-    # Whoever stops it by a signal wants what Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        sweep.run(commit)
-    except KeyboardInterrupt:
-        _say(f"interrupted: {sweep.kept()}; the same command runs the rest")
-        sys.exit(INTERRUPTED)
-    for name, reason in sweep.failures:
-        _say(f"\nfailed: {name}\n{textwrap.indent(reason, '    ')}")
-    _say(f"\n{sweep.kept()}; {len(sweep.failures)} failed")
-    if sweep.failures:
-        sys.exit(RUN_FAILED)
-
-
-class Sweep:
-    """The runs of a grid, one after the other, since each uses all processors.
-
-    Args:
-        runs: what to run.
-        logs: folder for a log a run.
-
-    Attributes:
-        finished: runs that are there as experiments.
-        failures: runs that failed or were refused: their names and the ends of their logs.
-    """
-
-    def __init__(self, runs: Sequence[Run], logs: Path) -> None:
-        self._runs, self._logs = runs, logs
-        self.finished = 0
-        self.failures: list[tuple[str, str]] = []
-
-    def kept(self) -> str:
-        """How many runs are there, and how to see them."""
-        return f"{self.finished} of {len(self._runs)} runs are kept as experiments (`make exps` shows them)"
-
-    def run(self, commit: str) -> None:
-        """Run what is not there yet, after a word on what is refused.
-
-        Args:
-            commit: the baseline of the experiments.
-
-        Raises:
-            KeyboardInterrupt: between two runs, or once the run that it met has ended.
-        """
-        for number, run in enumerate(self._runs, 1):
-            if run.params is None:
-                self.failures.append((run.name, run.refusal))
-                _say(f"{self._place(number)}: {run.name}: refused: {run.refusal}")
-        for number, run in enumerate(self._runs, 1):
-            if run.params is not None:
-                name, is_there = find_or_name(run.name, run.params, commit)
-                if is_there:
-                    self.finished += 1
-                    _say(f"{self._place(number)}: {name}: is there already")
-                else:
-                    self._run_one(number, name, run.overrides)
-
-    def _run_one(self, number: int, name: str, overrides: Sequence[str]) -> None:
-        log = self._logs / f"{number}.log"
-        line = f"{self._place(number)}: {name}"
-        started = time.monotonic()
-
-        def tick() -> None:
-            if sys.stderr.isatty():
-                _say(f"{line}: {clock(time.monotonic() - started)}", end="")
-
-        _say(f"{line}: runs; its log is {log}")
-        is_good = run_experiment(name, overrides, log, tick)
-        _say(f"{line}: {'done' if is_good else 'failed'} after {clock(time.monotonic() - started)}")
-        if is_good:
-            self.finished += 1
-        else:
-            self.failures.append((f"{name}, whose log {log} ends with", _end_of(log)))
-
-    def _place(self, number: int) -> str:
-        return f"run {number} of {len(self._runs)}"
-
-
-def _end_of(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return "\n".join(lines[-END_OF_LOG:])
-
-
-def _say(text: str, end: str = "\n") -> None:
-    # On a terminal it takes the place of the live line.
-    clear = "\r\033[K" if sys.stderr.isatty() else ""
-    print(f"{clear}{text}", end=end, file=sys.stderr, flush=True)
+    run_and_exit(sweep)
 
 
 if __name__ == "__main__":

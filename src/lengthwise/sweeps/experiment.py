@@ -30,7 +30,12 @@ def baseline() -> str:
     return done.stdout.strip()
 
 
-def find_or_name(name: str, params: Params, commit: str) -> tuple[str, bool]:
+def reference_of(name: str, commit: str) -> str:
+    """The Git reference of an experiment, given the commit that it is derived from."""
+    return f"refs/exps/{commit[:2]}/{commit[2:]}/{name}"
+
+
+def find_or_name(name: str, params: Params, commit: str, targets: Sequence[str] = ()) -> tuple[str, bool]:
     """Look for a run among the experiments of a commit.
 
     The workspace may have changed since without a commit: an experiment of the same name then is another run, and
@@ -40,20 +45,23 @@ def find_or_name(name: str, params: Params, commit: str) -> tuple[str, bool]:
         name: what the experiment is called, if nothing else is called so.
         params: of the run.
         commit: the baseline.
+        targets: DVC files or stages that it runs, if not the whole pipeline.
 
     Returns:
         The name of the finished experiment and True, or a name that is free and False.
     """
     for candidate in _candidates(name):
-        reference = f"refs/exps/{commit[:2]}/{commit[2:]}/{candidate}"
+        reference = reference_of(candidate, commit)
         if _git("show-ref", "--verify", "--quiet", reference).returncode:
             return candidate, False
-        if _is_same(reference, params):
+        if _is_same(reference, params, targets):
             return candidate, True
     raise AssertionError("there is always another number")
 
 
-def run_experiment(name: str, overrides: Sequence[str], log: Path, tick: Callable[[], None]) -> bool:
+def run_experiment(
+    name: str, overrides: Sequence[str], log: Path, tick: Callable[[], None], targets: Sequence[str] = ()
+) -> bool:
     """Run the pipeline with some params changed, and keep the result as an experiment.
 
     Args:
@@ -61,6 +69,7 @@ def run_experiment(name: str, overrides: Sequence[str], log: Path, tick: Callabl
         overrides: `KEY=VALUE` each, as for `dvc exp run -S`.
         log: file for all that DVC and the stages print.
         tick: called about every second while it runs.
+        targets: DVC files or stages to run instead of the whole pipeline.
 
     Returns:
         Whether it succeeded. A run that failed leaves its log and nothing else.
@@ -69,7 +78,7 @@ def run_experiment(name: str, overrides: Sequence[str], log: Path, tick: Callabl
         KeyboardInterrupt: once the run that was interrupted has ended and cleaned up.
     """
     command = [sys.executable, "-m", "dvc", "exp", "run", "--temp", "--name", name]
-    command += [word for override in overrides for word in ("-S", override)]
+    command += [word for override in overrides for word in ("-S", override)] + [*targets]
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as output:
         # A session of its own: Ctrl-C reaches it through `_stop`, once, and not from the terminal as well.
@@ -107,8 +116,9 @@ def _candidates(name: str) -> Iterator[str]:
     yield from (f"{name}-{number}" for number in count(2))
 
 
-def _is_same(reference: str, params: Params) -> bool:
-    if _git("diff", "--quiet", reference, "--", *INPUTS).returncode:
+def _is_same(reference: str, params: Params, targets: Sequence[str]) -> bool:
+    files = [target for target in targets if target.endswith(".yaml")]
+    if _git("diff", "--quiet", reference, "--", *INPUTS, *files).returncode:
         return False
     shown = _git("show", f"{reference}:params.yaml")
     try:

@@ -1,10 +1,10 @@
-"""A grid file: a map from dotted keys of `params.yaml` to values, of which every combination is a run."""
+"""A run is some keys of `params.yaml` changed; a grid file maps such keys to values, every combination a run."""
 
 import copy
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -26,19 +26,21 @@ Place = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Run:
-    """One combination of a grid's values.
+    """The pipeline with some values changed.
 
     Attributes:
-        name: of its experiment; it says the values.
+        name: of its experiment; of a combination of a grid's values, it says them.
         values: what it sets, by dotted key.
         params: all params of the run; None if these values are refused.
         refusal: why they are refused, in one line.
+        targets: DVC files or stages that it runs, if not the whole pipeline.
     """
 
     name: str
     values: Mapping[str, Value]
     params: Params | None
     refusal: str = ""
+    targets: Sequence[str] = ()
 
     @property
     def overrides(self) -> list[str]:
@@ -67,7 +69,50 @@ def read_grid(path: Path, params_file: Path) -> list[Run]:
         raise SweepError(f"{path}: got {content!r}; expected {expected}; see docs/sweeps.md")
     options = {key: _options(path, base, key, values) for key, values in content.items()}
     names = _short_names(base)
-    return [_run(dict(zip(options, values, strict=True)), base, names, path) for values in product(*options.values())]
+    combinations = [dict(zip(options, values, strict=True)) for values in product(*options.values())]
+    return [changed_run(_name(values, names), values, base, path) for values in combinations]
+
+
+def changed_run(name: str, values: Mapping[str, Value], base: Mapping[str, Any], path: Path) -> Run:
+    """A run that changes some values; it is refused if `params.yaml` may not have them.
+
+    Args:
+        name: of its experiment.
+        values: by dotted keys, each one of the base's, see `check_key`.
+        base: the values of all keys.
+        path: where the values are from, for the message.
+    """
+    content = copy.deepcopy({**base})
+    for key, value in values.items():
+        *sections, last = key.split(".")
+        here: Any = content
+        for section in sections:
+            here = here[section]
+        here[last] = value
+    try:
+        params = check_params(content, path)
+    except ParamsError as error:
+        return Run(name, values, None, str(error))
+    # What was written as text and means a number (1e-3) is a number from here on.
+    leaves = {".".join(place): value for place, value in _leaves(params.model_dump())}
+    return Run(name, {key: leaves[key] for key in values}, params)
+
+
+def check_key(path: Path, base: Mapping[str, Any], key: object) -> None:
+    """Refuse what is no dotted key of a value.
+
+    Raises:
+        SweepError: it is unknown, or names a section.
+    """
+    place = key.split(".") if isinstance(key, str) else [key]
+    here: Any = base
+    for part in place:
+        if not isinstance(here, dict) or part not in here:
+            known = f"one of {', '.join(map(str, here))}" if isinstance(here, dict) else "nothing below it"
+            raise SweepError(f"{path}: {key}: is no key, at {part!r}; expected {known}; rename or remove it")
+        here = here[part]
+    if isinstance(here, dict):
+        raise SweepError(f"{path}: {key}: is a section; expected a key in it, one of {', '.join(here)}; add its name")
 
 
 def override(key: str, value: Value) -> str:
@@ -100,7 +145,7 @@ def _plain(value: Value) -> str:
 
 def _options(path: Path, base: Mapping[str, Any], key: object, values: object) -> list[Value]:
     """The values of one key of the grid, checked to be values but not yet to be legal ones."""
-    _check_key(path, base, key)
+    check_key(path, base, key)
     options: list[Value] = _as_list(values)
     if not options:
         raise SweepError(f"{path}: {key}: got an empty list; expected at least one value; add one or remove the key")
@@ -115,36 +160,6 @@ def _options(path: Path, base: Mapping[str, Any], key: object, values: object) -
 
 def _as_list(value: object) -> list[Any]:
     return value if isinstance(value, list) else [value]
-
-
-def _check_key(path: Path, base: Mapping[str, Any], key: object) -> None:
-    place = key.split(".") if isinstance(key, str) else [key]
-    here: Any = base
-    for part in place:
-        if not isinstance(here, dict) or part not in here:
-            known = f"one of {', '.join(map(str, here))}" if isinstance(here, dict) else "nothing below it"
-            raise SweepError(f"{path}: {key}: is no key, at {part!r}; expected {known}; rename or remove it")
-        here = here[part]
-    if isinstance(here, dict):
-        raise SweepError(f"{path}: {key}: is a section; expected a key in it, one of {', '.join(here)}; add its name")
-
-
-def _run(values: dict[str, Value], base: Mapping[str, Any], names: Mapping[str, str], path: Path) -> Run:
-    content = copy.deepcopy(base)
-    for key, value in values.items():
-        *sections, last = key.split(".")
-        here: Any = content
-        for section in sections:
-            here = here[section]
-        here[last] = value
-    try:
-        params = check_params(content, path)
-    except ParamsError as error:
-        return Run(_name(values, names), values, None, str(error))
-    # What was written as text and means a number (1e-3) is a number from here on.
-    leaves = {".".join(place): value for place, value in _leaves(params.model_dump())}
-    values = {key: leaves[key] for key in values}
-    return Run(_name(values, names), values, params)
 
 
 def _name(values: Mapping[str, Value], names: Mapping[str, str]) -> str:

@@ -1,0 +1,71 @@
+"""The named runs on real text that are in Git: `results/`, with what others have published beside them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lengthwise.errors import FormatError
+from lengthwise.reports.run import Run, read_text
+
+MEND = "check it out again, or run make real"
+
+
+class KeptRun(Run):
+    """A named run: its params are a file of its own, since a lock would say where somebody's corpus is."""
+
+    def params(self, section: str) -> dict[str, Any]:
+        """A section of the params that the run was made with.
+
+        Raises:
+            FormatError: the file has none.
+        """
+        content = read_map(self.lock)
+        if not isinstance(content.get(section), dict):
+            raise FormatError(f"{self.lock}: has no section {section!r}; expected params of a run; {MEND}")
+        return dict(content[section])
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The folder `results`.
+
+    Attributes:
+        folder: the folder.
+    """
+
+    folder: Path
+
+    @cached_property
+    def named(self) -> dict[str, Any]:
+        """What each run is for, which DVC file it runs, and which keys it changes, by its name."""
+        return read_map(self.folder / "runs.yaml")
+
+    @cached_property
+    def published(self) -> dict[str, Any]:
+        """Figures of others by their source."""
+        return read_map(self.folder / "published.yaml")
+
+    @cached_property
+    def runs(self) -> dict[str, KeptRun]:
+        """The named runs that are there."""
+        folders = {name: self.folder / name for name in self.named}
+        return {name: KeptRun(at / "metrics", at / "params.yaml") for name, at in folders.items() if at.is_dir()}
+
+
+def read_map(path: Path) -> dict[str, Any]:
+    """A YAML file that is a map.
+
+    Raises:
+        FormatError: it is absent or something else.
+    """
+    try:
+        content = yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
+        raise FormatError(f"{path}: is not YAML; expected a map; {MEND}") from error
+    if not isinstance(content, Mapping):
+        raise FormatError(f"{path}: got {content!r:.40}; expected a map; {MEND}")
+    return dict(content)

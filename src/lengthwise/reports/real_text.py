@@ -1,0 +1,215 @@
+"""The generated parts of `docs/results.md`: tables of the named runs, beside what others have published.
+
+The words around them are in that document, by hand; no number of a run is. A run that is not there is left out, with a
+line that says so.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+
+from lengthwise.reports.charts.frame import Caption
+from lengthwise.reports.charts.rows import Interval, interval_chart
+from lengthwise.reports.kept import Kept, KeptRun, read_map
+from lengthwise.reports.markdown import code, table
+from lengthwise.reports.run import TASKS, read_text
+from lengthwise.reports.sections.section import count, hue_of, listed, percent, ranged, records
+
+# From what leaks most to what does not leak.
+LEAK_RUNS = {"article": "sentence", "leak_document": "document", "leak_author": "author"}
+TIME_RUNS = ("time_padded", "time_bucketed", "time_padded_keras", "time_bucketed_keras")
+BEST_METRICS = ("accuracy", "gender_accuracy", "age_bracket_accuracy")
+LEAK_CHART = "leak.svg"
+
+
+def result_blocks(kept: Kept) -> dict[str, str]:
+    """What is to stand in each block of `docs/results.md`, by its name.
+
+    Raises:
+        FormatError: a file of a run that is there is absent or damaged.
+    """
+    return {
+        "runs": _runs(kept),
+        "article": _if_there(kept, ["article"], _article),
+        "leak": leak_block(kept, LEAK_CHART),
+        "best": best_block(kept),
+        "time": _if_there(kept, TIME_RUNS, _time),
+        "ablations": _if_there(kept, ["ablations"], _ablations),
+    }
+
+
+def leak_block(kept: Kept, chart: str) -> str:
+    """Accuracy of sentences under each split, all models beside each other, with a chart and a word on what is missing.
+
+    Args:
+        kept: the runs.
+        chart: where the chart is, relative to the document.
+    """
+    there = _leak_runs(kept)
+    parts = []
+    if there:
+        levels = {by: _sentences(run) for by, run in there.items()}
+        models = list(next(iter(levels.values())))
+        shared = {by: run.figures("split.json")["authors_in_several_splits"] for by, run in there.items()}
+        rows = [(by, count(shared[by]), *(_interval(levels[by][model]) for model in models)) for by in there]
+        parts.append(f'<img src="{chart}" width="480" alt="Accuracy of sentences under each split, with intervals">')
+        parts.append(table(("split by", "authors on both sides", *models), rows))
+    return "\n\n".join([*parts, *_missing(kept, LEAK_RUNS)])
+
+
+def leak_chart(kept: Kept) -> str | None:
+    """The same as a chart; None if no run is there."""
+    groups = {f"split by {by}": list(_sentences(run).values()) for by, run in _leak_runs(kept).items()}
+    if not groups:
+        return None
+    said = "; ".join(f"{group}, {row.label}: {_interval(row)}" for group, rows in groups.items() for row in rows)
+    return interval_chart(Caption("What a leak pretends: accuracy of sentences", said), groups, "accuracy")
+
+
+def best_block(kept: Kept) -> str:
+    """Every accuracy of the best network by sentence, document and author, beside baselines and what was published."""
+    return _if_there(kept, ["best"], _best)
+
+
+def _if_there(kept: Kept, names: Sequence[str], block: Callable[[Kept], str]) -> str:
+    missing = _missing(kept, names)
+    return "\n\n".join(missing) if missing else block(kept)
+
+
+def _missing(kept: Kept, names: Sequence[str] | dict[str, str]) -> list[str]:
+    missing = [name for name in names if name not in kept.runs]
+    if not missing:
+        return []
+    subject = f"{listed([code(name) for name in missing])} {'has' if len(missing) == 1 else 'have'}"
+    command = f'make real CORPUS=blogs.zip RUNS="{" ".join(missing)}"'
+    return [f"{subject} not been run: {code(command)}."]
+
+
+def _leak_runs(kept: Kept) -> dict[str, KeptRun]:
+    return {by: kept.runs[name] for name, by in LEAK_RUNS.items() if name in kept.runs}
+
+
+def _sentences(run: KeptRun) -> dict[str, Interval]:
+    """The accuracy of sentences by model."""
+    chosen = run.levels[(run.levels["level"] == "sentence") & (run.levels["metric"] == "accuracy")]
+    return {row.model: Interval(row.model, row.value, row.low, row.high, hue_of(row.model)) for row in records(chosen)}
+
+
+def _interval(row: Interval) -> str:
+    return ranged(row.value, row.low, row.high)
+
+
+def _runs(kept: Kept) -> str:
+    rows = []
+    for name, named in kept.named.items():
+        changes = ", ".join(code(f"{key}: {json.dumps(value)}") for key, value in named["changes"].items())
+        rows.append((code(name), named["description"], changes, "yes" if name in kept.runs else "no"))
+    parts = [table(("run", "what for", "keys changed", "is there"), rows)]
+    return "\n\n".join([*parts, *(_data(run) for name, run in kept.runs.items() if name == "article")])
+
+
+def _data(run: KeptRun) -> str:
+    """The way from the corpus to sequences."""
+    ingest, tokens, shards, split = (run.figures(f"{name}.json") for name in ("ingest", "tokens", "shards", "split"))
+    limits = run.params("shards")
+    strict = percent(ingest["documents_strict_parser"] / ingest["documents"])
+    rows = [
+        ("corpus", code(run.params("ingest")["source"])),
+        ("bloggers", count(ingest["authors"])),
+        ("posts", count(ingest["documents"])),
+        ("of them before the first error that stops a strict parser", strict),
+        ("sentences", count(tokens["sentences"])),
+        (f"of {limits['min_length']} to {limits['max_length']} tokens", count(shards["sequences_kept"])),
+        ("for training", count(shards["train_rows"])),
+        ("for the test", count(shards["test_rows"])),
+        ("test authors", count(split["test_authors"])),
+    ]
+    return f"Of `article`:\n\n{table(('what', 'how many'), rows)}"
+
+
+def _article(kept: Kept) -> str:
+    run, published = kept.runs["article"], kept.published["article"]
+    train = {task: run.figures(f"train/{task}.json")["train_accuracy"] for task in TASKS}
+    test = {
+        "classifier": run.figures("evaluate/classifier.json")["sentence_accuracy"],
+        "seq2seq": run.figures("evaluate/seq2seq.json")["step_accuracy"],
+    }
+    padding = run.table("train/classifier/batching.csv", ("strategy",), ("padding_per_batch",))
+    zeros = dict(zip(padding["strategy"], padding["padding_per_batch"], strict=True))
+    rows = []
+    for task in TASKS:
+        rows.append((f"{task}, train", f"{published[f'{task}_train_accuracy']:.4f}", f"{train[task]:.4f}"))
+        rows.append((f"{task}, test", f"{published[f'{task}_test_accuracy']:.4f}", f"{test[task]:.4f}"))
+    rows.append(("majority class, test", "", f"{run.figures('baselines/majority.json')['sentence_accuracy']:.4f}"))
+    rows.append(("bag of words, test", "", f"{run.figures('baselines/linear.json')['sentence_accuracy']:.4f}"))
+    for name in ("padded", "bucketed"):
+        rows.append((f"zeros a batch, {name}", f"{published[f'padding_{name}']:,.1f}", f"{zeros[name]:,.1f}"))
+    return "\n\n".join(
+        [
+            _protocol(run),
+            table(("accuracy, or padding", "the article", "here"), rows),
+            f"The article: {published['source']}.",
+        ]
+    )
+
+
+def _protocol(run: KeptRun) -> str:
+    shards, split, train = (run.params(section) for section in ("shards", "split", "train"))
+    model, batching = train["model"], train["batching"]
+    return (
+        f"Sentences of {shards['min_length']} to {shards['max_length']} tokens, "
+        f"{count(run.params('vocabulary')['size'])} words, {percent(split['test'])} of the sentences for the test; "
+        f"{model['cell']} of {model['units']} units, dropout {model['dropout']:g}, Adam with a step of "
+        f"{train['optimizer']['learning_rate']:g}, batches of {batching['batch_size']}, "
+        f"{count(train['epochs'], 'epoch')}."
+    )
+
+
+def _best(kept: Kept) -> str:
+    run, published = kept.runs["best"], kept.published["schler"]
+    levels = run.levels[run.levels["metric"].isin(BEST_METRICS)]
+    rows = []
+    for (level, metric), figures in levels.groupby(["level", "metric"], sort=False):
+        name = str(metric).removesuffix("accuracy").strip("_").replace("_", " ") or "both"
+        other = published.get(f"{level}_{metric}")
+        cells = [ranged(row.value, row.low, row.high) for row in records(figures)]
+        rows.append((level, name, *cells, "" if other is None else f"{other:.3f}"))
+    models = dict.fromkeys(levels["model"])
+    changes = ", ".join(code(f"{key}: {json.dumps(value)}") for key, value in kept.named["best"]["changes"].items())
+    authors = count(run.figures("split.json")["test_authors"], "unknown author")
+    confidence = f"{100 * run.params('evaluate')['confidence']:g}"
+    said = (
+        f"Accuracy on the sentences of {authors}, with {confidence} % intervals over resamples of them. "
+        f"Changed: {changes or 'nothing'}. Schler et al.: {published['source']}."
+    )
+    return f"{table(('by', 'of', *models, 'Schler et al.'), rows)}\n\n{said}"
+
+
+def _time(kept: Kept) -> str:
+    speed = {
+        (name, task): kept.runs[name].figures(f"train/timing_{task}.json")["sequences_per_second"]
+        for name in TIME_RUNS
+        for task in TASKS
+    }
+    pairs = (
+        ("buckets, of padded batches", "time_bucketed_keras", "time_padded_keras", "keras"),
+        ("buckets, of padded batches", "time_bucketed", "time_padded", "native"),
+        ("native kernel, of Keras's, padded batches", "time_padded", "time_padded_keras", "both"),
+        ("native kernel, of Keras's, buckets", "time_bucketed", "time_bucketed_keras", "both"),
+    )
+    rows = [
+        ("buckets, of padded batches", "the article's", *[f"{kept.published['article']['speed_bucketed']:.2f}"] * 2)
+    ]
+    for what, faster, slower, kernel in pairs:
+        rows.append((what, kernel, *(f"{speed[faster, task] / speed[slower, task]:.2f}" for task in TASKS)))
+    return table(("sentences a second, relative", "kernel", *TASKS), rows)
+
+
+def _ablations(kept: Kept) -> str:
+    run = kept.runs["ablations"]
+    train, split, seeds = run.params("train"), run.figures("split.json"), read_map(run.lock)["seeds"]
+    said = (
+        f"{count(run.figures('ingest.json')['authors'], 'blogger')}, of them {count(split['test_authors'])} for the "
+        f"test; {count(train['epochs'], 'epoch')} with a learning rate of {train['optimizer']['learning_rate']:g}, "
+        f"each with {count(len(seeds), 'seed')}."
+    )
+    return f"{said}\n\n{read_text(run.metrics / 'timing_ablations.md').strip()}"

@@ -1,0 +1,102 @@
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lengthwise.errors import FormatError
+from lengthwise.reports.kept import Kept, read_map
+
+ROOT = Path(__file__).parents[2]
+COMMITTED = Kept(ROOT / "results")
+# A place of a machine: an absolute path in a value.
+MACHINE_PLACE = re.compile(rb"""(^|[\s'":=,])(/|[A-Za-z]:\\|~/|file:)[\w.-]""", re.MULTILINE)
+
+
+def test_kept_runs_are_the_named_ones_that_have_a_folder(keep_runs):
+    kept = keep_runs("best", "article")
+    assert list(kept.runs) == ["article", "best"]
+    (kept.folder / "somebody").mkdir()
+    assert list(Kept(kept.folder).runs) == ["article", "best"]
+
+
+def test_kept_run_has_the_params_beside_it(keep_runs):
+    run = keep_runs("article").runs["article"]
+    assert run.params("split")["by"] == "sentence"
+    assert run.params("ingest")["source"] == "blogs.zip"
+    assert not run.on_sample
+    assert run.figures("ingest.json")["authors"] > 0
+
+
+@pytest.mark.parametrize("text", [None, "a: [", "3", "- a", "", "split: 3\n", "\x00"])
+def test_kept_run_with_damaged_params_is_refused_in_one_line(keep_runs, text):
+    kept = keep_runs("article")
+    path = kept.folder / "article" / "params.yaml"
+    path.unlink()
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    with pytest.raises(FormatError) as caught:
+        kept.runs["article"].params("split")
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_read_map_gives_what_the_file_has(tmp_path):
+    (tmp_path / "a.yaml").write_text("a: {b: 1}\n", encoding="utf-8")
+    assert read_map(tmp_path / "a.yaml") == {"a": {"b": 1}}
+
+
+def test_published_figures_each_have_a_source():
+    for name, figures in COMMITTED.published.items():
+        numbers = {key: value for key, value in figures.items() if key != "source"}
+        assert figures["source"], name
+        assert numbers
+        assert all(isinstance(value, float) and value > 0 for value in numbers.values()), name
+        assert all(0 < value < 1 for key, value in numbers.items() if key.endswith("accuracy"))
+
+
+def problems_of(kept, name):
+    """What is wrong with a run in Git: settings of another day, a place of a machine, or too much of it."""
+    folder = kept.folder / name
+    params = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
+    found = []
+    for key, value in kept.named[name]["changes"].items():
+        had = params
+        for part in key.split("."):
+            had = had[part]
+        if had != value:
+            found.append(f"{name} was run with {key}: {had}")
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    found += [f"{path} names a place" for path in files if MACHINE_PLACE.search(path.read_bytes())]
+    if sum(path.stat().st_size for path in files) >= 300_000:
+        found.append(f"{name} is too large")
+    return found
+
+
+def test_committed_runs_are_those_of_today_small_and_name_no_machine():
+    assert [problem for name in COMMITTED.runs for problem in problems_of(COMMITTED, name)] == []
+
+
+def test_committed_runs_would_be_found_wrong(keep_runs):
+    kept = keep_runs("article", "best")
+    assert problems_of(kept, "article") == problems_of(kept, "best") == []
+    path = kept.folder / "article" / "params.yaml"
+    path.write_text(path.read_text("utf-8").replace("by: sentence", "by: author"), "utf-8")
+    assert problems_of(kept, "article") == ["article was run with split.by: author"]
+    path.write_text(path.read_text("utf-8").replace("source: blogs", "source: /home/me/blogs"), "utf-8")
+    assert len(problems_of(kept, "article")) == 2
+    (path.parent / "metrics" / "big.csv").write_bytes(b"1" * 300_000)
+    assert len(problems_of(kept, "article")) == 3
+
+
+def test_results_folder_holds_runs_of_the_file_alone():
+    # One that was renamed would stay, and nobody would look at it.
+    folders = {path.name for path in COMMITTED.folder.iterdir() if path.is_dir()}
+    assert folders == set(COMMITTED.runs)
+
+
+def test_kept_of_no_folder_is_refused(tmp_path):
+    shutil.copy(ROOT / "results" / "published.yaml", tmp_path / "published.yaml")
+    with pytest.raises(FormatError, match=r"runs\.yaml: cannot be read"):
+        _ = Kept(tmp_path).named
