@@ -12,7 +12,8 @@ from safetensors.numpy import load_file, save_file
 
 from lengthwise.errors import FormatError
 from lengthwise.files import replacing_folder, write_json
-from lengthwise.models.network import VERSION, Network, NetworkConfig
+from lengthwise.models.config import VERSION, NetworkConfig
+from lengthwise.models.network import Network
 
 CONFIG_NAME, WEIGHTS_NAME = "config.json", "weights.safetensors"
 
