@@ -19,7 +19,8 @@ from lengthwise.batching.plan import Plan, epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
 from lengthwise.batching.stats import plan_stats
 from lengthwise.bursts import in_bursts
-from lengthwise.models.network import Network, NetworkConfig
+from lengthwise.models.config import NetworkConfig
+from lengthwise.models.network import Network
 from lengthwise.params import TrainParams, load_params
 from lengthwise.shards.reader import Sequences, read_index, read_split
 from lengthwise.stage import PARAMS_FILE

@@ -203,7 +203,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 @pytest.fixture(scope="session")
 def make_config() -> Callable[..., Any]:
     # Imported here: most tests run without TensorFlow.
-    from lengthwise.models.network import NetworkConfig
+    from lengthwise.models.config import NetworkConfig
 
     def make(task: str = "classifier", **changes: object) -> Any:
         settings = {
@@ -223,6 +223,8 @@ def make_config() -> Callable[..., Any]:
             "bidirectional": False,
             "initial_state": "learned",
             "masking": False,
+            "readout": "last",
+            "word_dropout": 0.0,
             "dropout": 0.0,
         }
         return NetworkConfig(task, **{**settings, **changes})

@@ -127,10 +127,17 @@ def refusal(capsys, *arguments):
     return printed.err.strip().splitlines()[-1]
 
 
-@pytest.mark.parametrize("changes", [{"bidirectional": True}, {"front_end": "conv1d"}])
-def test_predict_refuses_to_stream_to_a_network_that_needs_what_is_to_come(workspace, run, capsys, changes):
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"bidirectional": True}, "has bidirectional=True"),
+        ({"front_end": "conv1d"}, "has bidirectional=False and front_end=conv1d"),
+        ({"readout": "mean"}, "has readout=mean"),
+    ],
+)
+def test_predict_refuses_to_stream_to_a_network_that_needs_whole_texts(workspace, run, capsys, changes, told):
     workspace(**changes)
-    assert refusal(capsys, "--stream", "it left").startswith("error: model: has bidirectional=")
+    assert refusal(capsys, "--stream", "it left").startswith(f"error: model: {told}")
     assert len(run("it left")[1]) == 1
 
 

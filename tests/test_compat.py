@@ -73,16 +73,26 @@ CASES = [
     ),
     (
         10,
+        {"train.batching.strategy": "truncated", "train.model.readout": "mean"},
+        {"train.batching.strategy": "truncated", "train.model.readout": "last"},
+    ),
+    (
+        10,
+        {"train.batching.strategy": "truncated", "train.model.readout": "max"},
+        {"train.batching.strategy": "packed", "train.model.readout": "max"},
+    ),
+    (
+        11,
         {"train.batching.padding": "pre", "train.model.front_end": "conv1d"},
         {"train.batching.padding": "post", "train.model.front_end": "conv1d"},
     ),
     (
-        11,
+        12,
         {"train.model.activation": "relu", "train.model.masking": False},
         {"train.model.activation": "relu", "train.model.masking": True},
     ),
     (
-        11,
+        12,
         {"train.model.activation": "elu", "train.model.masking": False},
         {"train.model.activation": "softsign", "train.model.masking": False},
     ),
@@ -92,7 +102,7 @@ CASES = [
             {key: "native", "train.model.cell": cell, "train.model.activation": activation},
             {key: kernel, "train.model.cell": right_cell, "train.model.activation": "tanh"},
         )
-        for place, key in ((12, "train.kernel"), (13, "evaluate.kernel"))
+        for place, key in ((13, "train.kernel"), (14, "evaluate.kernel"))
         for cell, activation, kernel, right_cell in (
             ("layer_norm_gru", "tanh", "auto", "layer_norm_gru"),
             ("peephole_lstm", "tanh", "keras", "peephole_lstm"),

@@ -10,7 +10,8 @@ from lengthwise.batching.evaluation import evaluation_plan
 from lengthwise.batching.stats import plan_stats
 from lengthwise.errors import KernelError
 from lengthwise.evaluation.predict import predict_split
-from lengthwise.models.network import Network, NetworkConfig
+from lengthwise.models.config import NetworkConfig
+from lengthwise.models.network import Network
 from lengthwise.training.loop import start_tensorflow
 from lengthwise.training.step import Steps
 from peers.data import Data

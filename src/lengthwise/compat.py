@@ -113,6 +113,12 @@ CONFLICTS = (
         "set train.batching.padding to post",
     ),
     Conflict(
+        ("train.batching.strategy", "train.model.readout"),
+        lambda s: s["train"]["batching"]["strategy"] == "truncated" and s["train"]["model"]["readout"] != "last",
+        "the outputs of a sequence would lie in windows that are gone",
+        "choose another strategy, or set train.model.readout to last",
+    ),
+    Conflict(
         ("train.batching.padding", "train.model.front_end"),
         lambda s: s["train"]["batching"]["padding"] == "pre" and s["train"]["model"]["front_end"] == "conv1d",
         "where the kernel stands in a sequence would depend on how far the row is filled up before it",

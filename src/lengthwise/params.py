@@ -123,6 +123,8 @@ class ModelParams(Section):
     bidirectional: bool
     initial_state: Literal["learned", "zeros"]
     masking: bool
+    readout: Literal["last", "max", "mean"]
+    word_dropout: Annotated[float, Field(ge=0.0, lt=1.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
     dropout: Annotated[float, Field(ge=0.0, lt=1.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
 
 
@@ -130,6 +132,7 @@ class OptimizerParams(Section):
     """Adam (Kingma and Ba, 2015)."""
 
     learning_rate: Annotated[float, Field(gt=0.0, le=10.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
+    schedule: Literal["constant", "cosine"]
     clip_norm: Annotated[float, Field(gt=0.0, allow_inf_nan=False), NUMBER_FROM_TEXT] | None
 
 

@@ -85,6 +85,11 @@ class Stream:
                 f"model: has bidirectional={config.bidirectional} and front_end={config.front_end}, so it needs tokens "
                 "still to come; expected a network that reads forwards only; predict whole texts, or train another"
             )
+        if config.pooled:
+            raise FormatError(
+                f"model: has readout={config.readout}, so it needs all outputs of a text; expected one that reads the "
+                "last; predict whole texts, or train another"
+            )
         self._network, self._vocabulary = network, vocabulary
         self._forward = tf.function(self._step, input_signature=(INPUTS_SIGNATURE, network.states_signature))
         self.restart()

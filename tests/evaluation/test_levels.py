@@ -33,12 +33,15 @@ def test_items_of_sentences_are_in_the_corpus_order_at_every_level(sequences):
     assert author.author.tolist() == [2, 5]
 
 
-@pytest.mark.parametrize(("unit", "names"), [("document", ["document", "author"]), ("author", ["author"])])
-def test_items_of_a_coarser_unit_have_each_piece_at_their_own_level(sequences, unit, names):
-    levels = items_of(sequences, unit)
-    assert [level.name for level in levels] == names
-    assert levels[0].group.tolist() == [2, 4, 0, 1, 3]
-    assert len(levels[0].labels) == 5
+@pytest.mark.parametrize("unit", ["document", "author"])
+def test_items_of_a_coarser_unit_are_whole_though_they_are_split_into_pieces(sequences, unit):
+    # By pieces or by sentences: a document is the same item, and so is an author.
+    levels, same = items_of(sequences, unit), items_of(sequences, "sentence")[LEVELS.index(unit) :]
+    assert [level.name for level in levels] == list(LEVELS[LEVELS.index(unit) :])
+    for level, expected in zip(levels, same, strict=True):
+        assert level.name == expected.name
+        for name in ("group", "labels", "author"):
+            assert getattr(level, name).tolist() == getattr(expected, name).tolist()
 
 
 def test_items_of_nothing_are_refused():

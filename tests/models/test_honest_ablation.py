@@ -112,6 +112,9 @@ def test_logits_are_the_same_for_stacked_masked_and_one_hot_networks(make_networ
         {"bidirectional": True, "layers": 2, "initial_state": "zeros"},
         {"cell": "lstm", "bidirectional": True, "masking": True},
         {"front_end": "conv1d", "kernel": 4, "stride": 2, "bidirectional": True},
+        {"readout": "mean", "layers": 2},
+        {"readout": "max", "bidirectional": True, "cell": "lstm", "masking": True},
+        {"readout": "mean", "front_end": "conv1d", "stride": 2},
     ],
 )
 @pytest.mark.parametrize("task", sorted(TASKS))
@@ -121,7 +124,7 @@ def test_the_kernel_changes_no_logits_and_no_gradients(make_network, make_sequen
     keras = by_keras(native)
     cases = [("bucketed", "post")]
     cases += [("padded", "pre"), ("packed", "post")] if "front_end" not in changes else []
-    cases += [("truncated", "post")] if not changes.keys() & {"bidirectional", "front_end"} else []
+    cases += [("truncated", "post")] if not changes.keys() & {"bidirectional", "front_end", "readout"} else []
     for name, padding in cases:
         batches = batches_of(name, sequences, padding=padding, batch_size=4)
         assert_same_logits(epoch_logits(native, batches), epoch_logits(keras, batches))
@@ -197,6 +200,9 @@ def widened(batch, steps, rng):
         {"front_end": "conv1d", "conv_padding": "same", "stride": 1},
         {"front_end": "conv1d", "conv_padding": "valid", "stride": 2, "bidirectional": True},
         {"front_end": "conv1d", "conv_padding": "causal", "kernel": 5, "masking": True, "cell": "lstm"},
+        {"readout": "mean"},
+        {"readout": "max", "masking": True, "bidirectional": True, "layers": 2},
+        {"readout": "mean", "front_end": "conv1d", "conv_padding": "valid", "stride": 2},
     ],
 )
 @pytest.mark.parametrize(("task", "kernel"), [*((task, "auto") for task in sorted(TASKS)), ("seq2seq", "keras")])
@@ -231,3 +237,19 @@ def test_a_classifier_predicts_each_sequence_once_where_it_ends(make_network, ma
         assert sorted(found) == [(place, 0) for place in range(len(LENGTHS))]
         for (place, _), scores in found.items():
             assert np.allclose(scores, everywhere[place, last[place]], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("kernel", ["auto", "keras"])
+@pytest.mark.parametrize("changes", [{"readout": "mean"}, {"readout": "max", "bidirectional": True, "masking": True}])
+def test_a_pooled_readout_is_the_same_under_every_strategy_that_keeps_sequences_whole(
+    make_network, make_sequences, changes, kernel
+):
+    network, sequences = make_network("classifier", **changes), make_sequences(LENGTHS)
+    network = by_keras(network) if kernel == "keras" else network
+    expected = alone(network, sequences)
+    whole = sums_and_gradients(network, batches_of("padded", sequences, batch_size=len(LENGTHS)))
+    for name in sorted(set(STRATEGIES) - {"truncated"}):
+        for padding in ("post", "pre"):
+            batches = batches_of(name, sequences, padding=padding)
+            assert_same_logits(epoch_logits(network, batches), expected)
+            assert_same_gradients(sums_and_gradients(network, batches), whole, 1e-5)

@@ -11,10 +11,12 @@ from lengthwise.errors import FormatError, KernelError
 from lengthwise.layers.cells import CELLS
 from lengthwise.layers.front_end import PADDINGS
 from lengthwise.layers.recurrent import INITIAL_STATES
-from lengthwise.models.network import ACTIVATIONS, FRONT_ENDS, INPUTS, Inputs, Network
+from lengthwise.models.config import ACTIVATIONS, FRONT_ENDS, INPUTS, READOUTS
+from lengthwise.models.network import Inputs, Network
 from lengthwise.models.saved import CONFIG_NAME, WEIGHTS_NAME, load_network, save_network
 from lengthwise.params import ModelParams
 from lengthwise.seals import SEAL_KEY, UNSEALED, seal
+from lengthwise.vocabulary import UNK_ID
 
 
 def sigmoid(values):
@@ -238,7 +240,7 @@ def test_load_network_refuses_another_version_and_names_both(saved):
     change_config(saved, version=1)
     message = refusal_of(saved)
     assert "version 1" in message
-    assert "expected 2" in message
+    assert "expected 3" in message
 
 
 @pytest.mark.parametrize("changes", [{"units": 6}, {"vocabulary_size": 21}, {"initial_state": "zeros"}])
@@ -260,6 +262,8 @@ def test_load_network_refuses_a_config_of_wrong_types(saved, changes):
         {"embedding": -1},
         {"task": "translator"},
         {"dropout": 1.5},
+        {"word_dropout": 1.0},
+        {"readout": "first"},
         {"cell": "rnn"},
         {"layers": 0},
         {"input": "gru"},
@@ -292,7 +296,53 @@ def test_load_network_refuses_weights_of_other_names_or_shapes(saved):
         ("cell", CELLS),
         ("activation", ACTIVATIONS),
         ("initial_state", INITIAL_STATES),
+        ("readout", READOUTS),
     ],
 )
 def test_params_know_the_names_that_networks_know(key, known):
     assert sorted(get_args(ModelParams.model_fields[key].annotation)) == sorted(known)
+
+
+@pytest.mark.parametrize("kernel", ["keras", "native"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize(
+    ("readout", "stock"),
+    [("mean", keras.layers.GlobalAveragePooling1D()), ("max", keras.layers.GlobalMaxPooling1D())],
+)
+def test_network_pools_the_outputs_of_each_sequence(make_network, readout, stock, bidirectional, kernel):
+    network = by_kernel(make_network(readout=readout, bidirectional=bidirectional), kernel)
+    tokens = random_tokens(5, 3, 7)
+    lengths = (7, 3, 1)
+    mask = np.arange(7) < np.array(lengths)[:, np.newaxis]
+    resets = np.zeros(mask.shape, bool)
+    resets[:, 0] = True
+    ends = np.array([[row, length - 1] for row, length in enumerate(lengths)], np.int32)
+    pooled = []
+    for row, length in enumerate(lengths):
+        values = network.embedding(tokens[row : row + 1, :length])
+        outputs = network.forwards[0](values)[0]
+        if bidirectional:
+            outputs = tf.concat([outputs, network.backwards[0](values)[0]], axis=-1)
+        pooled.append(stock(outputs))
+    expected = network.softmax(tf.concat(pooled, axis=0))
+    assert np.allclose(network(Inputs(tokens, mask, resets, ends))[0], expected, rtol=0, atol=1e-5)
+
+
+def test_network_reads_every_step_by_itself_for_seq2seq_whatever_the_readout(make_network):
+    tokens = random_tokens(6, 2, 5)
+    networks = [make_network("seq2seq", readout=readout) for readout in READOUTS]
+    assert not any(network.config.pooled for network in networks)
+    assert len({logits_of(network, tokens).tobytes() for network in networks}) == 1
+
+
+@pytest.mark.parametrize("kernel", ["keras", "native"])
+def test_network_drops_words_only_in_training(make_network, kernel):
+    network = by_kernel(make_network(word_dropout=0.5), kernel)
+    tokens = random_tokens(7, 4, 20)
+    still = by_kernel(make_network(), kernel)
+    assert np.array_equal(logits_of(network, tokens), logits_of(still, tokens))
+    first, second = (logits_of(network, tokens, training=True) for _ in range(2))
+    assert not np.array_equal(first, second)
+    # Of a text without known words there is nothing to drop.
+    unknown = np.full((4, 20), UNK_ID, np.int32)
+    assert np.array_equal(logits_of(network, unknown, training=True), logits_of(still, unknown))

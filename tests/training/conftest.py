@@ -29,9 +29,11 @@ def _train_params(**changes: object) -> TrainParams:
             "bidirectional": False,
             "initial_state": "learned",
             "masking": False,
+            "readout": "last",
+            "word_dropout": 0.0,
             "dropout": 0.4,
         },
-        "optimizer": {"learning_rate": 0.01, "clip_norm": None},
+        "optimizer": {"learning_rate": 0.01, "schedule": "constant", "clip_norm": None},
     }
     for key, value in changes.items():
         section = next((name for name in ("batching", "model", "optimizer") if key in content[name]), None)

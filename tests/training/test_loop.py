@@ -133,6 +133,34 @@ def test_train_goes_on_after_a_signal_to_the_same_bytes(
     assert list(RESUME_FOLDER.iterdir()) == []
 
 
+@pytest.mark.parametrize("stop", [1, 7])
+def test_train_goes_on_with_its_schedule_and_its_dropped_words(corpus, train_params, here, stop):
+    params = train_params(schedule="cosine", word_dropout=0.3, readout="mean", batch_size=16)
+    whole = run(corpus.shards, "classifier", params)
+    expected = bytes_of(here)
+    (here / "model").rename(here / "before")
+    run_until(stop, corpus.shards, "classifier", params)
+    again = run(corpus.shards, "classifier", params)
+    assert again.timing["resumed_at_step"] == stop
+    assert again.metrics == whole.metrics
+    assert bytes_of(here) == expected
+
+
+def test_train_takes_the_last_step_of_a_cosine_with_next_to_no_learning_rate(corpus, train_params, here, monkeypatch):
+    rates = []
+    original = Steps.__init__
+    monkeypatch.setattr(
+        Steps, "__init__", lambda self, *arguments: original(self, *arguments) or rates.append(arguments[1])
+    )
+    run(corpus.shards, "classifier", train_params(schedule="cosine"))
+    steps = json.loads((here / "curves" / "cost.json").read_text(encoding="utf-8"))["steps"]
+    (rate,) = rates
+    assert float(rate(0)) == pytest.approx(0.01)
+    assert float(rate(steps // 2)) == pytest.approx(0.005, rel=0.5)
+    assert 0 < float(rate(steps - 1)) < float(rate(steps // 2))
+    assert float(rate(steps)) == pytest.approx(0, abs=1e-9)
+
+
 @pytest.mark.parametrize("stop", [1, 4, 9])
 def test_train_goes_on_with_the_states_of_its_lanes(corpus, train_params, here, stop):
     params = train_params(strategy="truncated", batch_size=16, window=3, cell="lstm", epochs=1)
@@ -151,7 +179,7 @@ def test_train_goes_on_with_the_states_of_its_lanes(corpus, train_params, here, 
     "changes",
     [
         {"cell": "layer_norm_lstm", "layers": 2, "bidirectional": True},
-        {"front_end": "conv1d", "stride": 2, "conv_padding": "valid", "cell": "peephole_lstm"},
+        {"front_end": "conv1d", "stride": 2, "conv_padding": "valid", "cell": "peephole_lstm", "readout": "max"},
         {
             "input": "one_hot",
             "padding": "pre",

@@ -177,6 +177,8 @@ SETTINGS = {"batch_size": 3, "buckets": 2, "tokens": 40, "window": 5}
         ("classifier", "bucketed", {"input": "one_hot", "vocabulary_size": 7}),
         ("seq2seq", "token_budget", {"input": "one_hot", "cell": "lstm", "layers": 2}),
         ("classifier", "truncated", {"layers": 2, "cell": "simple", "initial_state": "zeros"}),
+        *(("classifier", name, {"readout": "mean"}) for name in ("bucketed", "packed")),
+        ("classifier", "padded", {"readout": "max", "layers": 2}),
     ],
 )
 def test_steps_over_flat_batches_are_those_over_padded_ones(make_network, make_sequences, task, name, changes):
@@ -236,3 +238,19 @@ def test_steps_over_a_plan_without_batches_change_nothing(make_network, make_seq
     steps = Steps(make_network(), 0.01, None)
     assert list(steps.train_over(plan, sequences)) == []
     assert list(steps.evaluate_over(plan, sequences)) == []
+
+
+@pytest.mark.parametrize("kernel", [pytest.param("native", marks=pytest.mark.native), "keras"])
+def test_steps_drop_words_in_training_only(make_network, make_sequences, kernel):
+    sequences = make_sequences([9, 5, 7, 3])
+    plan = make_strategy("padded", SETTINGS).plan(sequences.lengths, epoch_rng(1, 0))
+    losses = {}
+    for rate in (0.0, 0.8):
+        # Weights as good as still.
+        steps = Steps(twin(make_network(word_dropout=rate), kernel), 1e-12, None)
+        trained = sum(figures.sum(axis=0)[0] for figures, _ in steps.train_over(plan, sequences))
+        evaluated = sum(figures.sum(axis=0)[0] for figures in steps.evaluate_over(plan, sequences))
+        losses[rate] = trained, evaluated
+    assert losses[0.8][1] == pytest.approx(losses[0.0][1], rel=1e-6)
+    assert losses[0.0][0] == pytest.approx(losses[0.0][1], rel=1e-5)
+    assert losses[0.8][0] != pytest.approx(losses[0.8][1], rel=1e-3)

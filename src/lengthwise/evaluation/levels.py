@@ -53,6 +53,8 @@ class Items:
 def items_of(sequences: Sequences, unit: str) -> list[Items]:
     """The items of each level, from the shards' unit upwards; items in the corpus's order.
 
+    The pieces that a long document or author is split into are one item; those of a sentence are one each.
+
     Args:
         sequences: of one split.
         unit: the shards' unit.
@@ -68,9 +70,7 @@ def items_of(sequences: Sequences, unit: str) -> list[Items]:
     keys = {"sentence": sequences.sequence, "document": sequences.document, "author": sequences.author}
     items = []
     for name in LEVELS[LEVELS.index(unit) :]:
-        # At the shards' own level each sequence is an item, also a piece of a long document.
-        key = sequences.sequence if name == unit else keys[name]
-        _, first, group = np.unique(key, return_index=True, return_inverse=True)
+        _, first, group = np.unique(keys[name], return_index=True, return_inverse=True)
         labels, author = sequences.label[first], sequences.author[first]
         items.append(Items(name, group, labels.astype(np.int64), author.astype(np.int64)))
     return items

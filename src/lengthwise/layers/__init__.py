@@ -12,6 +12,7 @@ from lengthwise.layers.cells import (
 from lengthwise.layers.front_end import MaskedConv1D
 from lengthwise.layers.initial_state import LearnedInitialState
 from lengthwise.layers.recurrent import Recurrent, sequence_ends
+from lengthwise.layers.word_dropout import WordDropout
 
 __all__ = [
     "GRUCell",
@@ -24,5 +25,6 @@ __all__ = [
     "PeepholeLSTMCell",
     "Recurrent",
     "SimpleCell",
+    "WordDropout",
     "sequence_ends",
 ]

@@ -1,7 +1,6 @@
 """Tokens to features, recurrent layers, dropout, softmax: the network of the source article, and all its variants."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import keras
@@ -9,87 +8,17 @@ import numpy as np
 import tensorflow as tf
 
 from lengthwise.batching.collate import Batch
-from lengthwise.labels import LabelFactor, joint_class_names
 from lengthwise.layers.cells import CELLS
 from lengthwise.layers.dropout import Dropout
-from lengthwise.layers.front_end import PADDINGS, MaskedConv1D, output_lengths
-from lengthwise.layers.recurrent import INITIAL_STATES, Recurrent, sequence_ends
+from lengthwise.layers.front_end import MaskedConv1D, output_lengths
+from lengthwise.layers.recurrent import Recurrent, sequence_ends
+from lengthwise.layers.word_dropout import WordDropout
+from lengthwise.models.config import NetworkConfig
+from lengthwise.models.readout import flat_sequences, padded_sequences, pool
 from lengthwise.models.tasks import TASKS, Targets, shortened
-from lengthwise.native.ops import FlatBatch, flat_steps, ragged_layout
+from lengthwise.native.ops import FlatBatch, RaggedLayout, flat_steps, ragged_layout
 
 States = Sequence[np.ndarray | tf.Tensor]
-
-VERSION = 2
-INPUTS = ("embedding", "one_hot")
-FRONT_ENDS = ("conv1d", "none")
-ACTIVATIONS = ("elu", "gelu", "linear", "relu", "selu", "sigmoid", "softsign", "tanh")
-
-
-@dataclass(frozen=True)
-class NetworkConfig:
-    """What a network is made of.
-
-    Attributes:
-        task: a name in `TASKS`.
-        vocabulary_size: ids that the network knows.
-        factors: the label factors, for the joint classes.
-        input: `embedding`, or `one_hot`: as many features as ids, one of them 1.
-        embedding: features of a token, unless it is one-hot.
-        front_end: `conv1d` or `none`.
-        filters: features that the convolution makes.
-        kernel: steps under its kernel.
-        stride: steps between two places of the kernel.
-        conv_padding: `same`, `causal` or `valid`, see `MaskedConv1D`.
-        cell: a name in `CELLS`.
-        activation: of the cell, a name in `ACTIVATIONS`.
-        units: of each recurrent layer and direction.
-        layers: recurrent layers, one on the other.
-        bidirectional: whether each layer goes backwards too.
-        initial_state: `learned` or `zeros`.
-        masking: whether the state stands still at padded steps. No prediction depends on it.
-        dropout: share of each recurrent layer's outputs that training drops, in [0, 1).
-        version: of the format of a saved network.
-    """
-
-    task: str
-    vocabulary_size: int
-    factors: tuple[LabelFactor, ...]
-    input: str
-    embedding: int
-    front_end: str
-    filters: int
-    kernel: int
-    stride: int
-    conv_padding: str
-    cell: str
-    activation: str
-    units: int
-    layers: int
-    bidirectional: bool
-    initial_state: str
-    masking: bool
-    dropout: float
-    version: int = VERSION
-
-    def __post_init__(self) -> None:
-        sizes = (self.vocabulary_size, self.embedding, self.filters, self.kernel, self.stride, self.units, self.layers)
-        names = (
-            (self.task, TASKS),
-            (self.input, INPUTS),
-            (self.front_end, FRONT_ENDS),
-            (self.conv_padding, PADDINGS),
-            (self.cell, CELLS),
-            (self.activation, ACTIVATIONS),
-            (self.initial_state, INITIAL_STATES),
-        )
-        legal = all(name in known for name, known in names)
-        if min(sizes) < 1 or not 0 <= self.dropout < 1 or not legal:
-            raise ValueError(f"no network has these settings: {self}")
-
-    @property
-    def classes(self) -> int:
-        """Joint classes."""
-        return len(joint_class_names(self.factors))
 
 
 class Inputs(NamedTuple):
@@ -121,7 +50,8 @@ class Network(keras.Model):
     """Reads rows of tokens and predicts the joint class at the positions asked for.
 
     A sequence's predictions depend on its own tokens alone: not on padding, on its neighbours in the row, or on where a
-    window cut it, as long as the states of a window are given to the next.
+    window cut it, as long as the states of a window are given to the next. A classifier that pools all outputs needs
+    whole sequences.
 
     Args:
         config: what it is made of.
@@ -156,6 +86,7 @@ class Network(keras.Model):
         native = self.kernel == "native"
         self.dropouts = [Dropout(config.dropout, native=native, name=f"dropout_{n}") for n in range(config.layers)]
         self.softmax = keras.layers.Dense(config.classes, name="softmax")
+        self.word_dropout = WordDropout(config.word_dropout, name="word_dropout")
         # Keras builds a layer at its first call; saving and resuming need all weights before that.
         self._run = self._run_padded
         step = tf.ones((1, 1), tf.bool)
@@ -206,6 +137,7 @@ class Network(keras.Model):
         Returns:
             Logits, float32 (P, C), and the states after the last step.
         """
+        inputs = inputs._replace(tokens=self.word_dropout(inputs.tokens, training=training))
         features, after = self._run(inputs, states, training)
         return self.softmax(features), tuple(after)
 
@@ -231,7 +163,7 @@ class Network(keras.Model):
                 outputs = tf.concat([outputs, self.backwards[number](features, **ends)[0]], axis=-1)
             if number == self.config.layers - 1:
                 # Only what is read is dropped and classified.
-                outputs = tf.gather_nd(outputs, inputs.positions)
+                outputs = self._read_padded(outputs, mask, resets, inputs.positions)
             features = dropout(outputs, training=training)
         return features, after
 
@@ -259,7 +191,7 @@ class Network(keras.Model):
                 # Each direction has an order of steps of its own.
                 outputs = tf.concat([outputs, tf.gather(behind, flat_steps(places_back, places))], axis=-1)
             if number == self.config.layers - 1:
-                outputs = tf.gather(outputs, tf.gather_nd(places.place, inputs.positions))
+                outputs = self._read_flat(outputs, there, tf.gather_nd(places.place, inputs.positions))
             items = dropout(outputs, training=training)
             index, index_back = tf.range(tf.size(places.steps)), flat_steps(places, places_back)
         return items, after
@@ -282,14 +214,31 @@ class Network(keras.Model):
         Returns:
             Logits, float32 (P, C), at the steps that the batch reads, and the states after the last step.
         """
-        items, index = self._items(), batch.ids
+        items, index = self._items(), self.word_dropout(batch.ids, training=training)
         after: list[tf.Tensor] = []
         for number, (forward, dropout) in enumerate(zip(self.forwards, self.dropouts, strict=True)):
-            read = batch.read if number == self.config.layers - 1 else None
+            is_last = number == self.config.layers - 1
+            read = batch.read if is_last and not self.config.pooled else None
             outputs, last = forward.over(items, index, batch.layout, self._states_of(number, states), training, read)
             after += last
+            if is_last and self.config.pooled:
+                outputs = self._read_flat(outputs, batch.layout, batch.read)
             items, index = dropout(outputs, training=training), tf.range(tf.size(batch.ids))
         return self.softmax(items), tuple(after)
+
+    def _read_padded(self, outputs: tf.Tensor, mask: tf.Tensor, resets: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
+        """What is read (P, D) of the last layer's outputs (B, T, D)."""
+        if not self.config.pooled:
+            return tf.gather_nd(outputs, positions)
+        at = positions[:, 0] * tf.shape(outputs)[1] + positions[:, 1]
+        steps = tf.reshape(outputs, [-1, outputs.shape[-1]])
+        return pool(self.config.readout, steps, padded_sequences(mask, resets), at)
+
+    def _read_flat(self, outputs: tf.Tensor, layout: RaggedLayout, at: tf.Tensor) -> tf.Tensor:
+        """The same of flat steps (N, D)."""
+        if not self.config.pooled:
+            return tf.gather(outputs, at)
+        return pool(self.config.readout, outputs, flat_sequences(layout), at)
 
     def _items(self) -> tf.Tensor | None:
         """What the ids of tokens are indices of, for `Recurrent.over`."""

@@ -12,7 +12,8 @@ from safetensors.numpy import load_file, save_file
 
 from lengthwise.errors import FormatError
 from lengthwise.files import replacing_folder
-from lengthwise.models.network import VERSION, Network, NetworkConfig
+from lengthwise.models.config import VERSION, NetworkConfig
+from lengthwise.models.network import Network
 from lengthwise.seals import SEAL_KEY, UNSEALED, check_seal, read_sealed_json, rerun, seal, write_sealed_json
 
 CONFIG_NAME, WEIGHTS_NAME = "config.json", "weights.safetensors"

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 from keras import ops
+from keras.optimizers.schedules import LearningRateSchedule
 
 from lengthwise.native.ops import apply_adam
 
@@ -22,7 +23,9 @@ class FusedAdam(keras.optimizers.Adam):
         ValueError: the variant `amsgrad` is asked for, which neither computes.
     """
 
-    def __init__(self, learning_rate: float = 0.001, *, native: bool = False, **kwargs: object) -> None:
+    def __init__(
+        self, learning_rate: float | LearningRateSchedule = 0.001, *, native: bool = False, **kwargs: object
+    ) -> None:
         super().__init__(learning_rate, **kwargs)
         self.native = native
         if self.amsgrad:

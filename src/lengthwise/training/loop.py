@@ -19,13 +19,15 @@ from lengthwise.batching.registry import STRATEGIES, make_strategy
 from lengthwise.batching.stats import plan_stats
 from lengthwise.errors import ParamsError
 from lengthwise.files import file_digest, replacing_folder, write_metrics
-from lengthwise.models.network import Network, NetworkConfig, States
+from lengthwise.models.config import NetworkConfig
+from lengthwise.models.network import Network, States
 from lengthwise.models.saved import save_network
 from lengthwise.native.choice import choose_kernel
 from lengthwise.progress import Progress
 from lengthwise.shards.reader import Sequences, read_index, read_split
 from lengthwise.shards.schema import INDEX_NAME, ShardIndex
 from lengthwise.training.resume import ResumeState, interruptions, run_digest
+from lengthwise.training.schedule import learning_rate
 from lengthwise.training.step import Steps, Sums
 
 if TYPE_CHECKING:
@@ -152,7 +154,12 @@ class _Run:
         self._network, self._training, self._validation = network, training, validation
         self._params = params
         self._strategy = make_strategy(params.batching.strategy, params.batching.model_dump())
-        self._steps = Steps(network, params.optimizer.learning_rate, params.optimizer.clip_norm)
+        self._plan = lru_cache(maxsize=1)(self._plan_epoch)
+        # Every epoch has as many batches.
+        rate = learning_rate(
+            params.optimizer.schedule, params.optimizer.learning_rate, params.epochs * len(self._plan(0))
+        )
+        self._steps = Steps(network, rate, params.optimizer.clip_norm)
         variables = [*network.variables, *self._steps.optimizer.variables]
         self.state = ResumeState(RESUME_FOLDER, digest, variables)
         saved = self.state.restore()
@@ -161,7 +168,6 @@ class _Run:
         self._carried: States | None = carried or None
         self._resumed_at = self.position.step
         self._train_seconds = self._train_tokens = 0.0
-        self._plan = lru_cache(maxsize=1)(self._plan_epoch)
 
     def complete(self) -> None:
         """Train from where the run is to its end."""

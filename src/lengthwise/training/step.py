@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from keras.optimizers.schedules import LearningRateSchedule
 
 from lengthwise.batching.collate import Batch, collate
 from lengthwise.batching.plan import Plan
@@ -77,7 +78,7 @@ class Steps:
         clip_norm: the most that the norm of all gradients together may be (Pascanu, Mikolov and Bengio, 2013), or None.
     """
 
-    def __init__(self, network: Network, learning_rate: float, clip_norm: float | None) -> None:
+    def __init__(self, network: Network, learning_rate: float | LearningRateSchedule, clip_norm: float | None) -> None:
         self._network, self._clip_norm = network, clip_norm
         self.optimizer = FusedAdam(learning_rate, native=network.kernel == "native")
         self.optimizer.build(network.trainable_variables)
