@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from lengthwise.layers.cells import CELLS
 from lengthwise.layers.initial_state import LearnedInitialState
+from lengthwise.layers.scan import PaddedSteps, scan
 from lengthwise.native.choice import choose_kernel
 from lengthwise.native.ops import CellWeights, RaggedLayout, ragged_layout, ragged_recurrent
 
@@ -138,7 +139,8 @@ class Recurrent(keras.layers.Layer):
             outputs, last = self._run_flat(inputs, resets, mask, states, training)
             said = last[0]
         else:
-            outputs, said, last = self._scan(inputs, resets, mask, states, initial, training)
+            steps = PaddedSteps(inputs, resets, mask, states, initial)
+            outputs, said, last = scan(self.cell, steps, self.output_size, reverse=self.reverse, training=training)
         for carried, state in zip(self.carried, last, strict=False):
             others = tf.convert_to_tensor(carried)[rows:]
             carried.assign(tf.cast(tf.concat([tf.stop_gradient(state), others], axis=0), carried.dtype))
@@ -240,73 +242,6 @@ class Recurrent(keras.layers.Layer):
         outputs = tf.gather(tf.concat([flat, states[0]], axis=0), place)
         outputs.set_shape((inputs.shape[0], inputs.shape[1], self.output_size))
         return outputs, last
-
-    def _scan(
-        self,
-        inputs: tf.Tensor,
-        resets: tf.Tensor | None,
-        mask: tf.Tensor | None,
-        states: list[tf.Tensor],
-        initial: list[tf.Tensor],
-        training: bool,
-    ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
-        """All steps in turn: the outputs (B, T, U), the last one, and the last states."""
-        project = getattr(self.cell, "project", None)
-        width = tf.shape(inputs)[1]
-
-        def by_time(values: tf.Tensor) -> tf.TensorArray:
-            """Time-major values (T, B, ...), a step at a time."""
-            return tf.TensorArray(values.dtype, size=width, element_shape=values.shape[1:]).unstack(values)
-
-        steps = tf.transpose(inputs, [1, 0, 2])
-        inputs_by_time = by_time(steps if project is None else project(steps))
-        resets_by_time, mask_by_time = (
-            None if flags is None else by_time(tf.transpose(tf.cast(flags, tf.bool))[..., tf.newaxis])
-            for flags in (resets, mask)
-        )
-        outputs = tf.TensorArray(self.compute_dtype, size=width, element_shape=(inputs.shape[0], self.output_size))
-        # What a masked step repeats at a row's beginning: of nearly all cells the first state is the output.
-        nothing = tf.zeros([tf.shape(inputs)[0], self.output_size], self.compute_dtype)
-        said = states[0] if self.output_size == self.state_sizes[0] else nothing
-        if hasattr(self.cell, "get_dropout_mask"):
-            # A stock cell drops the same features at every step: it makes its masks once, and not within the loop.
-            self.cell.get_dropout_mask(inputs[:, 0])
-            self.cell.get_recurrent_dropout_mask(states[0])
-
-        def step(
-            turn: tf.Tensor, before: list[tf.Tensor], said: tf.Tensor, due: tf.Tensor, outputs: tf.TensorArray
-        ) -> tuple[object, ...]:
-            now = width - 1 - turn if self.reverse else turn
-            valid = None if mask_by_time is None else mask_by_time.read(now)
-            if resets_by_time is not None:
-                reset = resets_by_time.read(now)
-                if valid is not None:
-                    # A reset that the mask leaves out is due at the next step.
-                    reset = reset | due
-                    reset, due = reset & valid, reset & ~valid
-                before = [tf.where(reset, first, state) for first, state in zip(initial, before, strict=True)]
-            here = inputs_by_time.read(now)
-            if project is None:
-                output, after = self.cell(here, before, training=training)
-            else:
-                output, after = None, self.cell.step(here, before)
-            if valid is not None:
-                after = [tf.where(valid, new, old) for new, old in zip(after, before, strict=True)]
-                output = None if output is None else tf.where(valid, output, said)
-            # The output of a cell of this package is its first state.
-            output = after[0] if output is None else output
-            return turn + 1, list(after), output, due, outputs.write(now, output)
-
-        due = tf.zeros([tf.shape(inputs)[0], 1], tf.bool)
-        _, last, said, _, outputs = tf.while_loop(
-            lambda turn, *_: turn < width, step, (tf.constant(0), states, said, due, outputs), maximum_iterations=width
-        )
-        if hasattr(self.cell, "reset_dropout_mask"):
-            self.cell.reset_dropout_mask()
-            self.cell.reset_recurrent_dropout_mask()
-        stacked = tf.transpose(outputs.stack(), [1, 0, 2])
-        stacked.set_shape((inputs.shape[0], inputs.shape[1], self.output_size))
-        return stacked, said, last
 
 
 def sequence_ends(resets: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
