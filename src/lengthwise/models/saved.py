@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from lengthwise.errors import FormatError
 from lengthwise.files import replacing_folder, write_json
@@ -20,7 +20,7 @@ CONFIG_NAME, WEIGHTS_NAME = "config.json", "weights.safetensors"
 def save_network(network: Network, folder: Path) -> None:
     """Write a network as `config.json` and `weights.safetensors`: no code, no pickle, no time stamp."""
     with replacing_folder(folder) as out:
-        save_file(_arrays(network.trainable_variables), out / WEIGHTS_NAME)
+        (out / WEIGHTS_NAME).write_bytes(save(_arrays(network.trainable_variables)))
         write_json(out / CONFIG_NAME, asdict(network.config))
 
 
