@@ -3,10 +3,12 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,7 +51,11 @@ class Stage:
 
 @dataclass(frozen=True)
 class Run:
-    """How a stage is run: a kill or an errno at the `at`-th operation on files, or a kill after so many seconds."""
+    """How a stage is run: a kill or an errno at the `at`-th operation on files, or a kill after so many seconds.
+
+    With `vanish`, an input, that goes instead of the run being killed. `save_seconds` is how often training saves its
+    state, `file_size` the most bytes that a file may have, and `unprivileged` a run that permissions bind.
+    """
 
     folder: Path
     stage: Stage
@@ -60,6 +66,7 @@ class Run:
     save_seconds: float = 0.0
     file_size: int | None = None
     unprivileged: bool = False
+    vanish: str = ""
 
     def order(self) -> str:
         script, arguments = str(ROOT / "stages" / self.stage.script), self.stage.arguments
@@ -137,12 +144,42 @@ class Pipeline:
         folder.mkdir()
         shutil.copy(self.folder / "params.yaml", folder)
         for name in self.faults.stages[stage].inputs:
-            copy(self.folder / name, folder / name)
+            self.copy_input(name, folder)
         return folder
 
-    def outputs(self, stage: str) -> dict[str, object]:
-        """The digests of the outputs of a stage, but for those named `timing*`, by path."""
-        return digests(self.folder, self.faults.stages[stage].outputs)
+    def copy_input(self, name: str, folder: Path) -> None:
+        """Put an input where a stage looks for it."""
+        copy(self.folder / name, folder / name)
+
+    def with_old_outputs(self, stage: str, folder: Path) -> Path:
+        """The same with outputs of an earlier run: of other bytes, and in a folder one file more."""
+        self.copy_for(stage, folder)
+        for name in self.faults.stages[stage].outputs:
+            copy(self.folder / name, folder / name)
+            for path in [path for path in (folder / name, *(folder / name).rglob("*")) if path.is_file()]:
+                path.write_bytes(path.read_bytes() + b" \n")
+            if (folder / name).is_dir():
+                (folder / name / "old").write_text("of an earlier run", encoding="utf-8")
+        return folder
+
+    def digests(self, stage: str, folder: Path | None = None) -> dict[str, object]:
+        """The digest of each output of a stage, but for those named `timing*`; None for what is absent."""
+        names = self.faults.stages[stage].outputs
+        return {name: digest((folder or self.folder) / name) for name in names if not is_timing(name)}
+
+    def timing(self, stage: str) -> list[str]:
+        """The outputs of a stage that differ from run to run."""
+        return [name for name in self.faults.stages[stage].outputs if is_timing(name)]
+
+    def others(self, stage: str, folder: Path) -> set[str]:
+        """The files in a folder that are no outputs of a stage."""
+        names = self.faults.stages[stage].outputs
+        files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+        return {file for file in files if not any(file == name or file.startswith(f"{name}/") for name in names)}
+
+
+def is_timing(name: str) -> bool:
+    return Path(name).name.startswith("timing")
 
 
 def copy(source: Path, target: Path) -> None:
@@ -155,10 +192,6 @@ def digest(path: Path) -> object:
     if path.is_dir():
         return {entry.name: digest(entry) for entry in sorted(path.iterdir())}
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
-
-
-def digests(folder: Path, outputs: tuple[str, ...]) -> dict[str, object]:
-    return {name: digest(folder / name) for name in outputs if not Path(name).name.startswith("timing")}
 
 
 def stages_of(pipeline: Path) -> dict[str, Stage]:
@@ -186,12 +219,13 @@ def write_params(folder: Path) -> None:
     (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
 
 
-def write_corpus(path: Path, every: int) -> None:
-    # Of the sample's authors each so-manyth.
+def write_corpus(path: Path, many: bool) -> None:
+    # Of the sample's authors each eighth, or as many posts, each of two words, that they are more than one slice.
     path.parent.mkdir(parents=True)
     with zipfile.ZipFile(SAMPLE) as sample, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as small:
-        for name in sample.namelist()[::every]:
-            small.writestr(name, sample.read(name))
+        for name in sample.namelist()[::8]:
+            posts = "".join(f"<post>Word{number} there.</post>" for number in range(300))
+            small.writestr(name, f"<Blog>{posts}</Blog>" if many else sample.read(name))
 
 
 @pytest.fixture(scope="session")
@@ -209,16 +243,16 @@ def faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faults]:
 
 @pytest.fixture(scope="session")
 def make_pipeline(faults: Faults, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pipeline]:
-    """Make a pipeline of each so-manyth author of the sample, and run the stages up to one, it among them."""
-    made: dict[int, tuple[Path, set[str]]] = {}
+    """Make a pipeline on a small corpus, or one of many short posts, and run the stages up to one, it among them."""
+    made: dict[bool, tuple[Path, set[str]]] = {}
 
-    def make(until: str, every: int = 8) -> Pipeline:
-        if every not in made:
+    def make(until: str, many: bool = False) -> Pipeline:
+        if many not in made:
             folder = tmp_path_factory.mktemp("pipeline")
             write_params(folder)
-            write_corpus(folder / "data" / "sample" / "blogs.zip", every)
-            made[every] = folder, set()
-        folder, complete = made[every]
+            write_corpus(folder / "data" / "sample" / "blogs.zip", many)
+            made[many] = folder, set()
+        folder, complete = made[many]
 
         def need(stage: str) -> None:
             read = faults.stages[stage].inputs
@@ -234,3 +268,18 @@ def make_pipeline(faults: Faults, tmp_path_factory: pytest.TempPathFactory) -> C
         return Pipeline(folder, faults)
 
     return make
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    # The table of docs/reliability.md: what each test tried, and how often.
+    rows: dict[tuple[str, str], Counter[str]] = {}
+    for report in (report for reports in terminalreporter.stats.values() for report in reports):
+        # A fixture counts until its teardown.
+        for name, text in report.user_properties if getattr(report, "when", None) == "teardown" else ():
+            if name == "faults":
+                content = json.loads(text)
+                stage = re.search(r"\[(\w+)", report.nodeid)
+                key = content.pop("section"), stage[1] if stage else "all"
+                rows.setdefault(key, Counter()).update(content)
+    for (section, stage), counts in rows.items():
+        terminalreporter.write_line(f"{section} {stage}: " + ", ".join(f"{n} {name}" for name, n in counts.items()))

@@ -29,7 +29,9 @@ enum Fate { kGoesOn, kBegins, kFails };
 
 bool IsUnderRoot(const char* path) {
   // The working folder of a stage is the root.
-  return path[0] != '/' ? strncmp(path, "..", 2) != 0 : strncmp(path, faults->root, strlen(faults->root)) == 0;
+  if (path[0] != '/') return strncmp(path, "..", 2) != 0;
+  const size_t length = strlen(faults->root);
+  return strncmp(path, faults->root, length) == 0 && (path[length] == '/' || !path[length]);
 }
 
 Fate Meet(const char* name, const char* path) {

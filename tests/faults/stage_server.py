@@ -10,10 +10,12 @@ import json
 import os
 import resource
 import runpy
+import shutil
 import signal
 import sys
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 
 CAPABILITY_VERSION = 0x20080522
@@ -47,7 +49,7 @@ def drop_privileges():
 
 
 def run(order, faults):
-    os.setsid()
+    os.setpgid(0, 0)
     os.chdir(order["folder"])
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(log, 1)
@@ -76,15 +78,20 @@ def run(order, faults):
     os._exit(status)
 
 
-def wait(child, seconds):
-    # The exit status, negative for a signal; after so many seconds the group is killed.
+def wait(child, seconds, vanishing):
+    # The exit status, negative for a signal; after so many seconds an input goes, or the group is killed.
     until = time.monotonic() + seconds if seconds is not None else None
     while True:
         pid, status = os.waitpid(child, 0 if until is None else os.WNOHANG)
         if pid:
             return os.waitstatus_to_exitcode(status)
         if time.monotonic() >= until:
-            os.killpg(child, signal.SIGKILL)
+            if vanishing is None:
+                os.killpg(child, signal.SIGKILL)
+            elif vanishing.is_dir():
+                shutil.rmtree(vanishing)
+            else:
+                vanishing.unlink()
             until = None
         else:
             time.sleep(0.001)
@@ -99,8 +106,11 @@ def serve(modules):
         child = os.fork()
         if not child:
             run(order, faults)
+        with suppress(OSError):
+            os.setpgid(child, child)  # Whoever of the two comes first: a kill may come at once.
         started = time.monotonic()
-        status = wait(child, order["seconds"])
+        vanishing = Path(order["folder"], order["vanish"]) if order["vanish"] else None
+        status = wait(child, order["seconds"], vanishing)
         counted = {"operations": faults.operations, "last": faults.last.decode()} if faults else {}
         if faults:
             faults.root = b""  # What this process does counts no more.
