@@ -13,6 +13,8 @@ import pytest
 
 LIGHT = ("ingest", "tokens", "split", "vocabulary", "shards", "baselines")
 HEAVY = ("train@classifier", "evaluate@classifier")
+# Each costs seconds.
+LONG_HEAVY = tuple(pytest.param(stage, marks=pytest.mark.long) for stage in HEAVY)
 PAGE = 4096
 
 
@@ -85,7 +87,7 @@ def test_stage_with_a_disk_that_fails_from_any_operation_on_says_so(starve, oper
         starve(stage, at=number, error=error, absent=(None,))
 
 
-@pytest.mark.parametrize("stage", [*LIGHT, *HEAVY])
+@pytest.mark.parametrize("stage", [*LIGHT, *LONG_HEAVY])
 def test_stage_with_a_limit_on_the_size_of_files_says_so(starve, stage):
     assert starve(stage, file_size=400 if stage == "split" else 1500).status == 2
 
@@ -119,7 +121,7 @@ def small_disk():
         subprocess.run(["umount", str(folder)], check=True)
 
 
-@pytest.mark.parametrize("stage", [*LIGHT, *HEAVY])
+@pytest.mark.parametrize("stage", [*LIGHT, *LONG_HEAVY])
 def test_stage_on_a_full_disk_says_so(starve, small_disk, stage):
     mount, grow = small_disk
     done = starve(stage, mount, grow)
@@ -133,8 +135,8 @@ def test_stage_on_a_full_disk_says_so(starve, small_disk, stage):
         *((stage, place) for stage in LIGHT[:-1] for place in ("data", "metrics")),
         ("baselines", "metrics/baselines"),
         ("train@classifier", "."),
-        ("train@classifier", "data/models"),
-        ("evaluate@classifier", "data/predictions"),
+        pytest.param("train@classifier", "data/models", marks=pytest.mark.long),
+        pytest.param("evaluate@classifier", "data/predictions", marks=pytest.mark.long),
     ],
 )
 def test_stage_in_a_folder_that_is_not_to_be_written_to_says_so(starve, stage, place):
@@ -149,7 +151,7 @@ def test_stage_in_a_folder_that_is_not_to_be_written_to_says_so(starve, stage, p
     assert "cannot be written (Permission denied)" in done.text
 
 
-@pytest.mark.parametrize("stage", [*LIGHT, *HEAVY])
+@pytest.mark.parametrize("stage", [*LIGHT, *LONG_HEAVY])
 def test_stage_whose_inputs_are_not_to_be_read_says_so(starve, faults, stage):
     for name in faults.stages[stage].inputs:
         modes = {}
@@ -173,7 +175,7 @@ def remove(path):
     (shutil.rmtree if path.is_dir() else os.unlink)(path)
 
 
-@pytest.mark.parametrize("stage", [*LIGHT, *HEAVY])
+@pytest.mark.parametrize("stage", [*LIGHT, *LONG_HEAVY])
 def test_stage_whose_input_has_gone_says_so(starve, faults, make_pipeline, stage):
     pipeline = make_pipeline(stage)
     for name in faults.stages[stage].inputs:
