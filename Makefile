@@ -12,7 +12,7 @@ RUNS ?=
 # DVC runs the stages with the first python on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro results ablations report readme plots sweep real exps test benchmark check format lock
+.PHONY: help repro results ablations report readme plots sweep real exps test faults benchmark check format lock
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -56,6 +56,9 @@ exps: .venv/.complete  ## Print the experiments of this commit, best validation 
 
 test: .venv/.complete  ## Run the tests
 	python -m pytest -n 2 --dist loadfile
+
+faults: .venv/.complete  ## Run all tests of faults, also the long ones, about an hour: kills, full disks, damage (docs/reliability.md)
+	python -m pytest tests/faults -m "long or not long"
 
 benchmark: .venv/.complete  ## Measure training beside its peers, about nine minutes; PyTorch takes part if it is installed
 	python benchmarks/training.py $(SHARDS) --out benchmarks/results

@@ -1,14 +1,19 @@
+import errno
 import hashlib
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lengthwise.errors import FormatError, OutputError
 from lengthwise.files import (
     DIGEST_CHUNK_BYTES,
     file_digest,
     replacing_file,
     replacing_folder,
+    scratch_folder,
     write_json,
     write_metrics,
 )
@@ -53,9 +58,112 @@ def test_replacing_file_writes_over_what_a_killed_process_left(tmp_path):
 def test_replacing_file_fails_where_nothing_was_written(tmp_path):
     path = tmp_path / "out.txt"
     path.write_text("old")
-    with pytest.raises(FileNotFoundError), replacing_file(path):
+    with pytest.raises(OutputError, match="No such file"), replacing_file(path):
         pass
     assert path.read_text() == "old"
+
+
+@pytest.mark.parametrize("replacing", [replacing_file, replacing_folder, scratch_folder])
+def test_outputs_that_cannot_be_written_are_named_in_one_line(tmp_path, replacing):
+    (tmp_path / "file").write_text("in the way")
+    path = tmp_path / "file" / "out"
+    with pytest.raises(OutputError) as refused, replacing(path):
+        pass
+    reason = "File exists" if replacing is replacing_file else "Not a directory"
+    assert str(refused.value) == (
+        f"{path}: cannot be written ({reason}); expected room and permission for it; see to both and run it again"
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(errno.ENOSPC, "of Arrow. Detail: [errno 28]"), "No space left on device"),
+        # As NumPy has it.
+        (OSError("100 requested and\n 12 written"), "100 requested and 12 written"),
+    ],
+)
+def test_replacing_folder_names_itself_not_the_file_within_it_that_had_no_room(tmp_path, error, reason):
+    path = tmp_path / "out"
+    path.mkdir()
+
+    def write():
+        with replacing_folder(path) as out, scratch_folder(path) as scratch, replacing_file(out / "a") as beside:
+            (scratch / "file").touch()
+            beside.touch()
+            raise error
+
+    with pytest.raises(OutputError) as refused:
+        write()
+    assert str(refused.value).startswith(f"{path}: cannot be written ({reason}); ")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_replacing_file_lets_other_errors_through(tmp_path):
+    with pytest.raises(FormatError, match="of an input"), replacing_file(tmp_path / "out"):
+        raise FormatError("of an input")
+
+
+def test_replacing_folder_never_shows_a_part_of_a_folder(tmp_path, monkeypatch):
+    # Whatever is removed or renamed on the way: the folder is the old one, the new one, or absent.
+    path = tmp_path / "out"
+    path.mkdir()
+    for number in range(3):
+        (path / f"old{number}").touch()
+    seen = []
+
+    def watch(name):
+        original = getattr(os, name)
+
+        def watched(*arguments, **more):
+            seen.append(sorted(entry.name for entry in path.iterdir()) if path.exists() else None)
+            return original(*arguments, **more)
+
+        monkeypatch.setattr(os, name, watched)
+
+    for name in ("unlink", "rmdir", "rename", "replace"):
+        watch(name)
+    with replacing_folder(path) as beside:
+        (beside / "new").touch()
+    assert [entry.name for entry in path.iterdir()] == ["new"]
+    assert len(seen) >= 4
+    assert all(names in (["old0", "old1", "old2"], None, ["new"]) for names in seen)
+
+
+def test_replacing_folder_puts_the_old_one_back_where_the_new_one_cannot_come(tmp_path, monkeypatch):
+    path = tmp_path / "out"
+    path.mkdir()
+    (path / "old").touch()
+    rename = Path.rename
+
+    def refuse(self, target):
+        if self.name == ".out.partial":
+            raise OSError(errno.EIO, "broken")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(OutputError, match="Input/output error"), replacing_folder(path) as beside:
+        (beside / "new").touch()
+    assert [entry.name for entry in path.iterdir()] == ["old"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_folders_beside_are_cleared_of_what_a_killed_process_left(tmp_path):
+    path = tmp_path / "out"
+    for role in ("partial", "replaced", "scratch"):
+        left = tmp_path / f".out.{role}"
+        left.mkdir()
+        (left / "half").touch()
+    with replacing_folder(path) as beside, scratch_folder(path) as scratch:
+        assert list(beside.iterdir()) == list(scratch.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_scratch_folder_is_empty_and_goes_also_after_an_error(tmp_path):
+    path = tmp_path / "deep" / "out"
+    with pytest.raises(RuntimeError, match="half way"), scratch_folder(path) as scratch:
+        fail_after(lambda: (scratch / "file").write_text("much"))
+    assert list(path.parent.iterdir()) == []
 
 
 def test_replacing_folder_replaces_all_of_the_old_one(tmp_path):

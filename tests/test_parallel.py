@@ -1,9 +1,15 @@
 import operator
 import os
 import os.path
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
+from lengthwise.errors import WorkerError
 from lengthwise.parallel import Workers, tracked
 
 # What runs in a spawned process has to be found there by its name: the standard library's functions are.
@@ -85,3 +91,41 @@ def test_tracked_collects_results_in_order_and_reports_the_end(capsys):
 def test_tracked_lets_an_error_through():
     with pytest.raises(ValueError, match="invalid literal"):
         tracked("work", "items", 2, map(int, ["1", "x"]))
+
+
+def test_workers_say_so_in_one_line_where_one_was_killed():
+    # As the system does with the largest process where memory ends.
+    expected = "one of 2 was killed; .* set LENGTHWISE_WORKERS"
+    with pytest.raises(WorkerError, match=expected), Workers(2, os.nice, 0) as pool:
+        list(pool.map(eval, [f"__import__('os').kill(__import__('os').getpid(), {signal.SIGKILL:d})"]))
+
+
+ORPHANED = """
+import os, signal, sys
+from lengthwise.parallel import Workers
+if __name__ == "__main__":
+    with Workers(2, os.nice, 0) as pool:
+        print(*set(pool.map(eval, ["__import__('time').sleep(0.2) or __import__('os').getpid()"] * 4)), flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_workers_end_where_their_parent_was_killed_alone(tmp_path):
+    script = tmp_path / "orphaned.py"
+    script.write_text(ORPHANED)
+    killed = subprocess.run([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, check=False, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    pids = [int(pid) for pid in killed.stdout.split()]
+    assert pids
+    until = time.monotonic() + 30
+    while not all(has_ended(pid) for pid in pids):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def has_ended(pid):
+    # Where nobody collects orphans, as in some containers, they stay as names.
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except OSError:
+        return True

@@ -42,6 +42,14 @@ class FormatError(LengthwiseError):
     """A file that an earlier stage wrote is absent, of another version, or damaged."""
 
 
+class OutputError(LengthwiseError, OSError):
+    """An output cannot be written: no room, no permission. An `OSError` to those who can do without that output."""
+
+
+class WorkerError(LengthwiseError):
+    """A worker process was killed."""
+
+
 class KernelError(LengthwiseError):
     """The native kernel cannot be built or loaded here, or does not compute what is asked for."""
 

@@ -3,39 +3,117 @@
 import hashlib
 import json
 import math
+import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from lengthwise.errors import OutputError
 
 DIGEST_CHUNK_BYTES = 1 << 20
 
 
 @contextmanager
 def replacing_file(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` to write to; on success it takes `path`'s place, on failure it goes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.partial")
-    try:
-        yield beside
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    """Yield a path beside `path` to write to; on success it takes `path`'s place, on failure it goes.
+
+    Raises:
+        OutputError: there is no room, or no permission; an `OSError` within the block is taken for that.
+    """
+    beside = _beside(path, "partial")
+    with _naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield beside
+            beside.replace(path)
+        finally:
+            _clear(beside)
 
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """The same for a folder: what was in `path` before goes only once the new content is complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.partial")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir()
-    try:
+    """The same for a folder: what was in `path` before goes only once the new content is complete.
+
+    A folder cannot take the place of another in one step. So the old one is moved away, as a whole, before the new one
+    comes, and a process that is killed in between leaves none.
+
+    Raises:
+        OutputError: see `replacing_file`.
+    """
+    replaced = _beside(path, "replaced")
+    with _naming(path), _empty_folder(_beside(path, "partial")) as beside, _absent(replaced):
         yield beside
-        shutil.rmtree(path, ignore_errors=True)
-        beside.replace(path)
+        if path.exists():
+            path.rename(replaced)
+        try:
+            beside.rename(path)
+        except OSError:
+            if replaced.exists():
+                replaced.rename(path)
+            raise
+
+
+@contextmanager
+def scratch_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `path` for what is needed only until `path` is complete.
+
+    It has one name in every run, so that the next one clears what a killed one left.
+
+    Raises:
+        OutputError: see `replacing_file`.
+    """
+    with _naming(path), _empty_folder(_beside(path, "scratch")) as scratch:
+        yield scratch
+
+
+def _beside(path: Path, role: str) -> Path:
+    return path.with_name(f".{path.name}.{role}")
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Say which output could not be written, whoever of Python, NumPy and Arrow has failed."""
+    try:
+        yield
+    except OSError as error:
+        # Of a file within a folder, the folder is what the user knows.
+        cause = error.__cause__ if isinstance(error, OutputError) else error
+        number = getattr(cause, "errno", None)
+        reason = os.strerror(number) if number else " ".join(str(cause).split())
+        raise OutputError(
+            f"{path}: cannot be written ({reason}); expected room and permission for it; see to both and run it again"
+        ) from cause
+
+
+@contextmanager
+def _empty_folder(path: Path) -> Iterator[Path]:
+    with _absent(path):
+        path.mkdir(parents=True)
+        yield path
+
+
+@contextmanager
+def _absent(path: Path) -> Iterator[None]:
+    """Nothing is at a path before the block and after it."""
+    _remove(path)
+    try:
+        yield
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        _clear(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _clear(path: Path) -> None:
+    """Remove what is left over; where that fails, the output counts, or the error that was there before."""
+    with suppress(OSError):
+        _remove(path)
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:

@@ -3,12 +3,15 @@
 import atexit
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar
 
+from lengthwise.errors import WorkerError
 from lengthwise.progress import Progress
 
 Result = TypeVar("Result")
@@ -23,6 +26,9 @@ class Workers:
         count: how many.
         start: called once in each worker before its first item, with `arguments`. What it raises, `__enter__` raises
             if there is one worker; if there are more, the results of `map` do.
+
+    Raises:
+        WorkerError: a process was killed, as the system does where memory ends; raised as the `with` block is left.
     """
 
     def __init__(self, count: int, start: Callable[..., None], *arguments: object) -> None:
@@ -47,6 +53,11 @@ class Workers:
     ) -> None:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
+        if isinstance(error, BrokenProcessPool):
+            raise WorkerError(
+                f"worker processes: one of {self.count} was killed; expected memory for all of them; "
+                "set LENGTHWISE_WORKERS to a smaller number"
+            ) from error
 
     def map(self, function: Callable[[Any], Result], items: Iterable[object]) -> Iterator[Result]:
         """The results in the items' order."""
@@ -64,10 +75,19 @@ def _start_process(start: Callable[..., None], arguments: tuple[object, ...]) ->
     # All a worker has to hand over has been handed over when it ends; its memory is the system's to free, which takes
     # a moment, where taking a large vocabulary apart takes half a second.
     atexit.register(os._exit, 0)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         start(*arguments)
     except Exception as error:
         _start_error = error
+
+
+def _end_with_parent() -> None:
+    # A parent that is killed tells nobody, and its workers would wait for items for ever.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _call(function: Callable[[Any], Result], item: object) -> Result:

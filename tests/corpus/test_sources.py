@@ -1,7 +1,10 @@
+import errno
+import os
 import random
 import struct
 import zipfile
 import zlib
+from pathlib import Path
 
 import pytest
 
@@ -328,3 +331,30 @@ def test_read_csv_rows_refuses_an_author_without_id(tmp_path, brackets, write_cs
     path = write_csv(tmp_path / "blogs.csv", (b"", b"male", b"25", b"Arts", b"Leo", b"1", b"text"))
     with pytest.raises(CorpusError, match="line 2"):
         rows_of(path, brackets)
+
+
+def test_folder_source_refuses_a_file_that_has_gone(tmp_path, write_folder):
+    source = FolderSource(write_folder(tmp_path / "blogs", {NAME: b"x"}))
+    (tmp_path / "blogs" / NAME).unlink()
+    with pytest.raises(CorpusError, match=rf"{NAME}: cannot be read \(No such file or directory\); put it back"):
+        source.read(source.members[0], 10)
+
+
+def test_folder_source_refuses_a_folder_that_it_may_not_list(tmp_path, write_folder, monkeypatch):
+    # `Path.rglob` would pass over it, and over all its authors. Permissions do not bind root: scandir stands for them.
+    folder = write_folder(tmp_path / "blogs", {f"a/{NAME}": b"x", f"b/{NAME}": b"y"})
+    scandir = os.scandir
+
+    def refuse(path):
+        if Path(path).name == "b":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(CorpusError, match=r"blogs/b: cannot be read \(Permission denied\)"):
+        FolderSource(folder)
+
+
+def test_read_csv_rows_refuses_a_file_that_has_gone(tmp_path, brackets):
+    with pytest.raises(CorpusError, match=r"gone.csv: cannot be read \(No such file"):
+        next(read_csv_rows(tmp_path / "gone.csv", brackets, 100))

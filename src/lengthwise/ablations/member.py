@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -10,7 +9,7 @@ import pandas as pd
 from lengthwise.ablations.files import AUTHORS_NAME, EPOCHS_NAME, SHARDS_NAME, read_settings
 from lengthwise.evaluation.levels import Level, items_of, pool
 from lengthwise.evaluation.predict import predict_split
-from lengthwise.files import replacing_folder
+from lengthwise.files import replacing_folder, scratch_folder
 from lengthwise.models.saved import load_network
 from lengthwise.shards.reader import read_index, read_split
 from lengthwise.training.loop import TrainResult, train
@@ -34,8 +33,8 @@ def run_member(seed: int, shards: Path, prepared: Path, member: Path) -> TrainRe
     settings = read_settings(prepared)
     own = prepared / SHARDS_NAME
     shards = own if own.is_dir() else shards
-    with replacing_folder(member) as folder, TemporaryDirectory() as temporary:
-        model, curves = Path(temporary) / "model", Path(temporary) / "curves"
+    with replacing_folder(member) as folder, scratch_folder(member) as scratch:
+        model, curves = scratch / "model", scratch / "curves"
         params = settings.train.model_copy(update={"seed": seed})
         trained = train(shards, model, curves, settings.task, params)
         index = read_index(shards)

@@ -6,11 +6,10 @@ as a whole at every one of a hundred members, stays small.
 
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from lengthwise.ablations.files import SETTINGS_NAME, SHARDS_NAME
 from lengthwise.counting import build_vocabulary
-from lengthwise.files import replacing_folder, write_json
+from lengthwise.files import replacing_folder, scratch_folder, write_json
 from lengthwise.params import Params, ablated
 from lengthwise.shards.lengths import LengthLimits
 from lengthwise.shards.writer import ShardInputs, build_shards
@@ -63,9 +62,10 @@ def prepare(params: Params, name: str, data: PipelineData, out: Path, workers: i
 
 
 def _build_shards(stages: tuple[str, ...], params: Params, data: PipelineData, shards: Path, workers: int) -> None:
-    with TemporaryDirectory() as temporary:
+    # That of the shards themselves has their name.
+    with scratch_folder(shards.with_name("stages")) as scratch:
         made = {stage: getattr(data, stage) for stage in STAGES[:-1]}
-        made |= {stage: Path(temporary) / stage for stage in stages[:-1]}
+        made |= {stage: scratch / stage for stage in stages[:-1]}
         if "tokens" in stages:
             # spaCy takes a second to import.
             from lengthwise.text.tokens import TokenizerOptions, tokenize

@@ -5,10 +5,12 @@ Zip and folder hold one file per author, `ID.GENDER.AGE.INDUSTRY.SIGN.xml`; the 
 """
 
 import csv
+import os
 import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TextIO
@@ -114,27 +116,45 @@ def parse_member_name(member: Member, brackets: AgeBrackets) -> Author:
     return parse_author(match.groups(), brackets, member.place)
 
 
+@contextmanager
+def _readable(path: Path | str) -> Iterator[None]:
+    """Refuse what the system does not give: a file that is gone, or not for this user."""
+    try:
+        yield
+    except OSError as error:
+        place = error.filename or path
+        raise CorpusError(f"{place}: cannot be read ({error.strerror}); put it back or allow it") from error
+
+
 class FolderSource:
-    """A folder with one file per author, in sub-folders or not."""
+    """A folder with one file per author, in sub-folders or not.
+
+    Raises:
+        CorpusError: a folder cannot be read.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._files = {str(file.relative_to(path)): file for file in path.rglob("*") if file.is_file()}
-        self.members = [
-            Member(f"{path}/{name}", file.name, file.stat().st_size) for name, file in sorted(self._files.items())
-        ]
+        with _readable(path):
+            names = sorted(str(file.relative_to(path)) for file in _files_below(path))
+            self.members = [Member(f"{path}/{name}", Path(name).name, (path / name).stat().st_size) for name in names]
 
     def read(self, member: Member, limit: int) -> bytes:
         """The bytes of a member, one more than `limit` at most.
 
         Raises:
-            CorpusError: the file cannot be read.
+            CorpusError: the file cannot be read, or is gone since.
         """
-        try:
-            with Path(member.place).open("rb") as stream:
-                return stream.read(limit + 1)
-        except OSError as error:
-            raise CorpusError(f"{member.place}: cannot be read ({error.strerror}); mend it or take it out") from error
+        with _readable(member.place), Path(member.place).open("rb") as stream:
+            return stream.read(limit + 1)
+
+
+def _files_below(path: Path) -> Iterator[Path]:
+    # `Path.rglob` passes over a folder that it may not read, and all the authors in it.
+    def refuse(error: OSError) -> None:
+        raise error
+
+    for folder, _, names in os.walk(path, onerror=refuse):
+        yield from (file for name in names if (file := Path(folder, name)).is_file())
 
 
 class ZipSource:
@@ -191,7 +211,9 @@ def open_source(path: Path) -> Source:
     Raises:
         CorpusError: there is nothing at the path, no member in it, or see `ZipSource`.
     """
-    if not path.exists():
+    with _readable(path):
+        there = path.exists()
+    if not there:
         raise CorpusError(f"ingest.source: {path} does not exist; put the corpus there or name its place")
     source = FolderSource(path) if path.is_dir() else ZipSource(path)
     if not source.members:
@@ -229,12 +251,13 @@ def read_csv_rows(path: Path, brackets: AgeBrackets, max_bytes: int) -> Iterator
     """Yield the rows of a CSV corpus, one in memory at a time.
 
     Raises:
-        CorpusError: the header is another, a row has another number of fields, a quote is never closed, a line or
-            a field is larger than `max_bytes`, or an author is wrong: the message names the line.
+        CorpusError: the file cannot be read, the header is another, a row has another number of fields, a quote is
+            never closed, a line or a field is larger than `max_bytes`, or an author is wrong: the message names the
+            line.
     """
     csv.field_size_limit(max_bytes)
     # Bytes that are no UTF-8 come through as surrogates, so that a text can be decoded again as it is repaired.
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
+    with _readable(path), path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
         reader = csv.reader(_lines(stream, path, max_bytes), strict=True)
         offset = 0
         try:

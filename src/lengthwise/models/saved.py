@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from lengthwise.errors import FormatError
 from lengthwise.files import replacing_folder
@@ -23,7 +23,7 @@ FLOAT_BYTES = 4
 def save_network(network: Network, folder: Path) -> None:
     """Write a network as `config.json` and `weights.safetensors`: no code, no pickle, no time stamp."""
     with replacing_folder(folder) as out:
-        save_file(_arrays(network.trainable_variables), out / WEIGHTS_NAME, {SEAL_KEY: UNSEALED})
+        (out / WEIGHTS_NAME).write_bytes(save(_arrays(network.trainable_variables), {SEAL_KEY: UNSEALED}))
         seal(out / WEIGHTS_NAME)
         write_sealed_json(out / CONFIG_NAME, asdict(network.config))
 

@@ -4,7 +4,6 @@ Two passes over the tokens: the first sees lengths alone and places every sequen
 tokens on to the shards' scratch files. In memory are one slice, one shard, and a few numbers per sequence.
 """
 
-import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ import pyarrow.parquet as pq
 
 from lengthwise.corpus.documents import DocumentTable, read_document_table
 from lengthwise.errors import CorpusError
-from lengthwise.files import file_digest, replacing_folder
+from lengthwise.files import file_digest, replacing_folder, scratch_folder
 from lengthwise.progress import Progress
 from lengthwise.ragged import offsets_of, ranges, take_rows
 from lengthwise.seals import write_sealed_json
@@ -76,8 +75,8 @@ def build_shards(
     vocabulary = read_vocabulary(inputs.vocabulary)
     encoding = vocabulary.encode(store.lexicon())
     pieces, placed, funnel = _place(inputs, store, table, unit, limits, rows_per_shard)
-    with replacing_folder(folder) as out, tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-        paths = [Path(scratch) / f"{shard}.tokens" for shard in range(len(placed.shard_splits))]
+    with replacing_folder(folder) as out, scratch_folder(folder) as scratch:
+        paths = [scratch / f"{shard}.tokens" for shard in range(len(placed.shard_splits))]
         units = read_units(store, inputs.split, table, unit)
         with Progress("shards", store.tokens, "tokens") as progress:
             begin = 0

@@ -1,13 +1,12 @@
 """The stage tokens: documents to a lexicon and to sentences of its ids."""
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lengthwise.corpus.documents import open_documents
-from lengthwise.files import replacing_folder
+from lengthwise.files import replacing_folder, scratch_folder
 from lengthwise.parallel import Workers
 from lengthwise.text import by_rule
 from lengthwise.text.normalization import Normalization
@@ -75,9 +74,9 @@ def tokenize(documents: Path, folder: Path, options: TokenizerOptions, worker_co
     """
     file = open_documents(documents)
     slices, rows = file.num_row_groups, file.metadata.num_rows
-    with replacing_folder(folder) as out, tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+    with replacing_folder(folder) as out, scratch_folder(folder) as scratch:
         slice_path(out, 0).parent.mkdir()
-        common = (documents, Path(scratch), out)
+        common = (documents, scratch, out)
         workers = min(worker_count, slices)
         if options.sentences == SENTENCIZER:
             rule = by_rule.RuleConfig(*common, options.language, options.normalization, options.replace_links)

@@ -19,7 +19,7 @@ from typing import Any
 import keras
 import numpy as np
 from safetensors import safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 import lengthwise
 from lengthwise.errors import FormatError
@@ -83,7 +83,8 @@ class ResumeState:
         arrays = {str(number): np.asarray(variable.numpy()) for number, variable in enumerate(self._variables)}
         arrays |= {f"{CARRIED}{number}": np.asarray(array) for number, array in enumerate(carried)}
         with sealed_file(self._path) as beside:
-            save_file(arrays, beside, {"progress": json.dumps(progress), SEAL_KEY: UNSEALED})
+            # `save_file` writes under a name of its own, which a kill leaves behind, and has errors of its own.
+            beside.write_bytes(save(arrays, {"progress": json.dumps(progress), SEAL_KEY: UNSEALED}))
         self._saved = time.monotonic()
 
     @property
