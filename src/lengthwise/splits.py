@@ -103,7 +103,8 @@ def read_splits(path: Path) -> Iterator[np.ndarray]:
     try:
         file = pq.ParquetFile(path)
         if not file.schema_arrow.equals(SCHEMA):
-            raise FormatError(f"{path}: has columns {file.schema_arrow.names}; expected split; {rerun('split')}")
+            found = [*map(str, file.schema_arrow)]
+            raise FormatError(f"{path}: has columns {found}; expected {[*map(str, SCHEMA)]}; {rerun('split')}")
         for number in range(file.num_row_groups):
             yield file.read_row_group(number)["split"].to_numpy()
     except (OSError, pa.ArrowException) as error:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lengthwise.corpus.blogs import Post, is_utf8, is_well_formed, read_posts, repair_bytes, repair_text
+from lengthwise.corpus.blogs import DEEPEST, Post, is_utf8, is_well_formed, read_posts, repair_bytes, repair_text
 
 TAGS = (b"<post>", b"</post>")
 FRAGMENTS = [
@@ -320,3 +320,10 @@ def test_is_well_formed_counts_the_posts_before_the_first_error(blog):
 def test_is_well_formed_refuses_a_declared_encoding_that_the_parser_lacks(encoding):
     data = b'<?xml version="1.0" encoding="' + encoding + b'"?><Blog><post>a</post></Blog>'
     assert is_well_formed(data)[0] is False
+
+
+def test_is_well_formed_stops_where_no_blog_goes_so_deep():
+    # Each element that is open costs the parser forty times its bytes.
+    for depth in (1, DEEPEST, DEEPEST + 1, 100_000):
+        assert is_well_formed(b"<a>" * depth + b"</a>" * depth) == (depth <= DEEPEST, 0)
+    assert is_well_formed(b"<Blog><post></post>" + b"<a>" * DEEPEST) == (False, 1)

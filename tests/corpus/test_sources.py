@@ -358,3 +358,19 @@ def test_folder_source_refuses_a_folder_that_it_may_not_list(tmp_path, write_fol
 def test_read_csv_rows_refuses_a_file_that_has_gone(tmp_path, brackets):
     with pytest.raises(CorpusError, match=r"gone.csv: cannot be read \(No such file"):
         next(read_csv_rows(tmp_path / "gone.csv", brackets, 100))
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_read_member_refuses_what_cannot_be_unpacked_in_bounds(tmp_path, write_zip, compression):
+    source = open_source(write_zip(tmp_path / "blogs.zip", {NAME: b"text"}, compression))
+    with pytest.raises(CorpusError, match=rf"{NAME}: is packed by method {compression}; expected deflate; make the"):
+        read_member(source, source.members[0], LIMIT)
+
+
+def test_read_csv_rows_refuses_a_line_longer_than_any_row_may_be(tmp_path, brackets):
+    path = tmp_path / "blogs.csv"
+    path.write_bytes(b"id,gender,age,topic,sign,date,text\n" + b"x" * (2 * LIMIT + (1 << 17)))
+    with pytest.raises(
+        CorpusError, match=rf"^{path} line 2: has [0-9]+ characters or more; expected fields of at most 1"
+    ):
+        list(read_csv_rows(path, brackets, LIMIT))

@@ -212,7 +212,8 @@ def write_archives(folder: Path, size: int) -> None:
         path = write_zip(folder / f"absurd_{name}.zip", POST)
         patch(path, b"PK\1\2", offset, b"\xff\xff" if "length" in name else b"\xff\xff\xff\xff")
     write_zip(folder / "nameless.zip", POST, "x")
-    patch(folder / "nameless.zip", b"PK\1\2", 28, b"\0\0")
+    # The name becomes a byte of extra.
+    patch(folder / "nameless.zip", b"PK\1\2", 28, b"\0\0\1\0")
 
 
 def write_files(folder: Path, size: int) -> None:

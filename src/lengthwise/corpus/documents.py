@@ -135,7 +135,8 @@ def open_documents(path: Path) -> pq.ParquetFile:
     except (OSError, pa.ArrowException, LookupError, TypeError, ValueError) as error:
         raise FormatError(f"{path}: cannot be read ({error}); {rerun('ingest')}") from error
     if not same:
-        raise FormatError(f"{path}: has columns {file.schema_arrow.names}, not those of documents; {rerun('ingest')}")
+        found = [*map(str, file.schema_arrow)]
+        raise FormatError(f"{path}: has columns {found}; expected those of documents; {rerun('ingest')}")
     return file
 
 
