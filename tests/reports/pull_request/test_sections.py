@@ -28,7 +28,8 @@ def comparisons_of(run, **changes):
 def test_sections_show_every_changed_figure_once(run):
     # All figures change: each has to be in one section, in a row of its own.
     figures = figures_of(run)
-    changed = {key: Figure(figure.value + 1) for key, figure in figures.items()}
+    values = {key: figure.value for key, figure in figures.items()}
+    changed = {key: Figure(value + ("x" if isinstance(value, str) else 1)) for key, value in values.items()}
     found = compare_all(figures, changed, {}, True)
     sections = [metrics_section(found), data_section(found), cost_section(found, run, run), other_section(found)]
     rows = [line for section in sections for block in section.blocks for line in block.splitlines()]
