@@ -49,8 +49,8 @@ PIECES += [
     b"a" * 310,
 ]
 GARBAGE = st.one_of(st.binary(max_size=60), st.lists(st.sampled_from(PIECES), max_size=8).map(b"".join))
-EXAMPLES = pytest.mark.parametrize("examples", [300, pytest.param(20_000, marks=pytest.mark.long)])
-FEW_EXAMPLES = pytest.mark.parametrize("examples", [30, pytest.param(2_000, marks=pytest.mark.long)])
+EXAMPLES = pytest.mark.parametrize("examples", [300, pytest.param(5_000, marks=pytest.mark.long)])
+FEW_EXAMPLES = pytest.mark.parametrize("examples", [30, pytest.param(500, marks=pytest.mark.long)])
 
 
 def sound_post(number: int) -> tuple[bytes, tuple[str, str]]:
