@@ -11,7 +11,8 @@ from lengthwise.reports.real_text import best_block, leak_block, leak_chart, res
 
 BLOCKS = ("runs", "article", "leak", "best", "time", "ablations")
 TIMES = ("time_padded", "time_bucketed", "time_padded_keras", "time_bucketed_keras")
-ALL = ("article", "leak_document", "leak_author", *TIMES, "best", "ablations")
+BESTS = ("best_sentence", "best_document", "best_author")
+ALL = ("article", "leak_document", "leak_author", *TIMES, *BESTS, "ablations")
 
 
 def cells(block):
@@ -93,15 +94,25 @@ def test_leak_chart_draws_every_model_of_every_split_with_its_figure(keep_runs, 
 
 
 def test_best_shows_every_level_beside_what_was_published_of_authors_alone(keep_runs, set_level):
-    kept = keep_runs("best")
-    set_level("best", "seq2seq", "author", "gender_accuracy", 0.7654321, 0.7, 0.8)
+    kept = keep_runs(*BESTS)
+    # A run of the classifier alone has no other.
+    for name in BESTS:
+        (kept.folder / name / "metrics" / "evaluate" / "seq2seq" / "levels.csv").unlink()
+    set_level("best_author", "classifier", "author", "gender_accuracy", 0.7654321, 0.7, 0.8)
     lines = [line for line in best_block(kept).splitlines() if line.startswith("| ")]
-    assert len(lines) == 2 + 9
-    (gender,) = [line for line in lines if line.startswith("| author | gender |")]
-    assert gender.split(" | ")[5] == "0.765 (0.700 to 0.800)"
+    assert len(lines) == 2 + 3 * 9
+    (gender,) = [line for line in lines if line.startswith("| `best_author` | author | gender |")]
+    assert gender.split(" | ")[3] == "0.765 (0.700 to 0.800)"
     assert gender.endswith("| 0.801 |")
-    assert [line.endswith("|  |") for line in lines[2:]] == [True] * 7 + [False] * 2
-    assert "Changed: nothing" in best_block(kept)
+    assert [line.endswith("|  |") for line in lines[2:]] == 3 * ([True] * 7 + [False] * 2)
+
+
+def test_best_says_what_each_run_changed_and_which_is_not_there(keep_runs):
+    block = best_block(keep_runs("best_author"))
+    (said,) = [line for line in block.splitlines() if line.startswith("- ")]
+    assert said.startswith('- `best_author`: `shards.unit: "author"`, ')
+    assert "minutes of training" in said
+    assert block.endswith('RUNS="best_sentence best_document"`.')
 
 
 @pytest.mark.parametrize("task", ["classifier", "seq2seq"])
@@ -126,7 +137,7 @@ def test_ablations_are_the_table_that_their_run_has_written(keep_runs):
     written = (kept.folder / "ablations" / "metrics" / "timing_ablations.md").read_text(encoding="utf-8")
     block = result_blocks(kept)["ablations"]
     assert block.endswith(written.strip())
-    assert "5 epochs with a learning rate of 0.001, each with 3 seeds." in block
+    assert "3 epochs with a learning rate of 0.001, each with 3 seeds." in block
 
 
 @pytest.mark.parametrize(
@@ -135,7 +146,7 @@ def test_ablations_are_the_table_that_their_run_has_written(keep_runs):
         ("article", "metrics/shards.json"),
         ("article", "metrics/train/classifier/batching.csv"),
         ("leak_author", "metrics/split.json"),
-        ("best", "metrics/evaluate/seq2seq/levels.csv"),
+        ("best_author", "metrics/evaluate/classifier/levels.csv"),
         ("ablations", "metrics/timing_ablations.md"),
         ("ablations", "params.yaml"),
     ],

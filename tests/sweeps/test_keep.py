@@ -7,10 +7,17 @@ import yaml
 from lengthwise.params import load_params
 from lengthwise.sweeps.grid import Run
 from lengthwise.sweeps.keep import LEFT_OUT, keep
-from lengthwise.sweeps.named import NamedRun
+from lengthwise.sweeps.named import TARGETS, NamedRun
 
 FUNNEL = {"ingest.json", "timing_ingest.json", "tokens.json"}
-OF_PIPELINE = {"train/seq2seq.json", "train/seq2seq/epochs.csv", "baselines/timing.json", "evaluate/seq2seq/levels.csv"}
+OF_CLASSIFIER = {"train/classifier.json", "baselines/timing.json", "evaluate/timing_classifier.json"}
+OF_SEQ2SEQ = {
+    "train/seq2seq.json",
+    "train/timing_seq2seq.json",
+    "train/seq2seq/epochs.csv",
+    "evaluate/seq2seq/levels.csv",
+}
+OF_PIPELINE = {"environment.json", *OF_CLASSIFIER, *OF_SEQ2SEQ}
 OF_ABLATIONS = {"ablations.csv", "timing_ablations.md"}
 SHOWN_NOWHERE = {"train/seq2seq/steps.csv"}
 
@@ -73,7 +80,12 @@ def test_keep_of_training_alone_leaves_out_what_comes_after_it(experiment, make_
 
 def test_keep_knows_everything_that_a_named_run_may_run():
     may_run = set(get_args(NamedRun.model_fields["runs"].annotation))
-    assert {target for targets in LEFT_OUT for target in targets or ("dvc.yaml",)} == may_run
+    assert set(LEFT_OUT) == set(TARGETS) == may_run
+
+
+def test_keep_of_the_classifier_leaves_out_what_another_task_has_written(experiment, make_run, tmp_path):
+    keep(make_run(*TARGETS["classifier"]), experiment, tmp_path / "out")
+    assert files_of(tmp_path / "out" / "metrics") == FUNNEL | OF_CLASSIFIER
 
 
 def test_keep_writes_all_params_and_no_place_of_a_machine(experiment, make_run, tmp_path):

@@ -10,6 +10,11 @@ from lengthwise.sweeps.named import read_named_runs
 GOOD = {"description": "What for.", "runs": "dvc.yaml", "changes": {"train.epochs": 3}}
 
 
+class WithoutAliases(yaml.SafeDumper):
+    def ignore_aliases(self, _data):
+        return True
+
+
 @pytest.fixture
 def corpus(tmp_path):
     path = tmp_path / "my, blogs.zip"
@@ -21,7 +26,7 @@ def corpus(tmp_path):
 def read(root, tmp_path, corpus):
     def read(content, *names, corpus=corpus):
         path = tmp_path / "runs.yaml"
-        path.write_text(content if isinstance(content, str) else yaml.safe_dump(content, sort_keys=False), "utf-8")
+        path.write_text(content if isinstance(content, str) else yaml.dump(content, Dumper=WithoutAliases), "utf-8")
         return read_named_runs(path, root / "params.yaml", corpus, names)
 
     return read
@@ -37,10 +42,17 @@ def test_named_run_changes_its_keys_and_the_corpus_and_nothing_else(read, root, 
     assert run.overrides == [f"ingest.source='{corpus}'", "train.epochs=3"]
 
 
-@pytest.mark.parametrize("target", ["train", "ablations/dvc.yaml"])
-def test_named_run_of_other_than_the_pipeline_has_it_as_its_target(read, target):
+@pytest.mark.parametrize(
+    ("target", "targets"),
+    [
+        ("train", ["train"]),
+        ("classifier", ["evaluate@classifier", "baselines"]),
+        ("ablations/dvc.yaml", ["ablations/dvc.yaml"]),
+    ],
+)
+def test_named_run_of_other_than_the_pipeline_has_it_as_its_target(read, target, targets):
     (run,) = read({"ablations": {**GOOD, "runs": target, "changes": {"seeds": [4, 5]}}})
-    assert run.targets == (target,)
+    assert list(run.targets) == targets
     assert run.overrides[-1] == "seeds=[4,5]"
     assert run.params.seeds == [4, 5]
 
@@ -78,7 +90,7 @@ def test_named_run_with_a_value_that_params_may_not_have_is_refused_alone(read):
         ({"a": {"runs": "dvc.yaml", "changes": {}}}, r"a: description: is missing; expected text; add it"),
         (
             {"a": {**GOOD, "runs": "other/dvc.yaml"}},
-            r"a: runs: got 'other/dvc\.yaml'; expected one of dvc\.yaml, train, abla",
+            r"a: runs: got 'other/dvc\.yaml'; expected one of dvc\.yaml, train, classifier, abla",
         ),
         ({"a": {**GOOD, "changes": ["x"]}}, r"a: changes: got \['x'\]; expected a map of names"),
         ({"a": {**GOOD, "changes": {"train.epoch": 1}}}, r"train\.epoch: is no key, at 'epoch'"),

@@ -90,8 +90,12 @@ class Run:
     @cached_property
     def levels(self) -> pd.DataFrame:
         """Every figure of every model with its interval: model, level, metric, value, low, high."""
+        return self.levels_of(TASKS)
+
+    def levels_of(self, tasks: Sequence[str]) -> pd.DataFrame:
+        """The same of the baselines and some tasks' networks."""
         baselines = [f"baselines/tables/{model}/levels.csv" for model in ("majority", "linear")]
-        names = [*baselines, *(f"evaluate/{task}/levels.csv" for task in TASKS)]
+        names = [*baselines, *(f"evaluate/{task}/levels.csv" for task in tasks)]
         tables = [self.table(name, ("model", "level", "metric"), LEVELS_COLUMNS) for name in names]
         return pd.concat(tables, ignore_index=True)
 

@@ -11,17 +11,19 @@ import yaml
 
 from lengthwise.files import replacing_folder
 from lengthwise.sweeps.grid import Run
-from lengthwise.sweeps.named import ABLATIONS, TRAINING
+from lengthwise.sweeps.named import TARGETS
 
 METRICS, PARAMS_NAME = "metrics", "params.yaml"
 # Of metrics, what is left out: what nothing is made of that is shown, and, by its targets, what a run has not written.
 _NOWHERE_SHOWN = ("train/*/steps.csv",)
 _OF_ABLATIONS = ("ablations.*", "timing_ablations.*")
-_AFTER_TRAINING = ("baselines/*", "evaluate/*")
+_OF_STAGES = ("environment.json", "timing_environment.json", "baselines/*", "evaluate/*")
+_OF_SEQ2SEQ = ("train/*seq2seq*", "evaluate/*seq2seq*", "environment.json", "timing_environment.json")
 LEFT_OUT = {
-    (): (*_NOWHERE_SHOWN, *_OF_ABLATIONS),
-    (TRAINING,): (*_NOWHERE_SHOWN, *_OF_ABLATIONS, *_AFTER_TRAINING),
-    (ABLATIONS,): ("train/*", *_AFTER_TRAINING),
+    "dvc.yaml": (*_NOWHERE_SHOWN, *_OF_ABLATIONS),
+    "train": (*_NOWHERE_SHOWN, *_OF_ABLATIONS, *_OF_STAGES),
+    "classifier": (*_NOWHERE_SHOWN, *_OF_ABLATIONS, *_OF_SEQ2SEQ),
+    "ablations/dvc.yaml": ("train/*", *_OF_STAGES),
 }
 
 
@@ -37,7 +39,7 @@ def keep(run: Run, reference: str, folder: Path) -> None:
         raise ValueError(f"{run.name}: was refused, so there is nothing to keep")
     content = run.params.model_dump()
     content["ingest"]["source"] = Path(content["ingest"]["source"]).name
-    left_out = LEFT_OUT[tuple(run.targets)]
+    left_out = next(LEFT_OUT[kind] for kind, targets in TARGETS.items() if targets == tuple(run.targets))
     with replacing_folder(folder) as beside:
         (beside / PARAMS_NAME).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
         for name, data in _metrics(reference):

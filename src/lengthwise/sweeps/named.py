@@ -14,7 +14,13 @@ from lengthwise.strict_yaml import read_yaml
 from lengthwise.sweeps.grid import Run, changed_run, check_key
 
 # What a run may run, as DVC names it: the pipeline, its training alone, the ablations.
-PIPELINE, TRAINING, ABLATIONS = "dvc.yaml", "train", "ablations/dvc.yaml"
+# What may be run, and the targets that DVC is given for it.
+TARGETS = {
+    "dvc.yaml": (),
+    "train": ("train",),
+    "classifier": ("evaluate@classifier", "baselines"),
+    "ablations/dvc.yaml": ("ablations/dvc.yaml",),
+}
 # No property of a run: where somebody has put the corpus.
 SOURCE = "ingest.source"
 
@@ -24,12 +30,12 @@ class NamedRun(Section):
 
     Attributes:
         description: what it is for.
-        runs: the DVC file, or the stage, that is run with all that it needs.
+        runs: what is run with all that it needs, see `TARGETS`.
         changes: values by dotted keys of `params.yaml`.
     """
 
     description: Annotated[str, Field(min_length=1)]
-    runs: Literal["dvc.yaml", "train", "ablations/dvc.yaml"]
+    runs: Literal["dvc.yaml", "train", "classifier", "ablations/dvc.yaml"]
     changes: dict[str, Any]
 
 
@@ -77,4 +83,4 @@ def _run(path: Path, base: dict[str, Any], name: object, content: object, corpus
     for key in named.changes:
         check_key(path, base, key)
     run = changed_run(name, {SOURCE: str(corpus.resolve()), **named.changes}, base, path)
-    return replace(run, targets=() if named.runs == PIPELINE else (named.runs,))
+    return replace(run, targets=TARGETS[named.runs])
