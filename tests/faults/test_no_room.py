@@ -62,7 +62,8 @@ def operations(faults, make_pipeline, tmp_path):
     return count
 
 
-@pytest.mark.parametrize("stage", [*LIGHT, *HEAVY])
+# Networks take half a minute, and write as the others do.
+@pytest.mark.parametrize("stage", [*LIGHT, *(pytest.param(stage, marks=pytest.mark.long) for stage in HEAVY)])
 def test_stage_with_a_disk_that_is_full_from_some_write_on_says_so(starve, operations, stage):
     cuts = np.linspace(1, operations(stage) - 3, 3 if stage in LIGHT else 2).astype(int)
     rng = np.random.default_rng(len(stage))

@@ -13,6 +13,7 @@ from lengthwise.evaluation.metrics import Bootstrap
 from lengthwise.evaluation.tables import headline, level_figures
 from lengthwise.reports.pull_request import report as report_module
 from lengthwise.reports.pull_request.report import MARKER, MOST_CHARACTERS, report_on
+from lengthwise.seals import write_sealed_json
 from lengthwise.shards.reader import Sequences
 
 CLASSIFIER = "metrics/evaluate/classifier.json"
@@ -195,7 +196,7 @@ def make_runs(project, factors):
         "splits": {"train": nothing, "validation": nothing, "test": nothing},
     }
     (project.folder / "data" / "shards").mkdir(parents=True)
-    (project.folder / "data" / "shards" / "index.json").write_text(json.dumps(index), "utf-8")
+    write_sealed_json(project.folder / "data" / "shards" / "index.json", index)
     project.commit()
     return old, run(0.4)
 
