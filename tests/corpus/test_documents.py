@@ -161,3 +161,8 @@ def test_open_documents_refuses_another_version(tmp_path, metadata, found):
     for read in (open_documents, read_document_table, lambda path: list(read_document_ids(path))):
         with pytest.raises(FormatError, match=f"has version {found}; expected 1; run the stage ingest again"):
             read(path)
+
+
+def test_read_texts_of_a_file_that_has_gone_names_it(tmp_path):
+    with pytest.raises(FormatError, match=r"gone.parquet: cannot be read \(.*No such file.*\); run the stage ingest"):
+        read_texts(tmp_path / "gone.parquet", 0)

@@ -5,7 +5,7 @@ One row a document (here a blog post), in the order of authors and of their docu
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -126,18 +126,24 @@ def open_documents(path: Path) -> pq.ParquetFile:
         FormatError: the file is absent, damaged, not Parquet, or of another version.
     """
     check_seal(path, "ingest")
-    try:
+    with _readable(path):
         file = pq.ParquetFile(path)
         found = (file.schema_arrow.metadata or {}).get(VERSION_KEY, b"none").decode()
         if found != VERSION:
             raise FormatError(f"{path}: has version {found}; expected {VERSION}; {rerun('ingest')}")
         same = file.schema_arrow.equals(documents_schema(document_factors(file)))
-    except (OSError, pa.ArrowException, LookupError, TypeError, ValueError) as error:
-        raise FormatError(f"{path}: cannot be read ({error}); {rerun('ingest')}") from error
     if not same:
         found = [*map(str, file.schema_arrow)]
         raise FormatError(f"{path}: has columns {found}; expected those of documents; {rerun('ingest')}")
     return file
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, pa.ArrowException, LookupError, TypeError, ValueError) as error:
+        raise FormatError(f"{path}: cannot be read ({error}); {rerun('ingest')}") from error
 
 
 def document_factors(file: pq.ParquetFile) -> list[LabelFactor]:
@@ -189,5 +195,9 @@ def read_texts(path: Path, number: int) -> pa.Array:
     """The texts of one slice.
 
     Every worker reads some, so the seal is not checked here: who maps over slices has opened the documents before.
+
+    Raises:
+        FormatError: the file is gone since, or cannot be read.
     """
-    return pq.ParquetFile(path).read_row_group(number, columns=["text"])["text"].combine_chunks()
+    with _readable(path):
+        return pq.ParquetFile(path).read_row_group(number, columns=["text"])["text"].combine_chunks()
