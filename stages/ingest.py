@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from lengthwise.corpus.authors import AgeBrackets
 from lengthwise.corpus.ingest import ingest
-from lengthwise.corpus.sources import MEBIBYTE, AgeBrackets
+from lengthwise.corpus.sources import MEBIBYTE
 from lengthwise.params import IngestParams
 from lengthwise.stage import Figures, run_stage
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from lengthwise.corpus.authors import AgeBrackets
 from lengthwise.corpus.documents import Document
-from lengthwise.corpus.sources import AgeBrackets
 
 CSV_HEADER = b"id,gender,age,topic,sign,date,text\n"
 

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from lengthwise.corpus.authors import AgeBrackets
 from lengthwise.corpus.blogs import is_utf8, is_well_formed
 from lengthwise.corpus.ingest import ingest
 from lengthwise.corpus.sample import AUTHORS, DEFECTS, SEED, draw_authors, generate, main, write_sample
-from lengthwise.corpus.sources import MEBIBYTE, AgeBrackets, Member, parse_member_name
+from lengthwise.corpus.sources import MEBIBYTE, Member, parse_member_name
 from lengthwise.splits import SPLITS, SplitShares
 
 COMMITTED = Path(__file__).parents[2] / "data" / "sample" / "blogs.zip"

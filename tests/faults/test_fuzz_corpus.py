@@ -16,9 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lengthwise.corpus.authors import AgeBrackets
 from lengthwise.corpus.blogs import read_posts
+from lengthwise.corpus.csv_rows import read_csv_rows
 from lengthwise.corpus.ingest import ingest
-from lengthwise.corpus.sources import AgeBrackets, read_csv_rows
 from lengthwise.errors import CorpusError
 
 BRACKETS = AgeBrackets({"10s": (13, 17), "20s": (23, 27), "30s": (33, 48)})
@@ -140,7 +141,7 @@ DRIVER = """
 import json, os, resource, sys
 from pathlib import Path
 from lengthwise.corpus.ingest import ingest
-from lengthwise.corpus.sources import AgeBrackets
+from lengthwise.corpus.authors import AgeBrackets
 from lengthwise.errors import LengthwiseError
 memory, seconds, limit, *paths = sys.argv[1:]
 for path in paths:

@@ -20,8 +20,10 @@ import pytest
 import yaml
 
 from lengthwise import compat, params, refusals, seals, strict_yaml, vocabulary
-from lengthwise.corpus import blogs, sources
-from lengthwise.corpus.sources import AgeBrackets, open_source, parse_member_name, read_csv_rows, read_member
+from lengthwise.corpus import authors, blogs, csv_rows, sources
+from lengthwise.corpus.authors import AgeBrackets
+from lengthwise.corpus.csv_rows import read_csv_rows
+from lengthwise.corpus.sources import open_source, parse_member_name, read_member
 from lengthwise.errors import LengthwiseError
 from lengthwise.seals import UNSEALED
 from lengthwise.shards import reader, schema
@@ -165,7 +167,7 @@ def scanner(data: bytes) -> None:
     blogs.is_well_formed(data)
 
 
-def csv_rows(data: bytes) -> None:
+def rows_of_csv(data: bytes) -> None:
     # Most changes would spoil the header, and nothing behind it would be seen.
     INPUT.write_bytes(data if data.startswith(b"id,") else CSV_HEADER + data)
     for row in read_csv_rows(INPUT, BRACKETS, LIMIT):
@@ -228,8 +230,8 @@ def archive(method: int) -> bytes:
 # Of every target: what reads an input, and the modules whose ways are followed.
 READERS = {
     "scanner": (scanner, [blogs]),
-    "csv": (csv_rows, [sources, blogs]),
-    "zip": (zip_members, [sources, zipfile]),
+    "csv": (rows_of_csv, [csv_rows, authors, blogs]),
+    "zip": (zip_members, [sources, authors, zipfile]),
     "yaml": (yaml_text, [strict_yaml, yaml.constructor, yaml.resolver]),
     "params": (params_keys, [params, refusals, compat, strict_yaml]),
     "vocabulary": (vocabulary_table, [vocabulary, seals]),

@@ -133,17 +133,22 @@ def test_train_goes_on_after_a_signal_to_the_same_bytes(
     assert list(RESUME_FOLDER.iterdir()) == []
 
 
-@pytest.mark.parametrize("stop", [1, 7])
-def test_train_goes_on_with_its_schedule_and_its_dropped_words(corpus, train_params, here, stop):
-    params = train_params(schedule="cosine", word_dropout=0.3, readout="mean", batch_size=16)
-    whole = run(corpus.shards, "classifier", params)
+def assert_goes_on_to_the_same_bytes(stop: int, here: Path, shards: Path, task: str, params):
+    """Train, then again with a stop and a second run that goes on from it."""
+    whole = run(shards, task, params)
     expected = bytes_of(here)
     (here / "model").rename(here / "before")
-    run_until(stop, corpus.shards, "classifier", params)
-    again = run(corpus.shards, "classifier", params)
+    run_until(stop, shards, task, params)
+    again = run(shards, task, params)
     assert again.timing["resumed_at_step"] == stop
     assert again.metrics == whole.metrics
     assert bytes_of(here) == expected
+
+
+@pytest.mark.parametrize("stop", [1, 7])
+def test_train_goes_on_with_its_schedule_and_its_dropped_words(corpus, train_params, here, stop):
+    params = train_params(schedule="cosine", word_dropout=0.3, readout="mean", batch_size=16)
+    assert_goes_on_to_the_same_bytes(stop, here, corpus.shards, "classifier", params)
 
 
 def test_train_takes_the_last_step_of_a_cosine_with_next_to_no_learning_rate(corpus, train_params, here, monkeypatch):
@@ -164,14 +169,7 @@ def test_train_takes_the_last_step_of_a_cosine_with_next_to_no_learning_rate(cor
 @pytest.mark.parametrize("stop", [1, 4, 9])
 def test_train_goes_on_with_the_states_of_its_lanes(corpus, train_params, here, stop):
     params = train_params(strategy="truncated", batch_size=16, window=3, cell="lstm", epochs=1)
-    whole = run(corpus.shards, "seq2seq", params)
-    expected = bytes_of(here)
-    (here / "model").rename(here / "before")
-    run_until(stop, corpus.shards, "seq2seq", params)
-    again = run(corpus.shards, "seq2seq", params)
-    assert again.timing["resumed_at_step"] == stop
-    assert again.metrics == whole.metrics
-    assert {name: data for name, data in bytes_of(here).items() if not name.startswith("before")} == expected
+    assert_goes_on_to_the_same_bytes(stop, here, corpus.shards, "seq2seq", params)
 
 
 @pytest.mark.parametrize("task", ["classifier", "seq2seq"])

@@ -8,15 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from lengthwise.corpus.authors import AgeBrackets
 from lengthwise.corpus.blogs import is_utf8, is_well_formed, read_posts, repair_bytes
+from lengthwise.corpus.csv_rows import read_csv_rows
 from lengthwise.corpus.documents import Document, DocumentWriter
-from lengthwise.corpus.sources import (
-    AgeBrackets,
-    open_source,
-    parse_member_name,
-    read_csv_rows,
-    read_member,
-)
+from lengthwise.corpus.sources import open_source, parse_member_name, read_member
 from lengthwise.errors import CorpusError
 from lengthwise.progress import Progress
 
