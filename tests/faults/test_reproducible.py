@@ -2,6 +2,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -129,8 +130,9 @@ def clone(folder, kernel):
     run(ROOT, "git", "clone", "--quiet", str(ROOT), str(folder))
     path = folder / "params.yaml"
     text = path.read_text(encoding="utf-8")
-    assert text.count("kernel: auto") == 2
-    text = text.replace("kernel: auto", f"kernel: {kernel}").replace("epochs: 10", "epochs: 3")
+    text, changed = re.subn(r"^  kernel: auto$", f"  kernel: {kernel}", text, flags=re.MULTILINE)
+    assert changed == 2
+    text = text.replace("epochs: 10", "epochs: 3")
     path.write_text(text, encoding="utf-8")
     run(folder, "git", "commit", "--quiet", "--allow-empty", "--all", "--message", "settings")
     return folder
