@@ -226,6 +226,7 @@ def make_config() -> Callable[..., Any]:
             "readout": "last",
             "word_dropout": 0.0,
             "dropout": 0.0,
+            "ensemble": 1,
         }
         return NetworkConfig(task, **{**settings, **changes})
 
@@ -235,10 +236,10 @@ def make_config() -> Callable[..., Any]:
 @pytest.fixture(scope="session")
 def make_network(make_config) -> Callable[..., Any]:
     # All weights are random: zeros, as biases begin, would hide what is wrong with them.
-    from lengthwise.models.network import Network
+    from lengthwise.models import ensemble
 
     def make(task: str = "classifier", seed: int = 1, **changes: object) -> Any:
-        network = Network(make_config(task, **changes))
+        network = ensemble.make_network(make_config(task, **changes))
         rng = np.random.default_rng(seed)
         for variable in network.trainable_variables:
             variable.assign(rng.normal(0, 0.7, variable.shape).astype(np.float32))

@@ -69,8 +69,9 @@ def test_predict_stream_ends_with_what_the_whole_text_gives(workspace, run, cell
     assert [line[2] for line in streamed][:5] == ["the", "bus", "left", "<#>", "."]
 
 
-def test_predict_stream_equals_the_whole_text_at_every_token(workspace):
-    network = workspace(cell="lstm")
+@pytest.mark.parametrize("ensemble", [1, 2])
+def test_predict_stream_equals_the_whole_text_at_every_token(workspace, ensemble):
+    network = workspace(cell="lstm", ensemble=ensemble)
     tokens = ("<PAD>", "<UNK>", *dict.fromkeys(WORDS))
     predictor = Predictor(network, Vocabulary(tokens, (0,) * len(tokens)), str.split)
     text = ["the", "bus", "never", "left", "<PAD>", "it", "again"] * 5

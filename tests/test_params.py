@@ -52,6 +52,7 @@ WRONG = {
     "train.model.layers": ([0, 65, 1.0, "2", None, True], [1, 64]),
     "train.model.bidirectional": (["both", 0, 1, None], [True, False]),
     "train.model.masking": (["yes", 0, 1, None], [True, False]),
+    "train.model.ensemble": ([0, 65, 1.0, "2", None, True], [1, 64]),
     "train.model.readout": (["first", "Mean", 0, None, True], ["last", "max", "mean"]),
     "train.model.word_dropout": ([-0.1, 1.0, "some", None, True], [0.0, 0, 0.999, "5e-1"]),
     "train.optimizer.schedule": (["linear", 0, None, True], ["constant", "cosine"]),

@@ -126,6 +126,7 @@ class ModelParams(Section):
     readout: Literal["last", "max", "mean"]
     word_dropout: Annotated[float, Field(ge=0.0, lt=1.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
     dropout: Annotated[float, Field(ge=0.0, lt=1.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
+    ensemble: Annotated[int, Field(ge=1, le=64)]
 
 
 class OptimizerParams(Section):

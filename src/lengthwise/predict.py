@@ -9,6 +9,7 @@ import tensorflow as tf
 from lengthwise.errors import FormatError
 from lengthwise.evaluation.predict import predict_split
 from lengthwise.labels import joint_class_names
+from lengthwise.models.ensemble import Ensemble, log_probabilities_of
 from lengthwise.models.network import INPUTS_SIGNATURE, Inputs, Network, States
 from lengthwise.models.saved import load_network
 from lengthwise.ragged import offsets_of
@@ -28,7 +29,9 @@ class Predictor:
         FormatError: the vocabulary is not the network's.
     """
 
-    def __init__(self, network: Network, vocabulary: Vocabulary, tokenize: Callable[[str], list[str]]) -> None:
+    def __init__(
+        self, network: Network | Ensemble, vocabulary: Vocabulary, tokenize: Callable[[str], list[str]]
+    ) -> None:
         if len(vocabulary) != network.config.vocabulary_size:
             raise FormatError(
                 f"vocabulary: has {len(vocabulary)} entries; expected {network.config.vocabulary_size}, as the network "
@@ -78,7 +81,7 @@ class Predictor:
 class Stream:
     """Reads a text token by token and carries the state on, so that nothing is read twice; see `Predictor.stream`."""
 
-    def __init__(self, network: Network, vocabulary: Vocabulary) -> None:
+    def __init__(self, network: Network | Ensemble, vocabulary: Vocabulary) -> None:
         config = network.config
         if config.bidirectional or config.front_end != "none":
             raise FormatError(
@@ -117,4 +120,4 @@ class Stream:
 
     def _step(self, inputs: Inputs, states: States) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
         logits, after = self._network(inputs, states)
-        return tf.nn.softmax(logits), after
+        return tf.exp(log_probabilities_of(logits)), after

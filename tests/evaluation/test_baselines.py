@@ -9,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 
+from lengthwise.evaluation import baselines
 from lengthwise.evaluation.baselines import (
     MODELS,
     LinearOptions,
@@ -20,7 +21,7 @@ from lengthwise.evaluation.baselines import (
 from lengthwise.evaluation.levels import Items, items_of
 from lengthwise.evaluation.metrics import Bootstrap
 from lengthwise.progress import Progress
-from lengthwise.shards.reader import read_index, read_split
+from lengthwise.shards.reader import Sequences, read_index, read_split
 
 BOOTSTRAP = Bootstrap(30, 0.9, 1)
 MANY = LinearOptions(inverse_regularization=0.5, max_iterations=500)
@@ -101,34 +102,57 @@ def test_evaluate_baselines_leaves_a_folder_of_tables_per_model(evaluated):
         table = pd.read_csv(tables / model / "levels.csv")
         assert set(table["model"]) == {model}
         assert table["level"].drop_duplicates().tolist() == ["sentence", "document", "author"]
-        assert len(headlines[model]) == 10
+        # Three accuracies a level on the test and as many on validation, and one likelihood.
+        assert len(headlines[model]) == 9 + 9 + 1
         assert all(np.isfinite(value) for value in headlines[model].values())
 
 
 def test_evaluate_baselines_majority_predicts_the_most_frequent_training_class(corpus, evaluated):
     _, headlines = evaluated
     index = read_index(corpus.shards)
-    training, test = (items_of(read_split(corpus.shards, index, split), "sentence") for split in ("train", "test"))
-    for known, asked in zip(training, test, strict=True):
+    splits = ("train", "test", "validation")
+    items = [items_of(read_split(corpus.shards, index, split), "sentence") for split in splits]
+    for known, asked, held_out in zip(*items, strict=True):
         likeliest = np.bincount(known.labels, minlength=6).argmax()
-        accuracy = (asked.labels == likeliest).mean()
-        assert headlines["majority"][f"{known.name}_accuracy"] == pytest.approx(accuracy)
+        for of, prefix in ((asked, ""), (held_out, "validation_")):
+            accuracy = (of.labels == likeliest).mean()
+            assert headlines["majority"][f"{prefix}{known.name}_accuracy"] == pytest.approx(accuracy)
 
 
 def test_evaluate_baselines_linear_equals_scikit_learn_at_every_level(corpus, evaluated):
-    tables, _ = evaluated
+    tables, headlines = evaluated
     figures = pd.read_csv(tables / "linear" / "levels.csv").set_index(["level", "metric"])["value"]
     index = read_index(corpus.shards)
-    splits = [read_split(corpus.shards, index, split) for split in ("train", "test")]
-    for known, asked in zip(*(items_of(split, "sentence") for split in splits), strict=True):
-        counts = count_tokens(splits[0], known, index.vocabulary_size)
-        queries = count_tokens(splits[1], asked, index.vocabulary_size)
+    splits = [read_split(corpus.shards, index, split) for split in ("train", "test", "validation")]
+    for known, asked, held_out in zip(*(items_of(split, "sentence") for split in splits), strict=True):
+        counts, queries, others = (
+            count_tokens(split, items, index.vocabulary_size)
+            for split, items in zip(splits, (known, asked, held_out), strict=True)
+        )
         if known.name != "sentence":
             weighting = TfidfTransformer(sublinear_tf=True).fit(counts)
-            counts, queries = weighting.transform(counts), weighting.transform(queries)
+            counts, queries, others = map(weighting.transform, (counts, queries, others))
         direct = LogisticRegression(C=0.5, max_iter=500).fit(counts, known.labels)
         chances = direct.predict_proba(queries)[np.arange(len(asked.labels)), asked.labels]
         assert figures[known.name, "nll"] == pytest.approx(-np.log(chances).mean(), rel=0.01)
+        # One item may be on the border.
+        right = (direct.predict(others) == held_out.labels).mean()
+        assert headlines["linear"][f"validation_{known.name}_accuracy"] == pytest.approx(
+            right, abs=1.5 / len(held_out.labels)
+        )
+
+
+def test_evaluate_baselines_without_a_validation_split_has_no_figures_of_it(corpus, tmp_path, monkeypatch):
+    def without(shards, index, split):
+        whole = read_split(shards, index, split)
+        if split != "validation":
+            return whole
+        columns = (whole.label, whole.sequence, whole.document, whole.author)
+        return Sequences(whole.tokens[:0], whole.offsets[:1], *(column[:0] for column in columns))
+
+    monkeypatch.setattr(baselines, "read_split", without)
+    headlines = evaluate_baselines(corpus.shards, tmp_path / "tables", LinearOptions(0.5, 3), BOOTSTRAP)
+    assert not [name for figures in headlines.values() for name in figures if name.startswith("validation")]
 
 
 def test_evaluate_baselines_gives_the_same_bytes_twice(corpus, evaluated, tmp_path):
@@ -143,4 +167,5 @@ def test_evaluate_baselines_weighs_terms_where_documents_are_the_unit(
 ):
     corpus = make_shards(write_corpus(tmp_path, invent_posts(11, 40)), unit="document")
     headlines = evaluate_baselines(corpus.shards, tmp_path / "tables", LinearOptions(1.0, 20), BOOTSTRAP)
-    assert {name.split("_")[0] for name in headlines["linear"]} == {"document", "author"}
+    levels = {name.removeprefix("validation_").split("_")[0] for name in headlines["linear"]}
+    assert levels == {"document", "author"}

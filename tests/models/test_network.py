@@ -11,7 +11,7 @@ from lengthwise.errors import FormatError, KernelError
 from lengthwise.layers.cells import CELLS
 from lengthwise.layers.front_end import PADDINGS
 from lengthwise.layers.recurrent import INITIAL_STATES
-from lengthwise.models.config import ACTIVATIONS, FRONT_ENDS, INPUTS, READOUTS
+from lengthwise.models.config import ACTIVATIONS, FRONT_ENDS, INPUTS, READOUTS, VERSION
 from lengthwise.models.network import Inputs, Network
 from lengthwise.models.saved import CONFIG_NAME, WEIGHTS_NAME, load_network, save_network
 from lengthwise.params import ModelParams
@@ -240,7 +240,7 @@ def test_load_network_refuses_another_version_and_names_both(saved):
     change_config(saved, version=1)
     message = refusal_of(saved)
     assert "version 1" in message
-    assert "expected 3" in message
+    assert f"expected {VERSION}" in message
 
 
 @pytest.mark.parametrize("changes", [{"units": 6}, {"vocabulary_size": 21}, {"initial_state": "zeros"}])
@@ -263,6 +263,7 @@ def test_load_network_refuses_a_config_of_wrong_types(saved, changes):
         {"task": "translator"},
         {"dropout": 1.5},
         {"word_dropout": 1.0},
+        {"ensemble": 0},
         {"readout": "first"},
         {"cell": "rnn"},
         {"layers": 0},

@@ -32,6 +32,7 @@ def _train_params(**changes: object) -> TrainParams:
             "readout": "last",
             "word_dropout": 0.0,
             "dropout": 0.4,
+            "ensemble": 1,
         },
         "optimizer": {"learning_rate": 0.01, "schedule": "constant", "clip_norm": None},
     }

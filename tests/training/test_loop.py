@@ -151,6 +151,16 @@ def test_train_goes_on_with_its_schedule_and_its_dropped_words(corpus, train_par
     assert_goes_on_to_the_same_bytes(stop, here, corpus.shards, "classifier", params)
 
 
+@pytest.mark.parametrize(("task", "strategy"), [("classifier", "bucketed"), ("seq2seq", "truncated")])
+def test_train_goes_on_with_all_members_of_an_ensemble(corpus, train_params, here, task, strategy):
+    params = train_params(ensemble=3, word_dropout=0.2, batch_size=16, strategy=strategy, epochs=1)
+    assert_goes_on_to_the_same_bytes(5, here, corpus.shards, task, params)
+    network = load_network(here / "model")
+    assert len(network.members) == 3
+    parameters = json.loads((here / "curves" / "cost.json").read_text(encoding="utf-8"))["parameters"]
+    assert parameters == sum(variable.numpy().size for variable in network.trainable_variables)
+
+
 def test_train_takes_the_last_step_of_a_cosine_with_next_to_no_learning_rate(corpus, train_params, here, monkeypatch):
     rates = []
     original = Steps.__init__
@@ -200,6 +210,10 @@ def test_train_and_predict_with_other_networks(corpus, train_params, here, task,
         assert result.metrics["validation_loss"] == pytest.approx(-chosen.mean(), abs=1e-5)
     right = predictions.step_right.sum() / predictions.step_count.sum()
     assert result.metrics["validation_accuracy"] == pytest.approx(right, abs=1e-9)
+    # Pooled by hand: each author's mean of what is said of its sentences.
+    said = pd.DataFrame(predictions.log_probabilities).groupby(held_out.author).mean().to_numpy().argmax(axis=1)
+    labels = pd.Series(held_out.label).groupby(held_out.author).first().to_numpy()
+    assert result.metrics["validation_author_accuracy"] == pytest.approx((said == labels).mean(), abs=1e-9)
 
 
 def test_train_learns_with_every_strategy(corpus, train_params, here):

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, vstack
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 
 from lengthwise.evaluation.levels import Items, Level, items_of
-from lengthwise.evaluation.metrics import Bootstrap
+from lengthwise.evaluation.metrics import Bootstrap, accuracies
 from lengthwise.evaluation.tables import headline, level_figures, write_level_tables
 from lengthwise.files import replacing_folder
 from lengthwise.labels import joint_class_names
@@ -51,33 +51,50 @@ def evaluate_baselines(
         bootstrap: how intervals are made.
 
     Returns:
-        The headline figures of each model.
+        The headline figures of each model; where there is a validation split, also its accuracies,
+        `validation_<level>_...`: what is chosen, such as the options, is to be chosen by them.
 
     Raises:
         FormatError: the shards are absent or damaged.
     """
     index = read_index(shards)
-    training, test = read_split(shards, index, "train"), read_split(shards, index, "test")
+    training, test, validation = (read_split(shards, index, name) for name in ("train", "test", "validation"))
     classes = len(joint_class_names(index.factors))
     levels: dict[str, list[Level]] = {model: [] for model in MODELS}
-    item_pairs = list(zip(items_of(training, index.unit), items_of(test, index.unit), strict=True))
-    with Progress("baselines", len(item_pairs) * options.max_iterations, "iterations") as progress:
-        for known, asked in item_pairs:
-            levels["majority"].append(_as_level(asked, majority(known, len(asked.labels), classes)))
+    held_out: dict[str, dict[str, float]] = {model: {} for model in MODELS}
+    known_items = items_of(training, index.unit)
+    asked_splits = [(test, items_of(test, index.unit))]
+    if len(validation):
+        asked_splits.append((validation, items_of(validation, index.unit)))
+    with Progress("baselines", len(known_items) * options.max_iterations, "iterations") as progress:
+        for place, known in enumerate(known_items):
+            asked = [items[place] for _, items in asked_splits]
             counts = count_tokens(training, known, index.vocabulary_size)
-            queries = count_tokens(test, asked, index.vocabulary_size)
+            queries = vstack(
+                [count_tokens(of, items[place], index.vocabulary_size) for of, items in asked_splits], format="csr"
+            )
             if known.name != index.unit or index.unit != "sentence":
                 weighting = TfidfTransformer(sublinear_tf=True).fit(counts)
                 counts, queries = weighting.transform(counts), weighting.transform(queries)
-            scores = linear(counts, known.labels, queries, classes, options, progress)
-            levels["linear"].append(_as_level(asked, scores))
+            scores = {
+                "majority": majority(known, queries.shape[0], classes),
+                "linear": linear(counts, known.labels, queries, classes, options, progress),
+            }
+            for model in MODELS:
+                on_test, *on_validation = (
+                    _as_level(items, part)
+                    for items, part in zip(asked, np.split(scores[model], [len(asked[0].labels)]), strict=False)
+                )
+                levels[model].append(on_test)
+                for level in on_validation:
+                    held_out[model] |= accuracies(level, index.factors)
     headlines = {}
     with replacing_folder(tables) as out:
         for model, scored in levels.items():
             figures = level_figures(model, scored, index.factors, bootstrap)
             (out / model).mkdir()
             write_level_tables(out / model, figures, scored, index.factors)
-            headlines[model] = headline(figures)
+            headlines[model] = headline(figures) | {f"validation_{name}": of for name, of in held_out[model].items()}
     return headlines
 
 

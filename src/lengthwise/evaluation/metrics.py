@@ -60,6 +60,14 @@ def figures_of_level(level: Level, factors: Sequence[LabelFactor], bootstrap: Bo
     return pd.DataFrame({"metric": metrics, "value": value, "low": low, "high": high})
 
 
+def accuracies(level: Level, factors: Sequence[LabelFactor]) -> dict[str, float]:
+    """Accuracies without intervals: of the joint class, `<level>_accuracy`, and of each factor, `<level>_<factor>`."""
+    sums, _ = _author_sums(level, factors, len(joint_class_names(factors)))
+    count, *right = sums.sum(axis=0)[: 2 + len(factors)].tolist()
+    names = ("accuracy", *(factor.name for factor in factors))
+    return {f"{level.name}_{name}": of / count for name, of in zip(names, right, strict=True)}
+
+
 def _author_sums(level: Level, factors: Sequence[LabelFactor], classes: int) -> tuple[np.ndarray, np.ndarray]:
     """Sums over each author's items: (A, 3 + factors) of count, right, right per factor, nats; and (A, C, C)."""
     _, author = np.unique(level.author, return_inverse=True)

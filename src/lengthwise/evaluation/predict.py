@@ -7,6 +7,7 @@ import numpy as np
 from lengthwise.batching.collate import Batch, collate
 from lengthwise.batching.evaluation import evaluation_plan
 from lengthwise.bursts import in_bursts
+from lengthwise.models.ensemble import Ensemble
 from lengthwise.models.network import Inputs, Network, network_inputs
 from lengthwise.models.tasks import Targets
 from lengthwise.progress import Progress
@@ -28,8 +29,14 @@ class Predictions:
     step_count: np.ndarray
 
 
-def predict_split(network: Network, sequences: Sequences) -> Predictions:
-    """Predict in the order of length, where padding is least."""
+def predict_split(network: Network | Ensemble, sequences: Sequences, what: str = "evaluate") -> Predictions:
+    """Predict in the order of length, where padding is least.
+
+    Args:
+        network: trained.
+        sequences: of one split.
+        what: is done, for the progress.
+    """
     lengths = sequences.lengths
     plan = evaluation_plan(lengths)
     longest = int(lengths.max(initial=0))
@@ -43,7 +50,7 @@ def predict_split(network: Network, sequences: Sequences) -> Predictions:
         batch = collate(plan, number, sequences)
         return batch, *network_inputs(network.config, batch)
 
-    name = f"evaluate {network.config.task}"
+    name = f"{what} {network.config.task}"
     with Progress(name, int(lengths.sum()), "tokens") as progress:
         batches = in_bursts(prepare, range(len(plan)))
         for tokens, (batch, inputs, targets) in zip(plan.steps.tolist(), batches, strict=True):

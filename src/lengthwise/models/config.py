@@ -8,7 +8,7 @@ from lengthwise.layers.front_end import PADDINGS
 from lengthwise.layers.recurrent import INITIAL_STATES
 from lengthwise.models.tasks import TASKS
 
-VERSION = 3
+VERSION = 4
 INPUTS = ("embedding", "one_hot")
 FRONT_ENDS = ("conv1d", "none")
 READOUTS = ("last", "max", "mean")
@@ -40,6 +40,7 @@ class NetworkConfig:
         readout: a name in `READOUTS`: what a classifier reads of a sequence, see `lengthwise.models.readout`.
         word_dropout: share of the tokens that training makes unknown, in [0, 1), see `WordDropout`.
         dropout: share of each recurrent layer's outputs, and of what is read, that training drops, in [0, 1).
+        ensemble: networks that learn side by side and predict together, see `lengthwise.models.ensemble`.
         version: of the format of a saved network.
     """
 
@@ -63,10 +64,14 @@ class NetworkConfig:
     readout: str
     word_dropout: float
     dropout: float
+    ensemble: int
     version: int = VERSION
 
     def __post_init__(self) -> None:
-        sizes = (self.vocabulary_size, self.embedding, self.filters, self.kernel, self.stride, self.units, self.layers)
+        sizes = (
+            *(self.vocabulary_size, self.embedding, self.filters, self.kernel, self.stride, self.units, self.layers),
+            self.ensemble,
+        )
         names = (
             (self.task, TASKS),
             (self.input, INPUTS),

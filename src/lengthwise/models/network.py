@@ -56,13 +56,14 @@ class Network(keras.Model):
     Args:
         config: what it is made of.
         kernel: who computes the recurrent layers, see `lengthwise.native.choice`. No prediction depends on it.
+        name: what its weights are named after.
 
     Raises:
         KernelError: the kernel is `native`, which cannot be built here, or does not compute this cell.
     """
 
-    def __init__(self, config: NetworkConfig, kernel: str = "auto") -> None:
-        super().__init__(name="network")
+    def __init__(self, config: NetworkConfig, kernel: str = "auto", name: str = "network") -> None:
+        super().__init__(name=name)
         self.config, self._kernel = config, kernel
         self.embedding = (
             keras.layers.Embedding(
@@ -113,6 +114,11 @@ class Network(keras.Model):
     def kernel(self) -> str:
         """Who computes the recurrent layers: `native` or `keras`."""
         return "native" if self.forwards[0].native else "keras"
+
+    @property
+    def members(self) -> list["Network"]:
+        """The networks that learn each for itself, as those of an ensemble do: this one."""
+        return [self]
 
     @property
     def states_signature(self) -> tuple[tf.TensorSpec, ...]:

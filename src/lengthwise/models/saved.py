@@ -13,6 +13,7 @@ from safetensors.numpy import load_file, save
 from lengthwise.errors import FormatError
 from lengthwise.files import replacing_folder
 from lengthwise.models.config import VERSION, NetworkConfig
+from lengthwise.models.ensemble import Ensemble, make_network
 from lengthwise.models.network import Network
 from lengthwise.seals import SEAL_KEY, UNSEALED, check_seal, read_sealed_json, rerun, seal, write_sealed_json
 
@@ -20,7 +21,7 @@ CONFIG_NAME, WEIGHTS_NAME = "config.json", "weights.safetensors"
 FLOAT_BYTES = 4
 
 
-def save_network(network: Network, folder: Path) -> None:
+def save_network(network: Network | Ensemble, folder: Path) -> None:
     """Write a network as `config.json` and `weights.safetensors`: no code, no pickle, no time stamp."""
     with replacing_folder(folder) as out:
         (out / WEIGHTS_NAME).write_bytes(save(_arrays(network.trainable_variables), {SEAL_KEY: UNSEALED}))
@@ -28,7 +29,7 @@ def save_network(network: Network, folder: Path) -> None:
         write_sealed_json(out / CONFIG_NAME, asdict(network.config))
 
 
-def load_network(folder: Path, kernel: str = "auto") -> Network:
+def load_network(folder: Path, kernel: str = "auto") -> Network | Ensemble:
     """Read a network back, to be computed by a kernel.
 
     Raises:
@@ -49,7 +50,7 @@ def load_network(folder: Path, kernel: str = "auto") -> Network:
         arrays = load_file(path)
     except (OSError, SafetensorError, LookupError, TypeError, ValueError) as error:
         raise FormatError(f"{path}: cannot be read ({error}); {remedy}") from error
-    network = Network(config, kernel)
+    network = make_network(config, kernel)
     expected = {variable.path: tuple(variable.shape) for variable in network.trainable_variables}
     found = {name: array.shape for name, array in arrays.items()}
     if found != expected:
@@ -64,7 +65,8 @@ def _least_bytes(config: NetworkConfig) -> int:
     front_end = config.filters * config.kernel if config.front_end == "conv1d" else 0
     first = config.vocabulary_size * (config.embedding if config.input == "embedding" else 1)
     classes = math.prod(len(factor.classes) for factor in config.factors)
-    return FLOAT_BYTES * (first + front_end + config.layers * config.units**2 + classes * config.units)
+    each = first + front_end + config.layers * config.units**2 + classes * config.units
+    return FLOAT_BYTES * config.ensemble * each
 
 
 def _arrays(variables: Sequence[keras.Variable]) -> dict[str, np.ndarray]:

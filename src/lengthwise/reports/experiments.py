@@ -16,6 +16,7 @@ import pandas as pd
 FIGURES = {
     ("validation", "loss"): ("train", "validation_loss"),
     ("validation", "accuracy"): ("train", "validation_accuracy"),
+    ("validation", "author"): ("train", "validation_author_accuracy"),
     ("test", "sentence"): ("evaluate", "sentence_accuracy"),
     ("test", "author"): ("evaluate", "author_accuracy"),
 }

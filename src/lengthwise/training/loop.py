@@ -18,8 +18,12 @@ from lengthwise.batching.plan import Plan, epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
 from lengthwise.batching.stats import plan_stats
 from lengthwise.errors import ParamsError
+from lengthwise.evaluation.levels import items_of, pool
+from lengthwise.evaluation.metrics import accuracies
+from lengthwise.evaluation.predict import predict_split
 from lengthwise.files import file_digest, replacing_folder, write_metrics
 from lengthwise.models.config import NetworkConfig
+from lengthwise.models.ensemble import Ensemble, make_network
 from lengthwise.models.network import Network, States
 from lengthwise.models.saved import save_network
 from lengthwise.native.choice import choose_kernel
@@ -98,7 +102,7 @@ def train(shards: Path, model: Path, curves: Path, task: str, params: "TrainPara
     # What `auto` comes to, for the two kernels differ in the last bits.
     kernel = choose_kernel(params.kernel, params.model.cell, params.model.activation)
     start_tensorflow(params.seed, kernel)
-    network = Network(_network_config(index, task, params), kernel)
+    network = make_network(_network_config(index, task, params), kernel)
     settings = {"task": task, **params.model_dump(), "kernel": kernel}
     state_of_run = run_digest(settings, file_digest(shards / INDEX_NAME))
     run = _Run(network, training, validation, params, state_of_run)
@@ -110,8 +114,21 @@ def train(shards: Path, model: Path, curves: Path, task: str, params: "TrainPara
         batching_table(training.lengths, params).to_csv(out / "batching.csv", index=False)
         lengths_table(training.lengths).to_csv(out / "lengths.csv", index=False)
         write_metrics(out / "cost.json", run.cost())
+    result = run.result()
+    result.metrics.update(_validation_levels(network, validation, index))
     run.state.clear()
-    return run.result()
+    return result
+
+
+def _validation_levels(network: Network | Ensemble, validation: Sequences, index: ShardIndex) -> dict[str, float]:
+    """Accuracies of the validation split by level, `validation_<level>_...`: what is chosen is to be chosen by them."""
+    if not len(validation):
+        return {}
+    scores = predict_split(network, validation, "validation").log_probabilities
+    figures: dict[str, float] = {}
+    for items in items_of(validation, index.unit):
+        figures |= accuracies(pool(items, scores), index.factors)
+    return {f"validation_{name}": value for name, value in figures.items()}
 
 
 def batching_table(lengths: np.ndarray, params: "TrainParams") -> pd.DataFrame:
@@ -145,7 +162,7 @@ class _Run:
 
     def __init__(
         self,
-        network: Network,
+        network: Network | Ensemble,
         training: Sequences,
         validation: Sequences,
         params: "TrainParams",

@@ -13,6 +13,7 @@ from lengthwise.batching.collate import Batch, collate
 from lengthwise.batching.plan import Plan
 from lengthwise.bursts import in_bursts
 from lengthwise.losses import correct_count, cross_entropy
+from lengthwise.models.ensemble import Ensemble, each_alone, log_probabilities_of
 from lengthwise.models.network import INPUTS_SIGNATURE, Inputs, Network, States, network_inputs
 from lengthwise.native.ops import FlatBatch, FlatPlan, FlatSequences, flat_batch
 from lengthwise.shards.reader import Sequences
@@ -73,12 +74,14 @@ class Steps:
     """The compiled steps of a network.
 
     Args:
-        network: it is trained in place.
+        network: it is trained in place; each member of an ensemble as if it were alone.
         learning_rate: of Adam.
         clip_norm: the most that the norm of all gradients together may be (Pascanu, Mikolov and Bengio, 2013), or None.
     """
 
-    def __init__(self, network: Network, learning_rate: float | LearningRateSchedule, clip_norm: float | None) -> None:
+    def __init__(
+        self, network: Network | Ensemble, learning_rate: float | LearningRateSchedule, clip_norm: float | None
+    ) -> None:
         self._network, self._clip_norm = network, clip_norm
         self.optimizer = FusedAdam(learning_rate, native=network.kernel == "native")
         self.optimizer.build(network.trainable_variables)
@@ -230,21 +233,34 @@ class Steps:
         self, predict: Callable[[], tuple[tf.Tensor, tuple[tf.Tensor, ...]]], labels: tf.Tensor
     ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
         """Update the weights by what is predicted: (loss, correct, count), and the states after it."""
-        variables = self._network.trainable_variables
+        variables = [member.trainable_variables for member in self._network.members]
         with tf.GradientTape() as tape:
             logits, after = predict()
             mean, figures = _figures(logits, labels)
+        gradients = []
         # The embedding's gradient comes as slices, one per token, duplicate ids and all. Keras on TensorFlow hands
         # them to Adam as they are, which then squares each instead of their sum: so it is made dense here.
-        gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(mean, variables)]
-        if self._clip_norm is not None:
-            gradients, _ = tf.clip_by_global_norm(gradients, self._clip_norm)
-        self.optimizer.apply(gradients, variables)
+        for of_member in tape.gradient(mean, variables):
+            dense = [tf.convert_to_tensor(gradient) for gradient in of_member]
+            if self._clip_norm is not None:
+                dense, _ = tf.clip_by_global_norm(dense, self._clip_norm)
+            gradients += dense
+        self.optimizer.apply(gradients, [variable for of_member in variables for variable in of_member])
         return figures, after
 
 
 def _figures(logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The mean loss, and (loss, correct, count)."""
-    loss, count = cross_entropy(logits, labels)
+    """What is made small, and (loss, correct, count) of what is predicted."""
+    members = each_alone(logits)
+    losses = [cross_entropy(member, labels) for member in members]
+    count = losses[0][1]
+    if len(members) == 1:
+        predicted, loss = logits, losses[0][0]
+        small = loss
+    else:
+        predicted = log_probabilities_of(logits)
+        loss, _ = cross_entropy(predicted, labels)
+        # A sum, not a mean: to no member's gradient do the others make a difference.
+        small = tf.add_n([of_member for of_member, _ in losses])
     # A window may hold no sequence's end, and then a classifier has nothing to predict.
-    return loss / tf.maximum(count, 1.0), tf.stack([loss, correct_count(logits, labels), count])
+    return small / tf.maximum(count, 1.0), tf.stack([loss, correct_count(predicted, labels), count])
