@@ -1,18 +1,20 @@
+import json
 import re
+import shutil
 from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
+import yaml
 
 from lengthwise.errors import FormatError
 from lengthwise.reports.kept import Kept
 from lengthwise.reports.markdown import with_blocks
-from lengthwise.reports.real_text import best_block, leak_block, leak_chart, result_blocks
+from lengthwise.reports.real_text import best_block, leak_block, leak_chart, result_blocks, search_block
 
-BLOCKS = ("runs", "article", "leak", "best", "time", "ablations")
+BLOCKS = ("runs", "article", "leak", "search", "best", "time", "ablations")
 TIMES = ("time_padded", "time_bucketed", "time_padded_keras", "time_bucketed_keras")
 BESTS = ("best_sentence", "best_document", "best_author")
-ALL = ("article", "leak_document", "leak_author", *TIMES, *BESTS, "ablations")
 
 
 def cells(block):
@@ -27,14 +29,14 @@ def test_blocks_without_any_run_say_what_to_run_and_nothing_else(kept_folder):
     assert tuple(blocks) == BLOCKS
     assert blocks["article"] == '`article` has not been run: `make real CORPUS=blogs.zip RUNS="article"`.'
     assert blocks["leak"].startswith("`article`, `leak_document` and `leak_author` have not been run: ")
-    for name in ("time", "best", "ablations"):
+    for name in ("time", "search", "best", "ablations"):
         assert "not been run" in blocks[name]
         assert "|" not in blocks[name]
     assert leak_chart(Kept(kept_folder)) is None
 
 
-def test_blocks_of_all_runs_leave_nothing_out(keep_runs):
-    kept = keep_runs(*ALL)
+def test_blocks_of_all_runs_leave_nothing_out(root, keep_runs):
+    kept = keep_runs(*yaml.safe_load((root / "results" / "runs.yaml").read_text(encoding="utf-8")))
     blocks = result_blocks(kept)
     assert set(kept.runs) == set(kept.named)
     assert not any("not been run" in block or "nan" in block for block in blocks.values())
@@ -113,6 +115,31 @@ def test_best_says_what_each_run_changed_and_which_is_not_there(keep_runs):
     assert said.startswith('- `best_author`: `shards.unit: "author"`, ')
     assert "minutes of training" in said
     assert block.endswith('RUNS="best_sentence best_document"`.')
+
+
+def test_search_shows_validation_of_what_was_tried_and_of_what_was_chosen(keep_runs):
+    kept = keep_runs("best_author", "search_author_1024", "search_author_linear_1")
+    # A training alone and the linear models alone, as they are kept.
+    shutil.rmtree(kept.folder / "search_author_1024" / "metrics" / "baselines")
+    shutil.rmtree(kept.folder / "search_author_linear_1" / "metrics" / "train")
+    path = kept.folder / "search_author_1024" / "metrics" / "train" / "classifier.json"
+    figures = {name: value for name, value in json.loads(path.read_text("utf-8")).items() if "sentence" not in name}
+    path.write_text(json.dumps(figures | {"validation_author_accuracy": 0.7654321}), encoding="utf-8")
+    block = search_block(kept)
+    lines = [line for line in block.splitlines() if line.startswith("| ")][2:]
+    rows = [tuple(cell.strip() for cell in line.strip("|").split(" | ")) for line in lines]
+    assert sorted(row[:2] for row in rows) == [
+        ("`best_author`", "classifier"),
+        ("`best_author`", "linear"),
+        ("`search_author_1024`", "classifier"),
+        ("`search_author_linear_1`", "linear"),
+    ]
+    assert all(len(row) == 8 for row in rows)
+    (of_training,) = [row for row in rows if row[0] == "`search_author_1024`"]
+    assert (of_training[3], of_training[5]) == ("", "0.765")
+    on_test = json.loads((kept.folder / "best_author/metrics/evaluate/classifier.json").read_text("utf-8"))
+    assert f"{on_test['author_accuracy']:.3f}" not in {cell for row in rows for cell in row}
+    assert "have not been run" in block
 
 
 @pytest.mark.parametrize("task", ["classifier", "seq2seq"])

@@ -78,6 +78,13 @@ def test_keep_of_training_alone_leaves_out_what_comes_after_it(experiment, make_
     assert files_of(tmp_path / "out" / "metrics") == FUNNEL | of_training
 
 
+def test_keep_of_one_training_or_of_the_baselines_leaves_out_all_else(experiment, make_run, tmp_path):
+    keep(make_run(*TARGETS["train_classifier"]), experiment, tmp_path / "train")
+    assert files_of(tmp_path / "train" / "metrics") == FUNNEL | {"train/classifier.json"}
+    keep(make_run(*TARGETS["baselines"]), experiment, tmp_path / "baselines")
+    assert files_of(tmp_path / "baselines" / "metrics") == FUNNEL | {"baselines/timing.json"}
+
+
 def test_keep_knows_everything_that_a_named_run_may_run():
     may_run = set(get_args(NamedRun.model_fields["runs"].annotation))
     assert set(LEFT_OUT) == set(TARGETS) == may_run

@@ -46,7 +46,9 @@ def test_named_run_changes_its_keys_and_the_corpus_and_nothing_else(read, root, 
     ("target", "targets"),
     [
         ("train", ["train"]),
+        ("train_classifier", ["train@classifier"]),
         ("classifier", ["evaluate@classifier", "baselines"]),
+        ("baselines", ["baselines"]),
         ("ablations/dvc.yaml", ["ablations/dvc.yaml"]),
     ],
 )
@@ -90,7 +92,7 @@ def test_named_run_with_a_value_that_params_may_not_have_is_refused_alone(read):
         ({"a": {"runs": "dvc.yaml", "changes": {}}}, r"a: description: is missing; expected text; add it"),
         (
             {"a": {**GOOD, "runs": "other/dvc.yaml"}},
-            r"a: runs: got 'other/dvc\.yaml'; expected one of dvc\.yaml, train, classifier, abla",
+            r"a: runs: got 'other/dvc\.yaml'; expected one of dvc\.yaml, train, train_classifier, ",
         ),
         ({"a": {**GOOD, "changes": ["x"]}}, r"a: changes: got \['x'\]; expected a map of names"),
         ({"a": {**GOOD, "changes": {"train.epoch": 1}}}, r"train\.epoch: is no key, at 'epoch'"),

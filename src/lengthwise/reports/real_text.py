@@ -5,7 +5,7 @@ line that says so.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.rows import Interval, interval_chart
@@ -20,6 +20,8 @@ TIME_RUNS = ("time_padded", "time_bucketed", "time_padded_keras", "time_bucketed
 # Each by its unit, from the shortest.
 BEST_RUNS = ("best_sentence", "best_document", "best_author")
 BEST_MODELS = ("classifier", "linear", "majority")
+# What was tried, and what was chosen of it.
+SEARCHED = ("search_", "best_")
 BEST_METRICS = ("accuracy", "gender_accuracy", "age_bracket_accuracy")
 LEAK_CHART = "leak.svg"
 
@@ -34,6 +36,7 @@ def result_blocks(kept: Kept) -> dict[str, str]:
         "runs": _runs(kept),
         "article": _if_there(kept, ["article"], _article),
         "leak": leak_block(kept, LEAK_CHART),
+        "search": search_block(kept),
         "best": best_block(kept),
         "time": _if_there(kept, TIME_RUNS, _time),
         "ablations": _if_there(kept, ["ablations"], _ablations),
@@ -73,6 +76,39 @@ def best_block(kept: Kept) -> str:
     there = [name for name in BEST_RUNS if name in kept.runs]
     parts = [_best(kept, there)] if there else []
     return "\n\n".join([*parts, *_missing(kept, BEST_RUNS)])
+
+
+def search_block(kept: Kept) -> str:
+    """Accuracies on validation, which the best runs were chosen by, of all that was tried."""
+    tried = [name for name in kept.named if name.startswith(SEARCHED)]
+    parts = []
+    if rows := [row for name in tried if name in kept.runs for row in _searched(name, kept.runs[name])]:
+        parts.append(table(("run", "model", "minutes", *(f"by {by}" for by in _SEARCH_COLUMNS)), rows))
+    return "\n\n".join([*parts, *_missing(kept, tried)])
+
+
+# What a column shows, and the end of its figure's name.
+_SEARCH_COLUMNS = {
+    "sentence": "sentence_accuracy",
+    "document": "document_accuracy",
+    "author": "author_accuracy",
+    "author, gender": "author_gender",
+    "author, age bracket": "author_age_bracket",
+}
+
+
+def _searched(name: str, run: KeptRun) -> Iterator[tuple[str, ...]]:
+    """A row a model that the run has."""
+    for model, stage, timing in (
+        ("classifier", "train/classifier", "train/timing_classifier"),
+        ("linear", "baselines/linear", "baselines/timing"),
+    ):
+        if (run.metrics / f"{stage}.json").exists():
+            figures = run.figures(f"{stage}.json")
+            minutes = run.figures(f"{timing}.json")["seconds"] / 60
+            found = (figures.get(f"validation_{end}") for end in _SEARCH_COLUMNS.values())
+            cells = ("" if value is None else f"{value:.3f}" for value in found)
+            yield code(name), model, f"{minutes:.1f}", *cells
 
 
 def _if_there(kept: Kept, names: Sequence[str], block: Callable[[Kept], str]) -> str:

@@ -17,12 +17,15 @@ METRICS, PARAMS_NAME = "metrics", "params.yaml"
 # Of metrics, what is left out: what nothing is made of that is shown, and, by its targets, what a run has not written.
 _NOWHERE_SHOWN = ("train/*/steps.csv",)
 _OF_ABLATIONS = ("ablations.*", "timing_ablations.*")
-_OF_STAGES = ("environment.json", "timing_environment.json", "baselines/*", "evaluate/*")
-_OF_SEQ2SEQ = ("train/*seq2seq*", "evaluate/*seq2seq*", "environment.json", "timing_environment.json")
+_OF_ENVIRONMENT = ("environment.json", "timing_environment.json")
+_OF_STAGES = (*_OF_ENVIRONMENT, "baselines/*", "evaluate/*")
+_OF_SEQ2SEQ = ("train/*seq2seq*", "evaluate/*seq2seq*", *_OF_ENVIRONMENT)
 LEFT_OUT = {
     "dvc.yaml": (*_NOWHERE_SHOWN, *_OF_ABLATIONS),
     "train": (*_NOWHERE_SHOWN, *_OF_ABLATIONS, *_OF_STAGES),
+    "train_classifier": (*_NOWHERE_SHOWN, *_OF_ABLATIONS, *_OF_STAGES, *_OF_SEQ2SEQ),
     "classifier": (*_NOWHERE_SHOWN, *_OF_ABLATIONS, *_OF_SEQ2SEQ),
+    "baselines": ("train/*", "evaluate/*", *_OF_ENVIRONMENT, *_OF_ABLATIONS),
     "ablations/dvc.yaml": ("train/*", *_OF_STAGES),
 }
 
