@@ -13,7 +13,7 @@ docstring says. A shape is written `tokens: int32 (B, T)`.
 
 Imports go to the right only, and a test walks them:
 
-    stages, cli, sweeps, ablations -> predict, reports -> training, evaluation -> models -> layers, losses -> native
+    stages, cli, sweeps, ablations -> predict, reports -> training -> evaluation -> models -> layers, losses -> native
     training, evaluation, models -> batching -> shards -> vocabulary -> splits -> text -> corpus
     all of them -> bursts, files, labels, parallel, progress, ragged, errors
 

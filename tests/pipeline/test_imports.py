@@ -8,7 +8,8 @@ LIBRARY = ROOT / "src" / "lengthwise"
 # From left to right, as the package's docstring draws the arrow; a module may import its own package and any later one.
 ORDER = [
     {"predict", "reports"},
-    {"training", "evaluation"},
+    {"training"},
+    {"evaluation"},
     {"models"},
     {"layers", "losses"},
     {"native"},
