@@ -102,8 +102,8 @@ def test_evaluate_baselines_leaves_a_folder_of_tables_per_model(evaluated):
         table = pd.read_csv(tables / model / "levels.csv")
         assert set(table["model"]) == {model}
         assert table["level"].drop_duplicates().tolist() == ["sentence", "document", "author"]
-        # Three accuracies a level on the test and as many on validation, and one likelihood.
-        assert len(headlines[model]) == 9 + 9 + 1
+        # Three accuracies a level, on the test and on validation; there also each level's likelihood.
+        assert len(headlines[model]) == 9 + 1 + 9 + 3
         assert all(np.isfinite(value) for value in headlines[model].values())
 
 

@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score, log_loss, recall_score
 
 from lengthwise.evaluation.levels import Level
-from lengthwise.evaluation.metrics import Bootstrap, accuracies, figures_of_level
+from lengthwise.evaluation.metrics import Bootstrap, figures_of_level, point_figures
 
 BOOTSTRAP = Bootstrap(samples=300, confidence=0.9, seed=1)
 NAMES = ["male 10s", "male 20s", "male 30s", "female 10s", "female 20s", "female 30s"]
@@ -39,13 +39,14 @@ def test_figures_equal_scikit_learn(factors, seed):
     assert values["age_bracket_accuracy"] == pytest.approx(accuracy_score(truth % 3, bracket), abs=1e-12)
 
 
-def test_accuracies_are_those_of_the_figures(factors):
+def test_point_figures_are_those_with_intervals(factors):
     level = make_level(2)
     values = values_of(figures_of_level(level, factors, BOOTSTRAP))
-    assert accuracies(level, factors) == {
+    assert point_figures(level, factors) == {
         f"{level.name}_accuracy": pytest.approx(values["accuracy"]),
         f"{level.name}_gender": pytest.approx(values["gender_accuracy"]),
         f"{level.name}_age_bracket": pytest.approx(values["age_bracket_accuracy"]),
+        f"{level.name}_nll": pytest.approx(values["nll"]),
     }
 
 

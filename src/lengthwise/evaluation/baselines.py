@@ -15,7 +15,7 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 
 from lengthwise.evaluation.levels import Items, Level, items_of
-from lengthwise.evaluation.metrics import Bootstrap, accuracies
+from lengthwise.evaluation.metrics import Bootstrap, point_figures
 from lengthwise.evaluation.tables import headline, level_figures, write_level_tables
 from lengthwise.files import replacing_folder
 from lengthwise.labels import joint_class_names
@@ -51,7 +51,7 @@ def evaluate_baselines(
         bootstrap: how intervals are made.
 
     Returns:
-        The headline figures of each model; where there is a validation split, also its accuracies,
+        The headline figures of each model; where there is a validation split, also its figures,
         `validation_<level>_...`: what is chosen, such as the options, is to be chosen by them.
 
     Raises:
@@ -87,7 +87,7 @@ def evaluate_baselines(
                 )
                 levels[model].append(on_test)
                 for level in on_validation:
-                    held_out[model] |= accuracies(level, index.factors)
+                    held_out[model] |= point_figures(level, index.factors)
     headlines = {}
     with replacing_folder(tables) as out:
         for model, scored in levels.items():

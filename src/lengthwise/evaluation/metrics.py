@@ -60,12 +60,16 @@ def figures_of_level(level: Level, factors: Sequence[LabelFactor], bootstrap: Bo
     return pd.DataFrame({"metric": metrics, "value": value, "low": low, "high": high})
 
 
-def accuracies(level: Level, factors: Sequence[LabelFactor]) -> dict[str, float]:
-    """Accuracies without intervals: of the joint class, `<level>_accuracy`, and of each factor, `<level>_<factor>`."""
+def point_figures(level: Level, factors: Sequence[LabelFactor]) -> dict[str, float]:
+    """What a choice is made by, without intervals.
+
+    Returns:
+        Accuracies, `<level>_accuracy` of the joint class and `<level>_<factor>` of each factor, and `<level>_nll`.
+    """
     sums, _ = _author_sums(level, factors, len(joint_class_names(factors)))
-    count, *right = sums.sum(axis=0)[: 2 + len(factors)].tolist()
-    names = ("accuracy", *(factor.name for factor in factors))
-    return {f"{level.name}_{name}": of / count for name, of in zip(names, right, strict=True)}
+    count, *figures = sums.sum(axis=0).tolist()
+    names = ("accuracy", *(factor.name for factor in factors), "nll")
+    return {f"{level.name}_{name}": figure / count for name, figure in zip(names, figures, strict=True)}
 
 
 def _author_sums(level: Level, factors: Sequence[LabelFactor], classes: int) -> tuple[np.ndarray, np.ndarray]:

@@ -79,21 +79,20 @@ def best_block(kept: Kept) -> str:
 
 
 def search_block(kept: Kept) -> str:
-    """Accuracies on validation, which the best runs were chosen by, of all that was tried."""
+    """Figures on validation, which the best runs were chosen by, of all that was tried."""
     tried = [name for name in kept.named if name.startswith(SEARCHED)]
     parts = []
     if rows := [row for name in tried if name in kept.runs for row in _searched(name, kept.runs[name])]:
-        parts.append(table(("run", "model", "minutes", *(f"by {by}" for by in _SEARCH_COLUMNS)), rows))
+        parts.append(table(("run", "model", "minutes", *_SEARCH_COLUMNS), rows))
     return "\n\n".join([*parts, *_missing(kept, tried)])
 
 
 # What a column shows, and the end of its figure's name.
 _SEARCH_COLUMNS = {
-    "sentence": "sentence_accuracy",
-    "document": "document_accuracy",
-    "author": "author_accuracy",
-    "author, gender": "author_gender",
-    "author, age bracket": "author_age_bracket",
+    f"{level}, {what}": f"{level}_{end}"
+    for level in ("sentence", "document", "author")
+    for what, end in (("nats", "nll"), ("both", "accuracy"), ("gender", "gender"), ("age bracket", "age_bracket"))
+    if level == "author" or what in ("nats", "both")
 }
 
 

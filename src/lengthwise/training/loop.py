@@ -19,7 +19,7 @@ from lengthwise.batching.registry import STRATEGIES, make_strategy
 from lengthwise.batching.stats import plan_stats
 from lengthwise.errors import ParamsError
 from lengthwise.evaluation.levels import items_of, pool
-from lengthwise.evaluation.metrics import accuracies
+from lengthwise.evaluation.metrics import point_figures
 from lengthwise.evaluation.predict import predict_split
 from lengthwise.files import file_digest, replacing_folder, write_metrics
 from lengthwise.models.config import NetworkConfig
@@ -121,13 +121,13 @@ def train(shards: Path, model: Path, curves: Path, task: str, params: "TrainPara
 
 
 def _validation_levels(network: Network | Ensemble, validation: Sequences, index: ShardIndex) -> dict[str, float]:
-    """Accuracies of the validation split by level, `validation_<level>_...`: what is chosen is to be chosen by them."""
+    """Figures of the validation split by level, `validation_<level>_...`: what is chosen is to be chosen by them."""
     if not len(validation):
         return {}
     scores = predict_split(network, validation, "validation").log_probabilities
     figures: dict[str, float] = {}
     for items in items_of(validation, index.unit):
-        figures |= accuracies(pool(items, scores), index.factors)
+        figures |= point_figures(pool(items, scores), index.factors)
     return {f"validation_{name}": value for name, value in figures.items()}
 
 
