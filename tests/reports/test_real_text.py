@@ -102,11 +102,20 @@ def test_best_shows_every_level_beside_what_was_published_of_authors_alone(keep_
         (kept.folder / name / "metrics" / "evaluate" / "seq2seq" / "levels.csv").unlink()
     set_level("best_author", "classifier", "author", "gender_accuracy", 0.7654321, 0.7, 0.8)
     lines = [line for line in best_block(kept).splitlines() if line.startswith("| ")]
-    assert len(lines) == 2 + 3 * 9
+    assert len(lines) == 2 + 3 * 12
     (gender,) = [line for line in lines if line.startswith("| `best_author` | author | gender |")]
     assert gender.split(" | ")[3] == "0.765 (0.700 to 0.800)"
     assert gender.endswith("| 0.801 |")
-    assert [line.endswith("|  |") for line in lines[2:]] == 3 * ([True] * 7 + [False] * 2)
+    assert [line.endswith("|  |") for line in lines[2:]] == 3 * ([True] * 9 + [False] * 2 + [True])
+
+
+def test_best_of_the_readme_shows_each_run_at_the_level_of_its_unit(keep_runs):
+    block = best_block(keep_runs(*BESTS), every_level=False)
+    lines = [line for line in block.splitlines() if line.startswith("| ")][2:]
+    levels = [line.strip("|").split(" | ")[1].strip() for line in lines]
+    # The figures that all these runs have here are of sentences on.
+    assert levels == ["sentence"] * 4 + ["document"] * 4 + ["author"] * 4
+    assert [line.split(" | ")[2] for line in lines] == ["both", "gender", "age bracket", "both, nats"] * 3
 
 
 def test_best_says_what_each_run_changed_and_which_is_not_there(keep_runs):

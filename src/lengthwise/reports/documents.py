@@ -31,7 +31,7 @@ def documents(root: Path) -> dict[Path, str]:
         "results": results_block(run.metrics),
         "stages": stages_table(root / "dvc.yaml"),
         "strategies": strategies_table(run),
-        "real-text": f"{leak_block(kept, f'docs/{LEAK_CHART}')}\n\n{best_block(kept)}",
+        "real-text": f"{leak_block(kept, f'docs/{LEAK_CHART}')}\n\n{best_block(kept, every_level=False)}",
     }
     reference, results, readme = root / "docs" / "reference.md", root / "docs" / "results.md", root / "README.md"
     chart = leak_chart(kept)

@@ -22,7 +22,12 @@ BEST_RUNS = ("best_sentence", "best_document", "best_author")
 BEST_MODELS = ("classifier", "linear", "majority")
 # What was tried, and what was chosen of it.
 SEARCHED = ("search_", "best_")
-BEST_METRICS = ("accuracy", "gender_accuracy", "age_bracket_accuracy")
+BEST_METRICS = {
+    "accuracy": "both",
+    "gender_accuracy": "gender",
+    "age_bracket_accuracy": "age bracket",
+    "nll": "both, nats",
+}
 LEAK_CHART = "leak.svg"
 
 
@@ -71,10 +76,15 @@ def leak_chart(kept: Kept) -> str | None:
     return interval_chart(Caption("What a leak pretends: accuracy of sentences", said), groups, "accuracy")
 
 
-def best_block(kept: Kept) -> str:
-    """Accuracies of the best classifier of each unit, beside baselines on the same data and what was published."""
+def best_block(kept: Kept, every_level: bool = True) -> str:
+    """Figures of the best classifier of each unit, beside baselines on the same data and what was published.
+
+    Args:
+        kept: the runs.
+        every_level: whether its figures are shown at the levels above its unit too.
+    """
     there = [name for name in BEST_RUNS if name in kept.runs]
-    parts = [_best(kept, there)] if there else []
+    parts = [_best(kept, there, every_level)] if there else []
     return "\n\n".join([*parts, *_missing(kept, BEST_RUNS)])
 
 
@@ -204,19 +214,20 @@ def _protocol(run: KeptRun) -> str:
     )
 
 
-def _best(kept: Kept, names: Sequence[str]) -> str:
+def _best(kept: Kept, names: Sequence[str], every_level: bool) -> str:
     published = kept.published["schler"]
     rows, said = [], []
     for name in names:
         run = kept.runs[name]
         levels = run.levels_of(["classifier"])
         levels = levels[levels["metric"].isin(BEST_METRICS)]
+        if not every_level:
+            levels = levels[levels["level"] == run.params("shards")["unit"]]
         for (level, metric), figures in levels.groupby(["level", "metric"], sort=False):
-            of = str(metric).removesuffix("accuracy").strip("_").replace("_", " ") or "both"
             cells = {row.model: ranged(row.value, row.low, row.high) for row in records(figures)}
             other = published.get(f"{level}_{metric}")
             there = "" if other is None else f"{other:.3f}"
-            rows.append((code(name), level, of, *(cells[model] for model in BEST_MODELS), there))
+            rows.append((code(name), level, BEST_METRICS[str(metric)], *(cells[model] for model in BEST_MODELS), there))
         changes = ", ".join(code(f"{key}: {json.dumps(value)}") for key, value in kept.named[name]["changes"].items())
         seconds = run.figures("train/timing_classifier.json")["seconds"]
         authors = count(run.figures("split.json")["test_authors"], "unknown author")
@@ -225,8 +236,9 @@ def _best(kept: Kept, names: Sequence[str]) -> str:
         )
     confidence = f"{100 * kept.runs[names[0]].params('evaluate')['confidence']:g}"
     note = (
-        f"Accuracies, with {confidence} % intervals over resamples of the test's authors; linear models have learned "
-        f"from the same sequences. Schler et al., on all bloggers by ten-fold cross-validation: {published['source']}."
+        f"Accuracies, and the negative log-likelihood in nats an item, with {confidence} % intervals over resamples of "
+        f"the test's authors; linear models have learned from the same sequences. Schler et al., on all bloggers by "
+        f"ten-fold cross-validation: {published['source']}."
     )
     header = ("run", "by", "of", *BEST_MODELS, "Schler et al.")
     return "\n\n".join([table(header, rows), note, "\n".join(said)])
