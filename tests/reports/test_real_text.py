@@ -143,9 +143,9 @@ def test_search_shows_validation_of_what_was_tried_and_of_what_was_chosen(keep_r
         ("`search_author_1024`", "classifier"),
         ("`search_author_linear_1`", "linear"),
     ]
-    assert all(len(row) == 11 for row in rows)
+    assert all(len(row) == 12 for row in rows)
     (of_training,) = [row for row in rows if row[0] == "`search_author_1024`"]
-    assert (of_training[3], of_training[8]) == ("", "0.765")
+    assert (of_training[4], of_training[9]) == ("", "0.765")
     on_test = json.loads((kept.folder / "best_author/metrics/evaluate/classifier.json").read_text("utf-8"))
     assert f"{on_test['author_accuracy']:.3f}" not in {cell for row in rows for cell in row}
     assert "have not been run" in block

@@ -99,10 +99,13 @@ def search_block(kept: Kept) -> str:
 
 # What a column shows, and the end of its figure's name.
 _SEARCH_COLUMNS = {
-    f"{level}, {what}": f"{level}_{end}"
-    for level in ("sentence", "document", "author")
-    for what, end in (("nats", "nll"), ("both", "accuracy"), ("gender", "gender"), ("age bracket", "age_bracket"))
-    if level == "author" or what in ("nats", "both")
+    "sequence, nats": "loss",
+    **{
+        f"{level}, {what}": f"{level}_{end}"
+        for level in ("sentence", "document", "author")
+        for what, end in (("nats", "nll"), ("both", "accuracy"), ("gender", "gender"), ("age bracket", "age_bracket"))
+        if level == "author" or what in ("nats", "both")
+    },
 }
 
 
