@@ -174,6 +174,28 @@ def test_run_that_is_interrupted_interrupts_dvc_and_waits_for_its_end(fake_dvc, 
     assert log.read_text(encoding="utf-8").splitlines()[1:] == ["ready", "clean"]
 
 
+def test_run_that_is_interrupted_interrupts_dvc_where_a_script_has_interrupts_ignored(fake_dvc, tmp_path):
+    fake_dvc(
+        "try:\n    print('ready', flush=True); time.sleep(20)\n"
+        "except KeyboardInterrupt:\n    print('clean', flush=True)"
+    )
+    log = tmp_path / "log"
+
+    def interrupt():
+        if "ready" in log.read_text(encoding="utf-8"):
+            raise KeyboardInterrupt
+
+    # As a shell does to what it runs in the background.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_experiment("a", [], log, interrupt)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert log.read_text(encoding="utf-8").splitlines()[1:] == ["ready", "clean"]
+
+
 def test_run_that_is_interrupted_twice_is_killed(fake_dvc, tmp_path):
     fake_dvc(
         "signal.signal(signal.SIGINT, lambda *_: print('no', flush=True))\n"

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -80,7 +81,7 @@ def run_experiment(
     command = [sys.executable, "-m", "dvc", "exp", "run", "--temp", "--name", name]
     command += [word for override in overrides for word in ("-S", override)] + [*targets]
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("w", encoding="utf-8") as output:
+    with log.open("w", encoding="utf-8") as output, _interruptible_children():
         # A session of its own: Ctrl-C reaches it through `_stop`, once, and not from the terminal as well.
         child = subprocess.Popen(  # noqa: S603
             command,
@@ -99,6 +100,22 @@ def run_experiment(
         except BaseException:
             _stop(child)
             raise
+
+
+@contextmanager
+def _interruptible_children() -> Iterator[None]:
+    """Have what is started take interrupts: a script that starts this in the background has them ignored, by all below.
+
+    DVC and its stage could then be stopped by nothing that lets them clean up.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:
+        # A handler does not outlive the start of another program: there it is the default again.
+        signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _stop(child: "subprocess.Popen[bytes]") -> None:
