@@ -173,7 +173,8 @@ def test_ablations_are_the_table_that_their_run_has_written(keep_runs):
     written = (kept.folder / "ablations" / "metrics" / "timing_ablations.md").read_text(encoding="utf-8")
     block = result_blocks(kept)["ablations"]
     assert block.endswith(written.strip())
-    assert "3 epochs with a learning rate of 0.001, each with 3 seeds." in block
+    epochs = kept.named["ablations"]["changes"]["train.epochs"]
+    assert re.search(rf"\b{epochs} epochs? with a learning rate of 0\.001, each with 3 seeds\.", block)
 
 
 @pytest.mark.parametrize(
