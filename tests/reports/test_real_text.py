@@ -163,9 +163,21 @@ def test_times_are_ratios_of_sentences_a_second(keep_runs, task):
     assert [line.strip("|").split(" | ")[column].strip() for line in lines] == ["1.30", "1.60", "1.20", "10.00", "7.50"]
 
 
-def test_times_of_three_runs_are_no_table(keep_runs):
+def test_times_of_three_runs_are_those_of_the_pairs_that_are_there(keep_runs):
     block = result_blocks(keep_runs(*TIMES[:3]))["time"]
-    assert block == '`time_bucketed_keras` has not been run: `make real CORPUS=blogs.zip RUNS="time_bucketed_keras"`.'
+    table, missing = block.split("\n\n")
+    assert missing == '`time_bucketed_keras` has not been run: `make real CORPUS=blogs.zip RUNS="time_bucketed_keras"`.'
+    shown = [tuple(cell.strip() for cell in line.strip("|").split(" | "))[:2] for line in table.splitlines()[2:]]
+    assert shown == [
+        ("buckets, of padded batches", "the article's"),
+        ("buckets, of padded batches", "native"),
+        ("native kernel, of Keras's, padded batches", "both"),
+    ]
+
+
+def test_times_of_one_run_are_no_table(keep_runs):
+    block = result_blocks(keep_runs(TIMES[0]))["time"]
+    assert block.startswith("`time_bucketed`, `time_padded_keras` and `time_bucketed_keras` have not been run")
 
 
 def test_ablations_are_the_table_that_their_run_has_written(keep_runs):

@@ -43,7 +43,7 @@ def result_blocks(kept: Kept) -> dict[str, str]:
         "leak": leak_block(kept, LEAK_CHART),
         "search": search_block(kept),
         "best": best_block(kept),
-        "time": _if_there(kept, TIME_RUNS, _time),
+        "time": _time(kept),
         "ablations": _if_there(kept, ["ablations"], _ablations),
     }
 
@@ -248,9 +248,10 @@ def _best(kept: Kept, names: Sequence[str], every_level: bool) -> str:
 
 
 def _time(kept: Kept) -> str:
+    there = [name for name in TIME_RUNS if name in kept.runs]
     speed = {
         (name, task): kept.runs[name].figures(f"train/timing_{task}.json")["sequences_per_second"]
-        for name in TIME_RUNS
+        for name in there
         for task in TASKS
     }
     pairs = (
@@ -263,8 +264,11 @@ def _time(kept: Kept) -> str:
         ("buckets, of padded batches", "the article's", *[f"{kept.published['article']['speed_bucketed']:.2f}"] * 2)
     ]
     for what, faster, slower, kernel in pairs:
+        if not {faster, slower} <= {*there}:
+            continue
         rows.append((what, kernel, *(f"{speed[faster, task] / speed[slower, task]:.2f}" for task in TASKS)))
-    return table(("sentences a second, relative", "kernel", *TASKS), rows)
+    parts = [table(("sentences a second, relative", "kernel", *TASKS), rows)] if len(rows) > 1 else []
+    return "\n\n".join([*parts, *_missing(kept, TIME_RUNS)])
 
 
 def _ablations(kept: Kept) -> str:
