@@ -158,7 +158,9 @@ def test_run_ticks_while_it_waits(fake_dvc, tmp_path):
     assert ticks
 
 
-def test_run_that_is_interrupted_interrupts_dvc_and_waits_for_its_end(fake_dvc, tmp_path):
+# A shell has interrupts ignored in what a script starts in the background.
+@pytest.mark.parametrize("inherited", [signal.default_int_handler, signal.SIG_IGN])
+def test_run_that_is_interrupted_interrupts_dvc_and_waits_for_its_end(fake_dvc, tmp_path, inherited):
     fake_dvc(
         "try:\n    print('ready', flush=True); time.sleep(60)\n"
         "except KeyboardInterrupt:\n    time.sleep(0.3); print('clean', flush=True)"
@@ -169,28 +171,11 @@ def test_run_that_is_interrupted_interrupts_dvc_and_waits_for_its_end(fake_dvc, 
         if "ready" in log.read_text(encoding="utf-8"):
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        run_experiment("a", [], log, interrupt)
-    assert log.read_text(encoding="utf-8").splitlines()[1:] == ["ready", "clean"]
-
-
-def test_run_that_is_interrupted_interrupts_dvc_where_a_script_has_interrupts_ignored(fake_dvc, tmp_path):
-    fake_dvc(
-        "try:\n    print('ready', flush=True); time.sleep(20)\n"
-        "except KeyboardInterrupt:\n    print('clean', flush=True)"
-    )
-    log = tmp_path / "log"
-
-    def interrupt():
-        if "ready" in log.read_text(encoding="utf-8"):
-            raise KeyboardInterrupt
-
-    # As a shell does to what it runs in the background.
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.signal(signal.SIGINT, inherited)
     try:
         with pytest.raises(KeyboardInterrupt):
             run_experiment("a", [], log, interrupt)
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        assert signal.getsignal(signal.SIGINT) is inherited
     finally:
         signal.signal(signal.SIGINT, before)
     assert log.read_text(encoding="utf-8").splitlines()[1:] == ["ready", "clean"]
