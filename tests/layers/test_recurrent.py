@@ -313,13 +313,14 @@ def test_recurrent_carries_states_in_fit_through_a_partial_last_batch(name):
 
 @pytest.mark.parametrize("kernel", ["auto", "keras"])
 def test_recurrent_trains_in_fit(kernel):
+    keras.utils.set_random_seed(1)
     rows = draw(0, 64, 5, FEATURES)
     features = keras.Input((None, FEATURES))
     layer = Recurrent(LSTMCell(UNITS), return_sequences=False, initial_state="learned", kernel=kernel)
     model = keras.Model(features, keras.layers.Dense(1)(layer(features)))
     model.compile(keras.optimizers.Adam(0.02), "mse")
     before = [weight.numpy() for weight in model.trainable_weights]
-    history = model.fit(rows, rows[:, 0, :1], batch_size=10, epochs=6, verbose=0).history["loss"]
+    history = model.fit(rows, rows[:, 0, :1], batch_size=10, epochs=20, verbose=0).history["loss"]
     assert history[-1] < 0.8 * history[0]
     assert all(np.any(old != new.numpy()) for old, new in zip(before, model.trainable_weights, strict=True))
 
