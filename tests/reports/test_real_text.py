@@ -1,6 +1,4 @@
-import json
 import re
-import shutil
 from xml.etree import ElementTree
 
 import pandas as pd
@@ -10,11 +8,10 @@ import yaml
 from lengthwise.errors import FormatError
 from lengthwise.reports.kept import Kept
 from lengthwise.reports.markdown import with_blocks
-from lengthwise.reports.real_text import best_block, leak_block, leak_chart, result_blocks, search_block
+from lengthwise.reports.real_text import leak_block, leak_chart, result_blocks
 
-BLOCKS = ("runs", "article", "leak", "search", "best", "time", "ablations")
+BLOCKS = ("runs", "article", "leak", "search", "best", "splits", "time", "ablations")
 TIMES = ("time_padded", "time_bucketed", "time_padded_keras", "time_bucketed_keras")
-BESTS = ("best_sentence", "best_document", "best_author")
 
 
 def cells(block):
@@ -29,7 +26,7 @@ def test_blocks_without_any_run_say_what_to_run_and_nothing_else(kept_folder):
     assert tuple(blocks) == BLOCKS
     assert blocks["article"] == '`article` has not been run: `make real CORPUS=blogs.zip RUNS="article"`.'
     assert blocks["leak"].startswith("`article`, `leak_document` and `leak_author` have not been run: ")
-    for name in ("time", "search", "best", "ablations"):
+    for name in ("time", "search", "best", "splits", "ablations"):
         assert "not been run" in blocks[name]
         assert "|" not in blocks[name]
     assert leak_chart(Kept(kept_folder)) is None
@@ -93,62 +90,6 @@ def test_leak_chart_draws_every_model_of_every_split_with_its_figure(keep_runs, 
     ]
     assert texts.count("classifier") == texts.count("majority") == 3
     assert texts.count("0.988") == 1
-
-
-def test_best_shows_every_level_beside_what_was_published_of_authors_alone(keep_runs, set_level):
-    kept = keep_runs(*BESTS)
-    # A run of the classifier alone has no other.
-    for name in BESTS:
-        (kept.folder / name / "metrics" / "evaluate" / "seq2seq" / "levels.csv").unlink()
-    set_level("best_author", "classifier", "author", "gender_accuracy", 0.7654321, 0.7, 0.8)
-    lines = [line for line in best_block(kept).splitlines() if line.startswith("| ")]
-    assert len(lines) == 2 + 3 * 12
-    (gender,) = [line for line in lines if line.startswith("| `best_author` | author | gender |")]
-    assert gender.split(" | ")[3] == "0.765 (0.700 to 0.800)"
-    assert gender.endswith("| 0.801 |")
-    assert [line.endswith("|  |") for line in lines[2:]] == 3 * ([True] * 9 + [False] * 2 + [True])
-
-
-def test_best_of_the_readme_shows_each_run_at_the_level_of_its_unit(keep_runs):
-    block = best_block(keep_runs(*BESTS), every_level=False)
-    lines = [line for line in block.splitlines() if line.startswith("| ")][2:]
-    levels = [line.strip("|").split(" | ")[1].strip() for line in lines]
-    # The figures that all these runs have here are of sentences on.
-    assert levels == ["sentence"] * 4 + ["document"] * 4 + ["author"] * 4
-    assert [line.split(" | ")[2] for line in lines] == ["both", "gender", "age bracket", "both, nats"] * 3
-
-
-def test_best_says_what_each_run_changed_and_which_is_not_there(keep_runs):
-    block = best_block(keep_runs("best_author"))
-    (said,) = [line for line in block.splitlines() if line.startswith("- ")]
-    assert said.startswith('- `best_author`: `shards.unit: "author"`, ')
-    assert "minutes of training" in said
-    assert block.endswith('RUNS="best_sentence best_document"`.')
-
-
-def test_search_shows_validation_of_what_was_tried_and_of_what_was_chosen(keep_runs):
-    kept = keep_runs("best_author", "search_author_1024", "search_author_linear_1")
-    # A training alone and the linear models alone, as they are kept.
-    shutil.rmtree(kept.folder / "search_author_1024" / "metrics" / "baselines")
-    shutil.rmtree(kept.folder / "search_author_linear_1" / "metrics" / "train")
-    path = kept.folder / "search_author_1024" / "metrics" / "train" / "classifier.json"
-    figures = {name: value for name, value in json.loads(path.read_text("utf-8")).items() if "sentence" not in name}
-    path.write_text(json.dumps(figures | {"validation_author_accuracy": 0.7654321}), encoding="utf-8")
-    block = search_block(kept)
-    lines = [line for line in block.splitlines() if line.startswith("| ")][2:]
-    rows = [tuple(cell.strip() for cell in line.strip("|").split(" | ")) for line in lines]
-    assert sorted(row[:2] for row in rows) == [
-        ("`best_author`", "classifier"),
-        ("`best_author`", "linear"),
-        ("`search_author_1024`", "classifier"),
-        ("`search_author_linear_1`", "linear"),
-    ]
-    assert all(len(row) == 12 for row in rows)
-    (of_training,) = [row for row in rows if row[0] == "`search_author_1024`"]
-    assert (of_training[4], of_training[9]) == ("", "0.765")
-    on_test = json.loads((kept.folder / "best_author/metrics/evaluate/classifier.json").read_text("utf-8"))
-    assert f"{on_test['author_accuracy']:.3f}" not in {cell for row in rows for cell in row}
-    assert "have not been run" in block
 
 
 @pytest.mark.parametrize("task", ["classifier", "seq2seq"])

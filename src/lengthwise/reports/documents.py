@@ -10,11 +10,12 @@ from lengthwise.reports.charts.style import standalone
 from lengthwise.reports.kept import Kept
 from lengthwise.reports.markdown import with_blocks
 from lengthwise.reports.model_card import model_card
-from lengthwise.reports.real_text import LEAK_CHART, best_block, leak_block, leak_chart, result_blocks
+from lengthwise.reports.real_text import LEAK_CHART, leak_block, leak_chart, result_blocks
 from lengthwise.reports.reference import params_tables, stages_table, strategies_table
 from lengthwise.reports.results import results_table
 from lengthwise.reports.run import Run
 from lengthwise.reports.sections.evaluation import accuracy_chart
+from lengthwise.reports.unknown_authors import best_block
 
 # README shows the joint class and its factors; `make results` has the rest.
 SHOWN = ("accuracy", "gender_accuracy", "age_bracket_accuracy")

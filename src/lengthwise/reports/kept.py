@@ -1,6 +1,6 @@
 """The named runs on real text that are in Git: `results/`, with what others have published beside them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +9,9 @@ from typing import Any
 import yaml
 
 from lengthwise.errors import FormatError
+from lengthwise.reports.markdown import code
 from lengthwise.reports.run import Run, read_text
+from lengthwise.reports.sections.section import listed
 
 MEND = "check it out again, or run make real"
 
@@ -69,3 +71,13 @@ def read_map(path: Path) -> dict[str, Any]:
     if not isinstance(content, Mapping):
         raise FormatError(f"{path}: got {content!r:.40}; expected a map; {MEND}")
     return dict(content)
+
+
+def not_run(kept: Kept, names: Iterable[str]) -> list[str]:
+    """A line of Markdown on those that are not there, and the command that runs them; none if all are."""
+    missing = [name for name in names if name not in kept.runs]
+    if not missing:
+        return []
+    subject = f"{listed([code(name) for name in missing])} {'has' if len(missing) == 1 else 'have'}"
+    command = f'make real CORPUS=blogs.zip RUNS="{" ".join(missing)}"'
+    return [f"{subject} not been run: {code(command)}."]

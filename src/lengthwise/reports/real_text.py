@@ -5,29 +5,19 @@ line that says so.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.rows import Interval, interval_chart
-from lengthwise.reports.kept import Kept, KeptRun, read_map
+from lengthwise.reports.kept import Kept, KeptRun, not_run, read_map
 from lengthwise.reports.markdown import code, table
 from lengthwise.reports.run import TASKS, read_text
-from lengthwise.reports.sections.section import count, hue_of, listed, percent, ranged, records
+from lengthwise.reports.sections.section import count, hue_of, percent, ranged, records
+from lengthwise.reports.unknown_authors import best_block, search_block, splits_block
 
 # From what leaks most to what does not leak.
 LEAK_RUNS = {"article": "sentence", "leak_document": "document", "leak_author": "author"}
 TIME_RUNS = ("time_padded", "time_bucketed", "time_padded_keras", "time_bucketed_keras")
-# Each by its unit, from the shortest.
-BEST_RUNS = ("best_sentence", "best_document", "best_author")
-BEST_MODELS = ("classifier", "linear", "majority")
-# What was tried, and what was chosen of it.
-SEARCHED = ("search_", "best_")
-BEST_METRICS = {
-    "accuracy": "both",
-    "gender_accuracy": "gender",
-    "age_bracket_accuracy": "age bracket",
-    "nll": "both, nats",
-}
 LEAK_CHART = "leak.svg"
 
 
@@ -43,6 +33,7 @@ def result_blocks(kept: Kept) -> dict[str, str]:
         "leak": leak_block(kept, LEAK_CHART),
         "search": search_block(kept),
         "best": best_block(kept),
+        "splits": splits_block(kept),
         "time": _time(kept),
         "ablations": _if_there(kept, ["ablations"], _ablations),
     }
@@ -64,7 +55,7 @@ def leak_block(kept: Kept, chart: str) -> str:
         rows = [(by, count(shared[by]), *(_interval(levels[by][model]) for model in models)) for by in there]
         parts.append(f'<img src="{chart}" width="480" alt="Accuracy of sentences under each split, with intervals">')
         parts.append(table(("split by", "authors on both sides", *models), rows))
-    return "\n\n".join([*parts, *_missing(kept, LEAK_RUNS)])
+    return "\n\n".join([*parts, *not_run(kept, LEAK_RUNS)])
 
 
 def leak_chart(kept: Kept) -> str | None:
@@ -76,65 +67,9 @@ def leak_chart(kept: Kept) -> str | None:
     return interval_chart(Caption("What a leak pretends: accuracy of sentences", said), groups, "accuracy")
 
 
-def best_block(kept: Kept, every_level: bool = True) -> str:
-    """Figures of the best classifier of each unit, beside baselines on the same data and what was published.
-
-    Args:
-        kept: the runs.
-        every_level: whether its figures are shown at the levels above its unit too.
-    """
-    there = [name for name in BEST_RUNS if name in kept.runs]
-    parts = [_best(kept, there, every_level)] if there else []
-    return "\n\n".join([*parts, *_missing(kept, BEST_RUNS)])
-
-
-def search_block(kept: Kept) -> str:
-    """Figures on validation, which the best runs were chosen by, of all that was tried."""
-    tried = [name for name in kept.named if name.startswith(SEARCHED)]
-    parts = []
-    if rows := [row for name in tried if name in kept.runs for row in _searched(name, kept.runs[name])]:
-        parts.append(table(("run", "model", "minutes", *_SEARCH_COLUMNS), rows))
-    return "\n\n".join([*parts, *_missing(kept, tried)])
-
-
-# What a column shows, and the end of its figure's name.
-_SEARCH_COLUMNS = {
-    "sequence, nats": "loss",
-    **{
-        f"{level}, {what}": f"{level}_{end}"
-        for level in ("sentence", "document", "author")
-        for what, end in (("nats", "nll"), ("both", "accuracy"), ("gender", "gender"), ("age bracket", "age_bracket"))
-        if level == "author" or what in ("nats", "both")
-    },
-}
-
-
-def _searched(name: str, run: KeptRun) -> Iterator[tuple[str, ...]]:
-    """A row a model that the run has."""
-    for model, stage, timing in (
-        ("classifier", "train/classifier", "train/timing_classifier"),
-        ("linear", "baselines/linear", "baselines/timing"),
-    ):
-        if (run.metrics / f"{stage}.json").exists():
-            figures = run.figures(f"{stage}.json")
-            minutes = run.figures(f"{timing}.json")["seconds"] / 60
-            found = (figures.get(f"validation_{end}") for end in _SEARCH_COLUMNS.values())
-            cells = ("" if value is None else f"{value:.3f}" for value in found)
-            yield code(name), model, f"{minutes:.1f}", *cells
-
-
 def _if_there(kept: Kept, names: Sequence[str], block: Callable[[Kept], str]) -> str:
-    missing = _missing(kept, names)
+    missing = not_run(kept, names)
     return "\n\n".join(missing) if missing else block(kept)
-
-
-def _missing(kept: Kept, names: Sequence[str] | dict[str, str]) -> list[str]:
-    missing = [name for name in names if name not in kept.runs]
-    if not missing:
-        return []
-    subject = f"{listed([code(name) for name in missing])} {'has' if len(missing) == 1 else 'have'}"
-    command = f'make real CORPUS=blogs.zip RUNS="{" ".join(missing)}"'
-    return [f"{subject} not been run: {code(command)}."]
 
 
 def _leak_runs(kept: Kept) -> dict[str, KeptRun]:
@@ -217,36 +152,6 @@ def _protocol(run: KeptRun) -> str:
     )
 
 
-def _best(kept: Kept, names: Sequence[str], every_level: bool) -> str:
-    published = kept.published["schler"]
-    rows, said = [], []
-    for name in names:
-        run = kept.runs[name]
-        levels = run.levels_of(["classifier"])
-        levels = levels[levels["metric"].isin(BEST_METRICS)]
-        if not every_level:
-            levels = levels[levels["level"] == run.params("shards")["unit"]]
-        for (level, metric), figures in levels.groupby(["level", "metric"], sort=False):
-            cells = {row.model: ranged(row.value, row.low, row.high) for row in records(figures)}
-            other = published.get(f"{level}_{metric}")
-            there = "" if other is None else f"{other:.3f}"
-            rows.append((code(name), level, BEST_METRICS[str(metric)], *(cells[model] for model in BEST_MODELS), there))
-        changes = ", ".join(code(f"{key}: {json.dumps(value)}") for key, value in kept.named[name]["changes"].items())
-        seconds = run.figures("train/timing_classifier.json")["seconds"]
-        authors = count(run.figures("split.json")["test_authors"], "unknown author")
-        said.append(
-            f"- {code(name)}: {changes or 'nothing changed'}; {seconds / 60:.1f} minutes of training, {authors}."
-        )
-    confidence = f"{100 * kept.runs[names[0]].params('evaluate')['confidence']:g}"
-    note = (
-        f"Accuracies, and the negative log-likelihood in nats an item, with {confidence} % intervals over resamples of "
-        f"the test's authors; linear models have learned from the same sequences. Schler et al., on all bloggers by "
-        f"ten-fold cross-validation: {published['source']}."
-    )
-    header = ("run", "by", "of", *BEST_MODELS, "Schler et al.")
-    return "\n\n".join([table(header, rows), note, "\n".join(said)])
-
-
 def _time(kept: Kept) -> str:
     there = [name for name in TIME_RUNS if name in kept.runs]
     speed = {
@@ -268,7 +173,7 @@ def _time(kept: Kept) -> str:
             continue
         rows.append((what, kernel, *(f"{speed[faster, task] / speed[slower, task]:.2f}" for task in TASKS)))
     parts = [table(("sentences a second, relative", "kernel", *TASKS), rows)] if len(rows) > 1 else []
-    return "\n\n".join([*parts, *_missing(kept, TIME_RUNS)])
+    return "\n\n".join([*parts, *not_run(kept, TIME_RUNS)])
 
 
 def _ablations(kept: Kept) -> str:
