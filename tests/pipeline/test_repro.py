@@ -42,13 +42,6 @@ def test_repro_with_nothing_changed_runs_nothing(project):
     assert stages_run(project.run("dvc", "repro")) == []
 
 
-def test_repro_forced_again_gives_the_same_bytes(project):
-    before = digests(project.folder)
-    assert len(before) > 30
-    project.run("dvc", "repro", "--force", "--quiet")
-    assert digests(project.folder) == before
-
-
 @pytest.mark.parametrize(
     ("section", "change", "first"),
     [
@@ -72,6 +65,7 @@ def test_repro_after_a_change_begins_at_its_stage(project, section, change, firs
 def test_repro_with_a_wrong_param_stops_with_one_line(project):
     original = (project.folder / "params.yaml").read_text(encoding="utf-8")
     before = digests(project.folder)
+    assert len(before) > 30
     try:
         project.change_params("train", epochs="many")
         output = project.run("dvc", "repro", "train@classifier", expect=255)
@@ -87,6 +81,6 @@ def test_repro_with_a_wrong_param_stops_with_one_line(project):
 
 def test_experiment_in_a_temporary_workspace_succeeds(project):
     project.commit("results")
-    project.run("dvc", "exp", "run", "--temp", "--name", "wide", "-S", "train.model.units=16", "-S", "train.epochs=1")
+    project.run("dvc", "exp", "run", "--temp", "--name", "short", "-S", "train.epochs=1", "evaluate@classifier")
     shown = json.loads(project.run("dvc", "exp", "show", "--json"))
-    assert "wide" in json.dumps(shown)
+    assert "short" in json.dumps(shown)

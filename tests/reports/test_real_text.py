@@ -144,5 +144,5 @@ def test_ablations_are_the_table_that_their_run_has_written(keep_runs):
 def test_run_that_lacks_a_file_is_refused_by_the_files_name(keep_runs, name, file):
     kept = keep_runs(name)
     (kept.folder / name / file).unlink()
-    with pytest.raises(FormatError, match=rf"{re.escape(file.split('/')[-1])}: cannot be read"):
+    with pytest.raises(FormatError, match=rf"{re.escape(file.split('/')[-1])}: cannot be read .*; check it out"):
         result_blocks(kept)

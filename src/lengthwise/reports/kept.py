@@ -19,6 +19,8 @@ MEND = "check it out again, or run make real"
 class KeptRun(Run):
     """A named run: its params are a file of its own, since a lock would say where somebody's corpus is."""
 
+    mend = MEND
+
     def params(self, section: str) -> dict[str, Any]:
         """A section of the params that the run was made with.
 
@@ -27,7 +29,7 @@ class KeptRun(Run):
         """
         content = read_map(self.lock)
         if not isinstance(content.get(section), dict):
-            raise FormatError(f"{self.lock}: has no section {section!r}; expected params of a run; {MEND}")
+            raise FormatError(f"{self.lock}: has no section {section!r}; expected params of a run; {self.mend}")
         return dict(content[section])
 
 
@@ -65,7 +67,7 @@ def read_map(path: Path) -> dict[str, Any]:
         FormatError: it is absent or something else.
     """
     try:
-        content = yaml.safe_load(read_text(path))
+        content = yaml.safe_load(read_text(path, MEND))
     except yaml.YAMLError as error:
         raise FormatError(f"{path}: is not YAML; expected a map; {MEND}") from error
     if not isinstance(content, Mapping):

@@ -184,4 +184,4 @@ def _ablations(kept: Kept) -> str:
         f"test; {count(train['epochs'], 'epoch')} with a learning rate of {train['optimizer']['learning_rate']:g}, "
         f"each with {count(len(seeds), 'seed')}."
     )
-    return f"{said}\n\n{read_text(run.metrics / 'timing_ablations.md').strip()}"
+    return f"{said}\n\n{read_text(run.metrics / 'timing_ablations.md', run.mend).strip()}"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import pandas as pd
 import yaml
@@ -21,12 +21,12 @@ MEND = "run dvc repro"
 class Figures(dict[str, Any]):
     """A flat metrics file; a figure that it lacks is the user's to mend."""
 
-    def __init__(self, path: Path, content: dict[str, Any]) -> None:
+    def __init__(self, path: Path, content: dict[str, Any], mend: str) -> None:
         super().__init__(content)
-        self.path = path
+        self._path, self._mend = path, mend
 
     def __missing__(self, name: str) -> NoReturn:
-        raise FormatError(f"{self.path}: has no figure {name!r}; expected one of this version's; {MEND}")
+        raise FormatError(f"{self._path}: has no figure {name!r}; expected one of this version's; {self._mend}")
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,12 @@ class Run:
     """The metrics of a run, read and checked one file at a time.
 
     Attributes:
+        mend: what to do about a file that is absent or damaged.
         metrics: the folder `metrics`.
         lock: the file `dvc.lock`: params and digests as they were run, whatever stands in `params.yaml` now.
     """
 
+    mend: ClassVar[str] = MEND
     metrics: Path
     lock: Path
 
@@ -53,12 +55,12 @@ class Run:
         """
         path = self.metrics / name
         try:
-            content = json.loads(read_text(path))
+            content = json.loads(read_text(path, self.mend))
         except ValueError as error:
-            raise FormatError(f"{path}: is not JSON ({error}); expected a metrics file; {MEND}") from error
+            raise FormatError(f"{path}: is not JSON ({error}); expected a metrics file; {self.mend}") from error
         if not isinstance(content, dict) or any(type(value) not in (int, float, str) for value in content.values()):
-            raise FormatError(f"{path}: is no flat map of numbers and strings; expected a metrics file; {MEND}")
-        return Figures(path, content)
+            raise FormatError(f"{path}: is no flat map of numbers and strings; expected a metrics file; {self.mend}")
+        return Figures(path, content, self.mend)
 
     def table(self, name: str, texts: Sequence[str], numbers: Sequence[str], gaps: bool = False) -> pd.DataFrame:
         """A CSV file, or those of its columns that are asked for.
@@ -73,18 +75,18 @@ class Run:
             FormatError: it is absent, has no row or lacks a column, or a number is none.
         """
         path = self.metrics / name
-        read_text(path)
+        read_text(path, self.mend)
         try:
             frame = pd.read_csv(path, dtype=dict.fromkeys(texts, str), keep_default_na=False)
             if missing := [column for column in (*texts, *numbers) if column not in frame]:
-                raise FormatError(f"{path}: has no column {missing[0]!r}; expected {[*texts, *numbers]}; {MEND}")
+                raise FormatError(f"{path}: has no column {missing[0]!r}; expected {[*texts, *numbers]}; {self.mend}")
             frame[[*numbers]] = frame[[*numbers]].apply(pd.to_numeric)
         except ValueError as error:
-            raise FormatError(f"{path}: is no table of numbers ({error}); expected CSV; {MEND}") from error
+            raise FormatError(f"{path}: is no table of numbers ({error}); expected CSV; {self.mend}") from error
         if not gaps and frame[[*numbers]].isna().to_numpy().any():
-            raise FormatError(f"{path}: lacks a number; expected one in every cell of {[*numbers]}; {MEND}")
+            raise FormatError(f"{path}: lacks a number; expected one in every cell of {[*numbers]}; {self.mend}")
         if frame.empty:
-            raise FormatError(f"{path}: has no row; expected some; {MEND}")
+            raise FormatError(f"{path}: has no row; expected some; {self.mend}")
         return frame[[*texts, *numbers]]
 
     @cached_property
@@ -114,7 +116,7 @@ class Run:
             params = stage.get("params", {}).get("params.yaml", {})
             if section in params:
                 return dict(params[section])
-        raise FormatError(f"{self.lock}: has no params of {section!r}; expected a whole run; {MEND}")
+        raise FormatError(f"{self.lock}: has no params of {section!r}; expected a whole run; {self.mend}")
 
     def digest(self, path: str) -> str:
         """The MD5 by which DVC knows a file or a folder that the run read or wrote.
@@ -126,7 +128,7 @@ class Run:
         for entry in entries:
             if entry["path"] == path:
                 return str(entry["md5"])
-        raise FormatError(f"{self.lock}: has no digest of {path}; expected a whole run; {MEND}")
+        raise FormatError(f"{self.lock}: has no digest of {path}; expected a whole run; {self.mend}")
 
     def _entries(self, kind: str) -> list[dict[str, Any]]:
         return [entry for stage in self._stages.values() for entry in stage.get(kind, [])]
@@ -134,16 +136,16 @@ class Run:
     @cached_property
     def _stages(self) -> dict[str, Any]:
         try:
-            content = yaml.safe_load(read_text(self.lock))
+            content = yaml.safe_load(read_text(self.lock, self.mend))
         except yaml.YAMLError as error:
-            raise FormatError(f"{self.lock}: is not YAML; expected what DVC writes; {MEND}") from error
+            raise FormatError(f"{self.lock}: is not YAML; expected what DVC writes; {self.mend}") from error
         stages = content.get("stages") if isinstance(content, dict) else None
         if not isinstance(stages, dict):
-            raise FormatError(f"{self.lock}: has no stages; expected what DVC writes; {MEND}")
+            raise FormatError(f"{self.lock}: has no stages; expected what DVC writes; {self.mend}")
         return stages
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, mend: str = MEND) -> str:
     """A file of a run.
 
     Raises:
@@ -153,4 +155,4 @@ def read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise FormatError(f"{path}: cannot be read ({reason}); expected what the pipeline writes; {MEND}") from error
+        raise FormatError(f"{path}: cannot be read ({reason}); expected what the pipeline writes; {mend}") from error
