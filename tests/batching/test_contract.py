@@ -9,7 +9,7 @@ from lengthwise.batching.collate import collate
 from lengthwise.batching.plan import Plan, epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
 
-SEEDS = 200
+SEEDS = 100
 COLUMNS = ("sequence", "start", "stop", "batch", "row", "column")
 SKEWED = np.random.default_rng(0)
 LENGTHS = {
@@ -78,12 +78,10 @@ def test_strategy_orders_spans_by_batch_row_and_column_without_gaps(name, settin
     for plan in plans_of(name, settings, lengths):
         keys = list(zip(plan.batch.tolist(), plan.row.tolist(), plan.column.tolist(), strict=True))
         assert keys == sorted(set(keys))
-        assert sorted(set(plan.batch.tolist())) == list(range(len(plan)))
-        for number, rows in enumerate(plan.rows.tolist()):
-            here = plan.batch == number
-            assert sorted(set(plan.row[here].tolist())) == list(range(rows))
-            if "batch_size" in setting_names(name):
-                assert rows <= settings["batch_size"]
+        places = [(number, row) for number, rows in enumerate(plan.rows.tolist()) for row in range(rows)]
+        assert sorted({key[:2] for key in keys}) == places
+        assert np.all(plan.rows >= 1)
+        assert "batch_size" not in setting_names(name) or np.all(plan.rows <= settings["batch_size"])
         follows = (np.diff(plan.batch) == 0) & (np.diff(plan.row) == 0)
         ends = plan.column + plan.stop - plan.start
         assert np.all(plan.column[1:][follows] >= ends[:-1][follows])

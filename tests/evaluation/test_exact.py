@@ -150,8 +150,15 @@ def test_predictions_under_every_strategy_are_those_of_one_by_one_each_once(one_
         assert sorted(keys) == sorted(key for key in alone if key[0] == task)
 
 
-@pytest.mark.parametrize("kernel", ["native", "keras"])
-@pytest.mark.parametrize("name", sorted(STRATEGIES))
+@pytest.mark.parametrize(
+    ("name", "kernel"),
+    [
+        *((name, "native") for name in sorted(STRATEGIES)),
+        ("bucketed", "keras"),
+        ("packed", "keras"),
+        ("truncated", "keras"),
+    ],
+)
 def test_an_epoch_of_training_counts_every_prediction_once(one_by_one, name, kernel):
     # The compiled loop with a step size of zero: what it sums up is what one by one gives.
     sequences, networks, alone = one_by_one

@@ -103,6 +103,7 @@ def test_tokens_does_not_grow_with_the_corpus(corpora, tmp_path):
     assert not grows(small, large), (small, large)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_bound_notices_a_stage_that_holds_the_corpus(corpora, tmp_path):
     for name, sources in (("ingest", [zipped for zipped, _ in corpora]), ("tokens", [made.out for _, made in corpora])):

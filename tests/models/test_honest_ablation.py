@@ -88,7 +88,6 @@ def test_logits_are_the_same_under_every_strategy(make_network, make_sequences, 
             assert_same_logits(epoch_logits(network, batches_of(name, sequences, seed)), expected)
 
 
-@pytest.mark.parametrize("name", sorted(STRATEGIES))
 @pytest.mark.parametrize(
     "changes",
     [
@@ -97,27 +96,30 @@ def test_logits_are_the_same_under_every_strategy(make_network, make_sequences, 
         {"input": "one_hot", "activation": "relu", "cell": "simple"},
     ],
 )
-def test_logits_are_the_same_for_stacked_masked_and_one_hot_networks(make_network, make_sequences, name, changes):
+def test_logits_are_the_same_for_stacked_masked_and_one_hot_networks(make_network, make_sequences, changes):
     network, sequences = make_network("seq2seq", **changes), make_sequences(LENGTHS)
-    assert_same_logits(epoch_logits(network, batches_of(name, sequences)), alone(network, sequences))
+    expected = alone(network, sequences)
+    for name in sorted(STRATEGIES):
+        assert_same_logits(epoch_logits(network, batches_of(name, sequences)), expected)
 
 
 @pytest.mark.native
 @pytest.mark.parametrize(
-    "changes",
+    ("task", "changes"),
     [
-        {},
-        {"cell": "lstm", "layers": 2},
-        {"cell": "simple", "input": "one_hot", "masking": True},
-        {"bidirectional": True, "layers": 2, "initial_state": "zeros"},
-        {"cell": "lstm", "bidirectional": True, "masking": True},
-        {"front_end": "conv1d", "kernel": 4, "stride": 2, "bidirectional": True},
-        {"readout": "mean", "layers": 2},
-        {"readout": "max", "bidirectional": True, "cell": "lstm", "masking": True},
-        {"readout": "mean", "front_end": "conv1d", "stride": 2},
+        ("classifier", {}),
+        ("seq2seq", {}),
+        ("classifier", {"cell": "lstm", "layers": 2}),
+        ("seq2seq", {"cell": "simple", "input": "one_hot", "masking": True}),
+        ("classifier", {"bidirectional": True, "layers": 2, "initial_state": "zeros"}),
+        ("seq2seq", {"cell": "lstm", "bidirectional": True, "masking": True}),
+        ("classifier", {"front_end": "conv1d", "kernel": 4, "stride": 2, "bidirectional": True}),
+        ("seq2seq", {"front_end": "conv1d", "kernel": 4, "stride": 2}),
+        ("classifier", {"readout": "mean", "layers": 2}),
+        ("classifier", {"readout": "max", "bidirectional": True, "cell": "lstm", "masking": True}),
+        ("classifier", {"readout": "mean", "front_end": "conv1d", "stride": 2}),
     ],
 )
-@pytest.mark.parametrize("task", sorted(TASKS))
 def test_the_kernel_changes_no_logits_and_no_gradients(make_network, make_sequences, task, changes):
     native, sequences = make_network(task, **changes), make_sequences(LENGTHS)
     assert native.kernel == "native"
@@ -131,26 +133,25 @@ def test_the_kernel_changes_no_logits_and_no_gradients(make_network, make_sequen
         assert_same_gradients(sums_and_gradients(native, batches), sums_and_gradients(keras, batches), 1e-5)
 
 
-@pytest.mark.parametrize("name", sorted(set(STRATEGIES) - {"truncated"}))
 @pytest.mark.parametrize("masking", [False, True])
-def test_logits_are_the_same_in_both_directions_and_however_rows_are_filled_up(
-    make_network, make_sequences, name, masking
-):
+def test_logits_are_the_same_in_both_directions_and_however_rows_are_filled_up(make_network, make_sequences, masking):
     sequences = make_sequences(LENGTHS)
     network = make_network("seq2seq", cell="gru", layers=2, bidirectional=True, masking=masking)
     expected = alone(network, sequences)
-    for padding in ("post", "pre"):
-        assert_same_logits(epoch_logits(network, batches_of(name, sequences, padding=padding)), expected)
+    for name in sorted(set(STRATEGIES) - {"truncated"}):
+        for padding in ("post", "pre"):
+            assert_same_logits(epoch_logits(network, batches_of(name, sequences, padding=padding)), expected)
 
 
 @pytest.mark.parametrize("conv_padding", ["causal", "same", "valid"])
-@pytest.mark.parametrize("name", sorted(set(STRATEGIES) - {"packed", "truncated"}))
-def test_logits_are_the_same_behind_a_front_end(make_network, make_sequences, name, conv_padding):
+def test_logits_are_the_same_behind_a_front_end(make_network, make_sequences, conv_padding):
     network = make_network(
         "seq2seq", front_end="conv1d", kernel=4, stride=3, conv_padding=conv_padding, bidirectional=True
     )
     sequences = make_sequences(LENGTHS)
-    assert_same_logits(epoch_logits(network, batches_of(name, sequences)), alone(network, sequences))
+    expected = alone(network, sequences)
+    for name in sorted(set(STRATEGIES) - {"packed", "truncated"}):
+        assert_same_logits(epoch_logits(network, batches_of(name, sequences)), expected)
 
 
 @pytest.mark.parametrize("task", sorted(TASKS))

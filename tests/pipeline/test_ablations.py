@@ -83,7 +83,7 @@ def project(root, make_project, tmp_path_factory):
     return made
 
 
-def write_ablations(project, ablations, seeds=(1, 2)):
+def write_ablations(project, ablations, seeds=(1,)):
     path = project.folder / "params.yaml"
     params = yaml.safe_load(path.read_text(encoding="utf-8"))
     params |= {"ablations": ablations, "seeds": list(seeds)}
@@ -101,7 +101,7 @@ def stages_run(output):
 @pytest.mark.slow
 def test_adding_an_ablation_runs_its_members_and_the_table_alone(project):
     ran = stages_run(project.run("dvc", "repro", "ablations/dvc.yaml"))
-    members = [f"member@{name}-{seed}" for name in ("few_words", "full") for seed in (1, 2)]
+    members = [f"member@{name}-1" for name in ("few_words", "full")]
     assert ran == sorted(["prepare_code", "member_code", "prepare@few_words", "prepare@full", *members, "table"])
     assert (project.folder / "data/ablations/prepared/few_words/shards").is_dir()
     assert not (project.folder / "data/ablations/prepared/full/shards").exists()
@@ -111,7 +111,7 @@ def test_adding_an_ablation_runs_its_members_and_the_table_alone(project):
     # The new one changes nothing, so that it has to be the reference to the bit.
     write_ablations(project, {**ABLATIONS, "same": {"train.model.cell": "gru"}})
     ran = stages_run(project.run("dvc", "repro", "ablations/dvc.yaml"))
-    assert ran == ["member@same-1", "member@same-2", "prepare@same", "table"]
+    assert ran == ["member@same-1", "prepare@same", "table"]
 
     metrics = project.folder / "metrics"
     table = pd.read_csv(metrics / "ablations.csv").set_index("name")

@@ -31,14 +31,8 @@ def sweep(project, expect, **grid):
     return project.run(sys.executable, "-m", "lengthwise.sweeps", "grid.yaml", expect=expect)
 
 
-def test_experiment_in_a_temporary_workspace_is_kept_and_leaves_this_one_alone(project):
+def test_experiments_in_a_queue_all_run_and_leave_this_workspace_alone(project):
     before = (project.folder / "params.yaml").read_bytes()
-    project.run("dvc", "exp", "run", "--temp", "--name", "alone", "-S", "baselines.max_iterations=7")
-    assert experiments(project)["alone"]["baselines"]["max_iterations"] == 7
-    assert (project.folder / "params.yaml").read_bytes() == before
-
-
-def test_experiments_in_a_queue_all_run(project):
     project.run("dvc", "exp", "run", "--queue", "--name", "queued", "-S", "baselines.max_iterations=8,9")
     try:
         project.run("dvc", "exp", "run", "--run-all")
@@ -46,6 +40,7 @@ def test_experiments_in_a_queue_all_run(project):
         project.run("dvc", "queue", "stop")
     found = experiments(project)
     assert [found[f"queued-{number}"]["baselines"]["max_iterations"] for number in (1, 2)] == [8, 9]
+    assert (project.folder / "params.yaml").read_bytes() == before
 
 
 def test_sweep_with_bad_values_fails_names_them_and_keeps_the_rest(project):
@@ -100,7 +95,6 @@ def test_named_runs_on_a_corpus_elsewhere_leave_their_params_and_metrics_and_no_
     corpus.write_bytes((project.folder / "data" / "sample" / "blogs.zip").read_bytes())
     runs = {
         "part": {"ingest.authors": 12, "split.test": 0.4, "split.seed": 2},
-        "broken": {"tokens.sentences": "nobody"},
         "leak": {"split.by": "sentence", "split.validation": 0.0, "split.test": 0.2},
     }
     entries = {name: {"description": "x", "runs": "dvc.yaml", "changes": changes} for name, changes in runs.items()}
@@ -108,9 +102,7 @@ def test_named_runs_on_a_corpus_elsewhere_leave_their_params_and_metrics_and_no_
     (project.folder / "results" / "runs.yaml").write_text(yaml.safe_dump(entries, sort_keys=False), encoding="utf-8")
     command = (sys.executable, "-m", "lengthwise.sweeps.real", "results/runs.yaml", str(corpus))
 
-    said = project.run(*command, expect=1)
-    assert "2 of 3 runs are kept" in said
-    assert "failed: broken, whose log .lengthwise/sweeps/runs/2.log ends with" in said
+    assert "2 of 2 runs are kept" in project.run(*command)
     results = project.folder / "results"
     assert {path.name for path in results.iterdir()} == {"runs.yaml", "part", "leak"}
     part, leak = (

@@ -182,20 +182,19 @@ def test_train_goes_on_with_the_states_of_its_lanes(corpus, train_params, here, 
     assert_goes_on_to_the_same_bytes(stop, here, corpus.shards, "seq2seq", params)
 
 
-@pytest.mark.parametrize("task", ["classifier", "seq2seq"])
+ONE_HOT = {"input": "one_hot", "padding": "pre", "cell": "simple", "activation": "relu", "masking": True}
+
+
 @pytest.mark.parametrize(
-    "changes",
+    ("task", "changes"),
     [
-        {"cell": "layer_norm_lstm", "layers": 2, "bidirectional": True},
-        {"front_end": "conv1d", "stride": 2, "conv_padding": "valid", "cell": "peephole_lstm", "readout": "max"},
-        {
-            "input": "one_hot",
-            "padding": "pre",
-            "cell": "simple",
-            "activation": "relu",
-            "masking": True,
-            "clip_norm": 1.0,
-        },
+        ("seq2seq", {"cell": "layer_norm_lstm", "layers": 2, "bidirectional": True}),
+        (
+            "classifier",
+            {"front_end": "conv1d", "stride": 2, "conv_padding": "valid", "cell": "peephole_lstm", "readout": "max"},
+        ),
+        ("classifier", {**ONE_HOT, "clip_norm": 1.0}),
+        ("seq2seq", ONE_HOT),
     ],
 )
 def test_train_and_predict_with_other_networks(corpus, train_params, here, task, changes):
