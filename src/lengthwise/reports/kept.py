@@ -1,5 +1,6 @@
 """The named runs on real text that are in Git: `results/`, with what others have published beside them."""
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -73,6 +74,11 @@ def read_map(path: Path) -> dict[str, Any]:
     if not isinstance(content, Mapping):
         raise FormatError(f"{path}: got {content!r:.40}; expected a map; {MEND}")
     return dict(content)
+
+
+def changes_of(kept: Kept, name: str) -> str:
+    """The keys that a named run changes, with their values, in Markdown."""
+    return ", ".join(code(f"{key}: {json.dumps(value)}") for key, value in kept.named[name]["changes"].items())
 
 
 def not_run(kept: Kept, names: Iterable[str]) -> list[str]:

@@ -4,12 +4,11 @@ The words around them are in that document, by hand; no number of a run is. A ru
 line that says so.
 """
 
-import json
 from collections.abc import Callable, Sequence
 
 from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.rows import Interval, interval_chart
-from lengthwise.reports.kept import Kept, KeptRun, not_run, read_map
+from lengthwise.reports.kept import Kept, KeptRun, changes_of, not_run, read_map
 from lengthwise.reports.markdown import code, table
 from lengthwise.reports.run import TASKS, read_text
 from lengthwise.reports.sections.section import count, hue_of, percent, ranged, records
@@ -89,8 +88,7 @@ def _interval(row: Interval) -> str:
 def _runs(kept: Kept) -> str:
     rows = []
     for name, named in kept.named.items():
-        changes = ", ".join(code(f"{key}: {json.dumps(value)}") for key, value in named["changes"].items())
-        rows.append((code(name), named["description"], changes, "yes" if name in kept.runs else "no"))
+        rows.append((code(name), named["description"], changes_of(kept, name), "yes" if name in kept.runs else "no"))
     parts = [table(("run", "what for", "keys changed", "is there"), rows)]
     return "\n\n".join([*parts, *(_data(run) for name, run in kept.runs.items() if name == "article")])
 

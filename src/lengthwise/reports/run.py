@@ -15,7 +15,6 @@ from lengthwise.errors import FormatError
 TASKS = ("classifier", "seq2seq")
 LEVELS_COLUMNS = ("value", "low", "high")
 SAMPLE = "data/sample/blogs.zip"
-MEND = "run dvc repro"
 
 
 class Figures(dict[str, Any]):
@@ -39,7 +38,7 @@ class Run:
         lock: the file `dvc.lock`: params and digests as they were run, whatever stands in `params.yaml` now.
     """
 
-    mend: ClassVar[str] = MEND
+    mend: ClassVar[str] = "run dvc repro"
     metrics: Path
     lock: Path
 
@@ -145,7 +144,7 @@ class Run:
         return stages
 
 
-def read_text(path: Path, mend: str = MEND) -> str:
+def read_text(path: Path, mend: str) -> str:
     """A file of a run.
 
     Raises:

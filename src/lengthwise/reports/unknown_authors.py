@@ -3,12 +3,11 @@
 Parts of `docs/results.md` and of README.md, as `lengthwise.reports.real_text` has the others.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from lengthwise.reports.kept import Kept, KeptRun, not_run
+from lengthwise.reports.kept import Kept, KeptRun, changes_of, not_run
 from lengthwise.reports.markdown import code, table
 from lengthwise.reports.sections.section import count, ranged, records
 
@@ -50,7 +49,7 @@ def _searched(name: str, run: KeptRun) -> Iterator[tuple[str, ...]]:
         ("classifier", "train/classifier", "train/timing_classifier"),
         ("linear", "baselines/linear", "baselines/timing"),
     ):
-        if (run.metrics / f"{stage}.json").exists():
+        if run.has(f"{stage}.json"):
             figures = run.figures(f"{stage}.json")
             minutes = run.figures(f"{timing}.json")["seconds"] / 60
             found = (figures.get(f"validation_{end}") for end in _SEARCH_COLUMNS.values())
@@ -84,12 +83,10 @@ def _best(kept: Kept, names: Sequence[str], every_level: bool) -> str:
             other = published.get(f"{level}_{metric}")
             there = "" if other is None else f"{other:.3f}"
             rows.append((code(name), level, BEST_METRICS[str(metric)], *(cells[model] for model in BEST_MODELS), there))
-        changes = ", ".join(code(f"{key}: {json.dumps(value)}") for key, value in kept.named[name]["changes"].items())
         seconds = run.figures("train/timing_classifier.json")["seconds"]
         authors = count(run.figures("split.json")["test_authors"], "unknown author")
-        said.append(
-            f"- {code(name)}: {changes or 'nothing changed'}; {seconds / 60:.1f} minutes of training, {authors}."
-        )
+        changes = changes_of(kept, name) or "nothing changed"
+        said.append(f"- {code(name)}: {changes}; {seconds / 60:.1f} minutes of training, {authors}.")
     confidence = f"{100 * kept.runs[names[0]].params('evaluate')['confidence']:g}"
     note = (
         f"Accuracies, and the negative log-likelihood in nats an item, with {confidence} % intervals over resamples of "
