@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from lengthwise.errors import KernelError
+from lengthwise.errors import InstructionSetError, KernelError
 from lengthwise.native import build, ops
+from lengthwise.native.arch import ARCH_VARIABLE, kernel_archs
 from lengthwise.native.build import LIBRARY_NAME, SOURCES, cache_folder, library
 
 ROOT = Path(__file__).parents[2]
@@ -22,7 +23,9 @@ while [ $# -gt 0 ]; do if [ "$1" = -o ]; then echo built > "$2"; fi; shift; done
 
 
 @pytest.fixture(autouse=True)
-def _fresh():
+def _fresh(monkeypatch):
+    # The instruction set that these tests are run with is not theirs.
+    monkeypatch.delenv(ARCH_VARIABLE, raising=False)
     library.cache_clear()
     yield
     library.cache_clear()
@@ -148,6 +151,73 @@ def test_library_of_another_processor_is_another_and_its_clock_does_not_count(fo
     usual = library_on("EPYC", "sse avx")
     assert library_on("EPYC", "sse avx", clock="3000.1", processors=5) == usual
     assert len({usual, library_on("EPYC", "sse avx avx512f"), library_on("Xeon", "sse avx")}) == 3
+
+
+@pytest.fixture
+def archs(monkeypatch):
+    # Whatever this machine has.
+    every = ("x86-64-v2", "x86-64-v3", "x86-64-v4", "native")
+    monkeypatch.setattr("lengthwise.native.arch.kernel_archs", lambda: every)
+    return every
+
+
+def test_library_is_built_for_the_instruction_set_asked_for_beside_the_others(
+    folder, compiler, archs, capsys, monkeypatch
+):
+    paths = [library()]
+    for arch in archs:
+        monkeypatch.setenv(ARCH_VARIABLE, arch)
+        paths.append(built_anew())
+        assert built_anew() == paths[-1]
+    assert paths[0] == paths[-1]
+    assert len(set(paths)) == len(archs)
+    flags = [word for call in compiler.calls for word in call.split() if word.startswith("-march=")]
+    # Asked once whether it knows the flag, then told it for the kernel and not for the glue.
+    assert sorted(flags) == sorted(["-march=native", *(f"-march={arch}" for arch in archs[:-1] * 2)])
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        f"native kernel: is built, once for {what}, in about 20 s" for what in ("this machine", *archs[:-1])
+    ]
+
+
+def test_library_for_an_instruction_set_is_the_same_on_every_processor(folder, compiler, archs, monkeypatch):
+    found = {}
+    for processor in ("EPYC", "Xeon"):
+        monkeypatch.setattr(build, "processor", lambda name=processor: name)
+        for arch in archs:
+            monkeypatch.setenv(ARCH_VARIABLE, arch)
+            found[arch, processor] = built_anew()
+    assert [len({found[arch, name] for name in ("EPYC", "Xeon")}) for arch in archs] == [1, 1, 1, 2]
+
+
+def test_library_refuses_an_instruction_set_that_does_not_exist_before_it_builds(folder, compiler, monkeypatch):
+    monkeypatch.setenv(ARCH_VARIABLE, "x86-64-v9")
+    with pytest.raises(InstructionSetError, match=r"^LENGTHWISE_KERNEL_ARCH: got 'x86-64-v9'; expected .*native; "):
+        library()
+    assert compiler.calls == []
+    assert not folder.exists()
+
+
+def test_library_of_a_compiler_that_does_not_know_the_instruction_set_says_so(folder, compiler, archs, monkeypatch):
+    compiler.does(
+        f'case "$*" in\n*-march=x86-64-v3*) echo "cc1plus: error: bad value" >&2; exit 1 ;;\n*) {WORKS}\n;;\nesac\n'
+    )
+    monkeypatch.setenv(ARCH_VARIABLE, "x86-64-v3")
+    with pytest.raises(InstructionSetError) as caught:
+        library()
+    message = str(caught.value)
+    assert "\n" not in message
+    assert f"got 'x86-64-v3', which the compiler {compiler.path} does not build for (" in message
+    assert "cc1plus: error: bad value" in message
+    assert not folder.exists()
+    monkeypatch.setenv(ARCH_VARIABLE, "x86-64-v2")
+    assert built_anew().read_text() == "built\n"
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("arch", kernel_archs())
+def test_compiler_of_this_machine_knows_every_instruction_set_that_the_machine_has(arch):
+    build._refuse_unknown_arch([os.environ.get("CXX") or "g++"], arch)
 
 
 @pytest.mark.parametrize("name", ["no-such-compiler", "/nowhere/g++"])

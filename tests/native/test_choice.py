@@ -2,7 +2,7 @@ import pytest
 import tensorflow as tf
 
 from lengthwise import compat
-from lengthwise.errors import KernelError
+from lengthwise.errors import InstructionSetError, KernelError
 from lengthwise.layers.cells import CELLS
 from lengthwise.layers.recurrent import Recurrent
 from lengthwise.native import choice
@@ -47,6 +47,18 @@ def test_choose_kernel_goes_on_with_keras_and_says_so_in_one_line_once(without_l
     assert out == ""
     assert err == "native kernel: got no compiler 'g++'; goes on with the Keras layer\n"
     assert len(without_library) == 1
+
+
+@pytest.mark.parametrize("kernel", ["auto", "native"])
+def test_choose_kernel_goes_on_with_nothing_else_if_the_instruction_set_is_not_to_be_had(loads, monkeypatch, kernel):
+    def refuse():
+        raise InstructionSetError("LENGTHWISE_KERNEL_ARCH: got 'v9'")
+
+    monkeypatch.setattr(choice, "load", refuse)
+    for _ in range(2):
+        with pytest.raises(InstructionSetError, match="got 'v9'"):
+            choose_kernel(kernel, "gru", "tanh")
+    assert choose_kernel("keras", "gru", "tanh") == "keras"
 
 
 @pytest.mark.parametrize("cell", NATIVE_CELLS)

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from closeness import CLOSE, assert_close
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -196,14 +197,9 @@ def run_reference(problem):
     return result
 
 
-def assert_close(found, expected, tolerance=1e-5):
-    assert found.keys() == expected.keys()
-    for name, values in expected.items():
-        assert found[name].shape == values.shape, name
-        assert np.all(np.isfinite(found[name])), name
-        # What is added up is of size 1, also where it cancels out.
-        scale = np.abs(values).max(initial=1.0)
-        assert np.abs(found[name] - values).max(initial=0) <= tolerance * scale, name
+def assert_same(found, expected, tolerance=CLOSE):
+    # What is added up is of size 1, also where it cancels out.
+    assert_close(found, expected, tolerance, terms=1.0)
 
 
 def assert_same_bytes(found, expected):
@@ -232,7 +228,7 @@ SHAPES = st.fixed_dictionaries(
 @given(shape=SHAPES, projected=st.booleans())
 def test_ragged_recurrent_equals_each_row_run_alone(shape, projected):
     problem = draw_problem(**shape)
-    assert_close(run(problem, projected=projected), run_reference(problem))
+    assert_same(run(problem, projected=projected), run_reference(problem))
 
 
 @settings(deadline=None, max_examples=100)
@@ -244,7 +240,7 @@ def test_ragged_recurrent_gives_the_outputs_that_are_read_and_takes_their_gradie
     shown.reshape(-1)[places.steps.numpy()[::-1][::2]] = True
     expected = run_reference(replace(problem, by_outputs=problem.by_outputs * shown))
     found = run(problem, save=save, projected=projected, every=False)
-    assert_close(found, expected | {"outputs": expected["outputs"] * shown})
+    assert_same(found, expected | {"outputs": expected["outputs"] * shown})
 
 
 @pytest.mark.parametrize("reverse", [False, True])
@@ -252,7 +248,7 @@ def test_ragged_recurrent_gives_the_outputs_that_are_read_and_takes_their_gradie
 def test_ragged_recurrent_of_so_many_rows_that_several_shards_share_them(cell, reverse):
     problem = draw_problem(cell, rows=531, width=5, features=7, units=19, items=40, reverse=reverse)
     problem.mask[300:340] = False
-    assert_close(run(problem), run_reference(problem))
+    assert_same(run(problem), run_reference(problem))
 
 
 @pytest.mark.parametrize(
@@ -267,14 +263,14 @@ def test_ragged_recurrent_of_so_many_rows_that_several_shards_share_them(cell, r
 @pytest.mark.parametrize("cell", sorted(CELLS))
 def test_ragged_recurrent_of_more_than_is_computed_at_once(cell, shape):
     problem = draw_problem(cell, valid=0.95, fresh=0.02, **shape)
-    assert_close(run(problem), run_reference(problem))
+    assert_same(run(problem), run_reference(problem))
 
 
 @pytest.mark.parametrize("units", range(1, 35))
 def test_ragged_recurrent_computes_each_unit_whatever_their_number(units):
     for cell in sorted(CELLS):
         problem = draw_problem(cell, seed=units, rows=4, features=units % 18 + 1, units=units)
-        assert_close(run(problem), run_reference(problem))
+        assert_same(run(problem), run_reference(problem))
 
 
 @pytest.mark.parametrize("cell", sorted(CELLS))
@@ -307,7 +303,7 @@ def test_ragged_recurrent_equals_the_masked_keras_layer(cell):
         "bias": by_bias[0].numpy() if cell == "gru" else by_bias.numpy(),
         "recurrent_bias": by_bias[1].numpy() if cell == "gru" else np.zeros(0),
     }
-    assert_close(found, expected)
+    assert_same(found, expected)
 
 
 @pytest.mark.parametrize("rows", [5, 333])
@@ -341,8 +337,8 @@ def test_ragged_recurrent_does_not_depend_on_the_order_of_rows(cell, rows):
     expected |= {name: expected[name][:, order] for name in ("last", "states")}
     # What is summed over rows is rounded in another order.
     by_row = {name: (found.pop(name), expected.pop(name)) for name in ("outputs", "last", "states")}
-    assert_close(*({name: pair[side] for name, pair in by_row.items()} for side in (0, 1)), 1e-6)
-    assert_close(found, expected)
+    assert_same(*({name: pair[side] for name, pair in by_row.items()} for side in (0, 1)))
+    assert_same(found, expected)
 
 
 @pytest.mark.parametrize("cell", sorted(CELLS))
@@ -369,7 +365,7 @@ def test_ragged_recurrent_of_windows_that_give_their_states_on_equals_the_whole(
         found["last"] = last if window is windows[-1] else found["last"]
         for name, values in made.items():
             found[name] += values
-    assert_close({**found, "states": by_last}, expected)
+    assert_same({**found, "states": by_last}, expected)
 
 
 @pytest.mark.parametrize("shape", [{"rows": 0}, {"width": 0}, {"valid": 0.0}, {"valid": 0.0, "rows": 300}])
@@ -453,7 +449,7 @@ def test_ragged_recurrent_of_saturated_gates_has_the_gradients_of_the_reference(
         # A gate that is shut leaves nothing of 1e30 here, and 1e-8 there.
         assert np.all(np.isfinite(found.pop("kernel")[0]))
         del expected["kernel"]
-    assert_close(found, expected)
+    assert_same(found, expected)
 
 
 @pytest.mark.parametrize("units", [5, 16])
@@ -467,7 +463,7 @@ def test_ragged_recurrent_of_an_infinite_feature_has_the_gradients_of_the_refere
     found = run(problem)
     # By the kernel it is infinity times nothing.
     del found["kernel"], expected["kernel"]
-    assert_close(found, expected)
+    assert_same(found, expected)
 
 
 @settings(deadline=None, max_examples=60)

@@ -3,6 +3,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from closeness import CLOSE, assert_close
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -36,12 +37,9 @@ def make_pair(name, units=5, seed=0, **options):
     return pair
 
 
-def assert_close(found, expected, tolerance=1e-5):
-    assert len(found) == len(expected)
-    for one, other in zip(found, expected, strict=True):
-        one, other = (tf.convert_to_tensor(values).numpy() for values in (one, other))
-        assert one.shape == other.shape
-        assert np.abs(one - other).max(initial=0) <= tolerance * np.abs(other).max(initial=1.0)
+def assert_same(found, expected, tolerance=CLOSE):
+    # What is added up is of size 1, also where it cancels out.
+    assert_close(list(found), list(expected), tolerance, terms=1.0)
 
 
 def results(layer, inputs, by, **call):
@@ -89,7 +87,7 @@ def test_recurrent_returns_the_same_by_both_kernels(shape):
         "training": shape["training"],
     }
     by = [draw(seed, rows, width, units), *(draw(seed + 9, rows, units) for _ in states)]
-    assert_close(*(results(layer, draw(seed, rows, width, FEATURES), by, **call) for layer in pair))
+    assert_same(*(results(layer, draw(seed, rows, width, FEATURES), by, **call) for layer in pair))
 
 
 @pytest.mark.parametrize("reverse", [False, True])
@@ -103,7 +101,7 @@ def test_recurrent_resets_at_masked_steps_are_the_same_by_both_kernels(name, rev
     for end in (6, 8):
         call = {"mask": mask[:, :end], "resets": resets[:, :end], "states": states}
         factors = [by[0][:, :end], *by[1:]]
-        assert_close(*(results(layer, draw(1, 4, end, FEATURES), factors, **call) for layer in pair))
+        assert_same(*(results(layer, draw(1, 4, end, FEATURES), factors, **call) for layer in pair))
 
 
 @pytest.mark.parametrize("return_sequences", [False, True])
@@ -115,11 +113,11 @@ def test_recurrent_carries_the_same_from_batch_to_batch_by_both_kernels(name, re
         mask = rng.random((rows, 5)) < 0.7
         resets = (rng.random((rows, 5)) < 0.2) & mask
         inputs = draw(number, rows, 5, FEATURES)
-        assert_close(*(layer(inputs, resets=resets, mask=mask) for layer in pair))
-        assert_close(*(layer.carried for layer in pair))
+        assert_same(*(layer(inputs, resets=resets, mask=mask) for layer in pair))
+        assert_same(*(layer.carried for layer in pair))
     for layer in pair:
         layer.reset_state()
-    assert_close(*(layer.carried for layer in pair), 0)
+    assert_same(*(layer.carried for layer in pair), 0)
 
 
 @pytest.mark.parametrize("rows", [0, 300])
@@ -128,14 +126,14 @@ def test_recurrent_of_no_rows_and_of_many_is_the_same_by_both_kernels(name, rows
     pair = make_pair(name)
     mask = np.random.default_rng(0).random((rows, 4)) < 0.6
     by = [draw(0, rows, 4, 5), *(draw(1, rows, 5) for _ in pair[0].state_sizes)]
-    assert_close(*(results(layer, draw(2, rows, 4, FEATURES), by, mask=mask) for layer in pair))
+    assert_same(*(results(layer, draw(2, rows, 4, FEATURES), by, mask=mask) for layer in pair))
 
 
 @pytest.mark.parametrize("dtype", ["int32", "bool", "float16", "float64"])
 def test_recurrent_takes_the_same_types_of_features_by_both_kernels(dtype):
     features = (draw(0, 2, 4, FEATURES) > 0).astype(dtype)
     pair = make_pair("gru")
-    assert_close(pair[0](features), pair[1](features))
+    assert_same(pair[0](features), pair[1](features))
 
 
 @pytest.mark.parametrize("dtype", ["int32", "float32"])
@@ -143,7 +141,7 @@ def test_recurrent_takes_masks_and_resets_of_other_types_by_both_kernels(dtype):
     mask, resets = np.array([[1, 1, 0], [0, 1, 1]], dtype), np.array([[0, 1, 0], [0, 0, 1]], dtype)
     for layer in make_pair("lstm"):
         expected = layer(draw(0, 2, 3, FEATURES), mask=mask.astype(bool), resets=resets.astype(bool))
-        assert_close(layer(draw(0, 2, 3, FEATURES), mask=mask, resets=resets), expected, 0)
+        assert_same(layer(draw(0, 2, 3, FEATURES), mask=mask, resets=resets), expected, 0)
 
 
 def test_recurrent_by_the_native_kernel_has_no_use_for_what_stands_in_the_padding():
@@ -153,7 +151,7 @@ def test_recurrent_by_the_native_kernel_has_no_use_for_what_stands_in_the_paddin
     dirty = np.where(mask[..., np.newaxis], clean, np.float32(np.nan))
     by = [draw(1, 2, 4, 5), draw(2, 2, 5), draw(3, 2, 5)]
     found, expected = (results(layer, inputs, by, mask=mask) for inputs in (dirty, clean))
-    assert_close(found, expected, 0)
+    assert_same(found, expected, 0)
 
 
 @pytest.mark.parametrize("kernel", ["native", "keras"])
@@ -169,8 +167,8 @@ def test_recurrent_in_a_functional_model_survives_saving_with_its_kernel(name, k
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     inputs = [draw(0, 2, 4, FEATURES), np.eye(2, 4, 1, dtype=bool), np.array([[1, 1, 1, 1], [0, 1, 1, 0]], bool)]
-    assert_close(again(inputs), model(inputs), 0)
-    assert_close(model.predict(inputs, verbose=0), layer(inputs[0], resets=inputs[1], mask=inputs[2]), 1e-6)
+    assert_same(again(inputs), model(inputs), 0)
+    assert_same(model.predict(inputs, verbose=0), layer(inputs[0], resets=inputs[1], mask=inputs[2]))
     (found,) = (one for one in again.layers if isinstance(one, Recurrent))
     assert (found.kernel, found.native) == (kernel, kernel == "native")
 
@@ -192,7 +190,7 @@ def test_recurrent_trains_the_same_in_fit_by_both_kernels(options):
         histories.append([history.history["loss"], history.history["val_loss"]])
         weights.append(model.get_weights())
     np.testing.assert_allclose(*histories, rtol=1e-5)
-    assert_close(*weights)
+    assert_same(*weights)
 
 
 def test_recurrent_over_steps_laid_out_flat_begins_with_the_initial_states_without_others():
@@ -201,7 +199,7 @@ def test_recurrent_over_steps_laid_out_flat_begins_with_the_initial_states_witho
     layout, places = ragged_layout(mask, np.zeros((3, 4), bool))
     outputs, last = layer.over(inputs.reshape(-1, FEATURES), places.steps, layout)
     expected, *expected_last = layer(inputs, mask=mask)
-    assert_close([outputs, *last], [expected.numpy().reshape(-1, 5)[places.steps.numpy()], *expected_last], 0)
+    assert_same([outputs, *last], [expected.numpy().reshape(-1, 5)[places.steps.numpy()], *expected_last], 0)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "mixed_bfloat16"])
@@ -226,7 +224,7 @@ def test_recurrent_of_an_activation_that_has_the_name_of_another_computes_that_a
     layer = Recurrent(GRUCell(4, tanh))
     reference = Recurrent(layer.cell, kernel="keras")
     inputs = draw(0, 2, 3, FEATURES)
-    np.testing.assert_allclose(layer(inputs), reference(inputs), atol=1e-5)
+    assert_close(layer(inputs), reference(inputs))
 
 
 def test_recurrent_of_a_cell_that_is_derived_from_a_native_one_computes_that_cell():
@@ -237,7 +235,7 @@ def test_recurrent_of_a_cell_that_is_derived_from_a_native_one_computes_that_cel
     layer = Recurrent(Halved(4))
     reference = Recurrent(layer.cell, kernel="keras")
     inputs = draw(0, 2, 3, FEATURES)
-    np.testing.assert_allclose(layer(inputs), reference(inputs), atol=1e-5)
+    assert_close(layer(inputs), reference(inputs))
 
 
 def test_recurrent_by_the_native_kernel_is_not_compiled_by_xla():

@@ -1,14 +1,14 @@
 """Builds the native kernel from the source that ships, once per source, TensorFlow version and processor.
 
 The library goes into a folder of the user's cache, named by a digest of all that it depends on; whoever comes second
-waits for the first, and finds it there. The kernel is compiled for the very processor (`-march=native`); TensorFlow's
-headers are not, since Eigen, which they include, does not compile for every processor.
+waits for the first, and finds it there. The kernel is compiled for the very processor (`-march=native`), or for the
+instruction set that `LENGTHWISE_KERNEL_ARCH` names (see `lengthwise.native.arch`); TensorFlow's headers are not, since
+Eigen, which they include, does not compile for every processor.
 """
 
 import fcntl
 import hashlib
 import os
-import platform
 import shlex
 import shutil
 import subprocess
@@ -18,12 +18,13 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from lengthwise.errors import KernelError
+from lengthwise.errors import InstructionSetError, KernelError
 from lengthwise.files import file_digest, replacing_file
+from lengthwise.native.arch import ARCH_VARIABLE, NATIVE, kernel_arch, processor
 
 SOURCES = ("kernel.h", "kernel.cc", "parallel.h", "op.cc")
 # Without `errno` a square root is one instruction.
-KERNEL_FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fPIC")
+KERNEL_FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fPIC")
 GLUE_FLAGS = ("-O2", "-fPIC", "-w")
 LIBRARY_NAME = "lengthwise.so"
 # Held by who builds; in it the digest of what was built.
@@ -36,12 +37,14 @@ def library() -> Path:
 
     Raises:
         KernelError: there is no compiler, or it failed; or this is no place where the kernel runs.
+        InstructionSetError: `LENGTHWISE_KERNEL_ARCH` names an instruction set that the machine or the compiler lacks.
     """
     if sys.platform not in ("linux", "darwin"):
         raise KernelError(f"native kernel: got the platform {sys.platform}; expected Linux or macOS")
+    arch = kernel_arch()
     compiler = os.environ.get("CXX") or "g++"
     source = Path(__file__).parent
-    folder = cache_folder() / _digest(source, compiler)
+    folder = cache_folder() / _digest(source, compiler, arch)
     path = folder / LIBRARY_NAME
     try:
         if path.exists():
@@ -51,13 +54,15 @@ def library() -> Path:
             raise KernelError(
                 f"native kernel: found no compiler {compiler!r}; expected g++ or clang++; install it or set CXX"
             )
+        _refuse_unknown_arch(command, arch)
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / LOCK_NAME).open("a+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not path.exists():
-                print("native kernel: is built, once for this machine, in about 20 s", file=sys.stderr)
+                what = "this machine" if arch == NATIVE else arch
+                print(f"native kernel: is built, once for {what}, in about 20 s", file=sys.stderr)
                 with replacing_file(path) as out:
-                    _build(command, source, out)
+                    _build(command, arch, source, out)
                     lock.truncate(0)
                     lock.write(file_digest(out))
                     lock.flush()
@@ -92,33 +97,41 @@ def cache_folder() -> Path:
         raise KernelError(f"native kernel: found no home ({error}); set LENGTHWISE_CACHE to a folder") from error
 
 
-def _digest(source: Path, compiler: str) -> str:
-    """A digest of all that the library depends on."""
+def _digest(source: Path, compiler: str, arch: str) -> str:
+    """A digest of all that the library depends on; on the very processor only if it is built for that."""
     digest = hashlib.sha256()
     for name in SOURCES:
         digest.update((source / name).read_bytes())
     flags = [*KERNEL_FLAGS, *GLUE_FLAGS, *tf.sysconfig.get_compile_flags(), *tf.sysconfig.get_link_flags()]
-    for part in (tf.__version__, compiler, _processor(), *flags):
+    machine = processor() if arch == NATIVE else ""
+    for part in (tf.__version__, compiler, arch, machine, *flags):
         digest.update(part.encode() + b"\0")
     return digest.hexdigest()[:24]
 
 
-def _processor() -> str:
-    """The processor's name and the instructions that it has."""
+def _refuse_unknown_arch(compiler: list[str], arch: str) -> None:
+    """Try the flag alone: who asked for an instruction set is told so, not that some file does not compile.
+
+    Raises:
+        InstructionSetError: the compiler does not build for it.
+    """
+    if arch == NATIVE:
+        return
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.machine() + platform.processor()
-    names = ("vendor_id", "cpu family", "model", "model name", "flags", "CPU implementer", "CPU part", "Features")
-    return platform.machine() + "".join(sorted({line for line in lines if line.split("\t")[0].strip() in names}))
+        _run([*compiler, f"-march={arch}", "-fsyntax-only", "-x", "c++", os.devnull])
+    except KernelError as error:
+        raise InstructionSetError(
+            f"{ARCH_VARIABLE}: got {arch!r}, which the compiler {shlex.join(compiler)} does not build for ({error}); "
+            "install a newer one, set CXX, or unset it"
+        ) from error
 
 
-def _build(compiler: list[str], source: Path, out: Path) -> None:
+def _build(compiler: list[str], arch: str, source: Path, out: Path) -> None:
     """Compile both files side by side and link them."""
     kernel, glue = (out.parent / f"{out.name}.{name}.o" for name in ("kernel", "op"))
     try:
         _run(
-            [*compiler, *KERNEL_FLAGS, "-c", str(source / "kernel.cc"), "-o", str(kernel)],
+            [*compiler, *KERNEL_FLAGS, f"-march={arch}", "-c", str(source / "kernel.cc"), "-o", str(kernel)],
             [*compiler, *GLUE_FLAGS, *tf.sysconfig.get_compile_flags(), "-c", str(source / "op.cc"), "-o", str(glue)],
         )
         _run([*compiler, "-shared", "-o", str(out), str(kernel), str(glue), *tf.sysconfig.get_link_flags()])

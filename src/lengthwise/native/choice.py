@@ -5,7 +5,7 @@ from functools import cache
 
 import tensorflow as tf
 
-from lengthwise.errors import KernelError
+from lengthwise.errors import InstructionSetError, KernelError
 from lengthwise.native.ops import NATIVE_CELLS, load
 
 KERNELS = ("auto", "keras", "native")
@@ -21,6 +21,7 @@ def choose_kernel(kernel: str, cell: str, activation: str) -> str:
 
     Raises:
         KernelError: `native`, and it cannot be built, or does not compute this cell.
+        InstructionSetError: the native one is to be built for an instruction set that is not to be had.
     """
     if kernel not in KERNELS:
         raise ValueError(f"kernel: got {kernel!r}; expected one of {', '.join(KERNELS)}")
@@ -39,9 +40,15 @@ def choose_kernel(kernel: str, cell: str, activation: str) -> str:
 
 @cache
 def _loads() -> bool:
-    """Whether the native kernel is there; if not, says so once."""
+    """Whether the native kernel is there; if not, says so once.
+
+    Raises:
+        InstructionSetError: what `LENGTHWISE_KERNEL_ARCH` asks for is not to be had; Keras is not what was asked for.
+    """
     try:
         load()
+    except InstructionSetError:
+        raise
     except KernelError as error:
         print(f"{error}; goes on with the Keras layer", file=sys.stderr)
         return False
