@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,14 +22,39 @@ from lengthwise.shards.lengths import LengthLimits
 from lengthwise.shards.reader import Sequences
 from lengthwise.shards.writer import ShardInputs, build_shards
 from lengthwise.splits import SplitShares, split_sentences
+from lengthwise.text.options import SENTENCIZER, TokenizerOptions
 from lengthwise.text.store import Sentences, write_index, write_lexicon, write_slice
 
 # TensorFlow reports at every start that there is no GPU.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 ROOT = Path(__file__).parent.parent
+# What several tests import: `from closeness import assert_close`.
+sys.path.append(str(ROOT / "tests" / "support"))
 FACTORS = (LabelFactor("gender", ("male", "female")), LabelFactor("age_bracket", ("10s", "20s", "30s")))
 CLASSES = 6
+TOKENIZER = TokenizerOptions("en", SENTENCIZER, False, False, False)
+# Files of half a minute and more, the longest first: workers that take a file each then end together.
+SLOWEST = (
+    "pipeline/test_repro.py",
+    "pipeline/test_ablations.py",
+    "models/test_honest_ablation.py",
+    "training/test_loop.py",
+    "pipeline/test_verbs.py",
+    "faults/test_killed.py",
+    "pipeline/test_live.py",
+    "pipeline/test_sweeps.py",
+    "sweeps/test_real_dvc.py",
+    "faults/test_reproducible.py",
+    "faults/test_no_room.py",
+    "models/test_ensemble.py",
+    "reports/pull_request/test_report.py",
+    "reports/test_plots_browser.py",
+    "layers/test_recurrent.py",
+    "batching/test_contract.py",
+    "test_cli.py",
+    "faults/test_memory.py",
+)
 
 
 @dataclass(frozen=True)
@@ -78,7 +104,14 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(100_000, 50, 100)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    # pytest-xdist would begin with the files of the most tests, which are the quick ones.
+    config.option.loadscopereorder = False
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {ROOT / "tests" / name: place for place, name in enumerate(SLOWEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
     if shutil.which(os.environ.get("CXX") or "g++") is not None:
         return
     for item in items:
@@ -115,7 +148,7 @@ def _write_corpus(folder: Path, posts: Sequence[Post], rows_per_slice: int = 819
                 np.cumsum([0, *(len(sentence) for _, sentence in sentences)]).astype(np.int64),
             ),
         )
-    write_index(corpus.tokens, len(slices))
+    write_index(corpus.tokens, len(slices), TOKENIZER)
     return corpus
 
 

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from closeness import assert_close
 
 from lengthwise.batching.fit import TARGETS, fit_data
 from lengthwise.batching.registry import STRATEGIES, make_strategy
@@ -344,7 +345,7 @@ def test_fit_data_gives_evaluate_every_sequence_once_and_states_as_if_each_stood
         counted = [(batch, row, step) for batch in batches for row, step in np.argwhere(batch.weights)]
         entropy = np.mean([cross_entropy(batch.outputs[row, step], batch.y[row, step]) for batch, row, step in counted])
         accuracy = np.mean([np.argmax(batch.outputs[row, step]) == batch.y[row, step] for batch, row, step in counted])
-        assert (entropy, accuracy) == pytest.approx(found.expected, abs=1e-5)
+        assert_close([entropy, accuracy], list(found.expected))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -352,7 +353,7 @@ def test_fit_data_gives_evaluate_every_sequence_once_and_states_as_if_each_stood
 def test_fit_data_evaluates_weighted_metrics_to_the_same_figures_for_every_strategy(name, targets):
     found = evaluated(name)[targets]
     for logs in found.logs:
-        assert (logs["entropy"], logs["accuracy"]) == pytest.approx(found.expected, abs=1e-5)
+        assert_close([logs["entropy"], logs["accuracy"]], list(found.expected))
 
 
 @functools.cache
@@ -377,8 +378,8 @@ def test_fit_data_evaluates_a_model_of_stock_layers_as_sequence_by_sequence(name
     data = fit_data(sequences, strategy_of(name), inputs=("tokens", "mask"), padding=padding, seed=2)
     found = model.evaluate(data, verbose=0, return_dict=True)
     # One label a row: Keras weighs each batch by its rows.
-    assert found["entropy"] == pytest.approx(expected, abs=1e-5)
-    assert found["loss"] == pytest.approx(expected, abs=1e-5)
+    assert_close(found["entropy"], expected)
+    assert_close(found["loss"], expected)
 
 
 @pytest.mark.parametrize(("train", "test"), [("bucketed", "exact"), ("truncated", "packed"), ("packed", "truncated")])
@@ -395,7 +396,7 @@ def test_fit_data_serves_as_validation_data_of_another_strategy(train, test):
     states = states_alone(model, TOKENS)
     for batch in found.tests[-1]:
         for row, step in np.argwhere(batch.tokens):
-            np.testing.assert_allclose(batch.outputs[row, step], states[batch.tokens[row, step]][0], atol=1e-5)
+            assert_close(batch.outputs[row, step], states[batch.tokens[row, step]][0])
 
 
 @pytest.mark.parametrize("targets", STEPS)
@@ -514,7 +515,7 @@ def test_fit_data_lets_the_loss_of_a_batch_be_the_mean_over_weighted_steps(name,
     counted = sorted(LAST) if targets == "last_step" else range(1, VOCABULARY)
     expected = np.mean([cross_entropy(logits[token], LABELS[OWNER[token]]) for token in counted])
     found = model.evaluate(data, verbose=0, callbacks=[model.seen[0]])
-    assert found == pytest.approx(expected, abs=1e-5)
+    assert_close(found, expected)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -539,11 +540,11 @@ def test_fit_data_of_truncated_carries_the_states_of_unsplit_sequences(cell):
     for batch, states in zip([batch for epoch in seen.passes["train"] for batch in epoch], carried, strict=True):
         for row, step in np.argwhere(batch.tokens):
             here = expected[batch.tokens[row, step]]
-            np.testing.assert_allclose(batch.outputs[row, step], here[0], atol=1e-5)
+            assert_close(batch.outputs[row, step], here[0])
             if step == batch.tokens.shape[1] - 1:
                 reached += 1
                 for one, other in zip(states, here, strict=True):
-                    np.testing.assert_allclose(one[row], other, atol=1e-5)
+                    assert_close(one[row], other)
     assert reached > 50
 
 

@@ -8,9 +8,12 @@ from lengthwise.evaluation.baselines import LinearOptions, evaluate_baselines
 from lengthwise.evaluation.evaluate import evaluate
 from lengthwise.evaluation.metrics import Bootstrap
 from lengthwise.evaluation.predict import predict_split
+from lengthwise.labels import LabelFactor
 from lengthwise.models.saved import load_network, save_network
+from lengthwise.shards.encoding import TextEncoding
 from lengthwise.shards.lengths import LengthLimits
 from lengthwise.shards.reader import read_index, read_split
+from lengthwise.vocabulary import Vocabulary
 
 BOOTSTRAP = Bootstrap(30, 0.9, 1)
 
@@ -52,6 +55,23 @@ def test_evaluate_writes_each_sequence_once_in_the_corpus_order(corpus, save_ran
         assert "step_accuracy" not in figures
     else:
         assert figures["step_accuracy"] == pytest.approx(step_accuracy, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("size", "classes", "told"),
+    [(30, 2, "its vocabulary"), (29, 2, "its classes and the size"), (30, 3, "its classes and the size")],
+)
+def test_evaluate_refuses_a_network_of_other_shards(corpus, make_network, tmp_path, size, classes, told):
+    # Of 30 entries, as the shards' own: only the digest tells.
+    index = read_index(corpus.shards)
+    assert index.vocabulary_size == 30
+    tokens = ("<PAD>", "<UNK>", *(f"other{number}" for number in range(size - 2)))
+    factors = (LabelFactor("gender", tuple(map(str, range(classes)))), index.factors[1])
+    network = make_network(vocabulary_size=size, factors=tuple(index.factors) if classes == 2 else factors)
+    save_network(network, tmp_path / "model", TextEncoding(index.tokenizer, Vocabulary(tokens, (0,) * size)))
+    with pytest.raises(FormatError, match=f"config.json: is not of these shards; expected {told}"):
+        run(corpus, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 def test_evaluate_writes_tables_that_add_up(corpus, save_random_network, tmp_path):

@@ -3,6 +3,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from closeness import EXACT, assert_close
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss, recall_score
 
 from lengthwise.batching.collate import collate
@@ -49,7 +50,7 @@ def test_every_sequence_of_the_test_split_is_scored_once(corpus, evaluated):
     _, _, levels = evaluated
     test = read_split(corpus.shards, read_index(corpus.shards), "test")
     assert levels["sentence"]["sequence"].tolist() == list(range(len(test)))
-    assert np.allclose(np.exp(levels["sentence"][COLUMNS]).sum(axis=1), 1, rtol=0, atol=MEAN)
+    assert_close(np.exp(levels["sentence"][COLUMNS]).sum(axis=1), 1, MEAN)
 
 
 @pytest.mark.parametrize("level", ["sentence", "document", "author"])
@@ -72,7 +73,7 @@ def test_figures_equal_what_scikit_learn_says_of_the_predictions_in_the_file(eva
     recalls = recall_score(truth, predicted, labels=present, average=None)
     expected |= {f"recall {CLASSES[label]}": recall for label, recall in zip(present, recalls, strict=True)}
     figures = pd.read_csv(tables / "levels.csv").query("level == @level").set_index("metric")["value"]
-    assert figures.to_dict() == pytest.approx(expected, rel=0, abs=MEAN)
+    assert_close(figures.to_dict(), expected, MEAN)
     # What is a count divided by a count is right to the last digit but rounding.
     for name in ("accuracy", "gender_accuracy", "age_bracket_accuracy"):
         assert figures[name] == pytest.approx(expected[name], rel=0, abs=1e-12)
@@ -99,7 +100,7 @@ def test_accuracy_by_length_is_that_of_the_predictions_in_the_file(evaluated):
     found = pd.read_csv(tables / "by_length.csv").set_index("length")
     assert found.index.tolist() == expected.index.tolist()
     assert found["count"].tolist() == expected["count"].tolist()
-    assert np.allclose(found["accuracy"], expected["mean"], rtol=0, atol=1e-12)
+    assert_close(found["accuracy"], expected["mean"], EXACT)
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +147,7 @@ def test_predictions_under_every_strategy_are_those_of_one_by_one_each_once(one_
                 step = int(LENGTHS[sequence]) - 1 if task == "classifier" else read[sequence]
                 read[sequence] += 1
                 keys.append((task, sequence, step))
-                assert np.allclose(row, alone[keys[-1]], rtol=0, atol=1e-5), keys[-1]
+                assert_close(row, alone[keys[-1]], name=str(keys[-1]))
         assert sorted(keys) == sorted(key for key in alone if key[0] == task)
 
 
@@ -178,7 +179,7 @@ def test_validation_and_evaluation_count_every_prediction_once(one_by_one, kerne
         assert_sums(np.concatenate(list(figures)), task, sequences, alone)
         made = predict_split(network, sequences)
         expected = [alone[task, place, length - 1] for place, length in enumerate(LENGTHS.tolist())]
-        assert np.allclose(made.log_probabilities, expected, rtol=0, atol=1e-5)
+        assert_close(made.log_probabilities, expected)
         steps = np.array([step for of, _, step in alone if of == task])
         assert made.step_count.tolist() == np.bincount(steps, minlength=LENGTHS.max()).tolist()
 
@@ -189,5 +190,5 @@ def assert_sums(figures, task, sequences, alone):
     loss = -sum(float(row[label]) for row, label in zip(rows.values(), labels, strict=True))
     right = sum(row.argmax() == label for row, label in zip(rows.values(), labels, strict=True))
     total = figures.sum(axis=0, dtype=np.float64)
-    assert total[0] / total[2] == pytest.approx(loss / len(rows), rel=1e-6)
+    assert_close(total[0] / total[2], loss / len(rows))
     assert total[1:].tolist() == [right, len(rows)]

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from closeness import EXACT, assert_close
 
 from lengthwise.errors import CorpusError
 from lengthwise.evaluation.levels import LEVELS, items_of, pool
@@ -61,10 +62,10 @@ def test_pool_is_the_mean_of_log_probabilities_made_a_distribution_again(sequenc
         for item in range(len(items.labels)):
             members = [scores[place].astype(np.float64) for place in range(5) if items.group[place] == item]
             product = np.exp(sum(members) / len(members))
-            assert np.allclose(np.exp(level.log_probabilities[item]), product / product.sum(), rtol=0, atol=1e-12)
+            assert_close(np.exp(level.log_probabilities[item]), product / product.sum(), EXACT)
 
 
 def test_pool_at_the_level_of_sequences_only_puts_them_in_order(sequences):
     scores = np.log(np.random.default_rng(2).dirichlet(np.ones(6), 5))
     level = pool(items_of(sequences, "sentence")[0], scores)
-    assert np.allclose(level.log_probabilities[sequences.sequence], scores, rtol=0, atol=1e-12)
+    assert_close(level.log_probabilities[sequences.sequence], scores, EXACT)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from closeness import EXACT, assert_close
 from sklearn.metrics import accuracy_score, f1_score, log_loss, recall_score
 
 from lengthwise.evaluation.levels import Level
@@ -30,7 +31,7 @@ def test_figures_equal_scikit_learn(factors, seed):
     probabilities = np.exp(level.log_probabilities)
     assert values["accuracy"] == pytest.approx(accuracy_score(truth, predicted), abs=1e-12)
     assert values["macro_f1"] == pytest.approx(f1_score(truth, predicted, average="macro"), abs=1e-12)
-    assert values["nll"] == pytest.approx(log_loss(truth, probabilities, labels=range(6)), abs=1e-6)
+    assert values["nll"] == pytest.approx(log_loss(truth, probabilities, labels=range(6)), rel=1e-6)
     recalls = recall_score(truth, predicted, average=None, labels=range(6))
     assert [values[f"recall {name}"] for name in NAMES] == pytest.approx(recalls.tolist(), abs=1e-12)
     gender = probabilities.reshape(-1, 2, 3).sum(axis=2).argmax(axis=1)
@@ -151,4 +152,4 @@ def test_figures_do_not_depend_on_the_order_of_items(factors):
     order = np.random.default_rng(1).permutation(400)
     turned = Level("sentence", level.log_probabilities[order], level.labels[order], level.author[order])
     left, right = (figures_of_level(one, factors, BOOTSTRAP) for one in (level, turned))
-    assert np.allclose(left[["value", "low", "high"]], right[["value", "low", "high"]], rtol=0, atol=1e-12)
+    assert_close(left[["value", "low", "high"]], right[["value", "low", "high"]], EXACT)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from closeness import assert_close
 
 from lengthwise.batching import evaluation
 from lengthwise.batching.collate import collate
@@ -31,7 +32,7 @@ def test_predict_split_scores_each_sequence_once_and_in_order(make_network, make
         alone = take(sequences, place)
         inputs = network_inputs(seq2seq.config, collate(evaluation_plan(alone.lengths), 0, alone))[0]
         scores = log_softmax(network(inputs)[0].numpy())
-        assert np.allclose(made.log_probabilities[place], scores[-1], rtol=0, atol=1e-5)
+        assert_close(made.log_probabilities[place], scores[-1])
         steps = range(len(scores)) if task == "seq2seq" else [len(scores) - 1]
         for step in steps:
             right[step] += int(scores[step].argmax() == sequences.label[place])
@@ -47,7 +48,7 @@ def test_predict_split_does_not_depend_on_the_rows_of_a_batch(make_network, make
     monkeypatch.setattr(evaluation, "EVALUATION_STEPS", 1)
     alone = predict_split(network, sequences).log_probabilities
     monkeypatch.setattr(evaluation, "EVALUATION_STEPS", 1000)
-    assert np.allclose(predict_split(network, sequences).log_probabilities, alone, rtol=0, atol=1e-5)
+    assert_close(predict_split(network, sequences).log_probabilities, alone)
 
 
 def test_predict_split_gives_the_same_bits_twice(make_network, make_sequences):

@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from closeness import EXACT, assert_close
 
 from lengthwise.evaluation.levels import Level
 from lengthwise.evaluation.metrics import Bootstrap
@@ -64,5 +65,5 @@ def test_write_level_tables_writes_one_confusion_a_level(levels, factors, tmp_pa
     ]
     read = pd.read_csv(tmp_path / "levels.csv")
     assert read.columns.tolist() == list(COLUMNS)
-    assert np.allclose(read["value"], figures["value"], rtol=0, atol=1e-12)
+    assert_close(read["value"], figures["value"], EXACT)
     assert pd.read_csv(tmp_path / "confusion_author.csv")["count"].sum() == 20

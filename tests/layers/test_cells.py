@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from closeness import assert_close
 
 from lengthwise.layers.cells import CELLS, Cell
 from lengthwise.layers.recurrent import Recurrent
@@ -181,9 +182,9 @@ def test_cell_does_what_its_equations_say(name, activation, seed):
         output, found = cell(here, found)
         expected = REFERENCES[name](cell, ACTIVATIONS[activation], here.astype(np.float64), *expected)
         assert len(found) == len(expected)
-        np.testing.assert_allclose(output, expected[0], atol=1e-5, rtol=1e-5)
+        assert_close(output, expected[0])
         for one, other in zip(found, expected, strict=True):
-            np.testing.assert_allclose(one, other, atol=1e-5, rtol=1e-5)
+            assert_close(one, other)
 
 
 def test_cells_all_have_a_reference():
@@ -197,7 +198,7 @@ def test_cell_projects_all_steps_at_once_as_one_by_one(name):
     together = cell.project(inputs)
     assert together.shape == (STEPS, ROWS, cell.gates * UNITS)
     for number, here in enumerate(inputs):
-        np.testing.assert_allclose(together[number], cell.project(here), atol=1e-6)
+        assert_close(together[number], cell.project(here))
 
 
 @pytest.mark.parametrize("name", STOCK)
@@ -213,11 +214,11 @@ def test_cell_equals_the_stock_layer_of_the_same_weights_in_outputs_and_gradient
     found, found_gradients = run(mine, weights_of(cell), inputs, states, factors)
     expected, expected_gradients = run(stock, stock.trainable_variables, inputs, states, factors)
     for one, other in zip(found, expected, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-6)
+        assert_close(one, other)
     found_gradients = [found_gradients[0], *to_stock(found_gradients[1:])]
     for one, other in zip(found_gradients, expected_gradients, strict=True):
         assert np.abs(other).max() > 1e-3
-        np.testing.assert_allclose(one, other, atol=1e-6, rtol=1e-5)
+        assert_close(one, other)
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -230,9 +231,9 @@ def test_cell_in_the_stock_layer_equals_recurrent(name, masked):
     found = Recurrent(cell, return_state=True)(inputs, mask=mask)
     assert len(found) == len(expected) == 1 + len(cell.state_size)
     valid = np.ones((ROWS, STEPS), bool) if mask is None else mask
-    np.testing.assert_allclose(found[0].numpy()[valid], expected[0].numpy()[valid], atol=1e-6)
+    assert_close(found[0].numpy()[valid], expected[0].numpy()[valid])
     for one, other in zip(found[1:], expected[1:], strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-6)
+        assert_close(one, other)
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -256,7 +257,7 @@ def test_cell_begins_with_orthogonal_recurrent_weights_and_other_kernels(name):
     cell = CELLS[name](UNITS)
     cell.build((None, FEATURES))
     recurrent = array(cell.recurrent_kernel)
-    np.testing.assert_allclose(recurrent @ recurrent.T, np.eye(UNITS), atol=1e-5)
+    assert_close(recurrent @ recurrent.T, np.eye(UNITS))
     assert cell.kernel.shape == (FEATURES, cell.gates * UNITS)
     assert np.all(array(cell.kernel) != 0)
 

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from closeness import assert_close
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -109,7 +110,7 @@ def test_masked_conv1d_of_a_padded_batch_equals_the_reference_of_each_sequence(p
         assert outputs.shape == (len(sequences), *output_lengths(np.array([10]), kernel_size, stride, padding), FILTERS)
         for row, sequence in enumerate(sequences):
             expected = reference(sequence, layer)
-            np.testing.assert_allclose(outputs[row, : len(expected)], expected, atol=1e-5)
+            assert_close(outputs[row, : len(expected)], expected)
 
 
 @pytest.mark.parametrize(("kernel_size", "stride"), PLACES)
@@ -126,12 +127,12 @@ def test_masked_conv1d_does_not_depend_on_padding_in_outputs_or_gradients(paddin
         inputs, mask = padded(sequences, longest + extra, garbage)
         wider = layer(inputs, mask=mask)
         for row, count in enumerate(steps):
-            np.testing.assert_allclose(wider[row, :count], outputs[row, :count], atol=1e-6)
+            assert_close(wider[row, :count], outputs[row, :count])
         of_inputs, *of_weights = gradients(layer, sequences, factors, longest + extra, garbage)
-        np.testing.assert_allclose(of_inputs[:, :longest], expected[0], atol=1e-6)
+        assert_close(of_inputs[:, :longest], expected[0])
         assert not np.any(of_inputs.numpy()[~mask])
         for one, other in zip(of_weights, expected[1:], strict=True):
-            np.testing.assert_allclose(one, other, atol=1e-6, rtol=1e-5)
+            assert_close(one, other)
 
 
 @pytest.mark.parametrize(("kernel_size", "stride"), PLACES)
@@ -173,7 +174,7 @@ def test_masked_conv1d_equals_the_stock_layer_without_padding(kernel_size, paddi
     stock.set_weights(layer.get_weights())
     for width in (5, 6, 7, 9):
         inputs = draw(width, 2, width, FEATURES)
-        np.testing.assert_allclose(layer(inputs), stock(inputs), atol=1e-6)
+        assert_close(layer(inputs), stock(inputs))
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -196,10 +197,10 @@ def test_masked_conv1d_makes_one_step_of_a_sequence_shorter_than_the_kernel(padd
     sequence = draw(1, 1, FEATURES)
     alone = layer(sequence[np.newaxis])
     assert alone.shape == (1, 1, FILTERS)
-    np.testing.assert_allclose(alone[0], reference(sequence, layer), atol=1e-5)
+    assert_close(alone[0], reference(sequence, layer))
     for width in (2, 4, 5, 6, 9):
         inputs, mask = padded([sequence], width, np.nan)
-        np.testing.assert_allclose(layer(inputs, mask=mask)[:, :1], alone, atol=1e-6)
+        assert_close(layer(inputs, mask=mask)[:, :1], alone)
         assert np.sum(layer.compute_mask(inputs, mask)) == 1
 
 
@@ -212,7 +213,7 @@ def test_masked_conv1d_in_a_functional_model_tells_the_next_layer_what_is_paddin
         tokens = np.random.default_rng(length).integers(1, 9, (2, length))
         expected = model(tokens)
         for extra in (1, 2, 5):
-            np.testing.assert_allclose(model(np.pad(tokens, [(0, 0), (0, extra)])), expected, atol=1e-6)
+            assert_close(model(np.pad(tokens, [(0, 0), (0, extra)])), expected)
 
 
 @pytest.mark.parametrize("padding", PADDINGS)
@@ -221,7 +222,7 @@ def test_masked_conv1d_called_eagerly_tells_the_next_layer_what_is_padding(paddi
     layer = make(3, stride=2, padding=padding)
     tokens = np.array([[1, 2, 3, 4, 5]])
     expected = gru(layer(embedding(tokens)))
-    np.testing.assert_allclose(gru(layer(embedding(np.pad(tokens, [(0, 0), (0, 4)])))), expected, atol=1e-6)
+    assert_close(gru(layer(embedding(np.pad(tokens, [(0, 0), (0, 4)])))), expected)
 
 
 @pytest.mark.parametrize("padding", PADDINGS)
@@ -234,7 +235,7 @@ def test_masked_conv1d_trains_in_a_functional_model(padding):
     model.fit(tokens, np.ones((10, 5)), batch_size=4, verbose=0)
     assert all(np.any(old != new.numpy()) for old, new in zip(before, model.trainable_weights, strict=True))
     expected = [model(row[np.newaxis, row > 0])[0] for row in tokens]
-    np.testing.assert_allclose(model.predict(tokens, batch_size=4, verbose=0), expected, atol=1e-5)
+    assert_close(model.predict(tokens, batch_size=4, verbose=0), expected)
 
 
 @pytest.mark.parametrize("padding", PADDINGS)
@@ -277,7 +278,7 @@ def test_masked_conv1d_has_stride_one_same_padding_and_no_activation_by_default(
 def test_masked_conv1d_puts_the_activation_on_its_sum(activation):
     inputs = draw(0, 2, 6, FEATURES)
     expected = keras.activations.get(activation)(make(3)(inputs))
-    np.testing.assert_allclose(make(3, activation=activation)(inputs), expected, atol=1e-6)
+    assert_close(make(3, activation=activation)(inputs), expected)
 
 
 def test_masked_conv1d_has_a_glorot_kernel_and_no_bias_at_first():
@@ -308,7 +309,7 @@ def test_masked_conv1d_is_traced_once_for_all_rows_and_widths(padding, kernel_si
         for row, sequence in enumerate(sequences):
             expected = reference(sequence, layer)
             assert mask[row].numpy().sum() == len(expected)
-            np.testing.assert_allclose(outputs[row, : len(expected)], expected, atol=1e-5)
+            assert_close(outputs[row, : len(expected)], expected)
     assert len(traces) == 1
 
 

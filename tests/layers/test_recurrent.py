@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from closeness import CLOSE, assert_close
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -92,12 +93,6 @@ def flags(spans, rows=3, width=9):
     return resets, mask
 
 
-def assert_all_close(found, expected, tolerance=1e-5):
-    assert len(found) == len(expected)
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_allclose(one, other, atol=tolerance, rtol=tolerance)
-
-
 def graph_model(*layers, vocabulary=9):
     tokens = keras.Input((None,), dtype="int32")
     features = keras.layers.Embedding(vocabulary, FEATURES, mask_zero=True)(tokens)
@@ -122,7 +117,7 @@ def test_recurrent_computes_packed_sequences_as_if_each_stood_alone(name, seed, 
     outputs = layer(inputs, resets=resets, mask=mask if masked else None)
     assert outputs.shape == (3, 9, UNITS)
     for row, begin, end in spans:
-        np.testing.assert_allclose(outputs[row, begin:end], alone(layer, inputs[row, begin:end])[0], atol=1e-5)
+        assert_close(outputs[row, begin:end], alone(layer, inputs[row, begin:end])[0])
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -144,7 +139,7 @@ def test_recurrent_gradients_of_packed_sequences_are_the_sum_over_each_alone(nam
             total += 0 if part is None else part.numpy()
     for variable, one, other in zip(layer.trainable_variables, found, expected, strict=True):
         assert np.abs(other).max() > 1e-4, variable.path
-        np.testing.assert_allclose(one, other, atol=1e-5, rtol=1e-4, err_msg=variable.path)
+        assert_close(one, other, name=variable.path)
 
 
 @pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
@@ -157,8 +152,8 @@ def test_recurrent_resets_go_to_the_learned_state_and_reach_it_with_gradients(na
     with tf.GradientTape() as tape:
         outputs = layer(inputs, resets=resets, states=before)
     assert all(np.abs(gradient).max() > 1e-4 for gradient in tape.gradient(outputs, learned))
-    np.testing.assert_allclose(outputs[0], alone(layer, inputs[0])[0], atol=1e-5)
-    np.testing.assert_allclose(outputs[1], alone(layer, inputs[1], [state[1:] for state in before])[0], atol=1e-5)
+    assert_close(outputs[0], alone(layer, inputs[0])[0])
+    assert_close(outputs[1], alone(layer, inputs[1], [state[1:] for state in before])[0])
     with tf.GradientTape() as tape:
         outputs = layer(inputs, resets=np.zeros((2, 4), bool), states=before)
     assert all(gradient is None or not np.any(gradient) for gradient in tape.gradient(outputs, learned))
@@ -173,7 +168,7 @@ def test_recurrent_without_resets_begins_each_row_with_the_initial_state(name, i
     inputs = draw(2, 2, 5, FEATURES)
     outputs = layer(inputs)
     for row in range(2):
-        np.testing.assert_allclose(outputs[row], alone(layer, inputs[row])[0], atol=1e-5)
+        assert_close(outputs[row], alone(layer, inputs[row])[0])
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -187,8 +182,8 @@ def test_recurrent_windows_that_give_their_states_on_equal_the_whole(name, seed)
     for begin, end in pairwise(cuts):
         part, *states = layer(inputs[:, begin:end], resets=resets[:, begin:end], states=states)
         parts.append(part)
-    np.testing.assert_allclose(np.concatenate(parts, axis=1), whole, atol=1e-5)
-    assert_all_close(states, last)
+    assert_close(np.concatenate(parts, axis=1), whole)
+    assert_close(states, last)
 
 
 @pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
@@ -203,12 +198,12 @@ def test_recurrent_carries_states_from_batch_to_batch_by_row(name):
         outputs, *last = layer(inputs[:rows, begin:end])
         for row in range(rows):
             found[row].append(outputs[row].numpy())
-        assert_all_close([state[:rows] for state in layer.carried], last, 0)
+        assert_close([state[:rows] for state in layer.carried], last, 0)
     for row in range(3):
         steps = np.concatenate([inputs[row, begin:end] for rows, begin, end in calls if row < rows])
         expected, states = alone(layer, steps)
-        np.testing.assert_allclose(np.concatenate(found[row]), expected, atol=1e-5)
-        assert_all_close([state[row : row + 1] for state in layer.carried], states)
+        assert_close(np.concatenate(found[row]), expected)
+        assert_close([state[row : row + 1] for state in layer.carried], states)
 
 
 def test_recurrent_of_a_smaller_batch_leaves_the_other_rows_states_as_they_are():
@@ -228,9 +223,9 @@ def test_recurrent_that_carries_states_obeys_resets(name):
     carried = [state.numpy() for state in layer.carried]
     inputs = draw(4, 2, 5, FEATURES)
     outputs = layer(inputs, resets=np.array([[0, 0, 1, 0, 0], [1, 0, 0, 0, 0]], bool))
-    np.testing.assert_allclose(outputs[0, :2], alone(layer, inputs[0, :2], [s[:1] for s in carried])[0], atol=1e-5)
-    np.testing.assert_allclose(outputs[0, 2:], alone(layer, inputs[0, 2:])[0], atol=1e-5)
-    np.testing.assert_allclose(outputs[1], alone(layer, inputs[1])[0], atol=1e-5)
+    assert_close(outputs[0, :2], alone(layer, inputs[0, :2], [s[:1] for s in carried])[0])
+    assert_close(outputs[0, 2:], alone(layer, inputs[0, 2:])[0])
+    assert_close(outputs[1], alone(layer, inputs[1])[0])
 
 
 @pytest.mark.parametrize("initial_state", ["learned", "zeros"])
@@ -242,7 +237,7 @@ def test_recurrent_reset_state_goes_back_to_the_initial_state(initial_state):
     layer.reset_state()
     for carried, first in zip(layer.carried, first_states(layer), strict=True):
         np.testing.assert_array_equal(carried, np.repeat(first, 2, axis=0))
-    np.testing.assert_allclose(layer(inputs)[0], alone(layer, inputs[0])[0], atol=1e-5)
+    assert_close(layer(inputs)[0], alone(layer, inputs[0])[0])
 
 
 def test_recurrent_reset_state_has_nothing_to_do_before_the_first_batch_or_where_nothing_is_carried():
@@ -257,8 +252,8 @@ def test_recurrent_explicit_states_come_before_the_carried_ones():
     inputs, states = draw(1, 2, 3, FEATURES), [draw(2, 2, UNITS), draw(3, 2, UNITS)]
     outputs, *last = layer(inputs, states=states)
     expected, _ = alone(layer, inputs[1], [state[1:] for state in states])
-    np.testing.assert_allclose(outputs[1], expected, atol=1e-5)
-    assert_all_close(layer.carried, last, 0)
+    assert_close(outputs[1], expected)
+    assert_close(layer.carried, last, 0)
 
 
 def test_recurrent_carried_states_are_no_trained_weights_and_let_no_gradient_through():
@@ -272,7 +267,7 @@ def test_recurrent_carried_states_are_no_trained_weights_and_let_no_gradient_thr
     before = [alone(plain, steps, [tf.zeros((1, UNITS))])[1][0] for steps in first]
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(plain(second, states=[tf.concat(before, axis=0)]) ** 2)
-    assert_all_close(found, tape.gradient(loss, plain.cell.trainable_variables))
+    assert_close(found, tape.gradient(loss, plain.cell.trainable_variables))
 
 
 def test_recurrent_refuses_a_batch_of_more_rows_than_it_carries():
@@ -280,7 +275,7 @@ def test_recurrent_refuses_a_batch_of_more_rows_than_it_carries():
     before = [state.numpy() for state in layer.carried]
     with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):
         layer(draw(0, 2, 3, FEATURES))
-    assert_all_close([state.numpy() for state in layer.carried], before, 0)
+    assert_close([state.numpy() for state in layer.carried], before, 0)
 
 
 @pytest.mark.parametrize("name", ["lstm", "lstm, by keras", "layer_norm_gru", "keras_lstm"])
@@ -294,7 +289,7 @@ def test_recurrent_carries_states_in_predict_through_a_partial_last_batch(name):
     found = model.predict(rows, batch_size=4, verbose=0)
     for row in range(6):
         states = alone(layer, rows[row - 4])[1] if row >= 4 else None
-        np.testing.assert_allclose(found[row], alone(layer, rows[row], states)[0], atol=1e-5)
+        assert_close(found[row], alone(layer, rows[row], states)[0])
 
 
 @pytest.mark.parametrize("name", ["lstm", "lstm, by keras", "keras_gru"])
@@ -308,7 +303,7 @@ def test_recurrent_carries_states_in_fit_through_a_partial_last_batch(name):
     for row in range(4):
         states = alone(layer, rows[row])[1]
         states = alone(layer, rows[row + 4], states)[1] if row < 2 else states
-        assert_all_close([state[row : row + 1] for state in layer.carried], states)
+        assert_close([state[row : row + 1] for state in layer.carried], states)
 
 
 @pytest.mark.parametrize("kernel", ["auto", "keras"])
@@ -337,8 +332,8 @@ def test_recurrent_state_and_output_stand_still_at_masked_steps(name, reverse):
         for step in range(7)[:: -1 if reverse else 1]:
             if mask[row, step]:
                 _, states = layer.cell(inputs[row, step][np.newaxis], states)
-            np.testing.assert_allclose(outputs[row, step], states[0][0], atol=1e-5)
-        assert_all_close([state[row : row + 1] for state in last], states)
+            assert_close(outputs[row, step], states[0][0])
+        assert_close([state[row : row + 1] for state in last], states)
 
 
 @pytest.mark.parametrize("reverse", [False, True])
@@ -352,8 +347,8 @@ def test_recurrent_of_padded_rows_equals_the_unpadded_row(name, reverse):
     for parts, begin in (((inputs, garbage), 0), ((garbage, inputs), 3)):
         mask = np.concatenate([tokens if part is inputs else padding for part in parts], axis=1)
         outputs, *last = layer(np.concatenate(parts, axis=1), mask=mask)
-        np.testing.assert_allclose(outputs[:, begin : begin + length], expected, atol=1e-5)
-        assert_all_close(last, expected_last)
+        assert_close(outputs[:, begin : begin + length], expected)
+        assert_close(last, expected_last)
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -366,9 +361,7 @@ def test_recurrent_backwards_with_resets_at_ends_equals_each_sequence_reversed_a
     inputs = draw(seed, 3, 9, FEATURES)
     outputs = layer(inputs, resets=sequence_ends(tf.constant(resets), tf.constant(mask)), mask=mask if masked else None)
     for row, begin, end in spans:
-        np.testing.assert_allclose(
-            outputs[row, begin:end], alone_backwards(layer, inputs[row, begin:end])[0], atol=1e-5
-        )
+        assert_close(outputs[row, begin:end], alone_backwards(layer, inputs[row, begin:end])[0])
 
 
 @given(FLAGS)
@@ -405,7 +398,7 @@ def test_recurrent_in_both_directions_equals_the_stock_bidirectional_layer(name)
     inputs = draw(3, 3, 6, FEATURES)
     mask = np.arange(6) < np.array([[6], [4], [1]])
     found = tf.concat([forward(inputs, mask=mask), backward(inputs, mask=mask)], axis=-1)
-    np.testing.assert_allclose(found.numpy()[mask], stock(inputs, mask=mask).numpy()[mask], atol=1e-5)
+    assert_close(found.numpy()[mask], stock(inputs, mask=mask).numpy()[mask])
 
 
 @pytest.mark.parametrize("reverse", [False, True])
@@ -422,9 +415,9 @@ def test_recurrent_returns_what_it_is_asked_for(name, return_sequences, return_s
     assert [tuple(state.shape) for state in last] == [(2, UNITS)] * (len(layer.state_sizes) * return_state)
     for row in range(2):
         expected, states = (alone_backwards if reverse else alone)(layer, inputs[row])
-        np.testing.assert_allclose(outputs[row], expected if return_sequences else states[0][0], atol=1e-5)
+        assert_close(outputs[row], expected if return_sequences else states[0][0])
         if return_state:
-            assert_all_close([state[row : row + 1] for state in last], states)
+            assert_close([state[row : row + 1] for state in last], states)
 
 
 @pytest.mark.parametrize("return_state", [False, True])
@@ -446,7 +439,7 @@ def test_recurrent_runs_rows_of_one_step(name, reverse):
     outputs, *last = layer(inputs, resets=np.array([[True], [False]]), states=before)
     _, reset = alone(layer, inputs[0])
     _, kept = alone(layer, inputs[1], [state[1:] for state in before])
-    assert_all_close(last, [tf.concat(pair, axis=0) for pair in zip(reset, kept, strict=True)])
+    assert_close(last, [tf.concat(pair, axis=0) for pair in zip(reset, kept, strict=True)])
     np.testing.assert_array_equal(outputs[:, 0], last[0])
     ends = sequence_ends(tf.constant([[True], [False]]), tf.constant([[True], [False]]))
     np.testing.assert_array_equal(ends, [[True], [False]])
@@ -462,7 +455,7 @@ def test_recurrent_of_a_keras_cell_equals_the_keras_layer_in_a_functional_model(
     tokens = np.array([[1, 2, 3, 4, 5], [6, 7, 0, 0, 0], [0, 0, 8, 1, 2]])
     found, expected = mine(tokens).numpy(), stock(tokens).numpy()
     shown = tokens > 0 if return_sequences else [0, 1, 2]
-    np.testing.assert_allclose(found[shown], expected[shown], atol=1e-6)
+    assert_close(found[shown], expected[shown])
 
 
 @pytest.mark.parametrize("cell_class", KERAS_CELLS.values())
@@ -479,7 +472,7 @@ def test_recurrent_trains_a_keras_cell_with_dropout(options, run_eagerly):
     model.compile(keras.optimizers.SGD(0.01), "mse", run_eagerly=run_eagerly)
     rows = draw(0, 5, 3, FEATURES)
     model.fit(rows, np.zeros((5, UNITS)), batch_size=3, verbose=0)
-    np.testing.assert_allclose(model(rows)[0], alone(layer, rows[0])[1][0][0], atol=1e-5)
+    assert_close(model(rows)[0], alone(layer, rows[0])[1][0][0])
     assert np.abs(model(rows, training=True) - model(rows, training=True)).max() > 1e-3
 
 
@@ -513,7 +506,7 @@ def test_recurrent_is_traced_once_for_all_rows_and_widths(name, carried_rows):
         outputs, gradients = run(inputs, resets, np.ones((rows, width), bool))
         assert outputs.shape == (rows, width, UNITS)
         assert all(np.all(np.isfinite(gradient)) for gradient in gradients)
-        np.testing.assert_allclose(outputs[-1], alone(layer, inputs[-1])[0], atol=1e-5)
+        assert_close(outputs[-1], alone(layer, inputs[-1])[0])
     assert len(traces) == 1
 
 
@@ -534,7 +527,7 @@ def test_recurrent_runs_in_a_graph_whether_or_not_it_knows_the_rows(input_rows, 
     def run(inputs, states):
         return layer(inputs, states=states)
 
-    np.testing.assert_allclose(run(inputs, states), layer(inputs, states=states), atol=1e-6)
+    assert_close(run(inputs, states), layer(inputs, states=states))
 
 
 @pytest.mark.parametrize("return_sequences", [False, True])
@@ -546,8 +539,8 @@ def test_recurrent_passes_the_mask_of_an_embedding_on(name, return_sequences):
     post, before = model(np.pad(tokens, [(0, 0), (0, 2)])), model(np.pad(tokens, [(0, 0), (2, 0)]))
     if return_sequences:
         post, before = post[:, :4], before[:, 2:]
-    np.testing.assert_allclose(post, expected, atol=1e-5)
-    np.testing.assert_allclose(before, expected, atol=1e-5)
+    assert_close(post, expected)
+    assert_close(before, expected)
 
 
 def test_recurrent_has_no_mask_for_last_outputs_and_states():
@@ -571,8 +564,8 @@ def test_recurrent_with_resets_and_states_in_a_functional_model_survives_saving(
     again = keras.saving.load_model(tmp_path / "model.keras")
     inputs = [draw(0, 2, 4, FEATURES), np.eye(2, 4, 1, dtype=bool), *(draw(1, 2, UNITS) for _ in states)]
     found, expected = again(inputs), layer(inputs[0], resets=inputs[1], states=inputs[2:])
-    assert_all_close(found, expected, 1e-6)
-    assert_all_close(model(inputs), expected, 1e-6)
+    assert_close(found, expected)
+    assert_close(model(inputs), expected)
 
 
 def test_recurrent_that_carries_states_survives_saving_with_them(tmp_path):
@@ -646,4 +639,4 @@ def test_recurrent_computes_in_the_type_it_is_given(name, dtype):
     found = layer(inputs, resets=resets)
     assert {value.dtype.name for value in found} == {dtype.removeprefix("mixed_")}
     found = [tf.cast(value, tf.float32) for value in found]
-    assert_all_close(found, plain(inputs, resets=resets), 1e-5 if dtype == "float64" else 0.1)
+    assert_close(found, plain(inputs, resets=resets), CLOSE if dtype == "float64" else 0.1)

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from closeness import assert_close
 
 from lengthwise.models.readout import POOLS, flat_sequences, padded_sequences, pool
 from lengthwise.native.ops import ragged_layout
@@ -72,9 +73,9 @@ def test_pool_is_what_keras_pools_of_each_sequence_alone(readout, stock, seed):
             [stock(tf.boolean_mask(outputs, sequence == number)[tf.newaxis]) for number in (2, 0, 3)], axis=0
         )
         sums = [tf.reduce_sum(pooled * weights) for pooled in (ours, theirs)]
-    assert np.allclose(ours, theirs, rtol=0, atol=1e-6)
+    assert_close(ours, theirs)
     gradients = [tf.convert_to_tensor(tape.gradient(total, outputs)).numpy() for total in sums]
-    assert np.allclose(*gradients, rtol=0, atol=1e-6)
+    assert_close(*gradients)
     assert not gradients[0][sequence == -1].any()
 
 
