@@ -9,6 +9,8 @@ from lengthwise.evaluation.predict import predict_split
 from lengthwise.models.saved import load_network
 from lengthwise.params import TrainParams
 from lengthwise.shards.reader import read_index, read_split
+from lengthwise.training.figures import TrainFiles
+from lengthwise.training.live import LiveFiles
 from lengthwise.training.loop import train
 
 UNITS = 3
@@ -44,7 +46,8 @@ def read_authors(folder):
 def test_member_is_what_train_and_predict_make_of_its_seed(corpus, settings, here, task):
     result = run_member(7, corpus.shards, write_settings(here / "prepared", settings, task), here / "member")
     params = TrainParams.model_validate({**settings.model_dump(), "seed": 7})
-    train(corpus.shards, here / "model", here / "curves", task, params)
+    live = LiveFiles(here / "epochs.csv", here / "steps.csv", here / "headline.json")
+    train(corpus.shards, TrainFiles(here / "model", here / "figures", live), task, params)
     test = read_split(corpus.shards, read_index(corpus.shards), "test")
     said = predict_split(load_network(here / "model"), test).log_probabilities
     authors = read_authors(here / "member")
@@ -60,8 +63,8 @@ def test_member_is_what_train_and_predict_make_of_its_seed(corpus, settings, her
         assert authors.loc["document", author]["items"] == len(documents)
         assert authors.loc["author", author]["items"] == 1
     assert authors.loc["sentence"]["items"].sum() == len(test)
-    assert (here / "member" / "epochs.csv").read_bytes() == (here / "curves" / "epochs.csv").read_bytes()
-    cost = json.loads((here / "curves" / "cost.json").read_text(encoding="utf-8"))
+    assert (here / "member" / "epochs.csv").read_bytes() == (here / "epochs.csv").read_bytes()
+    cost = json.loads((here / "figures" / "cost.json").read_text(encoding="utf-8"))
     assert {name: cost[name] for name in ("parameters", "steps", "padding_share")} == {
         name: result.metrics[name] for name in ("parameters", "steps", "padding_share")
     }

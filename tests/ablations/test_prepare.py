@@ -1,9 +1,11 @@
 import json
 
 import pytest
+import yaml
 
+from lengthwise.ablations.definitions import Ablations
 from lengthwise.ablations.files import read_settings
-from lengthwise.ablations.prepare import STAGES, PipelineData, changed_stages, prepare
+from lengthwise.ablations.prepare import STAGES, PipelineData, changed_stages, member_settings, prepare
 from lengthwise.counting import build_vocabulary
 from lengthwise.errors import FormatError, ParamsError
 from lengthwise.params import load_params
@@ -23,12 +25,15 @@ def pipeline(corpus):
     return PipelineData(corpus.documents, corpus.tokens, corpus.split, corpus.vocabulary)
 
 
-def with_ablations(params, **ablations):
+def ablations_of(**changes):
+    return Ablations(seeds=[1], ablations={"full": {}, **changes})
+
+
+def smaller(params):
     shards = params.shards.model_copy(update={"min_length": 1, "max_length": None})
     split = params.split.model_copy(update={"validation": 0.2, "test": 0.2})
     vocabulary = params.vocabulary.model_copy(update={"size": 30})
-    changed = {"shards": shards, "split": split, "vocabulary": vocabulary, "ablations": {"full": {}, **ablations}}
-    return params.model_copy(update=changed)
+    return params.model_copy(update={"shards": shards, "split": split, "vocabulary": vocabulary})
 
 
 def bytes_of(folder):
@@ -51,10 +56,18 @@ def test_changed_stages_are_the_first_changed_one_and_all_after_it(params, secti
     assert changed_stages(params, changed) == expected
 
 
+def test_pipeline_data_are_what_the_stages_write(root):
+    stages = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    data = PipelineData.below(root / "data")
+    for path, stage in ((data.documents, "ingest"), *((getattr(data, stage), stage) for stage in STAGES[:-1])):
+        assert str(path.relative_to(root)) in stages[stage]["outs"]
+
+
 def test_prepare_writes_no_shards_where_only_training_changes(params, pipeline, tmp_path):
-    params = with_ablations(params, long={"train.epochs": 99, "task": "seq2seq", "train.model.layers": 3})
+    params = smaller(params)
+    ablations = ablations_of(long={"train.epochs": 99, "task": "seq2seq", "train.model.layers": 3})
     for name in ("full", "long"):
-        prepare(params, name, pipeline, tmp_path / name, 1)
+        prepare(params, ablations, name, pipeline, tmp_path / name, 1)
         assert [path.name for path in (tmp_path / name).iterdir()] == ["settings.json"]
     full, long = (read_settings(tmp_path / name) for name in ("full", "long"))
     assert (full.task, full.train) == ("classifier", params.train)
@@ -69,7 +82,7 @@ def test_prepare_makes_the_shards_that_the_stages_would(params, pipeline, corpus
         "short": {"shards.max_length": 4, "shards.too_long": "split"},
         "leak": {"split.by": "sentence", "split.seed": 5},
     }
-    params = with_ablations(params, **changes)
+    params = smaller(params)
     for name, change in changes.items():
         split, vocabulary, expected = (tmp_path / f"{name}-{part}" for part in ("split", "vocabulary", "shards"))
         shares = SplitShares(0.2, 0.2, change.get("split.seed", params.split.seed))
@@ -83,20 +96,20 @@ def test_prepare_makes_the_shards_that_the_stages_would(params, pipeline, corpus
         inputs = type(corpus.inputs)(corpus.documents, corpus.tokens, kept_split, kept_vocabulary)
         limits = LengthLimits(1, change.get("shards.max_length"), change.get("shards.too_long", "drop"))
         build_shards(inputs, expected, "sentence", limits, params.shards.rows_per_shard)
-        prepare(params, name, pipeline, tmp_path / name, 1)
+        prepare(params, ablations_of(**changes), name, pipeline, tmp_path / name, 1)
         assert bytes_of(tmp_path / name / "shards") == bytes_of(expected)
         assert read_index(tmp_path / name / "shards").splits["train"].tokens > 0
 
 
 def test_prepare_refuses_an_ablation_that_is_none_or_makes_no_sense_and_writes_nothing(params, pipeline, tmp_path):
     odd = {"train.batching.strategy": "truncated", "train.model.bidirectional": True}
-    params = with_ablations(params, odd=odd)
+    ablations = ablations_of(odd=odd)
     for name, message in (
         ("other", r"ablations\.other: is missing; expected one of full, odd"),
         ("odd", r"^ablations\.odd: train"),
     ):
         with pytest.raises(ParamsError, match=message):
-            prepare(params, name, pipeline, tmp_path / name, 1)
+            prepare(params, ablations, name, pipeline, tmp_path / name, 1)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -113,8 +126,9 @@ def test_settings_are_the_same_bytes_whatever_the_rest_of_the_params_is(params, 
     # What a member does not read must not run it again.
     baselines = params.baselines.model_copy(update={"max_iterations": 7})
     evaluate = params.evaluate.model_copy(update={"bootstrap_samples": 11})
-    other = params.model_copy(update={"baselines": baselines, "evaluate": evaluate, "seeds": [9]})
+    other = params.model_copy(update={"baselines": baselines, "evaluate": evaluate})
     for name, settings in (("one", params), ("other", other)):
-        prepare(with_ablations(settings), "full", pipeline, tmp_path / name, 1)
+        prepare(smaller(settings), ablations_of(), "full", pipeline, tmp_path / name, 1)
     assert bytes_of(tmp_path / "one") == bytes_of(tmp_path / "other")
-    json.loads((tmp_path / "one" / "settings.json").read_text(encoding="utf-8"))
+    written = json.loads((tmp_path / "one" / "settings.json").read_text(encoding="utf-8"))
+    assert written == member_settings("classifier", params)

@@ -1,133 +1,175 @@
 import ast
 import json
 import shlex
+import shutil
+from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
 
-LATER = ("train", "environment", "baselines", "evaluate")
+from lengthwise.ablations.definitions import ABLATION_SECTIONS
+from lengthwise.ablations.run import MEMBER_CODE, PREPARE_CODE
+from lengthwise.params import Params
+
+LATER = ("train", "baselines", "evaluate")
+PIPELINE = Path("ablations") / "dvc.yaml"
+DEFINITIONS = Path("ablations") / "params.yaml"
+STORE = Path(".lengthwise") / "ablations"
 ABLATIONS = {"full": {}, "few_words": {"vocabulary.size": 20}}
+OUTS = ("ablations.csv", "ablations/few_words.json", "ablations/full.json", "timing_ablations.csv")
 
 
-def read_pipeline(root):
-    return yaml.safe_load((root / "ablations" / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+@pytest.fixture(scope="module")
+def stage(root):
+    (only,) = yaml.safe_load((root / PIPELINE).read_text(encoding="utf-8"))["stages"].values()
+    return only
 
 
 def covered(path, dependencies):
     return any(path == dependency or path.startswith(f"{dependency}/") for dependency in dependencies)
 
 
-def test_every_stage_of_the_ablations_has_a_script_and_a_description(root):
-    stages = read_pipeline(root)
-    scripts = {shlex.split(stage["cmd"])[1] for stage in stages.values()}
-    assert scripts == {str(path.relative_to(root)) for path in (root / "stages").glob("ablation_*.py")}
-    assert all(stage["desc"].endswith(".") and stage["wdir"] == ".." for stage in stages.values())
+def names_of(outs):
+    return [next(iter(out)) for out in outs]
 
 
-@pytest.mark.parametrize(
-    ("stage", "script"),
-    [("prepare_code", "ablation_prepare"), ("member_code", "ablation_member"), ("table", "ablation_table")],
-)
-def test_dependencies_are_the_modules_that_a_script_imports(root, import_closure_of, stage, script):
-    dependencies = read_pipeline(root)[stage]["deps"]
-    modules = {str(path.relative_to(root)) for path in import_closure_of(root / "stages" / f"{script}.py")}
-    missing = {path for path in modules | {f"stages/{script}.py"} if not covered(path, dependencies)}
-    assert not missing
-    # And nothing is there that no module needs.
-    code = {path for path in dependencies if path.startswith("src/")}
-    assert {path for path in code if not any(covered(module, [path]) for module in modules)} <= {
-        "src/lengthwise/native",  # Also the sources in C++.
-        "src/lengthwise/files.py",
-    }
+def test_stage_has_a_description_and_writes_only_what_git_keeps(stage):
+    assert stage["desc"].endswith(".")
+    assert stage["wdir"] == ".."
+    # Nothing is cleared before the stage has refused what makes no sense.
+    assert all(flags == {"cache": False, "persist": True} for out in stage["outs"] for flags in out.values())
 
 
-def test_digested_code_is_what_the_stage_depends_on(root):
-    for name in ("prepare_code", "member_code"):
-        stage = read_pipeline(root)[name]
-        digested = set(shlex.split(stage["cmd"])[3:])
-        assert set(stage["deps"]) - digested <= {"stages/ablation_code.py", "src/lengthwise/files.py"}
-        assert digested <= set(stage["deps"])
+def test_dependencies_are_the_modules_that_the_scripts_import(root, stage, import_closure_of):
+    scripts = {f"stages/{name}.py" for name in ("ablations", "ablation_member")}
+    modules = {str(path.relative_to(root)) for script in scripts for path in import_closure_of(root / script)}
+    code = {path for path in stage["deps"] if path.startswith(("src/", "stages/"))}
+    assert {path for path in modules | scripts if not covered(path, code)} == set()
+    assert {path for path in code if not any(covered(module, [path]) for module in modules | scripts)} == set()
 
 
-def test_paths_of_a_command_are_dependencies_or_outputs(root):
-    for name in ("prepare", "member", "table"):
-        stage = read_pipeline(root)[name]
-        outs = [*stage["outs"], *stage.get("metrics", [])]
-        declared = [*stage["deps"], *(next(iter(out)) if isinstance(out, dict) else out for out in outs)]
-        for word in shlex.split(stage["cmd"].replace("${item.name}", "NAME").replace("${item.seed}", "1"))[1:]:
-            here = [path.replace("${item.name}", "NAME").replace("${item.seed}", "1") for path in declared]
-            assert "/" not in word or covered(word, [*here, "stages"]), (name, word)
+@pytest.mark.parametrize(("name", "code"), [("member", MEMBER_CODE), ("prepare", PREPARE_CODE)])
+def test_digested_code_is_what_the_module_imports(root, import_closure_of, name, code):
+    module = f"src/lengthwise/ablations/{name}.py"
+    modules = {module} | {str(path.relative_to(root)) for path in import_closure_of(root / module)}
+    digested = {f"src/lengthwise/{part}" for part in code}
+    assert {path for path in modules if not covered(path, digested)} == set()
+    assert {path for path in digested if not any(covered(module, [path]) for module in modules)} == set()
 
 
-def test_params_that_prepare_reads_are_those_that_it_declares(root):
-    declared = {name.split(".")[0] for name in read_pipeline(root)["prepare"]["params"]}
-    code = ast.parse((root / "src" / "lengthwise" / "ablations" / "prepare.py").read_text(encoding="utf-8"))
-    names = {node.attr for node in ast.walk(code) if isinstance(node, ast.Attribute)}
-    sections = {"ingest", "tokens", "split", "vocabulary", "shards", "train", "baselines", "evaluate", "comparison"}
-    assert declared - {"ablations"} == sections & names
+def test_paths_of_the_command_are_dependencies_or_outputs(stage):
+    started, name, definitions, data, tables, headline = shlex.split(stage["cmd"])
+    assert (started, name) == ("stages/run", "ablations")
+    assert definitions in stage["deps"]
+    # The others of the pipeline's data come before the shards.
+    assert {path for path in stage["deps"] if path.startswith(f"{data}/")} == {f"{data}/shards"}
+    files = {f"{tables}/{file}" for file in ("ablations.csv", "timing_ablations.csv", "timing_ablations.md")}
+    assert set(names_of(stage["outs"])) == files | {headline}
+
+
+def test_params_that_the_stage_declares_are_those_that_it_reads(root, stage):
+    # What an ablation may change, and what the code names.
+    code = [root / "stages" / "ablations.py", *(root / "src" / "lengthwise" / "ablations").glob("*.py")]
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in code]
+    names = {node.attr for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert set(stage["params"]) == (set(Params.model_fields) & names) | set(ABLATION_SECTIONS)
 
 
 @pytest.fixture(scope="module")
 def project(root, make_project, tmp_path_factory):
-    made = make_project(tmp_path_factory.mktemp("ablations"), authors=36, without=LATER)
-    (made.folder / "ablations").mkdir()
-    text = (root / "ablations" / "dvc.yaml").read_text(encoding="utf-8")
-    (made.folder / "ablations" / "dvc.yaml").write_text(text, encoding="utf-8")
+    made = make_project(tmp_path_factory.mktemp("ablations") / "project", authors=36, without=LATER)
+    for name in (PIPELINE, ".dvc/.gitignore"):
+        shutil.copy(root / name, made.folder / name)
     made.change_params("train", epochs=1, log_every=5)
     made.change_params("evaluate", bootstrap_samples=50)
     made.change_params("comparison", accuracy=0.01)
     write_ablations(made, ABLATIONS)
-    made.run("dvc", "config", "core.analytics", "false")
     made.commit("start")
     return made
 
 
 def write_ablations(project, ablations, seeds=(1,)):
-    path = project.folder / "params.yaml"
-    params = yaml.safe_load(path.read_text(encoding="utf-8"))
-    params |= {"ablations": ablations, "seeds": list(seeds)}
-    path.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+    content = {"ablations": ablations, "seeds": list(seeds)}
+    (project.folder / DEFINITIONS).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
 
-def stages_run(output):
-    return sorted(
-        line.split("ablations/dvc.yaml:")[1].split("'")[0]
-        for line in output.splitlines()
-        if "Running stage 'abl" in line
-    )
+def members(project):
+    store = project.folder / STORE
+    return {path.name: path.stat().st_mtime_ns for path in store.iterdir()} if store.exists() else {}
+
+
+def bytes_of(project):
+    return {name: (project.folder / "metrics" / name).read_bytes() for name in OUTS}
+
+
+def repro(project, expect=0):
+    said = project.run("dvc", "repro", str(PIPELINE), expect=expect)
+    return said, "Running stage 'ablations/dvc.yaml:ablations'" in said
+
+
+def says_up_to_date(project):
+    return "Data and pipelines are up to date." in project.run("dvc", "status")
 
 
 @pytest.mark.slow
-def test_adding_an_ablation_runs_its_members_and_the_table_alone(project):
-    ran = stages_run(project.run("dvc", "repro", "ablations/dvc.yaml"))
-    members = [f"member@{name}-1" for name in ("few_words", "full")]
-    assert ran == sorted(["prepare_code", "member_code", "prepare@few_words", "prepare@full", *members, "table"])
-    assert (project.folder / "data/ablations/prepared/few_words/shards").is_dir()
-    assert not (project.folder / "data/ablations/prepared/full/shards").exists()
+def test_ablations_are_trained_once_shared_through_git_and_refused_before_anything_is_cleared(project, tmp_path):
+    _, ran = repro(project)
+    assert ran
+    first = members(project)
+    assert len(first) == 2
+    assert says_up_to_date(project)
+    assert not repro(project)[1]
 
-    assert stages_run(project.run("dvc", "repro", "ablations/dvc.yaml")) == []
-
-    # The new one changes nothing, so that it has to be the reference to the bit.
-    write_ablations(project, {**ABLATIONS, "same": {"train.model.cell": "gru"}})
-    ran = stages_run(project.run("dvc", "repro", "ablations/dvc.yaml"))
-    assert ran == ["member@same-1", "prepare@same", "table"]
-
+    # A name more trains its member alone; one that changes nothing is the reference itself.
+    write_ablations(project, {**ABLATIONS, "same": {"train.model.cell": "gru"}, "small": {"train.model.units": 3}})
+    _, ran = repro(project)
+    assert ran
+    assert len(members(project)) == 3
+    assert first.items() <= members(project).items()
     metrics = project.folder / "metrics"
     table = pd.read_csv(metrics / "ablations.csv").set_index("name")
-    assert table.index.tolist() == ["full", "few_words", "same"]
+    assert table.index.tolist() == ["full", "few_words", "same", "small"]
     assert table.loc["few_words", "parameters"] < table.loc["full", "parameters"]
-    assert table["difference"].isna().tolist() == [True, False, False]
+    assert table["difference"].isna().tolist() == [True, False, False, False]
     assert (table.loc["same", ["difference", "low", "high", "nll_difference"]] == 0).all()
-    figures = json.loads((metrics / "ablations.json").read_text(encoding="utf-8"))
-    assert figures["few_words_accuracy"] == pytest.approx(table.loc["few_words", "accuracy"])
-    report = (metrics / "timing_ablations.md").read_text(encoding="utf-8")
-    assert all(f"| {name} |" in report for name in table.index)
+    for name in table.index:
+        figures = json.loads((metrics / "ablations" / f"{name}.json").read_text(encoding="utf-8"))
+        assert figures == {key: table.loc[name, key] for key in figures}
+        assert set(figures) == {"accuracy"} if name == "full" else {"accuracy", "difference", "low", "high"}
+        assert f"| {name} |" in (metrics / "timing_ablations.md").read_text(encoding="utf-8")
+    assert len(list((metrics / "ablations").iterdir())) == len(table)
+    assert says_up_to_date(project)
+    project.commit("ablations")
 
+    # A clone with the data and what Git has, without the store, has nothing to do.
+    project.run("git", "clone", "--quiet", str(project.folder), str(tmp_path / "clone"))
+    clone = type(project)(tmp_path / "clone")
+    clone.run("dvc", "cache", "dir", "--local", str(project.folder / ".dvc" / "cache"))
+    clone.run("dvc", "checkout", "--quiet")
+    assert says_up_to_date(clone)
+    assert not repro(clone)[1]
+    assert members(clone) == {}
+    assert clone.run("git", "status", "--porcelain") == ""
 
-@pytest.mark.slow
-def test_an_ablation_that_makes_no_sense_is_refused_and_named(project):
+    # What makes no sense with the other params stops before anyone is trained, and nothing of the last run goes.
+    before, trained = bytes_of(project), members(project)
     both = {"train.model.bidirectional": True, "train.batching.strategy": "truncated"}
-    write_ablations(project, {**ABLATIONS, "odd": both})
-    message = project.run("dvc", "repro", "ablations/dvc.yaml:prepare@odd", expect=255)
-    assert "error: ablations.odd: train.batching.strategy and train.model.bidirectional: got " in message
+    write_ablations(project, {"new": {"train.model.units": 5}, **ABLATIONS, "odd": both})
+    said, _ = repro(project, expect=255)
+    assert "error: ablations.odd: train.batching.strategy and train.model.bidirectional: got " in said
+    assert (bytes_of(project), members(project)) == (before, trained)
+
+    # The stage check refuses a typo for both pipelines.
+    write_ablations(project, {**ABLATIONS, "odd": {"train.epoch": 3}})
+    said, ran = repro(project, expect=255)
+    assert "error: ablations/params.yaml: ablations.odd: got the key 'train.epoch'; expected one of task" in said
+    assert not ran
+    assert (bytes_of(project), members(project)) == (before, trained)
+
+    # What was there comes back without a training, and an ablation that is gone leaves no headline.
+    write_ablations(project, ABLATIONS)
+    _, ran = repro(project)
+    assert ran
+    assert members(project) == trained
+    assert {path.name for path in (metrics / "ablations").iterdir()} == {"few_words.json", "full.json"}

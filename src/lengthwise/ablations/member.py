@@ -12,6 +12,8 @@ from lengthwise.evaluation.predict import predict_split
 from lengthwise.files import replacing_folder, scratch_folder
 from lengthwise.models.saved import load_network
 from lengthwise.shards.reader import read_index, read_split
+from lengthwise.training.figures import TrainFiles
+from lengthwise.training.live import LiveFiles
 from lengthwise.training.loop import TrainResult, train
 
 
@@ -34,17 +36,18 @@ def run_member(seed: int, shards: Path, prepared: Path, member: Path) -> TrainRe
     own = prepared / SHARDS_NAME
     shards = own if own.is_dir() else shards
     with replacing_folder(member) as folder, scratch_folder(member) as scratch:
-        model, curves = scratch / "model", scratch / "curves"
+        live = LiveFiles(scratch / EPOCHS_NAME, scratch / "steps.csv", scratch / "live.json")
+        files = TrainFiles(scratch / "model", scratch / "figures", live)
         params = settings.train.model_copy(update={"seed": seed})
-        trained = train(shards, model, curves, settings.task, params)
+        trained = train(shards, files, settings.task, params)
         index = read_index(shards)
         test = read_split(shards, index, "test")
-        made = predict_split(load_network(model, settings.kernel), test)
+        made = predict_split(load_network(files.model, settings.kernel), test)
         levels = [pool(items, made.log_probabilities) for items in items_of(test, index.unit)]
         pd.concat(map(_by_author, levels)).to_csv(folder / AUTHORS_NAME, index=False)
-        epochs = pd.read_csv(curves / EPOCHS_NAME)
+        epochs = pd.read_csv(live.epochs)
         epochs.to_csv(folder / EPOCHS_NAME, index=False)
-        cost = json.loads((curves / "cost.json").read_text(encoding="utf-8"))
+        cost = json.loads((files.figures / "cost.json").read_text(encoding="utf-8"))
     metrics = {name: cost[name] for name in ("parameters", "steps", "padding_share")}
     reached = steps_to(epochs, settings.accuracy, cost["batches"])
     tokens = float(index.splits["train"].tokens)

@@ -1,19 +1,17 @@
-"""All that the members of an ablation read: its settings, and its shards where they are not those of the pipeline.
-
-A member depends on this folder alone, the pipeline's shards and the code. So DVC's lock file, which it reads and writes
-as a whole at every one of a hundred members, stays small.
-"""
+"""What the members of an ablation read: its settings, and its shards where they are not those of the pipeline."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from lengthwise.ablations.definitions import Ablations, ablated
 from lengthwise.ablations.files import SETTINGS_NAME, SHARDS_NAME
 from lengthwise.counting import build_vocabulary
 from lengthwise.files import replacing_folder, scratch_folder, write_json
-from lengthwise.params import Params, ablated
+from lengthwise.params import Params
 from lengthwise.shards.lengths import LengthLimits
 from lengthwise.shards.writer import ShardInputs, build_shards
 from lengthwise.splits import SplitShares, split_sentences
+from lengthwise.text.options import TokenizerOptions
 
 # The stages between the documents and the shards.
 STAGES = ("tokens", "split", "vocabulary", "shards")
@@ -28,6 +26,11 @@ class PipelineData:
     split: Path
     vocabulary: Path
 
+    @classmethod
+    def below(cls, data: Path) -> "PipelineData":
+        """What the stages write into the folder `data`."""
+        return cls(data / "documents.parquet", data / "tokens", data / "split.parquet", data / "vocabulary.tsv")
+
 
 def changed_stages(params: Params, ablation: Params) -> tuple[str, ...]:
     """The stages, of `STAGES`, whose outputs differ under the params of an ablation: the first and all after it."""
@@ -35,11 +38,22 @@ def changed_stages(params: Params, ablation: Params) -> tuple[str, ...]:
     return STAGES[changed.index(True) :] if any(changed) else ()
 
 
-def prepare(params: Params, name: str, data: PipelineData, out: Path, workers: int) -> None:
+def member_settings(task: str, ablation: Params) -> dict[str, object]:
+    """What the members of an ablation are trained with, but for the seed; see `MemberSettings`."""
+    return {
+        "task": task,
+        "train": ablation.train.model_dump(),
+        "kernel": ablation.evaluate.kernel,
+        "accuracy": ablation.comparison.accuracy,
+    }
+
+
+def prepare(params: Params, ablations: Ablations, name: str, data: PipelineData, out: Path, workers: int) -> None:
     """Write the folder `out`: `settings.json`, and `shards` from the first stage whose params the ablation changes.
 
     Args:
         params: of the pipeline.
+        ablations: what changes them.
         name: of the ablation.
         data: what the pipeline's stages have written.
         out: the folder.
@@ -49,16 +63,10 @@ def prepare(params: Params, name: str, data: PipelineData, out: Path, workers: i
         ParamsError: there is no such ablation.
         FormatError: what a stage has written is absent or damaged.
     """
-    task, ablation = ablated(params, name)
-    settings = {
-        "task": task,
-        "train": ablation.train.model_dump(),
-        "kernel": ablation.evaluate.kernel,
-        "accuracy": ablation.comparison.accuracy,
-    }
+    task, ablation = ablated(params, ablations, name)
     with replacing_folder(out) as folder:
         _build_shards(changed_stages(params, ablation), ablation, data, folder / SHARDS_NAME, workers)
-        write_json(folder / SETTINGS_NAME, settings)
+        write_json(folder / SETTINGS_NAME, member_settings(task, ablation))
 
 
 def _build_shards(stages: tuple[str, ...], params: Params, data: PipelineData, shards: Path, workers: int) -> None:
@@ -68,7 +76,7 @@ def _build_shards(stages: tuple[str, ...], params: Params, data: PipelineData, s
         made |= {stage: scratch / stage for stage in stages[:-1]}
         if "tokens" in stages:
             # spaCy takes a second to import.
-            from lengthwise.text.tokens import TokenizerOptions, tokenize
+            from lengthwise.text.tokens import tokenize
 
             tokenize(data.documents, made["tokens"], TokenizerOptions.from_params(params.tokens), workers)
         if "split" in stages:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from lengthwise.params import REFERENCE_ABLATION
+from lengthwise.ablations.definitions import REFERENCE_ABLATION
 
 COLUMNS: tuple[tuple[str, Callable[[pd.Series], str]], ...] = (
     ("ablation", lambda row: str(row["name"])),

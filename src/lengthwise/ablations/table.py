@@ -6,18 +6,19 @@ factors). Both sides of a difference are resampled alike, so that what is hard f
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from lengthwise.ablations.definitions import REFERENCE_ABLATION
 from lengthwise.ablations.files import AUTHORS_NAME, METRICS_NAME, REMEDY, TIMING_NAME
 from lengthwise.errors import FormatError
 from lengthwise.evaluation.levels import LEVELS
 from lengthwise.evaluation.metrics import Bootstrap
-from lengthwise.params import REFERENCE_ABLATION, Params
 
 COLUMNS = (
     *("name", "changes", "seeds", "accuracy", "accuracy_spread", "difference", "low", "high", "nll", "nll_difference"),
@@ -35,13 +36,16 @@ class Member:
     timing: dict[str, float]
 
 
-def read_members(folder: Path, params: Params) -> dict[str, list[Member]]:
-    """The members of all ablations of the params, by name, in the order of the seeds; other files are not looked at.
+def read_members(folders: Mapping[str, Sequence[Path]]) -> dict[str, list[Member]]:
+    """The members of all ablations, by name, in the order of the seeds.
+
+    Args:
+        folders: what `run_ablations` returns.
 
     Raises:
         FormatError: a member is missing or cannot be read.
     """
-    return {name: [_read_member(folder / f"{name}-{seed}") for seed in params.seeds] for name in params.ablations}
+    return {name: [_read_member(folder) for folder in of_name] for name, of_name in folders.items()}
 
 
 def _read_member(folder: Path) -> Member:
@@ -53,24 +57,30 @@ def _read_member(folder: Path) -> Member:
         return Member(authors.set_index(["level", "author"])[["items", "right", "nll"]], metrics, timing)
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())
-        raise FormatError(f"{folder}: is missing or cannot be read ({reason}); {REMEDY}") from error
+        raise FormatError(f"{folder}: is missing or cannot be read ({reason}); remove it and {REMEDY}") from error
 
 
-def ablation_table(members: dict[str, list[Member]], params: Params) -> pd.DataFrame:
+def ablation_table(
+    members: dict[str, list[Member]], changes: Mapping[str, dict[str, Any]], bootstrap: Bootstrap
+) -> pd.DataFrame:
     """The figures of all ablations: a row each, the reference first.
+
+    Args:
+        members: by the ablation's name.
+        changes: the keys that each ablation changes.
+        bootstrap: how intervals are made.
 
     Returns:
         Columns name, changes, seeds; for the finest level accuracy (mean over seeds), accuracy_spread (its sample
         standard deviation), difference (to the reference, of accuracy), low, high, nll and nll_difference in nats;
         accuracy and difference of documents and authors; and padding_share, parameters, steps, steps_to_accuracy
-        (means; empty if some seed never got there). Cells that make no sense are empty: sentences of whole documents.
+        (means, of parameters and steps to a whole number; the last is empty if some seed never got there). Cells that
+        make no sense are empty: sentences of whole documents.
     """
-    bootstrap = Bootstrap(params.evaluate.bootstrap_samples, params.evaluate.confidence, params.evaluate.seed)
     names = [REFERENCE_ABLATION, *(name for name in members if name != REFERENCE_ABLATION)]
     rows = []
     for name in names:
-        changes = changes_text(params.ablations[name])
-        row: dict[str, object] = {"name": name, "changes": changes, "seeds": len(members[name])}
+        row: dict[str, object] = {"name": name, "changes": changes_text(changes[name]), "seeds": len(members[name])}
         for level in LEVELS:
             row |= _level_figures(level, members[name], members[REFERENCE_ABLATION], bootstrap, name)
         for metric in ("padding_share", "parameters", "steps", "steps_to_accuracy"):
@@ -78,9 +88,9 @@ def ablation_table(members: dict[str, list[Member]], params: Params) -> pd.DataF
             row[metric] = None if None in values else np.mean(np.array(values, float))
         rows.append(row)
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    # Counts that are whole numbers are written as such.
-    whole = ["parameters", "steps", "steps_to_accuracy"]
-    return table.astype(dict.fromkeys(whole, float)).round(dict.fromkeys(whole, 1))
+    table = table.astype({"steps_to_accuracy": float}).round({"steps_to_accuracy": 1})
+    # Whole numbers are not cut to six digits where the table is published.
+    return table.round({"parameters": 0, "steps": 0}).astype({"parameters": int, "steps": int})
 
 
 def timing_table(members: dict[str, list[Member]]) -> pd.DataFrame:
@@ -156,13 +166,12 @@ def difference_interval(
     return float(low), float(high)
 
 
-def headline(table: pd.DataFrame) -> dict[str, float | int | str]:
-    """`<name>_accuracy` and `<name>_difference` of the finest level that there is a difference of."""
-    figures: dict[str, float | int | str] = {}
-    for _, row in table.iterrows():
-        prefix = next((prefix for prefix in ("", "document_", "author_") if pd.notna(row.get(f"{prefix}accuracy"))), "")
-        for metric in ("accuracy", "difference"):
-            value = row.get(f"{prefix}{metric}")
-            if pd.notna(value):
-                figures[f"{row['name']}_{metric}"] = float(value)
-    return figures
+def headlines(table: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """By name, accuracy and difference with its interval, of the finest level that there is a difference of."""
+    return {row["name"]: _headline(row) for _, row in table.iterrows()}
+
+
+def _headline(row: pd.Series) -> dict[str, float]:
+    prefix = next((prefix for prefix in ("", "document_", "author_") if pd.notna(row.get(f"{prefix}accuracy"))), "")
+    figures = {name: row.get(f"{prefix}{name}") for name in ("accuracy", "difference", "low", "high")}
+    return {name: float(value) for name, value in figures.items() if pd.notna(value)}

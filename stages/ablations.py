@@ -1,0 +1,41 @@
+"""ablations: train every ablation with every seed that is not there yet, and put all beside each other."""
+
+from pathlib import Path
+
+from lengthwise.ablations.definitions import load_ablations
+from lengthwise.ablations.prepare import PipelineData
+from lengthwise.ablations.report import markdown_table
+from lengthwise.ablations.run import Store, run_ablations
+from lengthwise.ablations.table import ablation_table, headlines, read_members, timing_table
+from lengthwise.evaluation.metrics import Bootstrap
+from lengthwise.files import replacing_file, replacing_folder
+from lengthwise.params import Params
+from lengthwise.published import rounded_csv, write_rounded_json
+from lengthwise.stage import WHOLE, run_without_figures, worker_count
+
+STORE = Path(".lengthwise") / "ablations"
+
+
+def main(params: Params, definitions: Path, data: Path, tables: Path, headline: Path) -> None:
+    """Write into the folder `tables`, from the pipeline's `data`; and the folder `headline`, a file an ablation."""
+    ablations = load_ablations(definitions, params)
+    pipeline = PipelineData.below(data)
+    store = Store(STORE, data / "shards", pipeline, worker_count())
+    members = read_members(run_ablations(params, ablations, store))
+    evaluation = params.evaluate
+    bootstrap = Bootstrap(evaluation.bootstrap_samples, evaluation.confidence, evaluation.seed)
+    figures, timing = ablation_table(members, ablations.ablations, bootstrap), timing_table(members)
+    for name, text in (
+        ("ablations.csv", rounded_csv(figures.to_csv(index=False))),
+        ("timing_ablations.csv", timing.to_csv(index=False)),
+        ("timing_ablations.md", markdown_table(figures, timing)),
+    ):
+        with replacing_file(tables / name) as beside:
+            beside.write_text(text, encoding="utf-8")
+    with replacing_folder(headline) as beside:
+        for name, of_name in headlines(figures).items():
+            write_rounded_json(beside / f"{name}.json", of_name)
+
+
+if __name__ == "__main__":
+    run_without_figures(main, WHOLE)
