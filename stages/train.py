@@ -1,20 +1,44 @@
-"""train: train the recurrent network for one task, classifier or seq2seq, and save it."""
+"""train: train one of the two networks, classifier or seq2seq, and save it."""
 
+import os
 from pathlib import Path
 
+from lengthwise.environment import environment
+from lengthwise.files import write_metrics
 from lengthwise.params import TrainParams
 from lengthwise.stage import Figures, quiet_tensorflow, run_stage
 
+# Of the times of a run, these say with what it was computed.
+KERNEL = ("kernel", "kernel_arch")
 
-def main(params: TrainParams, task: str, shards: Path, model: Path, curves: Path) -> Figures:
-    """Train `task` on `shards`; write the folders `model` and `curves`."""
+
+def main(
+    params: TrainParams,
+    task: str,
+    shards: Path,
+    model: Path,
+    figures: Path,
+    epochs: Path,
+    steps: Path,
+    headline: Path,
+    record: Path,
+) -> Figures:
+    """Train `task` on `shards`; write the folders `model` and `figures`, three files that show the run, and `record`.
+
+    What is in `record` says with which versions and on which machine the network was trained.
+    """
     # TensorFlow takes seconds to import: only once the params are known to be good.
     with quiet_tensorflow():
+        from lengthwise.training.events import tensorboard_folder
+        from lengthwise.training.figures import TrainFiles
+        from lengthwise.training.live import LiveFiles
         from lengthwise.training.loop import train
 
-    result = train(shards, model, curves, task, params)
+    live = LiveFiles(epochs, steps, headline, tensorboard_folder(os.environ))
+    result = train(shards, TrainFiles(model, figures, live), task, params)
+    write_metrics(record, environment({name: str(result.timing[name]) for name in KERNEL}))
     return Figures(result.metrics, result.timing)
 
 
 if __name__ == "__main__":
-    run_stage(main, "train")
+    run_stage(main, "train", files=("timing",))

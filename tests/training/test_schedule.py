@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from closeness import assert_close
 
 from lengthwise.params import OptimizerParams
 from lengthwise.training.adam import FusedAdam
@@ -44,7 +45,7 @@ def test_adam_takes_each_step_with_the_rate_of_its_number(native):
         apply(tf.constant(gradient))
         theirs.learning_rate = 0.05 * (1 + np.cos(np.pi * step / 6))
         theirs.apply([tf.constant(gradient)], [stepped])
-        assert np.allclose(scheduled, stepped, rtol=0, atol=1e-5), step
+        assert_close(scheduled, stepped, name=str(step))
 
 
 def test_learning_rate_refuses_an_unknown_schedule():

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from closeness import assert_close
 
 from lengthwise.batching.collate import collate
 from lengthwise.batching.evaluation import evaluation_plan
@@ -54,7 +55,7 @@ def test_steps_train_as_adam_does_on_the_dense_gradient(make_network, make_batch
             expected[place] -= rate * first[place] / (np.sqrt(second[place]) + 1e-7)
         steps.train(steps.prepare(batch))
         for variable, values in zip(network.trainable_variables, expected, strict=True):
-            assert np.allclose(variable, values, rtol=0, atol=1e-4), (step, variable.path)
+            assert_close(variable, values, 1e-4, name=str((step, variable.path)))
 
 
 def test_steps_move_every_weight_and_the_initial_state(make_network, make_batch):
@@ -101,7 +102,7 @@ def test_steps_clip_the_norm_of_all_gradients_together(make_network, make_batch)
         # Adam's first step does not see the gradients' size: its second moments do.
         steps.train(steps.prepare(batch))
         updates.append([variable.numpy() for variable in steps.optimizer.variables])
-    assert all(np.allclose(left, right) for left, right in zip(updates[0], updates[1], strict=True))
+    assert_close(updates[0], updates[1])
     moments = [np.sqrt(sum((values**2).sum() for values in update if values.ndim)) for update in updates]
     assert np.isclose(moments[2], moments[0] / 100, rtol=0.01)
 
@@ -196,9 +197,7 @@ def test_steps_over_flat_batches_are_those_over_padded_ones(make_network, make_s
         evaluated = np.concatenate(list(steps.evaluate_over(evaluation_plan(sequences.lengths), sequences)))
         assert steps.traces == 2
         made.append((np.concatenate(figures), evaluated, states[-1], network.trainable_variables))
-    for found, expected in zip(*made, strict=True):
-        for ours, theirs in zip(found, expected, strict=True):
-            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+    assert_close(*made, 1e-4)
 
 
 @pytest.mark.native

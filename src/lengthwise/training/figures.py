@@ -1,0 +1,92 @@
+"""What a run has to say beside its curves: the figures of its end, what it cost, and what its batches are made of."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from lengthwise.batching.plan import epoch_rng
+from lengthwise.batching.registry import STRATEGIES, make_strategy
+from lengthwise.batching.stats import plan_stats
+from lengthwise.errors import ParamsError
+from lengthwise.evaluation.levels import items_of, pool
+from lengthwise.evaluation.metrics import point_figures
+from lengthwise.evaluation.predict import predict_split
+from lengthwise.files import replacing_folder, write_metrics
+from lengthwise.models.ensemble import Ensemble
+from lengthwise.models.network import Network
+from lengthwise.shards.reader import Sequences
+from lengthwise.shards.schema import ShardIndex
+from lengthwise.training.live import LiveFiles
+
+if TYPE_CHECKING:
+    from lengthwise.params import TrainParams
+
+Figures = Mapping[str, float | int | str]
+
+
+@dataclass(frozen=True)
+class TrainFiles:
+    """What a run writes.
+
+    Attributes:
+        model: the folder of the saved network.
+        figures: the folder for `figures.json`, `batching.csv`, `lengths.csv` and `cost.json`.
+        live: what it shows of itself while it trains.
+    """
+
+    model: Path
+    figures: Path
+    live: LiveFiles
+
+
+def write_figures(folder: Path, lengths: np.ndarray, params: "TrainParams", cost: Figures, metrics: Figures) -> None:
+    """Write the folder of a complete run.
+
+    Args:
+        folder: gets `figures.json`, `cost.json`, `batching.csv` and `lengths.csv`.
+        lengths: of the training sequences, in tokens.
+        params: the section `train`.
+        cost: what the run took, whatever the machine.
+        metrics: of the last epoch, and of validation by level.
+
+    Raises:
+        OutputError: there is no room, or no permission.
+    """
+    with replacing_folder(folder) as out:
+        batching_table(lengths, params).to_csv(out / "batching.csv", index=False)
+        lengths_table(lengths).to_csv(out / "lengths.csv", index=False)
+        write_metrics(out / "cost.json", cost)
+        write_metrics(out / "figures.json", metrics)
+
+
+def batching_table(lengths: np.ndarray, params: "TrainParams") -> pd.DataFrame:
+    """What an epoch costs under every strategy, with this run's settings: a row a strategy that can plan it."""
+    rows = []
+    for name in sorted(STRATEGIES):
+        try:
+            plan = make_strategy(name, params.batching.model_dump()).plan(lengths, epoch_rng(params.seed, 0))
+        except ParamsError:  # Another strategy's budget is no reason to fail.
+            continue
+        rows.append({"strategy": name, **asdict(plan_stats(plan))})
+    return pd.DataFrame(rows)
+
+
+def lengths_table(lengths: np.ndarray) -> pd.DataFrame:
+    """How many sequences have a length: columns length, in tokens, and sequences."""
+    length, sequences = np.unique(lengths, return_counts=True)
+    return pd.DataFrame({"length": length, "sequences": sequences})
+
+
+def validation_levels(network: Network | Ensemble, validation: Sequences, index: ShardIndex) -> dict[str, float]:
+    """Figures of the validation split by level, `validation_<level>_...`: what is chosen is to be chosen by them."""
+    if not len(validation):
+        return {}
+    scores = predict_split(network, validation, "validation").log_probabilities
+    figures: dict[str, float] = {}
+    for items in items_of(validation, index.unit):
+        figures |= point_figures(pool(items, scores), index.factors)
+    return {f"validation_{name}": value for name, value in figures.items()}
