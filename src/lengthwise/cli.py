@@ -1,60 +1,77 @@
 """The command `lengthwise`."""
 
 import argparse
-import os
 import sys
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NoReturn
 
-from lengthwise.errors import FormatError, exit_on_user_error
+from lengthwise.commands.page import add_page
+from lengthwise.commands.rows import FORMATS, Cell, RowFormat
+from lengthwise.commands.streams import flush, standard_streams, write
+from lengthwise.commands.texts import opened_texts, whole_text
+from lengthwise.errors import LengthwiseError, exit_on_user_error
 from lengthwise.files import replacing_file
-from lengthwise.params import load_params
-from lengthwise.stage import PARAMS_FILE, quiet_tensorflow
+from lengthwise.stage import quiet_tensorflow
 
 if TYPE_CHECKING:
     from lengthwise.predict import Predictor
 
-PREDICT = """Print the class probabilities of texts, tab-separated with a header.
+PREDICT = """Print what a trained network says of texts: an answer and the probabilities of all classes, a row a text.
 
-A text is an argument, or all of a file, or all of standard input; with --lines each line of those is one. It may have
-any length, whatever the lengths in training were. Texts are tokenized as the section tokens of params.yaml says.
+A text is an argument, or all of a file, or all of standard input; with --lines each line of those is one. Texts are
+UTF-8 and may have any length, whatever the lengths in training were. The folder of a model holds all that is needed:
+copy it wherever you like.
 
   lengthwise predict "I missed the bus again." "The board meets at nine."
-  lengthwise predict --lines --file letters.txt
+  lengthwise predict --lines --file letters.txt --csv > answers.csv
+  lengthwise predict --model data/models/seq2seq --json < letter.txt
   tail -f chat.log | lengthwise predict --stream
 """
 
 REPORT = """Write a Markdown report on what a change did: a verdict, then metrics, params, data, cost and charts.
 
-It compares params.yaml and metrics/ of the working tree with those at a Git revision, as docs/reports.md explains.
-The exit status is 1 if a metric is worse or missing, 2 if there is nothing to compare.
+It compares the working tree with a Git revision: params.yaml and metrics/ of this pipeline, or in any other DVC
+repository what .lengthwise.yaml names. Run it in the folder that has params.yaml; docs/reports.md explains it.
+
+exit status:
+  0  no metric is worse or missing
+  1  a metric is worse or missing, or a stage was not run since its params, code or data changed
+  2  nothing could be compared; one line says why
 
   lengthwise report --base main
   lengthwise report --base "$(git merge-base origin/main HEAD)" --out report.md
 """
 FAILURE = 1
+# Tokens that are predicted together: more take memory and gain nothing.
+BATCH_TOKENS = 65_536
+NO_TOKENS = "has no tokens, so nothing can be said of it"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; exits with status 2 and one line where the user can mend what is wrong."""
-    options = _parser().parse_args(arguments)
-    try:
-        with exit_on_user_error():
-            if status := options.run(options):
-                sys.exit(status)
-    except BrokenPipeError:
-        # Whoever read the output has enough; closing it, Python would complain again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with exit_on_user_error(), standard_streams():
+        options = _parser().parse_args(arguments)
+        if status := options.run(options):
+            sys.exit(status)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lengthwise", description="Recurrent networks on text of any length.")
+    parser.add_argument("--version", action="version", version=f"lengthwise {_version()}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_predict(commands)
     _add_report(commands)
+    add_page(commands)
     return parser
+
+
+def _version() -> str:
+    try:
+        return version("lengthwise")
+    except PackageNotFoundError:
+        return "(not installed)"
 
 
 def _add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -72,8 +89,23 @@ def _add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add("--lines", action="store_true", help="each line of the file is a text of its own")
     add("--stream", action="store_true", help="a row after every token, as the text comes, the state carried on")
     add("--model", type=Path, default="data/models/classifier", help="folder of a trained model (%(default)s)")
-    add("--vocabulary", type=Path, default="data/vocabulary.tsv", help="what it was trained with (%(default)s)")
-    add("--params", type=Path, default=PARAMS_FILE, help="how to tokenize (%(default)s)")
+    formats = predict.add_mutually_exclusive_group()
+    for name, text in (("json", "a JSON object a row"), ("csv", "commas, as RFC 4180 has it")):
+        formats.add_argument(
+            f"--{name}", dest="format", action="store_const", const=name, default="tsv", help=f"{text} (default: tabs)"
+        )
+    for name in ("--vocabulary", "--params"):
+        add(name, action=_Gone, help=argparse.SUPPRESS)
+
+
+class _Gone(argparse.Action):
+    """An option of versions before 5 of the format of models."""
+
+    def __call__(self, _parser: object, _namespace: object, _values: object, option: str | None = None) -> NoReturn:
+        raise LengthwiseError(
+            f"{option}: is not an option any more; expected the folder of a model to hold its vocabulary and how to "
+            "tokenize; leave it out"
+        )
 
 
 def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -94,7 +126,7 @@ def _report(options: argparse.Namespace) -> int:
 
     report = report_on(options.base, Path())
     if options.out is None:
-        print(report.text, end="")
+        write(report.text)
     else:
         with replacing_file(options.out) as beside:
             beside.write_text(report.text, encoding="utf-8")
@@ -102,61 +134,82 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _predict(options: argparse.Namespace) -> int:
-    predictor = _load(options)
-    with closing(_texts(options)) as texts:
-        rows = _stream_rows(predictor, texts) if options.stream else _whole_rows(predictor, texts)
+    if options.lines and options.texts:
+        raise LengthwiseError("--lines: got texts as arguments; expected --file or standard input; leave one out")
+    with opened_texts(options.texts, options.file, options.lines) as texts:
+        predictor = _load(options.model)
+        form = FORMATS[options.format](predictor.network.config.factors)
+        rows = _stream_rows(predictor, texts, form) if options.stream else _whole_rows(predictor, texts, form)
         for row in rows:
-            cells = (f"{cell:.6f}" if isinstance(cell, float) else cell for cell in row)
-            print(*cells, sep="\t", flush=options.stream)
+            write(row)
+            if options.stream:
+                flush()
     return 0
 
 
-def _load(options: argparse.Namespace) -> "Predictor":
-    params = load_params(options.params).tokens
-    # TensorFlow and spaCy take seconds to import: only once the params are known to be good.
+def _load(model: Path) -> "Predictor":
+    # TensorFlow and spaCy take seconds to import.
     with quiet_tensorflow():
         from lengthwise.predict import Predictor
-        from lengthwise.text.tokens import TokenizerOptions, make_tokenizer
 
-        return Predictor.load(options.model, options.vocabulary, make_tokenizer(TokenizerOptions.from_params(params)))
-
-
-def _texts(options: argparse.Namespace) -> Generator[Iterable[str]]:
-    """The texts, each in the pieces in which it comes: a stream does not wait for a text's end."""
-    if options.texts:
-        yield from ([text] for text in options.texts)
-        return
-    name = options.file or "standard input"
-    try:
-        with options.file.open(encoding="utf-8") if options.file else sys.stdin as file:
-            yield from ([line] for line in file) if options.lines else [file]
-    except OSError as error:
-        raise FormatError(f"{name}: cannot be read ({error.strerror}); give a text file") from error
+        return Predictor.load(model)
 
 
-def _pieces(text: Iterable[str] | TextIO) -> Iterator[str]:
-    try:
-        yield from text
-    except UnicodeDecodeError as error:
-        raise FormatError(f"the text: is not UTF-8 ({error.reason} at byte {error.start}); convert it") from error
+def _whole_rows(predictor: "Predictor", texts: Iterable[Iterable[str]], form: RowFormat) -> Iterator[str]:
+    # Not before the first texts: a refusal has nothing before it.
+    header = form.header(("text", "tokens", "unknown"))
+    for batch in _batches(predictor, texts):
+        said = predictor.whole([tokens for _, tokens in batch])
+        yield header
+        header = ""
+        for (number, tokens), probabilities in zip(batch, said, strict=True):
+            unknown = predictor.unknown(tokens)
+            if unknown == len(tokens):
+                _note(number, _none_known(unknown))
+            yield form.row({"text": number, "tokens": len(tokens), "unknown": unknown}, probabilities)
+    yield header
 
 
-def _whole_rows(predictor: "Predictor", texts: Iterable[Iterable[str]]) -> Iterator[Sequence[object]]:
-    tokens = [predictor.tokenize("".join(_pieces(text))) for text in texts]
-    yield ("text", "tokens", *predictor.classes)
-    said = iter(predictor.whole([text for text in tokens if text]).tolist())
-    for number, text in enumerate(tokens, 1):
-        if text:
-            yield (number, len(text), *next(said))
-        else:
-            print(f"text {number}: has no tokens, so nothing can be said of it", file=sys.stderr)
+def _batches(predictor: "Predictor", texts: Iterable[Iterable[str]]) -> Iterator[list[tuple[int, list[str]]]]:
+    """The texts that have tokens, each with its number, as many at a time as are worth it."""
+    batch: list[tuple[int, list[str]]] = []
+    size = 0
+    for number, text in enumerate(texts, 1):
+        tokens = predictor.tokenize(whole_text(text))
+        if not tokens:
+            _note(number, NO_TOKENS)
+            continue
+        predictor.check_length(len(tokens), f"text {number}")
+        batch.append((number, tokens))
+        size += len(tokens)
+        if size >= BATCH_TOKENS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
-def _stream_rows(predictor: "Predictor", texts: Iterable[Iterable[str]]) -> Iterator[Sequence[object]]:
+def _stream_rows(predictor: "Predictor", texts: Iterable[Iterable[str]], form: RowFormat) -> Iterator[str]:
     stream = predictor.stream()
-    yield ("text", "token", "word", *predictor.classes)
+    yield form.header(("text", "token", "word", "unknown"))
     for number, text in enumerate(texts, 1):
         stream.restart()
-        tokens = (token for piece in _pieces(text) for token in predictor.tokenize(piece))
-        for place, token in enumerate(tokens, 1):
-            yield (number, place, token, *stream.push(token).tolist())
+        place = unknown = 0
+        for token in (token for piece in text for token in predictor.tokenize(piece)):
+            place += 1
+            is_unknown = predictor.unknown([token])
+            unknown += is_unknown
+            leading: dict[str, Cell] = {"text": number, "token": place, "word": token, "unknown": is_unknown}
+            yield form.row(leading, stream.push(token))
+        if not place:
+            _note(number, NO_TOKENS)
+        elif unknown == place:
+            _note(number, _none_known(unknown))
+
+
+def _none_known(tokens: int) -> str:
+    return f"none of its {tokens} tokens is in the vocabulary" if tokens > 1 else "its token is not in the vocabulary"
+
+
+def _note(number: int, what: str) -> None:
+    print(f"text {number}: {what}", file=sys.stderr)

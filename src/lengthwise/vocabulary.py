@@ -23,7 +23,6 @@ from lengthwise.seals import MARK, UNSEALED, check_seal, rerun, sealed_file
 PAD, UNK = "<PAD>", "<UNK>"
 PAD_ID, UNK_ID = 0, 1
 HEADER = "id\ttoken\tcount"
-REMEDY = rerun("vocabulary")
 
 
 @dataclass(frozen=True)
@@ -71,26 +70,31 @@ def write_vocabulary(path: Path, vocabulary: Vocabulary) -> None:
         beside.write_text(text + "\n", encoding="utf-8")
 
 
-def read_vocabulary(path: Path) -> Vocabulary:
+def read_vocabulary(path: Path, stage: str = "vocabulary") -> Vocabulary:
     """Read the table.
+
+    Args:
+        path: the file.
+        stage: who writes it there, to say what to run again.
 
     Raises:
         FormatError: it is absent or damaged, or a line is not as the header says; the message names the line.
     """
-    check_seal(path, "vocabulary")
+    check_seal(path, stage)
+    remedy = rerun(stage)
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise FormatError(f"{path}: cannot be read ({error}); {REMEDY}") from error
+        raise FormatError(f"{path}: cannot be read ({error}); {remedy}") from error
     if lines[0] != HEADER or lines[-1] or not lines[-2].startswith(MARK.decode()):
-        raise FormatError(f"{path}: is no vocabulary; expected {HEADER!r} and whole lines; {REMEDY}")
+        raise FormatError(f"{path}: is no vocabulary; expected {HEADER!r} and whole lines; {remedy}")
     rows = [line.split("\t") for line in lines[1:-2]]
     for number, row in enumerate(rows):
         if len(row) != 3 or row[0] != str(number) or not (row[2].isascii() and row[2].isdigit()):
-            raise FormatError(f"{path} line {number + 2}: got {row!r}; expected id, token, count; {REMEDY}")
+            raise FormatError(f"{path} line {number + 2}: got {row!r}; expected id, token, count; {remedy}")
     tokens = tuple(row[1] for row in rows)
     if tokens[:2] != (PAD, UNK) or _has_copies(tokens):
-        raise FormatError(f"{path}: expected {PAD} and {UNK} first and no token twice; {REMEDY}")
+        raise FormatError(f"{path}: expected {PAD} and {UNK} first and no token twice; {remedy}")
     return Vocabulary(tokens, tuple(int(row[2]) for row in rows))
 
 

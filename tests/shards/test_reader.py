@@ -72,7 +72,7 @@ def test_read_index_refuses_a_cut_file(folder, kept):
 @pytest.mark.parametrize(
     ("change", "place"),
     [
-        ({"version": 2}, "version"),
+        ({"version": 1}, "version"),
         ({"version": "1"}, "version"),
         ({"unit": None}, "unit"),
         ({"vocabulary_size": -1}, "vocabulary_size"),

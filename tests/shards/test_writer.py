@@ -6,11 +6,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from lengthwise.errors import CorpusError, FormatError
+from lengthwise.shards.encoding import TextEncoding, read_shard_encoding
 from lengthwise.shards.lengths import LengthLimits
 from lengthwise.shards.reader import read_index, read_split
-from lengthwise.shards.schema import INDEX_NAME, SHARD_SCHEMA
+from lengthwise.shards.schema import INDEX_NAME, SHARD_SCHEMA, VOCABULARY_NAME
 from lengthwise.shards.writer import build_shards
 from lengthwise.splits import SPLITS, read_splits
+from lengthwise.text.store import TokenStore
 from lengthwise.vocabulary import read_vocabulary
 
 NO_LIMITS = LengthLimits(1, None, "drop")
@@ -160,9 +162,13 @@ def test_build_shards_fills_files_to_rows_per_shard(write_corpus, invent_posts, 
 
 def test_build_shards_writes_an_index_that_says_what_is_there(corpus):
     index = read_index(corpus.shards)
-    assert (index.version, index.unit) == (1, "sentence")
+    assert (index.version, index.unit) == (2, "sentence")
     assert set(index.splits) == set(SPLITS)
-    assert index.vocabulary_size == len(read_vocabulary(corpus.vocabulary))
+    vocabulary = read_vocabulary(corpus.vocabulary)
+    assert index.vocabulary_size == len(vocabulary)
+    tokenizer = TokenStore(corpus.tokens).tokenizer
+    assert read_shard_encoding(corpus.shards, index) == TextEncoding(tokenizer, vocabulary)
+    assert (corpus.shards / "vocabulary.tsv").read_bytes() == corpus.vocabulary.read_bytes()
     for name, entry in index.splits.items():
         rows, sequences = read_back(corpus.shards, name)
         lengths, counts = np.unique(sequences.lengths, return_counts=True)
@@ -171,11 +177,12 @@ def test_build_shards_writes_an_index_that_says_what_is_there(corpus):
         for shard in entry.shards:
             file = pq.ParquetFile(corpus.shards / shard.file)
             assert file.schema_arrow.equals(SHARD_SCHEMA)
-            assert file.schema_arrow.metadata[b"lengthwise.shards"] == b"1"
+            assert file.schema_arrow.metadata[b"lengthwise.shards"] == b"2"
             assert all(field.metadata[b"doc"] for field in file.schema_arrow)
             assert file.metadata.num_rows == shard.rows
     on_disk = {str(path.relative_to(corpus.shards)) for path in corpus.shards.rglob("*") if path.is_file()}
-    assert on_disk == {INDEX_NAME, *(shard.file for entry in index.splits.values() for shard in entry.shards)}
+    files = {INDEX_NAME, VOCABULARY_NAME}
+    assert on_disk == files | {shard.file for entry in index.splits.values() for shard in entry.shards}
 
 
 def test_build_shards_carries_the_label_factors(corpus, factors):

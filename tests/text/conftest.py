@@ -8,9 +8,8 @@ from spacy.language import Language
 
 from lengthwise.corpus.documents import Document, DocumentWriter
 from lengthwise.labels import LabelFactor
-from lengthwise.text.normalization import Normalization
+from lengthwise.text.options import SENTENCIZER, TokenizerOptions
 from lengthwise.text.store import TokenStore
-from lengthwise.text.tokens import SENTENCIZER, TokenizerOptions
 
 FACTORS = [LabelFactor("gender", ("male", "female"))]
 BLANKS = [" "] * 12 + [
@@ -131,6 +130,6 @@ def options() -> Callable[..., TokenizerOptions]:
         collapse_repeats: bool = False,
         replace_links: bool = False,
     ) -> TokenizerOptions:
-        return TokenizerOptions(language, sentences, Normalization(straighten_quotes, collapse_repeats), replace_links)
+        return TokenizerOptions(language, sentences, straighten_quotes, collapse_repeats, replace_links)
 
     return build

@@ -141,6 +141,12 @@ def test_rule_based_pipeline_refuses_a_language_without_rules():
         rule_based_pipeline("zh")
 
 
+@pytest.mark.parametrize("language", ["lex_attrs", "tokenizer_exceptions", "en.examples", "__init__", "..os", ""])
+def test_rule_based_pipeline_refuses_what_else_spacy_has_beside_its_languages(language):
+    with pytest.raises(ParamsError, match=rf"^tokens\.language: got {language!r}; expected a language code"):
+        rule_based_pipeline(language)
+
+
 def test_named_pipeline_refuses_what_is_not_there_or_finds_no_sentences(tmp_path):
     with pytest.raises(ParamsError, match=r"^tokens\.sentences: got 'no_such_one'; .*install it with"):
         named_pipeline("no_such_one")

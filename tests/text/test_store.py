@@ -11,6 +11,7 @@ from lengthwise.errors import FormatError
 from lengthwise.files import file_digest
 from lengthwise.ragged import offsets_of
 from lengthwise.seals import UNSEALED, seal
+from lengthwise.text.options import TokenizerOptions
 from lengthwise.text.store import (
     LEXICON_SCHEMA,
     SENTENCES_SCHEMA,
@@ -22,6 +23,7 @@ from lengthwise.text.store import (
     write_slice,
 )
 
+TOKENIZER = TokenizerOptions("de", "some_pipeline", True, False, True)
 SLICES = [
     [(0, [2, 0]), (0, [1]), (2, [1, 1, 1])],
     [],
@@ -42,7 +44,7 @@ def write(folder, slices=SLICES):
             ),
         )
     write_lexicon(folder, pa.array(["a", "b", "é"]))
-    write_index(folder, len(slices))
+    write_index(folder, len(slices), TOKENIZER)
     return folder
 
 
@@ -80,7 +82,12 @@ def test_token_store_gives_the_types_that_it_documents(tmp_path):
     files = ["lexicon.parquet", *(f"sentences/{number:05d}.parquet" for number in range(3))]
     assert index.pop("digests") == {name: file_digest(tmp_path / "tokens" / name) for name in files}
     assert len(index.pop("seal")) == len(UNSEALED)
-    assert index == {"version": 1, "slices": 3, "sentences": 4, "tokens": 7}
+    tokenizer = {
+        **{"language": "de", "sentences": "some_pipeline"},
+        **{"straighten_quotes": True, "collapse_repeats": False, "replace_links": True},
+    }
+    assert index == {"version": 2, "slices": 3, "sentences": 4, "tokens": 7, "tokenizer": tokenizer}
+    assert store.tokenizer == TOKENIZER
 
 
 def test_token_store_refuses_a_folder_without_index(tmp_path):
@@ -99,13 +106,13 @@ def test_token_store_refuses_a_cut_index(tmp_path, content):
         TokenStore(tmp_path / "tokens")
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+@pytest.mark.parametrize("version", [0, 1, 3, "2", None])
 def test_token_store_refuses_another_version(tmp_path, version):
     write(tmp_path / "tokens")
     path = tmp_path / "tokens" / "index.json"
     path.write_text(json.dumps({"version": version, "slices": 3, "seal": UNSEALED}))
     seal(path)
-    with pytest.raises(FormatError, match=f"version: .*should be 1, got {version!r}; run the stage tokens again"):
+    with pytest.raises(FormatError, match=f"version: .*should be 2, got {version!r}; run the stage tokens again"):
         TokenStore(tmp_path / "tokens")
 
 
@@ -135,7 +142,7 @@ def test_write_index_counts_all_row_groups(tmp_path):
     folder = write(tmp_path / "tokens")
     table = pq.read_table(slice_path(folder, 0))
     pq.write_table(table, slice_path(folder, 0), row_group_size=1)
-    write_index(folder, 3)
+    write_index(folder, 3, TOKENIZER)
     store = TokenStore(folder)
     assert (store.sentences, store.tokens) == (4, 7)
     assert rows_of(store.read_slice(0)) == SLICES[0]

@@ -236,6 +236,33 @@ def test_make_tokenizer_gives_the_tokens_of_the_stage(
     assert differences(texts, [one_by_one(text) for text in texts], expected) == []
 
 
+def test_make_tokenizer_forgets_words_and_says_the_same(monkeypatch, random_texts, options):
+    texts = random_texts(10, 60)
+    expected = [*map(make_tokenizer(options()), texts)]
+    made = []
+
+    def make(language):
+        made.append(language)
+        return spacy.blank(language)
+
+    monkeypatch.setattr("lengthwise.text.spacy_tokenizer.rule_based_pipeline", make)
+    monkeypatch.setattr("lengthwise.text.tokens.MOST_WORDS", 50)
+    assert [*map(make_tokenizer(options()), texts)] == expected
+    assert 2 < len(made) < len(texts)
+
+
+def test_make_tokenizer_takes_a_pipeline_by_its_name_alone(tmp_path, monkeypatch, options):
+    nlp = spacy.blank("de")
+    nlp.add_pipe("sentencizer")
+    nlp.to_disk(tmp_path / "pipeline")
+    for name in (str(tmp_path / "pipeline"), "no_such_one"):
+        with pytest.raises(ParamsError, match=r"^tokens\.sentences: got .*; expected sentencizer or an installed"):
+            make_tokenizer(options(sentences=name))
+    monkeypatch.setattr(spacy.util, "get_installed_models", lambda: ["some_pipeline"])
+    monkeypatch.setattr(spacy, "load", lambda name: {"some_pipeline": nlp}[name])
+    assert make_tokenizer(options(sentences="some_pipeline"))("Z.B. so") == ["z.b.", "so"]
+
+
 def test_tokenize_does_not_depend_on_the_slices_and_ranges(
     tmp_path, monkeypatch, slices_of, random_texts, write_documents, read_sentences, options
 ):
@@ -277,7 +304,10 @@ def test_tokenize_gives_the_same_bytes_by_rule_and_by_the_same_rule_as_a_pipelin
     # A named pipeline brings its own language.
     named = tokenize(documents, tmp_path / "named", options("no language", str(tmp_path / "pipeline"), **changes), 1)
     assert rule == named
-    assert files_of(tmp_path / "rule") == files_of(tmp_path / "named")
+    by_rule, by_pipeline = files_of(tmp_path / "rule"), files_of(tmp_path / "named")
+    # The index says how the tokens were made.
+    assert by_rule.pop("index.json") != by_pipeline.pop("index.json")
+    assert by_rule == by_pipeline
 
 
 @pytest.mark.parametrize(

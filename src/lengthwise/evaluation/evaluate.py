@@ -7,13 +7,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lengthwise.errors import FormatError
 from lengthwise.evaluation.levels import items_of, pool
 from lengthwise.evaluation.metrics import Bootstrap
 from lengthwise.evaluation.predict import Predictions, predict_split
 from lengthwise.evaluation.tables import headline, level_figures, write_level_tables
 from lengthwise.files import replacing_file, replacing_folder
-from lengthwise.models.saved import load_network
+from lengthwise.models.saved import CONFIG_NAME, VOCABULARY_NAME, load_network, read_config
+from lengthwise.seals import rerun
 from lengthwise.shards.reader import Sequences, read_index, read_split
+from lengthwise.shards.schema import ShardIndex
 
 
 def evaluate(
@@ -33,12 +36,13 @@ def evaluate(
         The headline figures; for seq2seq also `step_accuracy`, over all time steps, the article's figure for it.
 
     Raises:
-        FormatError: the shards or the network are absent or damaged.
+        FormatError: the shards or the network are absent or damaged, or the network is of other shards.
         KernelError: the kernel is `native`, which cannot be built here, or does not compute the network's cell.
     """
     index = read_index(shards)
     test = read_split(shards, index, "test")
     items = items_of(test, index.unit)
+    _check_same_data(model, index)
     network = load_network(model, kernel)
     made = predict_split(network, test)
     levels = [pool(of_level, made.log_probabilities) for of_level in items]
@@ -50,6 +54,18 @@ def evaluate(
     _write_predictions(predictions, test, made)
     step_accuracy = float(made.step_right.sum() / made.step_count.sum())
     return headline(figures) | ({"step_accuracy": step_accuracy} if network.config.task == "seq2seq" else {})
+
+
+def _check_same_data(model: Path, index: ShardIndex) -> None:
+    """Refuse a network of another vocabulary or other classes: its figures would be of no use, and look as if."""
+    config = read_config(model)
+    if list(config.network.factors) != index.factors or config.network.vocabulary_size != index.vocabulary_size:
+        what = "its classes and the size of its vocabulary"
+    elif config.digests.get(VOCABULARY_NAME, index.vocabulary_digest) != index.vocabulary_digest:
+        what = "its vocabulary"
+    else:
+        return
+    raise FormatError(f"{model / CONFIG_NAME}: is not of these shards; expected {what} to be theirs; {rerun('train')}")
 
 
 def _by_length(test: Sequences, made: Predictions) -> pd.DataFrame:

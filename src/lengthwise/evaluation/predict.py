@@ -1,5 +1,6 @@
 """A network's predictions for all sequences of a split, each scored exactly once."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,13 +30,13 @@ class Predictions:
     step_count: np.ndarray
 
 
-def predict_split(network: Network | Ensemble, sequences: Sequences, what: str = "evaluate") -> Predictions:
+def predict_split(network: Network | Ensemble, sequences: Sequences, what: str | None = "evaluate") -> Predictions:
     """Predict in the order of length, where padding is least.
 
     Args:
         network: trained.
         sequences: of one split.
-        what: is done, for the progress.
+        what: is done, for the progress; None for no progress.
     """
     lengths = sequences.lengths
     plan = evaluation_plan(lengths)
@@ -51,7 +52,7 @@ def predict_split(network: Network | Ensemble, sequences: Sequences, what: str =
         return batch, *network_inputs(network.config, batch)
 
     name = f"{what} {network.config.task}"
-    with Progress(name, int(lengths.sum()), "tokens") as progress:
+    with Progress(name, int(lengths.sum()), "tokens") if what else nullcontext() as progress:
         batches = in_bursts(prepare, range(len(plan)))
         for tokens, (batch, inputs, targets) in zip(plan.steps.tolist(), batches, strict=True):
             scores = network.log_probabilities(inputs)
@@ -62,5 +63,6 @@ def predict_split(network: Network | Ensemble, sequences: Sequences, what: str =
             # A sequence's predictions stand together, the one at its last step last.
             last = np.flatnonzero(np.diff(targets.segments, append=-1))
             predictions.log_probabilities[batch.sequences] = scores[last]
-            progress.update(tokens)
+            if progress:
+                progress.update(tokens)
     return predictions

@@ -8,7 +8,6 @@ from lengthwise.layers.front_end import PADDINGS
 from lengthwise.layers.recurrent import INITIAL_STATES
 from lengthwise.models.tasks import TASKS
 
-VERSION = 4
 INPUTS = ("embedding", "one_hot")
 FRONT_ENDS = ("conv1d", "none")
 READOUTS = ("last", "max", "mean")
@@ -41,7 +40,6 @@ class NetworkConfig:
         word_dropout: share of the tokens that training makes unknown, in [0, 1), see `WordDropout`.
         dropout: share of each recurrent layer's outputs, and of what is read, that training drops, in [0, 1).
         ensemble: networks that learn side by side and predict together, see `lengthwise.models.ensemble`.
-        version: of the format of a saved network.
     """
 
     task: str
@@ -65,7 +63,6 @@ class NetworkConfig:
     word_dropout: float
     dropout: float
     ensemble: int
-    version: int = VERSION
 
     def __post_init__(self) -> None:
         sizes = (

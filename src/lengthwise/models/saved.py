@@ -1,63 +1,142 @@
-"""A network as files: `config.json` and `weights.safetensors`."""
+"""A network as files, with all that is needed to ask it about text: a folder that can be copied anywhere.
+
+    weights.safetensors   the weights
+    vocabulary.tsv        the tokens that it knows, in the order of their ids
+    config.json           what the network is made of, how text becomes tokens, and the digests of the other two
+
+A network that was trained on something else than text has no vocabulary.
+"""
 
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Literal
 
 import keras
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from lengthwise.errors import FormatError
-from lengthwise.files import replacing_folder
-from lengthwise.models.config import VERSION, NetworkConfig
+from lengthwise.files import file_digest, replacing_folder
+from lengthwise.models.config import NetworkConfig
 from lengthwise.models.ensemble import Ensemble, make_network
 from lengthwise.models.network import Network
 from lengthwise.seals import SEAL_KEY, UNSEALED, check_seal, read_sealed_json, rerun, seal, write_sealed_json
+from lengthwise.shards.encoding import TextEncoding
+from lengthwise.text.options import TokenizerOptions
+from lengthwise.vocabulary import read_vocabulary, write_vocabulary
 
-CONFIG_NAME, WEIGHTS_NAME = "config.json", "weights.safetensors"
+VERSION: Literal[5] = 5
+CONFIG_NAME, WEIGHTS_NAME, VOCABULARY_NAME = "config.json", "weights.safetensors", "vocabulary.tsv"
+STAGE = "train"
+REMEDY = rerun(STAGE)
 FLOAT_BYTES = 4
 
 
-def save_network(network: Network | Ensemble, folder: Path) -> None:
-    """Write a network as `config.json` and `weights.safetensors`: no code, no pickle, no time stamp."""
+class SavedConfig(BaseModel):
+    """What `config.json` holds; `digests` has the SHA-256 of every other file by its name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal[5]
+    network: NetworkConfig
+    tokenizer: TokenizerOptions | None
+    digests: dict[str, str]
+    seal: str = ""
+
+
+def save_network(network: Network | Ensemble, folder: Path, encoding: TextEncoding | None = None) -> None:
+    """Write a network: no code, no pickle, no time stamp.
+
+    Args:
+        network: trained.
+        folder: to write.
+        encoding: how text becomes its ids; none where it was trained on something else.
+    """
     with replacing_folder(folder) as out:
         (out / WEIGHTS_NAME).write_bytes(save(_arrays(network.trainable_variables), {SEAL_KEY: UNSEALED}))
         seal(out / WEIGHTS_NAME)
-        write_sealed_json(out / CONFIG_NAME, asdict(network.config))
+        if encoding:
+            write_vocabulary(out / VOCABULARY_NAME, encoding.vocabulary)
+        digests = {path.name: file_digest(path) for path in sorted(out.iterdir())}
+        config = {
+            "version": VERSION,
+            "network": asdict(network.config),
+            "tokenizer": asdict(encoding.tokenizer) if encoding else None,
+            "digests": digests,
+        }
+        write_sealed_json(out / CONFIG_NAME, config)
 
 
 def load_network(folder: Path, kernel: str = "auto") -> Network | Ensemble:
     """Read a network back, to be computed by a kernel.
 
     Raises:
-        FormatError: a file is absent, damaged, of another version, or does not fit the other.
+        FormatError: see `read_config`; or the weights are not those of such a network.
         KernelError: the kernel is `native`, which cannot be built here, or does not compute this cell.
     """
-    remedy = rerun("train")
-    path = folder / CONFIG_NAME
-    config = read_sealed_json(path, NetworkConfig, "train")
-    if config.version != VERSION:
-        raise FormatError(f"{path}: has version {config.version}; expected {VERSION}; {remedy}")
+    config = read_config(folder).network
     path = folder / WEIGHTS_NAME
-    check_seal(path, "train")
-    if path.stat().st_size < _least_bytes(config):
-        # Before anything of that size is made.
-        raise FormatError(f"{path}: has {path.stat().st_size} bytes; expected {_least_bytes(config)} or more; {remedy}")
     try:
         arrays = load_file(path)
     except (OSError, SafetensorError, LookupError, TypeError, ValueError) as error:
-        raise FormatError(f"{path}: cannot be read ({error}); {remedy}") from error
+        raise FormatError(f"{path}: cannot be read ({error}); {REMEDY}") from error
     network = make_network(config, kernel)
     expected = {variable.path: tuple(variable.shape) for variable in network.trainable_variables}
     found = {name: array.shape for name, array in arrays.items()}
     if found != expected:
-        raise FormatError(f"{path}: has weights {found}; expected {expected}; {remedy}")
+        raise FormatError(f"{path}: has weights {found}; expected {expected}; {REMEDY}")
     for variable in network.trainable_variables:
         variable.assign(arrays[variable.path])
     return network
+
+
+def read_config(folder: Path) -> SavedConfig:
+    """Read `config.json`, and check every file of the folder by its seal and its digest, before a network is made.
+
+    Raises:
+        FormatError: a file is absent, damaged, of another version, or is not of the same network as the others.
+    """
+    path = folder / CONFIG_NAME
+    config = read_sealed_json(path, SavedConfig, STAGE)
+    names = {WEIGHTS_NAME} | ({VOCABULARY_NAME} if config.tokenizer else set())
+    if set(config.digests) != names:
+        raise FormatError(f"{path}: digests: got {sorted(config.digests)}; expected {sorted(names)}; {REMEDY}")
+    for name, expected in config.digests.items():
+        check_seal(folder / name, STAGE)
+        if (digest := file_digest(folder / name)) != expected:
+            raise FormatError(
+                f"{folder / name}: is of another network (digest {digest:.12}, expected {expected:.12}); {REMEDY}"
+            )
+    weights = folder / WEIGHTS_NAME
+    least = _least_bytes(config.network)
+    if weights.stat().st_size < least:
+        # Before anything of that size is made.
+        raise FormatError(f"{weights}: has {weights.stat().st_size} bytes; expected {least} or more; {REMEDY}")
+    return config
+
+
+def read_encoding(folder: Path) -> TextEncoding:
+    """Read how text becomes the ids of a saved network.
+
+    Raises:
+        FormatError: see `read_config`; or the network has no vocabulary, or one of another size.
+    """
+    config = read_config(folder)
+    if config.tokenizer is None:
+        raise FormatError(
+            f"{folder / CONFIG_NAME}: tokenizer: is null, so the network was not trained on text; expected one that was"
+        )
+    vocabulary = read_vocabulary(folder / VOCABULARY_NAME, STAGE)
+    if len(vocabulary) != config.network.vocabulary_size:
+        raise FormatError(
+            f"{folder / VOCABULARY_NAME}: has {len(vocabulary)} entries; expected {config.network.vocabulary_size}, as "
+            f"{CONFIG_NAME} says; {REMEDY}"
+        )
+    return TextEncoding(config.tokenizer, vocabulary)
 
 
 def _least_bytes(config: NetworkConfig) -> int:

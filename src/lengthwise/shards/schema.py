@@ -1,6 +1,7 @@
 """The only definition of the shard format.
 
     index.json                    written last; without it the folder is none
+    vocabulary.tsv                a copy of the vocabulary that the tokens' ids are of
     train/00000.parquet           sequences of the split, sorted by length, ties in the corpus's order
     validation/00000.parquet
     test/00000.parquet
@@ -14,9 +15,10 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
 from lengthwise.labels import LabelFactor
+from lengthwise.text.options import TokenizerOptions
 
-VERSION: Literal[1] = 1
-INDEX_NAME = "index.json"
+VERSION: Literal[2] = 2
+INDEX_NAME, VOCABULARY_NAME = "index.json", "vocabulary.tsv"
 
 SHARD_SCHEMA = pa.schema(
     [
@@ -63,11 +65,17 @@ class SplitEntry(_Entry):
 
 
 class ShardIndex(_Entry):
-    """What `index.json` holds; the digests of its shards and its own seal tell every change of a byte."""
+    """What `index.json` holds; its digests and its own seal tell every change of a byte of the folder.
 
-    version: Literal[1]
+    How text becomes the ids of tokens, which is `tokenizer` and the vocabulary, goes with the sequences, so that a
+    network trained on them can be asked about any text.
+    """
+
+    version: Literal[2]
     unit: str
+    tokenizer: TokenizerOptions
     vocabulary_size: Count
+    vocabulary_digest: str
     factors: list[LabelFactor]
     splits: Annotated[dict[SplitName, SplitEntry], Field(min_length=3)]
     seal: str = ""

@@ -20,11 +20,20 @@ from lengthwise.progress import Progress
 from lengthwise.ragged import offsets_of, ranges, take_rows
 from lengthwise.seals import write_sealed_json
 from lengthwise.shards.lengths import LengthLimits, Pieces
-from lengthwise.shards.schema import INDEX_NAME, SHARD_SCHEMA, VERSION, ShardEntry, ShardIndex, SplitEntry, SplitName
+from lengthwise.shards.schema import (
+    INDEX_NAME,
+    SHARD_SCHEMA,
+    VERSION,
+    VOCABULARY_NAME,
+    ShardEntry,
+    ShardIndex,
+    SplitEntry,
+    SplitName,
+)
 from lengthwise.shards.units import read_units
 from lengthwise.splits import SPLITS
 from lengthwise.text.store import TokenStore
-from lengthwise.vocabulary import read_vocabulary
+from lengthwise.vocabulary import read_vocabulary, write_vocabulary
 
 TOKEN_BYTES = 4
 
@@ -86,8 +95,15 @@ def build_shards(
                 begin = end
                 progress.update(len(part.tokens))
         splits = _write_splits(out, placed, table, paths)
+        write_vocabulary(out / VOCABULARY_NAME, vocabulary)
         index = ShardIndex(
-            version=VERSION, unit=unit, vocabulary_size=len(vocabulary), factors=table.factors, splits=splits
+            version=VERSION,
+            unit=unit,
+            tokenizer=store.tokenizer,
+            vocabulary_size=len(vocabulary),
+            vocabulary_digest=file_digest(out / VOCABULARY_NAME),
+            factors=table.factors,
+            splits=splits,
         )
         write_sealed_json(out / INDEX_NAME, index.model_dump(mode="json"))
     sizes = {f"{name}_{kind}": getattr(entry, kind) for name, entry in splits.items() for kind in ("rows", "tokens")}

@@ -158,7 +158,7 @@ def rule_based_pipeline(language: str) -> Language:
     """
     try:
         nlp = spacy.blank(language)
-    except (ImportError, ValueError) as error:
+    except (AttributeError, ImportError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ParamsError(
             f"tokens.language: got {language!r}; expected a language code of spaCy such as en ({reason}); change it"
@@ -169,6 +169,19 @@ def rule_based_pipeline(language: str) -> Language:
             "or name an installed pipeline for it in tokens.sentences"
         )
     return nlp
+
+
+def installed_pipeline(name: str) -> Language:
+    """The same from a name alone: whatever else spaCy would load, a folder or another package, is not looked at.
+
+    Raises:
+        ParamsError: see `named_pipeline`.
+    """
+    if name not in spacy.util.get_installed_models():
+        raise ParamsError(
+            f"tokens.sentences: got {name!r}; expected sentencizer or an installed spaCy pipeline; install it"
+        )
+    return named_pipeline(name)
 
 
 def named_pipeline(name: str) -> Language:

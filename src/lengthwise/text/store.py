@@ -2,7 +2,7 @@
 
 lexicon.parquet         all distinct tokens, in byte order; a token's id is its row
 sentences/00000.parquet the sentences of slice 0 of the documents, in order, and so on
-index.json              version, counts and the digest of every file, written last
+index.json              version, counts, how text became tokens, and the digest of every file, written last
 """
 
 from collections.abc import Iterator
@@ -18,8 +18,9 @@ from pydantic import BaseModel
 from lengthwise.errors import FormatError
 from lengthwise.files import file_digest
 from lengthwise.seals import read_sealed_json, rerun, write_sealed_json
+from lengthwise.text.options import TokenizerOptions
 
-VERSION: Literal[1] = 1
+VERSION: Literal[2] = 2
 INDEX_NAME, LEXICON_NAME = "index.json", "lexicon.parquet"
 REMEDY = rerun("tokens")
 LEXICON_SCHEMA = pa.schema([pa.field("token", pa.string(), nullable=False)])
@@ -34,10 +35,11 @@ SENTENCES_SCHEMA = pa.schema(
 class _TokenIndex(BaseModel):
     """What `index.json` holds; `digests` has the SHA-256 of every other file by its path in the folder."""
 
-    version: Literal[1]
+    version: Literal[2]
     slices: int
     sentences: int
     tokens: int
+    tokenizer: TokenizerOptions
     digests: dict[str, str]
 
 
@@ -75,8 +77,14 @@ def write_lexicon(folder: Path, tokens: pa.Array) -> None:
     pq.write_table(table, folder / LEXICON_NAME, compression="zstd")
 
 
-def write_index(folder: Path, slices: int) -> None:
-    """Count what was written and write the index, after all else: without it the folder is none."""
+def write_index(folder: Path, slices: int, tokenizer: TokenizerOptions) -> None:
+    """Count what was written and write the index, after all else: without it the folder is none.
+
+    Args:
+        folder: of tokens.
+        slices: that have been written.
+        tokenizer: how text became tokens.
+    """
     sentences = tokens = 0
     for number in range(slices):
         metadata = pq.read_metadata(slice_path(folder, number))
@@ -85,7 +93,9 @@ def write_index(folder: Path, slices: int) -> None:
         tokens += sum(metadata.row_group(i).column(1).num_values for i in range(metadata.num_row_groups))
     paths = [folder / LEXICON_NAME, *(slice_path(folder, number) for number in range(slices))]
     digests = {str(path.relative_to(folder)): file_digest(path) for path in paths}
-    index = _TokenIndex(version=VERSION, slices=slices, sentences=sentences, tokens=tokens, digests=digests)
+    index = _TokenIndex(
+        version=VERSION, slices=slices, sentences=sentences, tokens=tokens, tokenizer=tokenizer, digests=digests
+    )
     write_sealed_json(folder / INDEX_NAME, index.model_dump())
 
 
@@ -100,6 +110,7 @@ class TokenStore:
         self._folder = folder
         index = read_sealed_json(folder / INDEX_NAME, _TokenIndex, "tokens")
         self.slices, self.sentences, self.tokens = index.slices, index.sentences, index.tokens
+        self.tokenizer = index.tokenizer
         self._digests = index.digests
 
     def lexicon(self) -> list[str]:

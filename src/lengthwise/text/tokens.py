@@ -1,7 +1,6 @@
 """The stage tokens: documents to a lexicon and to sentences of its ids."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,49 +8,45 @@ from lengthwise.corpus.documents import open_documents
 from lengthwise.files import replacing_folder, scratch_folder
 from lengthwise.parallel import Workers
 from lengthwise.text import by_rule
+from lengthwise.text.by_rule import MOST_WORDS
 from lengthwise.text.normalization import Normalization
+from lengthwise.text.options import SENTENCIZER, TokenizerOptions
 from lengthwise.text.store import TokenStore, slice_path, write_index, write_lexicon
 
 if TYPE_CHECKING:
-    from lengthwise.params import TokensParams
-
-SENTENCIZER = "sentencizer"
-
-
-@dataclass(frozen=True)
-class TokenizerOptions:
-    """How text becomes tokens.
-
-    Attributes:
-        language: spaCy's code; a named pipeline brings its own language.
-        sentences: `sentencizer`, or the name of an installed spaCy pipeline.
-        normalization: clean-ups before tokenization.
-        replace_links: whether `urlLink` becomes `<url>`.
-    """
-
-    language: str
-    sentences: str
-    normalization: Normalization
-    replace_links: bool
-
-    @classmethod
-    def from_params(cls, params: "TokensParams") -> "TokenizerOptions":
-        """The options that the section `tokens` names."""
-        normalization = Normalization(params.straighten_quotes, params.collapse_repeats)
-        return cls(params.language, params.sentences, normalization, params.replace_links)
+    from spacy.language import Language
 
 
 def make_tokenizer(options: TokenizerOptions) -> Callable[[str], list[str]]:
     """What makes of one text the tokens that `tokenize` makes of it, sentence after sentence.
 
-    Raises:
-        ParamsError: see `tokenize`.
-    """
-    from lengthwise.text.spacy_tokenizer import named_pipeline, rule_based_pipeline, words_of
+    The options may come from anybody's model: a pipeline is taken by name, if it is installed, and never from a path.
 
-    by_rule = options.sentences == SENTENCIZER
-    nlp = rule_based_pipeline(options.language) if by_rule else named_pipeline(options.sentences)
-    return lambda text: words_of(nlp.tokenizer(options.normalization.clean(text)), options.replace_links)
+    Raises:
+        ParamsError: spaCy does not know the language, or the pipeline is not installed.
+    """
+    from lengthwise.text.spacy_tokenizer import installed_pipeline, rule_based_pipeline, words_of
+
+    def make() -> "Language":
+        by_rule = options.sentences == SENTENCIZER
+        return rule_based_pipeline(options.language) if by_rule else installed_pipeline(options.sentences)
+
+    normalization = _normalization(options)
+    nlp = make()
+    most_words = len(nlp.vocab) + MOST_WORDS
+
+    def tokens_of(text: str) -> list[str]:
+        nonlocal nlp
+        if len(nlp.vocab) > most_words:
+            # spaCy forgets no word that it has seen, and a stream of texts has no end.
+            nlp = make()
+        return words_of(nlp.tokenizer(normalization.clean(text)), options.replace_links)
+
+    return tokens_of
+
+
+def _normalization(options: TokenizerOptions) -> Normalization:
+    return Normalization(options.straighten_quotes, options.collapse_repeats)
 
 
 def tokenize(documents: Path, folder: Path, options: TokenizerOptions, worker_count: int) -> dict[str, int]:
@@ -77,20 +72,21 @@ def tokenize(documents: Path, folder: Path, options: TokenizerOptions, worker_co
     with replacing_folder(folder) as out, scratch_folder(folder) as scratch:
         slice_path(out, 0).parent.mkdir()
         common = (documents, scratch, out)
+        normalization = _normalization(options)
         workers = min(worker_count, slices)
         if options.sentences == SENTENCIZER:
-            rule = by_rule.RuleConfig(*common, options.language, options.normalization, options.replace_links)
+            rule = by_rule.RuleConfig(*common, options.language, normalization, options.replace_links)
             with Workers(workers, by_rule.start_worker, rule) as pool:
                 lexicon = by_rule.tokenize_by_rule(rule, slices, pool)
         else:
             # It imports spaCy, which the parent of several workers by rule does not need.
             from lengthwise.text import by_pipeline
 
-            named = by_pipeline.PipelineConfig(*common, options.sentences, options.normalization, options.replace_links)
+            named = by_pipeline.PipelineConfig(*common, options.sentences, normalization, options.replace_links)
             with Workers(workers, by_pipeline.start_worker, named) as pool:
                 lexicon = by_pipeline.tokenize_by_pipeline(named, slices, pool)
         write_lexicon(out, lexicon)
-        write_index(out, slices)
+        write_index(out, slices, options)
     store = TokenStore(folder)
     return {
         "documents": rows,

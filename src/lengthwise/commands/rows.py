@@ -1,0 +1,124 @@
+"""What a network says of a text, as a row: tab-separated, CSV or JSON, always with an answer first."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from lengthwise.errors import FormatError
+from lengthwise.labels import LabelFactor, factor_probabilities, joint_class_names
+
+DIGITS = 6
+Cell = str | int
+
+
+class RowFormat(Protocol):
+    """How rows are written; each text ends its line."""
+
+    def header(self, leading: Sequence[str]) -> str:
+        """What comes before the first row: the names of the leading cells and of all others."""
+
+    def row(self, leading: Mapping[str, Cell], probabilities: np.ndarray) -> str:
+        """One row: cells that say which text it is, and the probabilities of the classes, float (C,)."""
+
+
+class Answers:
+    """The most probable class, and of several factors also the most probable class of each.
+
+    Args:
+        factors: of a network with C joint classes.
+    """
+
+    def __init__(self, factors: Sequence[LabelFactor]) -> None:
+        self.factors, self.classes = list(factors), joint_class_names(factors)
+
+    def of(self, probabilities: np.ndarray) -> tuple[str, dict[str, str]]:
+        """The name of the joint class, and the class of each factor by the factor's name.
+
+        A factor's answer is the class whose probabilities add up to most: it need not be a part of the joint answer.
+
+        Raises:
+            FormatError: a probability is no number.
+        """
+        if not np.isfinite(probabilities).all():
+            raise FormatError(
+                "the model: gives probabilities that are no numbers; expected finite weights; train again"
+            )
+        single = factor_probabilities(probabilities[np.newaxis], self.factors)
+        by_factor = {
+            factor.name: factor.classes[int(own[0].argmax())] for factor, own in zip(self.factors, single, strict=True)
+        }
+        return self.classes[int(probabilities.argmax())], by_factor
+
+
+class TabSeparated:
+    """A header, then rows of cells between tabs; what would break a line or a terminal is escaped."""
+
+    def __init__(self, factors: Sequence[LabelFactor]) -> None:
+        self._answers = Answers(factors)
+
+    def header(self, leading: Sequence[str]) -> str:
+        """See `RowFormat`."""
+        factors = self._answers.factors
+        # One factor's answer is the joint answer.
+        names = [factor.name for factor in factors] if len(factors) > 1 else []
+        return self._line([*leading, "prediction", *names, *self._answers.classes])
+
+    def row(self, leading: Mapping[str, Cell], probabilities: np.ndarray) -> str:
+        """See `RowFormat`."""
+        answer, by_factor = self._answers.of(probabilities)
+        factors = by_factor.values() if len(by_factor) > 1 else ()
+        numbers = (f"{value:.{DIGITS}f}" for value in probabilities.tolist())
+        return self._line([*map(str, leading.values()), answer, *factors, *numbers])
+
+    def _line(self, cells: Sequence[str]) -> str:
+        return "\t".join(map(_escaped, cells)) + "\n"
+
+
+class CommaSeparated(TabSeparated):
+    """The same cells as RFC 4180 has them."""
+
+    def _line(self, cells: Sequence[str]) -> str:
+        with io.StringIO(newline="") as line:
+            csv.writer(line).writerow(cells)
+            return line.getvalue()
+
+
+class JsonLines:
+    """A JSON object a line, without a header.
+
+    Raises:
+        FormatError: two joint classes have one name, which no object can hold.
+    """
+
+    def __init__(self, factors: Sequence[LabelFactor]) -> None:
+        self._answers = Answers(factors)
+        classes = self._answers.classes
+        if twice := [name for name in classes if classes.count(name) > 1]:
+            raise FormatError(f"the model: has the class {twice[0]!r} twice; expected other names; do without --json")
+
+    def header(self, leading: Sequence[str]) -> str:
+        """See `RowFormat`."""
+        return ""
+
+    def row(self, leading: Mapping[str, Cell], probabilities: np.ndarray) -> str:
+        """See `RowFormat`."""
+        answer, by_factor = self._answers.of(probabilities)
+        numbers = [round(value, DIGITS) for value in probabilities.tolist()]
+        by_class = dict(zip(self._answers.classes, numbers, strict=True))
+        content = {**leading, "prediction": answer, "factors": by_factor, "probabilities": by_class}
+        return json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+FORMATS: dict[str, type[TabSeparated] | type[JsonLines]] = {
+    "csv": CommaSeparated,
+    "json": JsonLines,
+    "tsv": TabSeparated,
+}
+
+
+def _escaped(cell: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cell)
