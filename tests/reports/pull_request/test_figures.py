@@ -5,7 +5,7 @@ import pytest
 
 from lengthwise.errors import FormatError
 from lengthwise.reports.pull_request.figures import Figure, Interval, figures_of
-from lengthwise.reports.pull_request.revisions import Snapshot, snapshot_of_folder
+from lengthwise.reports.pull_request.revisions import Snapshot, flatten, is_timing, snapshot_of_folder
 
 LEVELS = "model,level,metric,value,low,high\n"
 
@@ -18,9 +18,9 @@ def test_figures_of_this_project_have_every_number_of_every_json_file(root):
     found = figures_of(snapshot_of_folder(root))
     for path in (root / "metrics").rglob("*.json"):
         file = path.relative_to(root / "metrics").as_posix()
-        for name, value in json.loads(path.read_text("utf-8")).items():
-            assert path.name.startswith("timing") is ((file, name) not in found)
-            assert path.name.startswith("timing") or found[file, name].value == value
+        for name, value in flatten(json.loads(path.read_text("utf-8"))).items():
+            assert is_timing(file) is ((file, name) not in found)
+            assert is_timing(file) or found[file, name].value == value
 
 
 def test_figures_of_this_project_have_the_intervals_of_levels(root):
@@ -48,7 +48,14 @@ def test_figures_take_the_value_from_json_and_the_width_from_levels():
     assert found == {("evaluate/m.json", "author_accuracy"): Figure(0.5, Interval(0.25, 0.625))}
 
 
-@pytest.mark.parametrize("value", ["NaN", "Infinity", "true", "null", "[1]", '{"a": 1}', "1" + "0" * 400])
+def test_figures_within_maps_have_dotted_names():
+    assert figures(**{"test/m.json": '{"clf": {"acc": 0.5, "nll": 1}}'}) == {
+        ("test/m.json", "clf.acc"): Figure(0.5),
+        ("test/m.json", "clf.nll"): Figure(1),
+    }
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "true", "null", "[1]", "1" + "0" * 400])
 def test_figures_that_are_no_finite_number_are_none(value):
     found = figures(**{"split.json": f'{{"bad": {value}, "good": 1, "text": "x"}}'})
     assert found == {("split.json", "good"): Figure(1), ("split.json", "text"): Figure("x")}

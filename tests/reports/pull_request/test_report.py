@@ -1,6 +1,7 @@
 import json
 import re
 import shutil
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -12,9 +13,11 @@ from lengthwise.evaluation.levels import items_of, pool
 from lengthwise.evaluation.metrics import Bootstrap
 from lengthwise.evaluation.tables import headline, level_figures
 from lengthwise.reports.pull_request import report as report_module
-from lengthwise.reports.pull_request.report import MARKER, MOST_CHARACTERS, report_on
+from lengthwise.reports.pull_request.report import report_on
+from lengthwise.reports.pull_request.text import MARKER, MOST_CHARACTERS
 from lengthwise.seals import write_sealed_json
 from lengthwise.shards.reader import Sequences
+from lengthwise.text.options import SENTENCIZER, TokenizerOptions
 
 CLASSIFIER = "metrics/evaluate/classifier.json"
 
@@ -30,10 +33,18 @@ def on_a_branch(project, name="change"):
     return project
 
 
+def change_epochs(project, *paths):
+    # From what they are to 77.
+    for path in paths:
+        text = (project.folder / path).read_text("utf-8")
+        (project.folder / path).write_text(re.sub(r"\bepochs: \d+", "epochs: 77", text), "utf-8")
+
+
 def test_report_between_two_branches(project):
     on_a_branch(project)
     old = json.loads((project.folder / CLASSIFIER).read_text(encoding="utf-8"))["sentence_accuracy"]
-    project.replace("params.yaml", "epochs: 10", "epochs: 9")
+    epochs = yaml.safe_load((project.folder / "params.yaml").read_text("utf-8"))["train"]["epochs"]
+    change_epochs(project, "params.yaml", "dvc.lock")
     project.change(CLASSIFIER, sentence_accuracy=0.1, document_accuracy=0.99)
     project.commit()
     project.git("checkout", "--quiet", "main")
@@ -49,7 +60,7 @@ def test_report_between_two_branches(project):
     # The tip of main has another figure than the merge base.
     assert verdict_of(report, "author_accuracy") == "within noise"
     assert verdict_of(report_on("main", project.folder), "author_accuracy") == "better"
-    assert "| `train.epochs` | `10` | `9` |" in report.text
+    assert f"| `train.epochs` | `{epochs}` | `77` |" in report.text
     assert base[:12] in report.text
     change = f"{old:.4f} → 0.1000, difference {0.1 - old:.4f}"
     assert f"**worse**: `evaluate/classifier.json` `sentence_accuracy`: {change}" in report.text
@@ -101,9 +112,22 @@ def test_report_with_a_file_that_is_gone_fails(project, path):
     assert "is not there any more" in report.text
 
 
-def test_report_does_not_miss_times(project):
-    for path in project.folder.rglob("timing*"):
-        path.unlink()
+def test_report_does_not_miss_times(project, write_times):
+    write_times(project.folder, train_classifier={"seconds": 12.5})
+    report = report_on("HEAD", project.folder)
+    assert "The times of the base are not in the DVC cache." in report.text
+    assert "| `train_classifier.json` | `seconds` | – | 12.5000 | – |" in report.text
+    shutil.rmtree(project.folder / "data")
+    report = report_on("HEAD", project.folder)
+    assert not report.failed
+    assert "The times of the base and the working tree are not in the DVC cache." in report.text
+
+
+def test_report_misses_no_times_that_were_in_git(project):
+    # As runs before data/timing had them.
+    (project.folder / "metrics" / "train" / "timing_classifier.json").write_text('{"seconds": 1.5}', "utf-8")
+    project.commit()
+    (project.folder / "metrics" / "train" / "timing_classifier.json").unlink()
     assert not report_on("HEAD", project.folder).failed
 
 
@@ -136,11 +160,26 @@ def test_report_on_intervals_of_another_confidence_is_not_comparable(project):
     assert verdict_of(report, "sentence_accuracy") == "not comparable"
 
 
-def test_report_says_that_metrics_are_of_other_params(project):
-    project.replace("params.yaml", "epochs: 10", "epochs: 9")
-    assert "**The metrics are not of this params.yaml**: run `dvc repro` (`train@classifier`" in (
-        report_on("HEAD", project.folder).text
-    )
+def test_report_on_params_that_changed_without_a_run_fails(project):
+    change_epochs(project, "params.yaml")
+    report = report_on("HEAD", project.folder)
+    assert report.verdict == "not run"
+    assert report.failed
+    assert "**Not run**: the figures are not of the working tree. Run `dvc repro`" in report.text
+    assert "- `train@classifier`: `params.yaml: train.epochs is 77, the run had " in report.text
+    # Whatever else is said of the figures.
+    project.change(CLASSIFIER, sentence_accuracy=0.1, document_accuracy=None)
+    assert report_on("HEAD", project.folder).verdict == "not run"
+
+
+def test_report_says_that_the_base_was_not_run(project):
+    change_epochs(project, "params.yaml")
+    project.commit()
+    project.git("checkout", "HEAD~1", "--", "params.yaml")
+    report = report_on("HEAD", project.folder)
+    assert report.verdict == "within noise"
+    assert "**The base was not run**" in report.text
+    assert "- `train@classifier`: `params.yaml: train.epochs is 77, the run had " in report.text
 
 
 def test_report_without_params_and_lock_goes_by_the_counts(project):
@@ -189,9 +228,11 @@ def make_runs(project, factors):
     old = run(0.7)
     nothing = {"rows": 0, "tokens": 0, "lengths": [], "shards": []}
     index = {
-        "version": 1,
+        "version": 2,
         "unit": "sentence",
+        "tokenizer": asdict(TokenizerOptions("en", SENTENCIZER, False, False, False)),
         "vocabulary_size": 9,
+        "vocabulary_digest": "0" * 64,
         "factors": [{"name": factor.name, "classes": factor.classes} for factor in factors],
         "splits": {"train": nothing, "validation": nothing, "test": nothing},
     }
@@ -203,15 +244,17 @@ def make_runs(project, factors):
 
 def test_report_stays_within_its_length_whatever_comes(project):
     on_a_branch(project)
-    many = {f"{'|' * 30}@{number}`": "\\|<" * 40 for number in range(1500)}
+    many = {f"{'|' * 30}@{number}`": "\\|<" * 40 for number in range(500)}
     params = yaml.safe_load((project.folder / "params.yaml").read_text("utf-8"))
-    (project.folder / "params.yaml").write_text(yaml.safe_dump({**params, "more": many}), "utf-8")
+    some = dict(list(many.items())[:100])
+    (project.folder / "params.yaml").write_text(yaml.safe_dump({**params, "more": some}), "utf-8")
     for path in ("metrics/tokens.json", "metrics/train/classifier/cost.json", CLASSIFIER):
         project.change(path, **many)
-    (project.folder / "metrics" / "train" / "timing_classifier.json").write_text(json.dumps(many), "utf-8")
-    steps = "step,count,accuracy\n" + "".join(f"{step},1,0.5\n" for step in range(20_000))
+    (project.folder / "data" / "timing").mkdir(parents=True)
+    (project.folder / "data" / "timing" / "train_classifier.json").write_text(json.dumps(many), "utf-8")
+    steps = "step,count,accuracy\n" + "".join(f"{step},1,0.5\n" for step in range(2000))
     (project.folder / "metrics" / "evaluate" / "seq2seq" / "by_step.csv").write_text(steps, "utf-8")
-    for number in range(40):
+    for number in range(12):
         shutil.copytree(project.folder / "metrics/evaluate/classifier", project.folder / f"metrics/evaluate/{number}")
     project.commit()
     for base in ("main", "HEAD"):

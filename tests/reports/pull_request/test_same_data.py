@@ -3,8 +3,9 @@ import copy
 import pytest
 import yaml
 
+from lengthwise.reports.pull_request.not_run import changed_params
 from lengthwise.reports.pull_request.revisions import Snapshot, snapshot_of_folder
-from lengthwise.reports.pull_request.same_data import check_data, flatten, output_hash, stale_stages
+from lengthwise.reports.pull_request.same_data import check_data
 
 
 @pytest.fixture(scope="module")
@@ -99,43 +100,10 @@ def test_check_data_without_hashes_goes_by_the_params(run, key):
 def test_check_data_does_not_believe_a_lock_of_other_params(run):
     new = not_run(run, split__seed=99)
     assert check_data(run, new).changes == ("split.seed",)
-    assert stale_stages(new) == ["split"]
+    assert [stage.stage for stage in changed_params(new)] == ["split"]
 
 
 @pytest.mark.parametrize("path", ["metrics/split.json", "metrics/shards.json"])
 def test_check_data_finds_other_counts(run, path):
     new = Snapshot("changed", {**run.files, path: b'{"test_rows": 3}'})
     assert check_data(run, new).changes == (path,)
-
-
-def test_stale_stages_of_this_project_are_none(run):
-    assert stale_stages(run) == []
-
-
-def test_stale_stages_are_those_whose_params_changed(run):
-    assert stale_stages(not_run(run, train__epochs=99)) == ["train@classifier", "train@seq2seq"]
-
-
-def test_output_hash_is_an_md5_or_none(run):
-    assert len(output_hash(run, "data/predictions/classifier.parquet")) == 32
-    assert output_hash(run, "data/shards").endswith(".dir")
-    assert output_hash(run, "data/nothing") is None
-    assert (
-        output_hash(with_lock(run, lambda lock: lock["shards"]["outs"][0].update(md5="../../x")), "data/shards") is None
-    )
-
-
-@pytest.mark.parametrize("stages", [None, [1], {"a": None}, {"a": {"outs": 3, "params": []}}, {1: {"outs": [None]}}])
-def test_locks_of_any_form_have_no_hash_and_nothing_stale(stages):
-    snapshot = Snapshot("odd", {"dvc.lock": yaml.safe_dump({"stages": stages}).encode()})
-    assert output_hash(snapshot, "data/shards") is None
-    assert stale_stages(snapshot) == []
-
-
-def test_flatten_keeps_every_leaf_and_every_empty_map():
-    assert flatten({"a": {"b": 1, "c": {}, "d": [{"e": 2}]}, 3: None}) == {
-        "a.b": 1,
-        "a.c": {},
-        "a.d": [{"e": 2}],
-        "3": None,
-    }

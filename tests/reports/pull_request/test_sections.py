@@ -4,7 +4,7 @@ import pytest
 
 from lengthwise.reports.pull_request.comparison import compare_all
 from lengthwise.reports.pull_request.figures import Figure, figures_of
-from lengthwise.reports.pull_request.revisions import Snapshot, snapshot_of_folder
+from lengthwise.reports.pull_request.revisions import Snapshot, is_timing, snapshot_of_folder
 from lengthwise.reports.pull_request.sections import (
     charts_section,
     cost_section,
@@ -33,10 +33,10 @@ def test_sections_show_every_changed_figure_once(run):
     values = {key: figure.value for key, figure in figures.items()}
     changed = {key: Figure(value + ("x" if isinstance(value, str) else 1)) for key, value in values.items()}
     found = compare_all(figures, changed, {}, True)
-    sections = [metrics_section(found), data_section(found), cost_section(found, run, run), other_section(found)]
+    bare = Snapshot("bare", {path: content for path, content in run.files.items() if not is_timing(path)})
+    sections = [metrics_section(found), data_section(found), cost_section(found, bare, bare), other_section(found)]
     rows = [line for section in sections for block in section.blocks for line in block.splitlines()]
-    timing = sum("`train/timing_" in row or "timing" in row.split("|")[1] for row in rows if row.startswith("| `"))
-    assert sum(row.startswith("| `") for row in rows) - timing == len(figures)
+    assert sum(row.startswith("| `") for row in rows) == len(figures)
 
 
 def test_metrics_section_has_a_direction_for_what_is_judged(run):
@@ -72,18 +72,30 @@ def test_data_section_shows_the_funnel_and_what_else_changed(run):
 
 
 def test_cost_section_gives_times_as_ratios_without_a_verdict(run):
-    faster = b'{"seconds": 1.82, "kernel": "keras", "traces": 0}'
-    new = Snapshot("new", {**run.files, "metrics/train/timing_classifier.json": faster})
-    old = Snapshot("old", {**new.files, "metrics/train/timing_classifier.json": b'{"seconds": 7.28, "traces": 0}'})
+    times = "data/timing/train_classifier.json"
+    new = Snapshot("new", {**run.files, times: b'{"seconds": 1.82, "kernel": "keras", "traces": 0}'})
+    old = Snapshot("old", {**run.files, times: b'{"seconds": 7.28, "traces": 0}'})
     text = cost_section(comparisons_of(run), old, new).render()
-    assert "| `train/timing_classifier.json` | `seconds` | 7.2800 | 1.8200 | 0.25 |" in text
-    assert "| `train/timing_classifier.json` | `kernel` | – | `keras` | – |" in text
-    assert "| `train/timing_classifier.json` | `traces` | 0 | 0 | – |" in text
-    assert "| `train/classifier/cost.json` | `padding_share` | 0.1756 | 0.1756 | 0 |" in text
+    assert "| `train_classifier.json` | `seconds` | 7.2800 | 1.8200 | 0.25 |" in text
+    assert "| `train_classifier.json` | `kernel` | – | `keras` | – |" in text
+    assert "| `train_classifier.json` | `traces` | 0 | 0 | – |" in text
+    assert "in the DVC cache" not in text
+    share = f"{json.loads(run.files['metrics/train/classifier/cost.json'])['padding_share']:.4f}"
+    assert f"| `train/classifier/cost.json` | `padding_share` | {share} | {share} | 0 |" in text
+
+
+def test_cost_section_says_whose_times_are_not_at_hand(run):
+    timed = Snapshot("timed", {**run.files, "data/timing/ingest.json": b'{"seconds": 1.5}'})
+    bare = Snapshot("bare", {path: content for path, content in run.files.items() if not is_timing(path)})
+    figures = comparisons_of(run)
+    assert "The times of the base are not in the DVC cache." in cost_section(figures, bare, timed).render()
+    assert "The times of the working tree are not in the DVC cache." in cost_section(figures, timed, bare).render()
+    assert "The times of the base and the working tree are" in cost_section(figures, bare, bare).render()
 
 
 def test_charts_section_draws_both_runs(run):
-    table = b"epoch,validation_accuracy\n1,0.5\n2,0.75\n3,bad\n"
+    # From 0.25 to 0.75, with the old one between.
+    table = b"epoch,validation_accuracy\n1,0.25\n2,0.75\n3,bad\n"
     path = "metrics/train/classifier/epochs.csv"
     new = Snapshot("new", {**run.files, path: table})
     figures = figures_of(run)
@@ -93,7 +105,7 @@ def test_charts_section_draws_both_runs(run):
     (chart,) = [block for block in text.split("```") if "classifier: validation" in block]
     old_line, new_line = chart.splitlines()[-2:]
     assert len(old_line.removeprefix("old  ").strip()) == 10
-    assert new_line == "new  ▄█        "
+    assert new_line == "new  ▁█        "
 
 
 @pytest.mark.parametrize("bad", ["inf", "-inf", "nan", "1e308", "-1e308", "", "text", "1e999"])

@@ -1,4 +1,4 @@
-"""Two runs' figures beside each other: better, worse, within noise, not comparable, or missing.
+"""Two runs' figures beside each other: better, worse, within noise, not comparable, missing, or not run.
 
 A figure is better or worse only if its difference is as large as one that counts and the interval of the difference
 leaves out zero. The interval says what other test authors would give; it knows nothing of other seeds.
@@ -18,12 +18,16 @@ from lengthwise.reports.pull_request.revisions import finite
 SMALLEST_ACCURACY, SMALLEST_NLL = 0.01, 0.02
 ROUNDING = 1e-9
 # What is measured on data that another split, corpus or length limit would change; counts and costs just are.
-OF_THE_DATA = re.compile(r"(train/[^/]+\.json|evaluate/.*|baselines/.*|ablations.*)")
+OF_THE_DATA = re.compile(r"(train/[^/]+\.json|(live|test|evaluate|baselines)/.*|ablations.*)")
 
 
 class Verdict(StrEnum):
-    """What is said of one figure, and of a whole comparison: from what matters most to what matters least."""
+    """What is said of one figure, and of a whole comparison: from what matters most to what matters least.
 
+    Only a whole comparison is not run.
+    """
+
+    NOT_RUN = "not run"
     MISSING = "missing"
     WORSE = "worse"
     NOT_COMPARABLE = "not comparable"
@@ -33,7 +37,7 @@ class Verdict(StrEnum):
     REPORTED = "reported"
 
 
-FAILURES = (Verdict.MISSING, Verdict.WORSE)
+FAILURES = (Verdict.NOT_RUN, Verdict.MISSING, Verdict.WORSE)
 
 
 @dataclass(frozen=True)

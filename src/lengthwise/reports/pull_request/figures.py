@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 import pandas as pd
 
 from lengthwise.evaluation.tables import COLUMNS, headline
-from lengthwise.reports.pull_request.revisions import METRICS, Snapshot, finite
+from lengthwise.reports.pull_request.revisions import METRICS, Snapshot, finite, flatten, is_timing
 
 # The file, relative to metrics/, and the name in it.
 Key = tuple[str, str]
@@ -35,11 +35,6 @@ class Figure:
     interval: Interval | None = None
 
 
-def is_timing(file: str) -> bool:
-    """Whether a metrics file holds times, which depend on the machine."""
-    return PurePosixPath(file).name.startswith("timing")
-
-
 def figures_of(snapshot: Snapshot) -> dict[Key, Figure]:
     """All figures but the times.
 
@@ -57,7 +52,7 @@ def figures_of(snapshot: Snapshot) -> dict[Key, Figure]:
         if is_timing(file):
             continue
         if path.endswith(".json"):
-            content = snapshot.json(path).items()
+            content = flatten(snapshot.json(path)).items()
             figures |= {
                 (file, name): Figure(value) for name, value in content if isinstance(value, str) or finite(value)
             }

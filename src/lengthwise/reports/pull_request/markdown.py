@@ -35,11 +35,11 @@ class Section:
         return f"<details>\n<summary>{self.title}</summary>\n\n{body}\n\n</details>\n"
 
 
-def code(text: object) -> str:
-    """Foreign text as code, where GitHub finds no mention, link, formula or HTML; long text is cut."""
+def code(text: object, most: int = MOST_CHARACTERS) -> str:
+    """Foreign text as code, where GitHub finds no mention, link, formula or HTML; cut to `most` characters."""
     shown = "".join(character if character.isprintable() else _escaped(character) for character in str(text))
-    if len(shown) > MOST_CHARACTERS:
-        shown = f"{shown[: MOST_CHARACTERS - 1]}…"
+    if len(shown) > most:
+        shown = f"{shown[: most - 1]}…"
     if shown.strip() and not set(shown) & set("`|\\"):
         return f"`{shown}`"
     # What would end a cell or the code; GitHub reads no Markdown in entities.

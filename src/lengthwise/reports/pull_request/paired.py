@@ -5,26 +5,25 @@ that, where the two intervals of `levels.csv` cannot. It needs both runs' predic
 cache if they were made here, and nothing is fetched.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from dvc.exceptions import DvcException  # type: ignore[import-untyped]
-from dvc.repo import Repo  # type: ignore[import-untyped]
 
 from lengthwise.evaluation.levels import Level, items_of, pool
 from lengthwise.evaluation.metrics import Bootstrap
 from lengthwise.labels import LabelFactor, factor_codes, factor_probabilities, joint_class_names
+from lengthwise.reports.pull_request.cached import cached_files
 from lengthwise.reports.pull_request.figures import Interval
-from lengthwise.reports.pull_request.revisions import Snapshot
-from lengthwise.reports.pull_request.same_data import output_hash
+from lengthwise.reports.pull_request.revisions import Snapshot, finite
 from lengthwise.shards.reader import Sequences
 
 IDS = ["sequence", "document", "author", "label"]
-# The figures in Git have all digits; another run of the network on another processor would differ by more.
-SAME = 1e-6
+# Relative: the figures in Git are rounded to six digits.
+SAME = 2e-5
 
 
 def predictions_at(snapshot: Snapshot, path: str, folder: Path) -> pd.DataFrame | None:
@@ -38,13 +37,10 @@ def predictions_at(snapshot: Snapshot, path: str, folder: Path) -> pd.DataFrame 
     Returns:
         The columns of the file; None if it is not in the cache or damaged.
     """
-    digest = output_hash(snapshot, path)
-    if digest is None:
-        return None
+    place = cached_files(snapshot, [path], folder).get(path)
     try:
-        with Repo(str(folder)) as repo:
-            return pd.read_parquet(repo.cache.local.oid_to_path(digest))
-    except (DvcException, OSError, pa.ArrowException):
+        return None if place is None else pd.read_parquet(place)
+    except (OSError, pa.ArrowException):
         return None
 
 
@@ -87,7 +83,7 @@ def agreeing(
     """The intervals, if the predictions are those that the metrics in Git were made from; else none."""
     for name, (before, after, _) in intervals.items():
         for value, known in ((before, old.get(name)), (after, new.get(name))):
-            if not isinstance(known, int | float) or not abs(known - value) < SAME:
+            if not finite(known) or not math.isclose(known, value, rel_tol=SAME, abs_tol=1e-12):
                 return {}
     return {name: interval for name, (_, _, interval) in intervals.items()}
 

@@ -4,7 +4,6 @@ docs/reports.md says how figures are judged.
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,15 +11,16 @@ from typing import Any
 
 from lengthwise.errors import FormatError
 from lengthwise.evaluation.metrics import Bootstrap
-from lengthwise.reports.pull_request.comparison import FAILURES, Comparison, Verdict, compare_all, overall
+from lengthwise.reports.pull_request.cached import with_times
+from lengthwise.reports.pull_request.comparison import Comparison, Verdict, compare_all, overall
+from lengthwise.reports.pull_request.configured.config import read_config
+from lengthwise.reports.pull_request.configured.report import report_as_configured
 from lengthwise.reports.pull_request.figures import Figure, Interval, Key, figures_of
-from lengthwise.reports.pull_request.markdown import code, fit
+from lengthwise.reports.pull_request.not_run import not_run
 from lengthwise.reports.pull_request.paired import agreeing, paired_intervals, predictions_at
 from lengthwise.reports.pull_request.revisions import METRICS, Snapshot, resolve, snapshot_at, snapshot_of_folder
-from lengthwise.reports.pull_request.same_data import DataCheck, check_data, stale_stages
+from lengthwise.reports.pull_request.same_data import DataCheck, check_data
 from lengthwise.reports.pull_request.sections import (
-    ORDER_OF_CUTS,
-    change_of,
     charts_section,
     cost_section,
     data_section,
@@ -28,34 +28,11 @@ from lengthwise.reports.pull_request.sections import (
     other_section,
     params_section,
 )
+from lengthwise.reports.pull_request.text import Report, finished, head_lines, listed, not_run_lines, verdict_lines
 from lengthwise.shards.reader import read_index
 
-# By it the workflow finds the comment that it wrote before.
-MARKER = "<!-- lengthwise-report -->"
-# GitHub takes 65,536 in a comment.
-MOST_CHARACTERS = 60_000
-MOST_LISTED = 20
 SHARDS = Path("data/shards")
 EVALUATION = re.compile(r"evaluate/[^/]+\.json")
-JUDGED = (Verdict.MISSING, Verdict.WORSE, Verdict.NOT_COMPARABLE, Verdict.BETTER, Verdict.WITHIN_NOISE)
-
-
-@dataclass(frozen=True)
-class Report:
-    """A report and what it comes to.
-
-    Attributes:
-        text: Markdown, of at most `MOST_CHARACTERS`.
-        verdict: of all figures together.
-    """
-
-    text: str
-    verdict: Verdict
-
-    @property
-    def failed(self) -> bool:
-        """Whether a figure is worse or missing."""
-        return self.verdict in FAILURES
 
 
 @dataclass(frozen=True)
@@ -77,14 +54,20 @@ def report_on(base: str, folder: Path) -> Report:
 
     Raises:
         RevisionError: there is no such revision, or one of the two has no metrics.
+        ParamsError: `.lengthwise.yaml` is wrong.
         FormatError: a file of one of the two is damaged.
     """
+    commit, config = resolve(base, folder), read_config(folder)
+    if config is not None:
+        return report_as_configured(config, base, commit, folder)
     old, new = snapshot_at(base, folder), snapshot_of_folder(folder)
+    outdated, outdated_base = not_run(new, folder), not_run(old, folder, commit)
+    old, new = with_times(old, folder, here=False), with_times(new, folder, here=True)
     runs = Runs(old, new, _of_same_confidence(old, new), figures_of(new))
     data = check_data(old, new)
     paired = {} if data.changes else _paired(runs, folder)
     comparisons = compare_all(runs.old_figures, runs.new_figures, paired, not data.changes)
-    verdict = overall(comparisons)
+    verdict = Verdict.NOT_RUN if outdated else overall(comparisons)
     sections = [
         metrics_section(comparisons),
         params_section(old.params, new.params),
@@ -93,10 +76,9 @@ def report_on(base: str, folder: Path) -> Report:
         charts_section(runs.old_figures, runs.new_figures, old, new),
         other_section(comparisons),
     ]
-    compared = f"The working tree compared with {code(base)} ({code(resolve(base, folder)[:12])})."
-    head = [f"{MARKER}\n# Lengthwise report: {verdict}\n", compared, *_verdict_lines(comparisons)]
-    head += [*_notes(data, new, comparisons, set(paired)), ""]
-    return Report(fit("\n".join(head), sections, ORDER_OF_CUTS, MOST_CHARACTERS), verdict)
+    head = [*head_lines(verdict, base, commit), *not_run_lines(outdated, outdated_base)]
+    head += [*verdict_lines(comparisons), *_notes(data, comparisons, set(paired))]
+    return finished(head, sections, verdict)
 
 
 def _of_same_confidence(old: Snapshot, new: Snapshot) -> dict[Key, Figure]:
@@ -132,27 +114,11 @@ def _evaluate(snapshot: Snapshot) -> dict[str, Any]:
     return section if isinstance(section, dict) else {}
 
 
-def _verdict_lines(comparisons: Sequence[Comparison]) -> Iterator[str]:
-    """How often each verdict was given, and what is missing, worse or better, name by name."""
-    counts = Counter(comparison.verdict for comparison in comparisons)
-    said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in JUDGED)
-    same = sum(one.verdict == Verdict.WITHIN_NOISE and one.old == one.new for one in comparisons)
-    yield f"\nOf its figures: {said} ({same} of these the same).\n"
-    for verdict in (*FAILURES, Verdict.BETTER):
-        of_it = [comparison for comparison in comparisons if comparison.verdict == verdict]
-        for comparison in of_it[:MOST_LISTED]:
-            yield f"- **{verdict}**: {code(comparison.key[0])} {code(comparison.key[1])}: {change_of(comparison)}"
-        if len(of_it) > MOST_LISTED:
-            yield f"- and {len(of_it) - MOST_LISTED} more are {verdict}"
-
-
-def _notes(data: DataCheck, new: Snapshot, comparisons: Sequence[Comparison], paired: set[Key]) -> Iterator[str]:
+def _notes(data: DataCheck, comparisons: Sequence[Comparison], paired: set[Key]) -> Iterator[str]:
     if data.changes:
-        yield f"\n**Not comparable**: the data changed ({_listed(data.changes)}), so that nothing is better or worse."
+        yield f"\n**Not comparable**: the data changed ({listed(data.changes)}), so that nothing is better or worse."
     else:
         yield f"\nThe data are the same, by {data.evidence}."
-    if stale := stale_stages(new):
-        yield f"\n**The metrics are not of this params.yaml**: run `dvc repro` ({_listed(stale)})."
     judged = {comparison.key for comparison in comparisons if comparison.interval is not None}
     if judged & paired:
         yield (
@@ -167,8 +133,3 @@ def _notes(data: DataCheck, new: Snapshot, comparisons: Sequence[Comparison], pa
         )
     if judged:
         yield "\nThey say what other test authors would give; that another seed trains another network comes on top."
-
-
-def _listed(names: Sequence[object]) -> str:
-    more = len(names) - MOST_LISTED
-    return ", ".join(map(code, names[:MOST_LISTED])) + (f" and {more} more" if more > 0 else "")

@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeGuard
 
 import pandas as pd
 import yaml
 
 from lengthwise.errors import FormatError, RevisionError
+from lengthwise.reports.run import parsed_yaml
 
-PARAMS, LOCK, METRICS = "params.yaml", "dvc.lock", "metrics/"
+PARAMS, LOCK, METRICS, TIMING = "params.yaml", "dvc.lock", "metrics/", "data/timing/"
 SUFFIXES = (".json", ".csv")
 REMEDY = "run dvc repro and commit metrics/"
 
@@ -55,6 +56,11 @@ class Snapshot:
     def metrics(self) -> list[str]:
         """Paths of all metrics, timing among them."""
         return sorted(path for path in self.files if path.startswith(METRICS))
+
+    @property
+    def timing(self) -> list[str]:
+        """Paths of what the machine measured, as far as it is at hand."""
+        return sorted(path for path in self.files if path.endswith(".json") and is_timing(path))
 
     def json(self, path: str) -> dict[str, Any]:
         """A metrics file; empty where it is absent.
@@ -98,7 +104,7 @@ class Snapshot:
 
     def _yaml(self, path: str) -> dict[str, Any]:
         try:
-            content = yaml.safe_load(self.files.get(path, b""))
+            content = parsed_yaml(self.files.get(path, b""))
         except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
             raise FormatError(f"{self._place(path)}: is not YAML ({_one_line(error)}); mend it") from None
         if not isinstance(content, dict | None):
@@ -141,6 +147,14 @@ def snapshot_at(revision: str, folder: Path) -> Snapshot:
     return _snapshot(f"revision {revision}", files)
 
 
+def blob_at(commit: str, path: str, folder: Path) -> bytes | None:
+    """What Git has of a file at a commit; None if it is not in Git."""
+    try:
+        return _git(folder, "cat-file", "blob", f"{commit}:./{path}")
+    except RevisionError:
+        return None
+
+
 def resolve(revision: str, folder: Path) -> str:
     """The hash of the commit that a revision names.
 
@@ -157,6 +171,12 @@ def resolve(revision: str, folder: Path) -> str:
         ) from None
 
 
+def is_timing(path: str) -> bool:
+    """Whether a file holds times, or what else depends on the machine."""
+    name = PurePosixPath(path).name
+    return path.startswith(TIMING) or name.startswith("timing") or name == "environment.json"
+
+
 def finite(value: object) -> TypeGuard[float]:
     """Whether a value from a file is a number with which one can reckon."""
     try:
@@ -165,10 +185,21 @@ def finite(value: object) -> TypeGuard[float]:
         return False
 
 
+def flatten(params: object, prefix: str = "") -> dict[str, Any]:
+    """Params by their dotted keys."""
+    if not isinstance(params, dict) or not params:
+        return {prefix: params}
+    below = (flatten(value, f"{prefix}.{key}" if prefix else str(key)) for key, value in params.items())
+    return {key: value for flat in below for key, value in flat.items()}
+
+
 def _snapshot(name: str, files: Mapping[str, bytes]) -> Snapshot:
     snapshot = Snapshot(name, {path: content for path, content in files.items() if _is_read(path)})
     if not snapshot.metrics:
-        raise RevisionError(f"metrics/ of {name}: got no JSON or CSV; expected the results of a run; {REMEDY}")
+        raise RevisionError(
+            f"metrics/ of {name}: got no JSON or CSV; expected the results of a run; {REMEDY}, "
+            "or name what this repository has in .lengthwise.yaml (docs/reports.md)"
+        )
     return snapshot
 
 

@@ -1,11 +1,12 @@
 """Whether two runs trained and tested on the same sequences: if not, their figures are not comparable."""
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from lengthwise.reports.pull_request.revisions import Snapshot
+from lengthwise.reports.pull_request.cached import output_hash
+from lengthwise.reports.pull_request.not_run import changed_params
+from lengthwise.reports.pull_request.revisions import Snapshot, flatten
 
 # Sections whose keys say which sequences there are. Of shards, rows_per_shard only says how they are stored; the
 # vocabulary is what a model knows of them.
@@ -14,7 +15,6 @@ SELECTION = ("unit", "min_length", "max_length", "too_long")
 COUNTS = ("metrics/split.json", "metrics/shards.json")
 SHARDS = "data/shards"
 BEFORE_SHARDS = ("data/documents.parquet", "data/tokens", "data/split.parquet")
-MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
 
 
 @dataclass(frozen=True)
@@ -48,34 +48,9 @@ def check_data(old: Snapshot, new: Snapshot) -> DataCheck:
     return DataCheck(tuple(changes), "the hashes of documents, tokens and split in dvc.lock")
 
 
-def output_hash(snapshot: Snapshot, path: str) -> str | None:
-    """The MD5 that `dvc.lock` has of an output, with `.dir` behind it for a folder; None if it has none."""
-    entries = _entries(snapshot.lock)
-    found = next((entry.get("md5") for entry in entries if entry.get("path") == path), None)
-    return found if isinstance(found, str) and MD5.fullmatch(found) else None
-
-
-def stale_stages(snapshot: Snapshot) -> list[str]:
-    """Stages that were last run, says `dvc.lock`, with other params than those in `params.yaml`."""
-    return [
-        name
-        for name, stage in snapshot.lock.items()
-        if isinstance(stage, dict)
-        and any(_at(snapshot.params, str(key)) != value for key, value in _recorded(stage).items())
-    ]
-
-
-def flatten(params: object, prefix: str = "") -> dict[str, Any]:
-    """Params by their dotted keys."""
-    if not isinstance(params, dict) or not params:
-        return {prefix: params}
-    below = (flatten(value, f"{prefix}.{key}" if prefix else str(key)) for key, value in params.items())
-    return {key: value for flat in below for key, value in flat.items()}
-
-
 def _data_hash(snapshot: Snapshot, path: str) -> str | None:
     """As `output_hash`, but None if the data are of other params."""
-    stale = {name for name in stale_stages(snapshot) if name in (*SECTIONS, "vocabulary", "shards")}
+    stale = {stage.stage for stage in changed_params(snapshot)} & {*SECTIONS, "vocabulary", "shards"}
     return None if stale else output_hash(snapshot, path)
 
 
@@ -86,21 +61,3 @@ def _differing_params(old: dict[str, Any], new: dict[str, Any], sections: tuple[
             chooses = name != "shards" or key.removeprefix("shards.") in SELECTION
             if chooses and before[name].get(key) != after[name].get(key):
                 yield key
-
-
-def _entries(lock: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for stage in lock.values():
-        outs = stage.get("outs") if isinstance(stage, dict) else None
-        yield from (entry for entry in outs if isinstance(entry, dict)) if isinstance(outs, list) else ()
-
-
-def _recorded(stage: dict[str, Any]) -> dict[str, Any]:
-    params = stage.get("params")
-    recorded = params.get("params.yaml") if isinstance(params, dict) else None
-    return recorded if isinstance(recorded, dict) else {}
-
-
-def _at(params: Any, key: str) -> Any:  # noqa: ANN401
-    for part in key.split("."):
-        params = params.get(part) if isinstance(params, dict) else None
-    return params

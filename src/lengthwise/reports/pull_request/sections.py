@@ -8,10 +8,9 @@ from typing import Any
 import pandas as pd
 
 from lengthwise.reports.pull_request.comparison import Comparison, Verdict, rule_of
-from lengthwise.reports.pull_request.figures import Figure, Key, is_timing
+from lengthwise.reports.pull_request.figures import Figure, Key
 from lengthwise.reports.pull_request.markdown import NOTHING, Section, code, number, plain, table, value
-from lengthwise.reports.pull_request.revisions import METRICS, Snapshot, finite
-from lengthwise.reports.pull_request.same_data import flatten
+from lengthwise.reports.pull_request.revisions import METRICS, TIMING, Snapshot, finite, flatten
 from lengthwise.reports.pull_request.text_charts import curves, interval_line
 
 METRICS_TITLE, PARAMS, DATA, COST, CHARTS, OTHER = "Metrics", "Params", "Data", "Cost", "Charts", "Other figures"
@@ -84,7 +83,10 @@ def cost_section(comparisons: Sequence[Comparison], old: Snapshot, new: Snapshot
     """What training costs in parameters, steps and padding, and the times."""
     rows = [_row(one, one.key[1]) for one in comparisons if COST_FILES.fullmatch(one.key[0])]
     blocks = table(("", "figure", "old", "new", "difference"), rows) if rows else []
-    times = [row for path in sorted({*old.metrics, *new.metrics}) for row in _times(path, old, new)]
+    times = [row for path in sorted({*old.timing, *new.timing}) for row in _times(path, old, new)]
+    lacking = [name for name, side in (("the base", old), ("the working tree", new)) if not side.timing]
+    if lacking:
+        blocks += ["", f"The times of {' and '.join(lacking)} are not in the DVC cache."]
     if times:
         blocks += ["", "Times and rates may be of different machines: no verdict rests on them."]
         blocks += table(("", "figure", "old", "new", "new / old"), times)
@@ -111,9 +113,18 @@ def other_section(comparisons: Sequence[Comparison]) -> Section:
     def is_elsewhere(file: str) -> bool:
         return file in FUNNEL or bool(METRIC_FILES.fullmatch(file) or COST_FILES.fullmatch(file))
 
-    rows = [_row(one, one.key[1]) for one in comparisons if _is_remarkable(one) and not is_elsewhere(one.key[0])]
-    blocks = table(("", "figure", "old", "new", "difference"), rows) if rows else ["Nothing else changed."]
-    return Section(OTHER, blocks, folded=True)
+    return Section(OTHER, other_rows([one for one in comparisons if not is_elsewhere(one.key[0])]), folded=True)
+
+
+def other_rows(comparisons: Sequence[Comparison]) -> list[str]:
+    """A table of what changed, without a verdict."""
+    rows = [_row(one, one.key[1]) for one in comparisons if _is_remarkable(one)]
+    return table(("", "figure", "old", "new", "difference"), rows) if rows else ["Nothing else changed."]
+
+
+def difference_cells(comparison: Comparison) -> tuple[str, str]:
+    """A difference and its interval."""
+    return number(comparison.difference, signed=True), _interval(comparison)
 
 
 def change_of(comparison: Comparison) -> str:
@@ -135,8 +146,7 @@ def _metric_row(comparison: Comparison) -> tuple[str, ...]:
         direction,
         number(comparison.old),
         number(comparison.new),
-        number(comparison.difference, signed=True),
-        _interval(comparison),
+        *difference_cells(comparison),
         verdict,
     )
 
@@ -159,14 +169,12 @@ def _interval(comparison: Comparison) -> str:
 
 
 def _times(path: str, old: Snapshot, new: Snapshot) -> Iterator[tuple[str, ...]]:
-    if not is_timing(path) or not path.endswith(".json"):
-        return
     before, after = old.json(path), new.json(path)
     for name in sorted({*before, *after}):
         pair = [side.get(name) for side in (before, after)]
         one, other = (content if isinstance(content, str) or finite(content) else None for content in pair)
         ratio = f"{other / one:.2f}" if finite(one) and finite(other) and one > 0 else NOTHING
-        yield code(path.removeprefix(METRICS)), code(name), number(one), number(other), ratio
+        yield code(path.removeprefix(METRICS).removeprefix(TIMING)), code(name), number(one), number(other), ratio
 
 
 def _interval_lines(key: Key, old: Mapping[Key, Figure], new: Mapping[Key, Figure]) -> Iterator[str]:

@@ -1,0 +1,1 @@
+"""The report in any DVC repository, whose `.lengthwise.yaml` names its metrics and predictions."""
