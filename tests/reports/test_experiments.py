@@ -1,14 +1,16 @@
 import copy
-import math
+import os
+import re
 
 import pytest
 
-from lengthwise.reports.experiments import WIDTH, experiments_table, table_text
+from lengthwise.reports.experiments import Row, best_first, flat, headline, rows_of, table_text, terminal_width
 
 PARAMS = {
     "train": {"epochs": 2, "kernel": "auto", "model": {"units": 64, "kernel": 4}, "optimizer": {"clip_norm": None}},
     "ingest": {"age_brackets": {"10s": [13, 17]}},
 }
+FIGURES = ["clf.loss", "clf.val_acc", "clf.acc", "clf.nll", "s2s.loss", "s2s.val_acc", "s2s.acc", "s2s.nll"]
 
 
 def data(figure, **changes):
@@ -19,14 +21,11 @@ def data(figure, **changes):
         for section in sections:
             here = here[section]
         here[last] = value
-    metrics = {
-        f"metrics/{stage}/{task}.json": {"data": dict.fromkeys(names, figure)}
-        for stage, names in (
-            ("train", ("train_loss", "validation_loss", "validation_accuracy", "validation_author_accuracy")),
-            ("evaluate", ("sentence_accuracy", "sentence_gender", "author_accuracy")),
-        )
-        for task in ("classifier", "seq2seq")
-    }
+    metrics = {"metrics/train/classifier.json": {"data": {"validation_accuracy": 9.0}}}
+    for task, short in (("classifier", "clf"), ("seq2seq", "s2s")):
+        metrics[f"metrics/live/{task}.json"] = {"data": {short: {"loss": figure, "val_acc": figure}}}
+        metrics[f"metrics/test/{task}.json"] = {"data": {short: {"acc": figure, "nll": figure}}}
+    metrics["metrics/test/baselines.json"] = {"data": {"linear": {"acc": 0.3, "nll": 1}, "majority": {"acc": 0.2}}}
     return {"params": {"params.yaml": {"data": params}}, "metrics": metrics}
 
 
@@ -39,80 +38,145 @@ def experiment(name, content, state=None):
     return {"name": None, "executor": executor, "revs": [{"rev": "beef0000", "name": name, "data": content}]}
 
 
-def test_table_has_the_figures_of_a_choice_and_the_params_that_differ():
-    table = experiments_table([commit([experiment("wide", data(0.7, train__model__units=128))])])
-    assert table.index.tolist() == ["main", "wide"]
-    assert [column[2] for column in table.columns if column[0] == "params"] == ["units"]
-    assert table[("params", "", "units")].tolist() == ["64", "128"]
-    for task in ("classifier", "seq2seq"):
-        figures = table[task].to_dict("list")
-        validation = [("validation", name) for name in ("loss", "accuracy", "author")]
-        expected = [*validation, ("test", "sentence"), ("test", "author")]
-        assert figures == {column: [0.5, 0.7] for column in expected}
-    assert "state" not in table.columns.get_level_values(2)
+def text_of(*experiments, width=160):
+    ((head, *rows),) = rows_of([commit(list(experiments))])
+    return table_text(rows, width, [head])
+
+
+def cells(text):
+    """The rows of the first table by their names, each a map from columns; cells of this test have no blanks."""
+    header, *rows = text.partition("\n\n")[0].splitlines()
+    ends = {match[0]: match.end() for match in re.finditer(r"\S+", header)}
+    return {row.split()[0]: {name: row[:end].split()[-1] for name, end in ends.items()} for row in rows}
+
+
+def test_rows_have_the_headline_and_the_params():
+    ((head, wide),) = rows_of([commit([experiment("wide", data(0.7, train__model__units=128))])])
+    assert (head.name, head.rev, head.state) == ("main", "c0ffee0", "")
+    assert list(head.figures) == [*FIGURES, "linear.acc", "linear.nll", "majority.acc"]
+    assert {wide.figures[key] for key in FIGURES} == {0.7}
+    assert wide.params["train.model.units"] == "128"
+
+
+def test_headline_is_of_its_folders_and_of_numbers_alone():
+    contents = {
+        "metrics/live/a.json": {"a": {"loss": 1, "text": "x", "flag": True, "deep": {"er": 2.5}}},
+        "metrics/test/b.json": {"b": 2},
+        "metrics/test/c.json": [1],
+        "metrics/test/more/d.json": {"d": 1},
+        "metrics/e.json": {"e": 1},
+        "metrics/test/broken.json": None,
+    }
+    assert headline(contents) == {"a.loss": 1, "a.deep.er": 2.5, "b": 2}
+
+
+def test_table_has_the_params_that_differ_and_names_what_is_the_same():
+    text = text_of(experiment("wide", data(0.7, train__model__units=128)))
+    assert cells(text)["main"]["units"] == "64"
+    assert cells(text)["wide"] == {"experiment": "wide", "units": "128", **dict.fromkeys(FIGURES, "0.7000")}
+    assert text.endswith("\n\nthe same in all:  linear.acc 0.3000  linear.nll 1.0000  majority.acc 0.2000")
 
 
 def test_table_has_the_best_on_validation_first_below_its_commit():
     runs = [experiment(name, data(figure)) for name, figure in (("b", 0.3), ("a", 0.9), ("c", 0.6))]
-    table = experiments_table([commit(runs), commit(None, name=None)])
-    assert table.index.tolist() == ["main", "a", "c", "b", "c0ffee0"]
+    assert list(cells(text_of(*runs))) == ["main", "a", "c", "b"]
 
 
 def test_table_is_sorted_by_validation_and_not_by_the_test_split():
     best, other = data(0.5), data(0.4)
-    other["metrics"]["metrics/evaluate/classifier.json"]["data"]["sentence_accuracy"] = 0.99
-    table = experiments_table([commit([experiment("other", other), experiment("best", best)])])
-    assert table.index.tolist() == ["main", "best", "other"]
+    other["metrics"]["metrics/test/classifier.json"]["data"]["clf"]["acc"] = 0.99
+    assert list(cells(text_of(experiment("other", other), experiment("best", best)))) == ["main", "best", "other"]
+
+
+def test_rows_are_sorted_by_another_model_where_there_is_no_classifier():
+    rows = [
+        Row("a", figures={"s2s.val_acc": 0.1}),
+        Row("none"),
+        Row("b", figures={"s2s.val_acc": 0.0}),
+        Row("c", figures={"s2s.val_acc": 0.2}),
+    ]
+    assert [row.name for row in best_first(rows)] == ["c", "a", "b", "none"]
 
 
 @pytest.mark.parametrize("state", ["failed", "queued", "running"])
 def test_table_gives_no_figures_to_a_run_that_has_none(state):
     # DVC gives a failed run the metrics of its commit.
     runs = [experiment("bad", data(0.5, train__epochs=3), state), experiment("good", data(0.4), "success")]
-    table = experiments_table([commit(runs)])
-    assert table.index.tolist() == ["main", "good", "bad"]
-    assert table[("", "", "state")].tolist() == ["", "", state]
-    assert all(map(math.isnan, table.loc["bad", ["classifier", "seq2seq"]]))
-    assert table.loc["bad", ("params", "", "epochs")] == "3"
+    text = text_of(*runs)
+    rows = [line.split() for line in text.splitlines()]
+    assert [row[0] for row in rows[:4]] == ["experiment", "main", "good", "bad"]
+    assert rows[3] == ["bad", state, "3"]
+    assert rows[0][1] == "state"
 
 
 def test_table_takes_a_run_without_any_data():
-    table = experiments_table([commit([experiment(None, None, "queued"), experiment("a", data(1, train__epochs=3))])])
-    assert table.index.tolist() == ["main", "a", "beef000"]
-    assert table[("params", "", "epochs")].tolist() == ["2", "3", ""]
-    assert [column[2] for column in table.columns if column[0] == "params"] == ["epochs"]
+    text = text_of(experiment(None, None, "queued"), experiment("a", data(1, train__epochs=3)))
+    rows = [line.split() for line in text.splitlines()]
+    assert [row[:2] for row in rows[1:4]] == [["main", "2"], ["a", "3"], ["beef000", "queued"]]
 
 
 def test_table_calls_params_by_their_last_part_unless_two_share_it():
     one = data(1, train__kernel="keras", train__model__kernel=3, train__optimizer__clip_norm=1.5)
     two = data(1, ingest__age_brackets__10s=[13, 18])
-    table = experiments_table([commit([experiment("one", one), experiment("two", two)])])
-    assert table.xs("params", axis=1).xs("", axis=1).T.to_dict("index") == {
-        "train.kernel": {"main": "auto", "one": "keras", "two": "auto"},
-        "train.model.kernel": {"main": "4", "one": "3", "two": "4"},
-        "clip_norm": {"main": "null", "one": "1.5", "two": "null"},
-        "10s": {"main": "[13, 17]", "one": "[13, 17]", "two": "[13, 18]"},
+    header = text_of(experiment("one", one), experiment("two", two)).splitlines()[0].split()
+    assert header[1:5] == ["train.kernel", "train.model.kernel", "clip_norm", "10s"]
+
+
+def test_table_of_a_commit_alone_has_its_row_with_all_figures():
+    text = text_of()
+    assert cells(text) == {"main": cells(text)["main"]}
+    assert cells(text)["main"]["linear.acc"] == "0.3000"
+    assert "the same" not in text
+
+
+def test_table_of_nothing_but_names():
+    assert table_text([Row("a"), Row("b")], 80) == "experiment\na\nb"
+
+
+def test_table_has_at_most_a_dozen_figures():
+    row = Row("a", figures={f"m.f{number}": float(number) for number in range(30)})
+    assert table_text([row], 500).splitlines()[0].split() == ["experiment", *(f"m.f{number}" for number in range(12))]
+
+
+@pytest.mark.parametrize("width", [40, 80, 120, 160])
+@pytest.mark.parametrize("length", [4, 30, 60, 200])
+@pytest.mark.parametrize("changed", [0, 2, 6])
+def test_table_has_every_figure_in_at_most_the_width(width, length, changed):
+    params = {"epochs": 3, "kernel": "k" * 90, "model__units": 8, "model__kernel": 2, "optimizer__clip_norm": 2.5}
+    changes = {f"train__{key}": value for key, value in list(params.items())[:changed]}
+    name = "ab" * (length // 2)
+    text = text_of(experiment(name, data(0.1234, **changes), "success"), width=width)
+    assert all(len(line) <= width for line in text.splitlines())
+    assert text.split().count("0.1234") == len(FIGURES)
+    shortened = name not in text
+    assert shortened == (length > max(width // 3, 12))
+    # DVC takes this in the place of a name that cannot be read.
+    assert ("beef000" in text) == shortened
+    if width == 160 and length < 40 and changed < 6:
+        assert text.count("experiment") == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0, "0.0000"), (0.5, "0.5000"), (1e-5, "1e-05"), (123456.0, "1.235e+05"), (-2, "-2.0000")]
+)
+def test_table_writes_numbers_short(value, text):
+    assert table_text([Row("a", figures={"m.x": value})], 80).split()[-1] == text
+
+
+def test_flat_writes_values_as_yaml_has_them():
+    assert flat({"a": {"b": [1, 2], "c": None}, "d": "text", "e": True}) == {
+        "a.b": "[1, 2]",
+        "a.c": "null",
+        "d": "text",
+        "e": "true",
     }
 
 
-def test_table_of_a_commit_alone_has_its_row():
-    table = experiments_table([commit([])])
-    assert table.index.tolist() == ["main"]
-    assert "main" in table_text(table)
-
-
-@pytest.mark.parametrize("length", [4, 30, 60])
-@pytest.mark.parametrize("changed", [0, 2, 6])
-def test_table_text_has_every_figure_in_at_most_the_width(length, changed):
-    params = {"epochs": 3, "kernel": "keras", "model__units": 8, "model__kernel": 2, "optimizer__clip_norm": 2.5}
-    changes = {f"train__{key}": value for key, value in list(params.items())[:changed]}
-    name = "n" * length
-    text = table_text(experiments_table([commit([experiment(name, data(0.1234, **changes), "success")])]))
-    lines = text.splitlines()
-    assert all(len(line) <= WIDTH for line in lines)
-    rows = [line.split()[1:] for line in lines if line.startswith(name)]
-    cells = [cell for row in rows for cell in row]
-    # A long name alone takes the figures of one run apart.
-    assert length > 40 or any(row.count("0.1234") == 10 for row in rows)
-    assert cells.count("0.1234") == 10
-    assert set(map(str, changes.values())) <= set(cells)
+def test_width_is_the_terminals(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "97")
+    assert terminal_width() == 97
+    monkeypatch.setenv("COLUMNS", "3")
+    assert terminal_width() == 40
+    monkeypatch.delenv("COLUMNS")
+    monkeypatch.setattr(os, "get_terminal_size", lambda *_: (_ for _ in ()).throw(OSError))
+    assert terminal_width() == 160

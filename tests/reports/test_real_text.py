@@ -93,12 +93,10 @@ def test_leak_chart_draws_every_model_of_every_split_with_its_figure(keep_runs, 
 
 
 @pytest.mark.parametrize("task", ["classifier", "seq2seq"])
-def test_times_are_ratios_of_sentences_a_second(keep_runs, task):
+def test_times_are_ratios_of_sentences_a_second(keep_runs, write_times, task):
     kept = keep_runs(*TIMES)
     for name, speed in zip(TIMES, (500.0, 600.0, 50.0, 80.0), strict=True):
-        path = kept.folder / name / "metrics" / "train" / f"timing_{task}.json"
-        text = path.read_text(encoding="utf-8")
-        path.write_text(re.sub(r'("sequences_per_second": )[\d.]+', rf"\g<1>{speed}", text), encoding="utf-8")
+        write_times(kept.folder / name, **{f"train_{task}": {"sequences_per_second": speed}})
     column = 2 + ["classifier", "seq2seq"].index(task)
     lines = [line for line in result_blocks(kept)["time"].splitlines() if line.startswith("| ")][2:]
     assert [line.strip("|").split(" | ")[column].strip() for line in lines] == ["1.30", "1.60", "1.20", "10.00", "7.50"]
@@ -126,6 +124,8 @@ def test_ablations_are_the_table_that_their_run_has_written(keep_runs):
     written = (kept.folder / "ablations" / "metrics" / "timing_ablations.md").read_text(encoding="utf-8")
     block = result_blocks(kept)["ablations"]
     assert block.endswith(written.strip())
+    # Not of its params: the seeds are in a file of the ablations' own.
+    assert not {"seeds", "ablations"} & yaml.safe_load(kept.runs["ablations"].lock.read_text("utf-8")).keys()
     epochs = kept.named["ablations"]["changes"]["train.epochs"]
     assert re.search(rf"\b{epochs} epochs? with a learning rate of 0\.001, each with 3 seeds\.", block)
 

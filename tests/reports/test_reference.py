@@ -3,10 +3,11 @@ import re
 import pytest
 import yaml
 
+from lengthwise.ablations.definitions import Ablations
 from lengthwise.batching.registry import STRATEGIES
 from lengthwise.errors import FormatError
 from lengthwise.params import Params
-from lengthwise.reports.reference import params_tables, read_keys, stages_table, strategies_table
+from lengthwise.reports.reference import ablations_table, params_tables, read_keys, stages_table, strategies_table
 
 
 def leaves(model, prefix=""):
@@ -34,12 +35,31 @@ def test_params_table_has_every_key_of_the_models_with_its_default_and_a_comment
             assert yaml.safe_load(keys[name].default) == value_at(content, name), name
 
 
+def test_ablations_table_has_every_key_of_their_model_with_its_default_and_a_comment(root):
+    path = root / "ablations" / "params.yaml"
+    keys = {key.name: key for key in read_keys(path)}
+    assert set(keys) == set(Ablations.model_fields)
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert keys["ablations"].default == f"{len(content['ablations'])} entries"
+    assert yaml.safe_load(keys["seeds"].default) == content["seeds"]
+    lines = ablations_table(path).splitlines()
+    assert [re.match(r"\| `(\w+)` \| `.+` \| \w.+ \|", line)[1] for line in lines[2:]] == list(content)
+
+
+def test_params_table_shows_null_where_nothing_is_written(root):
+    rows = [line for line in params_tables(root / "params.yaml").splitlines() if line.startswith("| `")]
+    assert all(re.match(r"\| `[\w.]+` \| `[^`]+` \| \S", row) for row in rows)
+    assert any(row.startswith("| `ingest.authors` | `null` |") for row in rows)
+
+
 def test_read_keys_takes_the_comment_above_or_that_of_the_key_before(tmp_path):
     path = tmp_path / "params.yaml"
     path.write_text(
         "# Of the file.\n\nsection:\n  # Of both,\n  # in two lines.\n  first: 1.0e-4\n  second: [1,\n    2]\n"
         "  # A map.\n  names:\n    a: {b: 1}\n    c: x\n"
         "  # Of the third.\n  third: 'a # b'\n# Of the seeds.\nseeds: []\n"
+        "# A block.\nblock:\n- 1\n- {a: [2,\n  3]}\n-\n# Empty.\nempty:\n# Empty too.\nnothing: ~\n"
+        "# A map.\nmap: {a: , b: null}\n"
     )
     found = [(key.name, key.default, key.comment) for key in read_keys(path)]
     assert found == [
@@ -48,6 +68,10 @@ def test_read_keys_takes_the_comment_above_or_that_of_the_key_before(tmp_path):
         ("section.names", "{a: {b: 1}, c: x}", "A map."),
         ("section.third", "'a # b'", "Of the third."),
         ("seeds", "[]", "Of the seeds."),
+        ("block", "[1, {a: [2, 3]}, null]", "A block."),
+        ("empty", "null", "Empty."),
+        ("nothing", "~", "Empty too."),
+        ("map", "{a: null, b: null}", "A map."),
     ]
 
 
@@ -78,7 +102,7 @@ def test_strategies_table_has_every_strategy_with_the_padding_of_the_run(run, re
     lines = strategies_table(run).splitlines()[2:]
     assert [re.match(r"\| `(\w+)`", line)[1] for line in lines] == list(STRATEGIES)
     assert next(line for line in lines if "`bucketed`" in line).endswith("| 17.6\N{NO-BREAK SPACE}% |")
-    changed = rewrite("train/classifier/batching.csv", ("0.1755565621962383", "0.25"), ("\npacked,", "\nother,"))
+    changed = rewrite("train/classifier/batching.csv", (",0.175557,", ",0.25,"), ("\npacked,", "\nother,"))
     lines = {line.split("`")[1]: line for line in strategies_table(changed).splitlines()[2:]}
     assert "25.0" in lines["bucketed"]
     assert lines["packed"].endswith("|  |")

@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 
 from lengthwise.errors import FormatError
@@ -63,3 +64,46 @@ def test_run_refuses_a_lock_that_is_none(run, content):
         run.params("split")
     with pytest.raises(FormatError, match=r"dvc\.lock: has no|dvc\.lock: is not YAML"):
         run.digest("data/shards")
+
+
+def test_run_has_all_params_by_their_dotted_keys(run):
+    assert run.all_params["train.model.units"] == run.params("train")["model"]["units"]
+    assert run.all_params["ingest.age_brackets.10s"] == "13-17"
+    sections = {key.split(".")[0] for key in run.all_params}
+    assert sections >= {"ingest", "tokens", "split", "vocabulary", "shards", "train", "baselines", "evaluate"}
+
+
+def test_run_knows_what_was_measured_where_it_is_now_and_where_it_was(run):
+    now = run.lock.parent / "data" / "timing"
+    before = {
+        "train/timing_classifier.json": "train_classifier",
+        "environment.json": "environment_seq2seq",
+        "baselines/timing.json": "baselines",
+        "timing_ingest.json": "ingest",
+    }
+    for name, stage in before.items():
+        (run.metrics / name).write_text('{"earlier": 1}', encoding="utf-8")
+        assert "earlier" not in run.timing(stage)
+        (now / f"{stage}.json").unlink()
+        assert run.timing(stage) == {"earlier": 1}
+        (run.metrics / name).unlink()
+        assert run.timing(stage) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1 and no more", b"\x00" * 100])
+def test_run_takes_damaged_predictions_for_none(run, content):
+    path = run.lock.parent / "data" / "predictions" / "classifier.parquet"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    assert run.predictions("classifier") is None
+    assert run.predictions("linear") is None
+
+
+def test_run_takes_predictions_of_another_shape_for_none(run, predict):
+    predict(run)
+    path = run.lock.parent / "data" / "predictions" / "classifier.parquet"
+    whole = pd.read_parquet(path)
+    assert Run(run.metrics, run.lock).predictions("classifier") is not None
+    for damaged in (whole.drop(columns="author"), whole.iloc[:0], whole.assign(label="x"), whole[["sequence"]]):
+        damaged.to_parquet(path)
+        assert Run(run.metrics, run.lock).predictions("classifier") is None

@@ -11,7 +11,7 @@ from lengthwise.reports.kept import Kept
 from lengthwise.reports.markdown import with_blocks
 from lengthwise.reports.model_card import model_card
 from lengthwise.reports.real_text import LEAK_CHART, leak_block, leak_chart, result_blocks
-from lengthwise.reports.reference import params_tables, stages_table, strategies_table
+from lengthwise.reports.reference import ablations_table, params_tables, stages_table, strategies_table
 from lengthwise.reports.results import results_table
 from lengthwise.reports.run import Run
 from lengthwise.reports.sections.evaluation import accuracy_chart
@@ -35,12 +35,16 @@ def documents(root: Path) -> dict[Path, str]:
         "real-text": f"{leak_block(kept, f'docs/{LEAK_CHART}')}\n\n{best_block(kept, every_level=False)}",
     }
     reference, results, readme = root / "docs" / "reference.md", root / "docs" / "results.md", root / "README.md"
+    keys = {
+        "params": params_tables(root / "params.yaml"),
+        "ablations": ablations_table(root / "ablations" / "params.yaml"),
+    }
     chart = leak_chart(kept)
     return {
         root / "docs" / "results.svg": standalone(accuracy_chart(run.levels)),
         **({} if chart is None else {root / "docs" / LEAK_CHART: standalone(chart)}),
         results: with_blocks(results, result_blocks(kept)),
-        reference: with_blocks(reference, {"params": params_tables(root / "params.yaml")}),
+        reference: with_blocks(reference, keys),
         root / "MODEL_CARD.md": model_card(run, root / "requirements.lock", root / "pyproject.toml"),
         readme: with_blocks(readme, blocks),
     }

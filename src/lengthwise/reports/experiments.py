@@ -5,112 +5,206 @@
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
-import pandas as pd
-
-# What a column is called, and what it shows: the task's folder of metrics and the metric.
-FIGURES = {
-    ("validation", "loss"): ("train", "validation_loss"),
-    ("validation", "accuracy"): ("train", "validation_accuracy"),
-    ("validation", "author"): ("train", "validation_author_accuracy"),
-    ("test", "sentence"): ("evaluate", "sentence_accuracy"),
-    ("test", "author"): ("evaluate", "author_accuracy"),
-}
-TASKS = ("classifier", "seq2seq")
+# The folders of headline figures: what a training says of validation, and what is said of the test split.
+HEADLINE = ("metrics/live", "metrics/test")
+MOST_FIGURES = 12
 # A choice on the test split would be no test of it.
-CHOSEN_BY = ("classifier", "validation", "accuracy")
-WIDTH = 120
+CHOSEN_BY = ".val_acc"
+WIDTH = 160
+LONGEST_VALUE = 24
+GAP = "  "
 
 
-def experiments_table(shown: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """The columns that matter.
+@dataclass(frozen=True)
+class Row:
+    """A commit or an experiment.
+
+    Attributes:
+        name: of the experiment, or of the commit.
+        rev: by which DVC knows it, too; empty if it has no other name.
+        state: what it is if it has no results: failed, queued, running.
+        params: values as text by dotted key.
+        figures: headline figures by their dotted names.
+    """
+
+    name: str
+    rev: str = ""
+    state: str = ""
+    params: Mapping[str, str] = field(default_factory=dict)
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+
+def headline(contents: Mapping[str, object]) -> dict[str, float]:
+    """The figures in files of metrics, by their keys, a model's together.
 
     Args:
-        shown: what `dvc exp show --json` prints: commits, each with its experiments.
+        contents: of JSON files, by their paths; those that are not in a folder of `HEADLINE` are left out.
 
-    Returns:
-        A row a commit and, below it, one an experiment, best validation accuracy first. The columns, in three levels,
-        are the state, if something has no results yet or has failed; the params that differ; and losses in nats and
-        accuracies, NaN where a run has none.
+    >>> live, test = {"clf": {"val_acc": 0.5}, "s2s": {"val_acc": 0.4}}, {"clf": {"acc": 0.6}}
+    >>> list(headline({"metrics/test/classifier.json": test, "metrics/live/all.json": live, "metrics/split.json": {}}))
+    ['clf.val_acc', 'clf.acc', 's2s.val_acc']
     """
-    rows = [row for commit in shown for row in _rows(commit)]
-    index = pd.Index([name for name, _, _ in rows], name="experiment")
-    states = pd.DataFrame({("", "", "state"): [state for _, state, _ in rows]}, index=index)
-    params = _differing([_data(data, "params", "params.yaml") for _, _, data in rows]).set_axis(index)
-    figures = pd.DataFrame(
-        {
-            (task, *column): [_data(data, "metrics", f"metrics/{stage}/{task}.json").get(metric) for _, _, data in rows]
-            for task in TASKS
-            for column, (stage, metric) in FIGURES.items()
-        },
-        index=index,
-        dtype=float,
-    )
-    parts = [states] if states.to_numpy().any() else []
-    parts += [params.set_axis(pd.MultiIndex.from_product([["params"], [""], params.columns]), axis=1), figures]
-    return pd.concat(parts, axis=1)
+    ours = sorted(path for path in contents if str(PurePosixPath(path).parent) in HEADLINE)
+    figures: dict[str, float] = {}
+    for path in ours:
+        for key, value in _leaves(contents[path]):
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                figures.setdefault(key, value)
+    models = list(dict.fromkeys(key.partition(".")[0] for key in figures))
+    return {key: figures[key] for model in models for key in figures if key.partition(".")[0] == model}
 
 
-def table_text(table: pd.DataFrame) -> str:
-    """The table in at most 120 columns, in two parts if it takes more and the names of its rows allow it."""
-    parts = [table]
-    if max(map(len, _lines(table))) > WIDTH:
-        of_tasks = table.columns.get_level_values(0).isin(TASKS)
-        parts = [part for part in (table.loc[:, ~of_tasks], table.loc[:, of_tasks]) if part.shape[1]]
-    return "\n\n".join("\n".join(_lines(part, WIDTH)) for part in parts)
+def flat(content: Mapping[str, Any]) -> dict[str, str]:
+    """Values as text by dotted key."""
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in _leaves(content)}
 
 
-def _lines(table: pd.DataFrame, width: int | None = None) -> list[str]:
-    text = table.to_string(line_width=width, na_rep="", float_format="{:.4f}".format)
-    # Without its blank header lines and the backslashes that say that a block goes on.
-    lines = (line.rstrip(" \\") for line in text.splitlines())
-    return [line for line in lines if line]
+def rows_of(shown: Sequence[Mapping[str, Any]]) -> list[list[Row]]:
+    """The rows of each commit, itself first.
+
+    Args:
+        shown: what `dvc exp show --json` prints.
+    """
+    return [[_row(commit, ""), *map(_experiment, commit["experiments"] or [])] for commit in shown]
 
 
-def _differing(params: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Of a params file a row, as text, the keys whose values differ; each called by its last part if that is enough."""
-    texts = pd.DataFrame([dict(_flat(row)) for row in params], dtype=object)
+def best_first(rows: Sequence[Row]) -> list[Row]:
+    """Rows by the accuracy on validation of the first model that has one; those without figures come last."""
+    key = next((key for row in rows for key in row.figures if key.endswith(CHOSEN_BY)), "")
+    return sorted(rows, key=lambda row: -row.figures.get(key, -1.0))
+
+
+def table_text(rows: Sequence[Row], width: int, heads: Sequence[Row] = ()) -> str:
+    """A table in at most a width.
+
+    It has the params that differ, and the headline figures. Figures that are the same in all rows, as those of
+    baselines may be, stand below it. What does not fit into the width goes on in a second table below the first.
+
+    Args:
+        rows: experiments; the best come first.
+        width: in characters.
+        heads: the commits that the experiments are derived from; they stay first.
+    """
+    ordered = [*heads, *best_first(rows)]
+    figures = _figures(ordered)
+    # Of a table of one row all are the same.
+    same = {key for key in figures if sum(bool(row.figures) for row in ordered) > 1 and _is_same(ordered, key)}
+    longest = max(width // 3, 12)
+    names = [_shortened(row.name, longest) for row in ordered]
+    columns = {
+        "rev": [row.rev for row in ordered] if names != [row.name for row in ordered] else [],
+        "state": [row.state for row in ordered],
+        **_differing(ordered),
+        **{key: [_number(row.figures.get(key)) for row in ordered] for key in figures if key not in same},
+    }
+    parts = _parts(names, {name: cells for name, cells in columns.items() if any(cells)}, width)
+    if same:
+        value = {key: next(row.figures[key] for row in ordered if key in row.figures) for key in figures}
+        parts.append(_wrapped([f"{key} {_number(value[key])}" for key in figures if key in same], width))
+    return "\n\n".join(parts)
+
+
+def terminal_width() -> int:
+    """Columns of the terminal, or of `COLUMNS`; 160 where there is none."""
+    return max(40, shutil.get_terminal_size((WIDTH, 24)).columns)
+
+
+def _figures(rows: Sequence[Row]) -> list[str]:
+    """At most a dozen figures that a row has, in the order of the rows that have most."""
+    fullest = sorted(rows, key=lambda row: -len(row.figures))
+    return list(dict.fromkeys(key for row in fullest for key in row.figures))[:MOST_FIGURES]
+
+
+def _is_same(rows: Sequence[Row], key: str) -> bool:
+    return len({row.figures.get(key) for row in rows if row.figures}) == 1
+
+
+def _differing(rows: Sequence[Row]) -> dict[str, list[str]]:
+    """The params whose values differ; each called by its last part if that is enough."""
     # A row without params differs in none.
-    known = pd.Series([bool(row) for row in params])
-    differing = texts[[key for key in texts if len(set(texts[key][known])) > 1]].fillna("")
-    last = [str(key).rpartition(".")[2] for key in differing]
+    known = [row.params for row in rows if row.params]
+    keys = dict.fromkeys(key for params in known for key in params)
+    differing = [key for key in keys if len({params.get(key) for params in known}) > 1]
+    last = [key.rpartition(".")[2] for key in differing]
     short = [name if last.count(name) == 1 else key for key, name in zip(differing, last, strict=True)]
-    return differing.set_axis(short, axis=1)
+    cells = ([_shortened(row.params.get(key, ""), LONGEST_VALUE) for row in rows] for key in differing)
+    return dict(zip(short, cells, strict=True))
 
 
-def _flat(content: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    for key, value in content.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{above}{key}.")
-        else:
-            yield f"{above}{key}", value if isinstance(value, str) else json.dumps(value)
+def _parts(names: Sequence[str], columns: Mapping[str, Sequence[str]], width: int) -> list[str]:
+    """Tables of as many columns as fit beside the names."""
+    stub = _column("experiment", names, str.ljust)
+    tables = [list(stub)]
+    for name, cells in columns.items():
+        column = _column(_shortened(name, width // 2), cells, str.rjust)
+        if len(tables[-1][0]) + len(GAP) + len(column[0]) > width and tables[-1] != stub:
+            tables.append(list(stub))
+        tables[-1] = [f"{line}{GAP}{cell}" for line, cell in zip(tables[-1], column, strict=True)]
+    return ["\n".join(line.rstrip() for line in table) for table in tables]
 
 
-def _rows(commit: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """Name, state and data of a commit and then of its experiments."""
-    yield commit["name"] or commit["rev"][:7], "", commit["data"] or {}
-    found = []
-    for experiment in commit["experiments"] or []:
-        last = experiment["revs"][-1]
-        state = (experiment["executor"] or {}).get("state", "success").replace("success", "")
-        data = last["data"] or {}
-        # Of a run that has failed, DVC gives the metrics of the commit that it began with.
-        found.append((last["name"] or last["rev"][:7], state, {**data, "metrics": {}} if state else data))
-    task, *column = CHOSEN_BY
-    stage, metric = FIGURES[column[0], column[1]]
-    yield from sorted(found, key=lambda row: -_data(row[2], "metrics", f"metrics/{stage}/{task}.json").get(metric, -1))
+def _column(name: str, cells: Sequence[str], justify: Any) -> list[str]:  # noqa: ANN401
+    width = max(map(len, (name, *cells)))
+    return [justify(cell, width) for cell in (name, *cells)]
 
 
-def _data(data: Mapping[str, Any], kind: str, path: str) -> dict[str, Any]:
-    return data.get(kind, {}).get(path, {}).get("data") or {}
+def _wrapped(items: Sequence[str], width: int) -> str:
+    lines = ["the same in all:"]
+    for item in items:
+        if len(lines[-1]) + len(GAP) + len(item) > width:
+            lines.append("")
+        lines[-1] += f"{GAP}{item}"
+    return "\n".join(lines)
+
+
+def _shortened(text: str, longest: int) -> str:
+    """A text without its middle if it is longer; its ends tell the most."""
+    if len(text) <= longest:
+        return text
+    end = (longest - 1) // 2
+    return f"{text[: longest - 1 - end]}…{text[len(text) - end :]}"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e4 else f"{value:.4g}"
+
+
+def _leaves(content: object, above: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(content, Mapping):
+        for key, value in content.items():
+            if isinstance(value, Mapping):
+                yield from _leaves(value, f"{above}{key}.")
+            else:
+                yield f"{above}{key}", value
+
+
+def _experiment(experiment: Mapping[str, Any]) -> Row:
+    state = (experiment["executor"] or {}).get("state", "success").replace("success", "")
+    return _row(experiment["revs"][-1], state)
+
+
+def _row(revision: Mapping[str, Any], state: str) -> Row:
+    data = revision["data"] or {}
+    # Of a run that failed or still runs, DVC gives the metrics of the commit that it began with.
+    metrics = {} if state else data.get("metrics", {})
+    params = data.get("params", {}).get("params.yaml", {}).get("data") or {}
+    rev = revision["rev"][:7]
+    contents = {path: file.get("data") for path, file in metrics.items()}
+    return Row(revision["name"] or rev, rev, state, flat(params), headline(contents))
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--commits", default="1", metavar="N", help="those of the last N commits (%(default)s)")
     commits = parser.parse_args().commits
@@ -118,8 +212,8 @@ def main() -> None:
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603
     if done.returncode:
         sys.exit(done.returncode)
-    table = experiments_table(json.loads(done.stdout))
-    print(table_text(table))
+    tables = [table_text(rows, terminal_width(), [head]) for head, *rows in rows_of(json.loads(done.stdout))]
+    print("\n\n".join(tables))
 
 
 if __name__ == "__main__":

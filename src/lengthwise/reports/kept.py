@@ -11,7 +11,7 @@ import yaml
 
 from lengthwise.errors import FormatError
 from lengthwise.reports.markdown import code
-from lengthwise.reports.run import Run, read_text
+from lengthwise.reports.run import Figures, Run, flat, parsed_yaml, read_text
 from lengthwise.reports.sections.section import listed
 
 MEND = "check it out again, or run make real"
@@ -21,6 +21,11 @@ class KeptRun(Run):
     """A named run: its params are a file of its own, since a lock would say where somebody's corpus is."""
 
     mend = MEND
+
+    @property
+    def all_params(self) -> dict[str, Any]:
+        """All of them, by their dotted keys."""
+        return dict(flat(read_map(self.lock)))
 
     def params(self, section: str) -> dict[str, Any]:
         """A section of the params that the run was made with.
@@ -32,6 +37,18 @@ class KeptRun(Run):
         if not isinstance(content.get(section), dict):
             raise FormatError(f"{self.lock}: has no section {section!r}; expected params of a run; {self.mend}")
         return dict(content[section])
+
+
+def measured(run: KeptRun, stage: str) -> Figures:
+    """What a machine measured of a stage.
+
+    Raises:
+        FormatError: it is not there.
+    """
+    figures = run.timing(stage)
+    if figures is None:
+        raise FormatError(f"{run.lock.parent}: has no times of {stage}; expected those of the run; {MEND}")
+    return figures
 
 
 @dataclass(frozen=True)
@@ -68,7 +85,7 @@ def read_map(path: Path) -> dict[str, Any]:
         FormatError: it is absent or something else.
     """
     try:
-        content = yaml.safe_load(read_text(path, MEND))
+        content = parsed_yaml(read_text(path, MEND))
     except yaml.YAMLError as error:
         raise FormatError(f"{path}: is not YAML; expected a map; {MEND}") from error
     if not isinstance(content, Mapping):

@@ -69,7 +69,7 @@ def model_card(run: Run, requirements: Path, project: Path) -> str:
         "Results": _results(run),
         "Cost": _cost(run),
         "Digests": _digests(run),
-        "Environment": _environment(run, requirements, project),
+        "Environment": _environment(requirements, project),
     }
     return "\n\n".join([HEAD, *(f"## {title}\n\n{text}" for title, text in parts.items())]) + "\n"
 
@@ -158,7 +158,7 @@ def _cost(run: Run) -> str:
     rows.append(("padding among an epoch's time steps", *(percent(figures[task]["padding_share"]) for task in TASKS)))
     return (
         f"{table(('what', *TASKS), rows)}\n\n"
-        "Time and memory differ from run to run: they are in `metrics/train/timing_*.json`."
+        "Time and memory differ from run to run: `data/timing` has them, which DVC's cache keeps."
     )
 
 
@@ -173,7 +173,7 @@ def _digests(run: Run) -> str:
     return table(("what", "digest", "kind"), rows)
 
 
-def _environment(run: Run, requirements: Path, project: Path) -> str:
+def _environment(requirements: Path, project: Path) -> str:
     try:
         lock, python = requirements.read_text(encoding="utf-8"), tomllib.loads(project.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -182,10 +182,9 @@ def _environment(run: Run, requirements: Path, project: Path) -> str:
     if missing := [name for name in PACKAGES if name not in versions]:
         raise FormatError(f"{requirements}: does not pin {missing[0]}; expected {', '.join(PACKAGES)}; run make lock")
     pinned = [("python", code(python["project"]["requires-python"])), *((name, versions[name]) for name in PACKAGES)]
-    trained = [(name.replace("_", " "), code(str(value))) for name, value in run.figures("environment.json").items()]
     return (
         f"What `requirements.lock` pins:\n\n{table(('package', 'version'), pinned)}\n\n"
-        f"What the networks were trained with:\n\n{table(('what', 'with'), trained)}"
+        "What a run's networks were trained with, and on which processor, is in `data/timing/environment_<task>.json`."
     )
 
 

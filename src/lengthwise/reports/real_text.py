@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.rows import Interval, interval_chart
-from lengthwise.reports.kept import Kept, KeptRun, changes_of, not_run, read_map
+from lengthwise.reports.kept import Kept, KeptRun, changes_of, measured, not_run
 from lengthwise.reports.markdown import code, table
 from lengthwise.reports.run import TASKS, read_text
 from lengthwise.reports.sections.section import count, hue_of, percent, ranged, records
@@ -153,7 +153,7 @@ def _protocol(run: KeptRun) -> str:
 def _time(kept: Kept) -> str:
     there = [name for name in TIME_RUNS if name in kept.runs]
     speed = {
-        (name, task): kept.runs[name].figures(f"train/timing_{task}.json")["sequences_per_second"]
+        (name, task): measured(kept.runs[name], f"train_{task}")["sequences_per_second"]
         for name in there
         for task in TASKS
     }
@@ -176,10 +176,11 @@ def _time(kept: Kept) -> str:
 
 def _ablations(kept: Kept) -> str:
     run = kept.runs["ablations"]
-    train, split, seeds = run.params("train"), run.figures("split.json"), read_map(run.lock)["seeds"]
+    train, split = run.params("train"), run.figures("split.json")
+    seeds = run.table("ablations.csv", ("name",), ("seeds",))["seeds"].max()
     said = (
         f"{count(run.figures('ingest.json')['authors'], 'blogger')}, of them {count(split['test_authors'])} for the "
         f"test; {count(train['epochs'], 'epoch')} with a learning rate of {train['optimizer']['learning_rate']:g}, "
-        f"each with {count(len(seeds), 'seed')}."
+        f"each with {count(seeds, 'seed')}."
     )
     return f"{said}\n\n{read_text(run.metrics / 'timing_ablations.md', run.mend).strip()}"

@@ -1,6 +1,6 @@
-"""The reference tables: stages from `dvc.yaml`, params from `params.yaml`, strategies from the registry."""
+"""The reference tables: stages from `dvc.yaml`, params from the params files, strategies from the registry."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -19,7 +19,7 @@ LONGEST_DEFAULT = 60
 
 @dataclass(frozen=True)
 class Key:
-    """A key of `params.yaml`: its dotted name, its default as it is written, its comment."""
+    """A key of a params file: its dotted name, its default as it is written, its comment."""
 
     name: str
     default: str
@@ -51,11 +51,18 @@ def strategies_table(run: Run) -> str:
 
 def params_tables(params: Path) -> str:
     """Every key of a params file, a table a section."""
-    parts = []
-    for section, keys in groupby(read_keys(params), key=lambda key: key.name.split(".")[0]):
-        rows = [(code(key.name), code(key.default), key.comment) for key in keys]
-        parts.append(f"### {section}\n\n{table(('key', 'default', 'meaning'), rows)}")
-    return "\n\n".join(parts)
+    sections = groupby(read_keys(params), key=lambda key: key.name.split(".")[0])
+    return "\n\n".join(f"### {section}\n\n{_keys_table(keys)}" for section, keys in sections)
+
+
+def ablations_table(definitions: Path) -> str:
+    """The keys of the ablations' own params file, which has no sections, in one table."""
+    return _keys_table(read_keys(definitions))
+
+
+def _keys_table(keys: Iterable[Key]) -> str:
+    rows = [(code(key.name), code(key.default), key.comment) for key in keys]
+    return table(("key", "default", "meaning"), rows)
 
 
 def read_keys(params: Path) -> list[Key]:
@@ -103,10 +110,13 @@ def _written(value: yaml.Node, text: str) -> str:
 
 
 def _in_one_line(value: yaml.Node, text: str) -> str:
-    """A value as the file has it, a block of keys between braces."""
+    """A value as the file has it, blocks in one line, and null for nothing, which is how DVC writes it."""
     if isinstance(value, yaml.MappingNode):
         return "{" + ", ".join(f"{key.value}: {_in_one_line(inner, text)}" for key, inner in value.value) + "}"
-    return " ".join(text[value.start_mark.index : value.end_mark.index].split())
+    if isinstance(value, yaml.SequenceNode):
+        return "[" + ", ".join(_in_one_line(inner, text) for inner in value.value) + "]"
+    written = " ".join(text[value.start_mark.index : value.end_mark.index].split())
+    return written or "null"
 
 
 def _read(path: Path) -> str:

@@ -1,20 +1,30 @@
 """What a run of the pipeline left: its metrics, and the lock that says from what they were made."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
 import pandas as pd
 import yaml
 
-from lengthwise.errors import FormatError
+from lengthwise.errors import FormatError, LengthwiseError
+from lengthwise.reports.differences import agree
 
 TASKS = ("classifier", "seq2seq")
 LEVELS_COLUMNS = ("value", "low", "high")
 SAMPLE = "data/sample/blogs.zip"
+TIMING = "data/timing"
+PREDICTIONS = "data/predictions"
+# Where runs before data/timing have what a machine measured.
+EARLIER_TIMING = {
+    **{f"environment_{task}": "environment.json" for task in TASKS},
+    "baselines": "baselines/timing.json",
+    **{f"train_{task}": f"train/timing_{task}.json" for task in TASKS},
+    **{f"evaluate_{task}": f"evaluate/timing_{task}.json" for task in TASKS},
+}
 
 
 class Figures(dict[str, Any]):
@@ -52,7 +62,9 @@ class Run:
         Raises:
             FormatError: it is absent or something else; what is returned raises it for a figure that is not there.
         """
-        path = self.metrics / name
+        return self._figures(self.metrics / name)
+
+    def _figures(self, path: Path) -> Figures:
         try:
             content = json.loads(read_text(path, self.mend))
         except ValueError as error:
@@ -60,6 +72,43 @@ class Run:
         if not isinstance(content, dict) or any(type(value) not in (int, float, str) for value in content.values()):
             raise FormatError(f"{path}: is no flat map of numbers and strings; expected a metrics file; {self.mend}")
         return Figures(path, content, self.mend)
+
+    def timing(self, stage: str) -> Figures | None:
+        """What the machine measured of a stage; None where it is not at hand, since Git does not have it.
+
+        Raises:
+            FormatError: it is something else.
+        """
+        name = f"{TIMING}/{stage}.json"
+        if (self.lock.parent / name).is_file():
+            return self._figures(self.lock.parent / name)
+        earlier = EARLIER_TIMING.get(stage, f"timing_{stage}.json")
+        return self.figures(earlier) if self.has(earlier) else None
+
+    def predictions(self, model: str) -> pd.DataFrame | None:
+        """What a model said of each test sequence, if it is at hand and of this run; else None."""
+        try:
+            found = pd.read_parquet(self.lock.parent / PREDICTIONS / f"{model}.parquet")
+        except (OSError, ValueError):
+            return None
+        return found if self._is_of_this_run(found, model) else None
+
+    def _is_of_this_run(self, predictions: pd.DataFrame, model: str) -> bool:
+        accuracies = self.levels[(self.levels["model"] == model) & (self.levels["metric"] == "accuracy")]
+        try:
+            reported = dict(zip(accuracies["level"], accuracies["value"], strict=True))
+            return agree(predictions, self.params("shards")["unit"], reported)
+        except (KeyError, TypeError, ValueError, LengthwiseError):
+            return False
+
+    def size(self, level: str) -> int:
+        """How many items of a level the test split has.
+
+        Raises:
+            FormatError: the table that says so is absent or damaged.
+        """
+        name = f"evaluate/{TASKS[0]}/confusion_{level}.csv"
+        return int(self.table(name, (), ("count",))["count"].sum())
 
     def table(self, name: str, texts: Sequence[str], numbers: Sequence[str], gaps: bool = False) -> pd.DataFrame:
         """A CSV file, or those of its columns that are asked for.
@@ -105,6 +154,19 @@ class Run:
         """Whether the corpus was the invented one."""
         return bool(self.params("ingest")["source"] == SAMPLE)
 
+    @property
+    def outputs(self) -> list[str]:
+        """The files and folders that the lock says the run wrote."""
+        return [str(entry["path"]) for entry in self._entries("outs")]
+
+    @property
+    def all_params(self) -> dict[str, Any]:
+        """All params that the run was made with, by their dotted keys."""
+        sections: dict[str, Any] = {}
+        for stage in self._stages.values():
+            sections |= stage.get("params", {}).get("params.yaml", {})
+        return dict(flat(sections))
+
     def params(self, section: str) -> dict[str, Any]:
         """A section of the params that the run was made with.
 
@@ -135,13 +197,33 @@ class Run:
     @cached_property
     def _stages(self) -> dict[str, Any]:
         try:
-            content = yaml.safe_load(read_text(self.lock, self.mend))
+            content = parsed_yaml(read_text(self.lock, self.mend))
         except yaml.YAMLError as error:
             raise FormatError(f"{self.lock}: is not YAML; expected what DVC writes; {self.mend}") from error
         stages = content.get("stages") if isinstance(content, dict) else None
         if not isinstance(stages, dict):
             raise FormatError(f"{self.lock}: has no stages; expected what DVC writes; {self.mend}")
-        return stages
+        # It has read all params, also those with which nothing else has run.
+        return {name: stage for name, stage in stages.items() if name != "check"}
+
+
+def flat(content: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Params by their dotted keys."""
+    for key, value in content.items():
+        if isinstance(value, dict) and value:
+            yield from flat(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
+
+
+@lru_cache(maxsize=64)
+def parsed_yaml(text: str | bytes) -> Any:  # noqa: ANN401
+    """What YAML says, parsed once: a `dvc.lock` takes a quarter of a second. It is shared: leave it as it is.
+
+    Raises:
+        yaml.YAMLError: it is not YAML.
+    """
+    return yaml.safe_load(text)
 
 
 def read_text(path: Path, mend: str) -> str:

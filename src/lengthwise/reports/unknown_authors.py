@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from lengthwise.reports.kept import Kept, KeptRun, changes_of, not_run
+from lengthwise.reports.kept import Kept, KeptRun, changes_of, measured, not_run
 from lengthwise.reports.markdown import code, table
 from lengthwise.reports.sections.section import count, ranged, records
 
@@ -46,12 +46,12 @@ def search_block(kept: Kept) -> str:
 def _searched(name: str, run: KeptRun) -> Iterator[tuple[str, ...]]:
     """A row a model that the run has."""
     for model, stage, timing in (
-        ("classifier", "train/classifier", "train/timing_classifier"),
-        ("linear", "baselines/linear", "baselines/timing"),
+        ("classifier", "train/classifier", "train_classifier"),
+        ("linear", "baselines/linear", "baselines"),
     ):
         if run.has(f"{stage}.json"):
             figures = run.figures(f"{stage}.json")
-            minutes = run.figures(f"{timing}.json")["seconds"] / 60
+            minutes = measured(run, timing)["seconds"] / 60
             found = (figures.get(f"validation_{end}") for end in _SEARCH_COLUMNS.values())
             cells = ("" if value is None else f"{value:.3f}" for value in found)
             yield code(name), model, f"{minutes:.1f}", *cells
@@ -83,7 +83,7 @@ def _best(kept: Kept, names: Sequence[str], every_level: bool) -> str:
             other = published.get(f"{level}_{metric}")
             there = "" if other is None else f"{other:.3f}"
             rows.append((code(name), level, BEST_METRICS[str(metric)], *(cells[model] for model in BEST_MODELS), there))
-        seconds = run.figures("train/timing_classifier.json")["seconds"]
+        seconds = measured(run, "train_classifier")["seconds"]
         authors = count(run.figures("split.json")["test_authors"], "unknown author")
         changes = changes_of(kept, name) or "nothing changed"
         said.append(f"- {code(name)}: {changes}; {seconds / 60:.1f} minutes of training, {authors}.")

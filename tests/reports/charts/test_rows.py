@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import numpy as np
@@ -27,7 +28,7 @@ def intervals(svg):
 def test_bar_chart_has_bars_as_long_as_their_values():
     values = [57.1, 0.2, 17.6, 0.0]
     svg = parse(bar_chart(CAPTION, [Bar(f"row {v}", v, f"{v} %", "blue") for v in values], "%"))
-    widths = np.array([float(bar.get("width")) for bar in svg.findall("s:rect", NS)])
+    widths = np.array([float(bar.get("width")) for bar in svg.findall("s:rect[@class='mark blue']", NS)])
     assert widths / widths[0] == pytest.approx(np.array(values) / values[0], abs=0.01)
     assert {f"row {v}" for v in values} | {f"{v} %" for v in values} <= set(texts(svg))
 
@@ -61,3 +62,29 @@ def test_row_charts_shorten_long_labels_and_keep_them_as_hints():
     svg = parse(bar_chart(CAPTION, [Bar(label, 1.0, "1.0", "grey")], "x"))
     hints = [title.text for title in svg.findall("s:text/s:title", NS)]
     assert hints == [label]
+
+
+def test_row_charts_tell_all_figures_wherever_the_mouse_is_in_a_row():
+    rows = [Interval("linear", 0.694, 0.617, 0.756, "green", "n = 2,188"), Interval("odd", math.nan, 0, 1, "blue")]
+    svg = parse(interval_chart(CAPTION, {"by sentence": rows}, "accuracy"))
+    hits = svg.findall("s:rect[@class='hit']", NS)
+    assert hits[0].find("s:title", NS).text == "linear: 0.694 (0.617 to 0.756), n = 2,188"
+    tops = [float(hit.get("y")) for hit in hits]
+    assert tops[1] - tops[0] == float(hits[0].get("height"))
+    svg = parse(interval_chart(CAPTION, {"": [Interval("b", -0.5, -0.75, 0.25, "blue")]}, "x", signed=True))
+    assert svg.find("s:rect[@class='hit']/s:title", NS).text == "b: −0.500 (−0.750 to +0.250)"
+    svg = parse(bar_chart(CAPTION, [Bar("exact", 0.0, "0 %", "grey", "of 10 steps")], "%"))
+    assert svg.find("s:rect[@class='hit']/s:title", NS).text == "exact: 0 %, of 10 steps"
+
+
+def test_interval_chart_has_room_for_the_text_of_every_tick_that_has_one():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        low, high = np.sort(rng.normal(0, 1, 2)) * 10.0 ** rng.integers(-4, 5)
+        label = "x" * int(rng.integers(1, 60))
+        rows = [Interval(label, (low + high) / 2, low, high, "blue")]
+        svg = parse(interval_chart(CAPTION, {"": rows}, "difference", signed=True))
+        ticks = [t for t in svg.findall("s:text", NS) if t.get("class") == "muted middle" and t.text != "difference"]
+        ends = [(float(t.get("x")) - 3 * len(t.text), float(t.get("x")) + 3 * len(t.text)) for t in ticks]
+        assert all(one[1] <= other[0] for one, other in pairwise(ends)), [t.text for t in ticks]
+        assert any(set(t.text) <= set("0.") for t in ticks)

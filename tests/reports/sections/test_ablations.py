@@ -14,7 +14,7 @@ def test_ablations_draw_a_row_a_difference_and_none_for_the_reference(ablated):
     differences, times = ablations(ablated).charts
     assert differences.count("<circle") == 3
     assert ">full<" not in differences
-    assert times.count("<rect") == 4
+    assert times.count('<rect class="mark') == 4
 
 
 def test_ablations_are_told_apart_by_their_intervals(ablated):

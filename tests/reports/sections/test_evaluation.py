@@ -1,7 +1,9 @@
 import csv
 
+import pandas as pd
 import pytest
 
+from lengthwise.reports.run import Run
 from lengthwise.reports.sections.evaluation import by_length, confusion, results
 
 
@@ -21,18 +23,43 @@ def test_results_set_the_better_network_beside_the_linear_baseline(run, number, 
     best = max(networks, key=lambda row: float(row["value"]))
     value, low, high = (float(best[name]) for name in ("value", "low", "high"))
     said = results(run).text[number]
+    size = {"sentence": "2,188", "document": "347", "author": "44"}[level]
     assert said.startswith(
-        f"By {level}, the better network is {best['model']} with an accuracy of {value:.3f} ({low:.3f} to {high:.3f})"
+        f"By {level} (n = {size}), the better network is {best['model']} with an accuracy of "
+        f"{value:.3f} ({low:.3f} to {high:.3f}). It is "
     )
     linear = accuracy_of(run, "baselines/tables/linear", level)
-    assert (", below" if value < float(linear["value"]) else ", above") in said
+    gain = value - float(linear["value"])
+    assert f" It is {abs(gain):.3f} {'below' if gain < 0 else 'above'} the linear baseline." in said
+    assert "overlap" not in said
 
 
-def test_results_say_whether_the_intervals_overlap(run, rewrite):
-    linear, network = accuracy_of(run, "baselines/tables/linear", "sentence"), results(run).text[0]
-    assert network.endswith("the intervals overlap.")
-    apart = rewrite("baselines/tables/linear/levels.csv", (linear["low"], "0.99"), (linear["high"], "0.995"))
-    assert results(apart).text[0].endswith("the intervals are apart.")
+def test_results_without_predictions_say_that_there_is_no_paired_difference(run):
+    section = results(run)
+    assert section.text[-1].startswith("There are no paired differences, since the predictions of this run are not")
+    assert len(section.charts) == 4
+
+
+def test_results_pair_the_models_whose_predictions_are_there(run, predict):
+    section = results(predict(run))
+    assert section.text[0].count("paired interval") == 1
+    assert not any("no paired differences" in said for said in section.text)
+    chart = section.charts[-1]
+    assert "Paired differences in accuracy" in chart
+    assert "seq2seq less classifier" in chart
+    gain = float(accuracy_of(run, "evaluate/seq2seq", "sentence")["value"]) - float(
+        accuracy_of(run, "evaluate/classifier", "sentence")["value"]
+    )
+    assert f"by sentence: {gain:+.3f} (" in chart.replace("−", "-")
+
+
+def test_results_pass_over_predictions_of_another_run(run, predict):
+    predict(run)
+    for path in run.metrics.rglob("levels.csv"):
+        table = pd.read_csv(path)
+        table.loc[table["metric"] == "accuracy", "value"] += 0.01
+        table.to_csv(path, index=False)
+    assert "no paired differences" in results(Run(run.metrics, run.lock)).text[-1]
 
 
 def test_results_draw_every_accuracy_and_the_likelihood(run):
@@ -47,7 +74,8 @@ def test_confusion_names_the_best_and_the_worst_class(run):
     right = {p["actual"]: int(p["count"]) / totals[p["actual"]] for p in pairs if p["actual"] == p["predicted"]}
     said = next(text for text in confusion(run).text if "seq2seq" in text)
     best, worst = max(right, key=right.get), min(right, key=right.get)
-    assert f"knows {best} best: {100 * right[best]:.1f}" in said
+    space = "\N{NO-BREAK SPACE}"
+    assert f"knows {best} best: it recognises {100 * right[best]:.1f}{space}% of {totals[best]}." in said
     assert f"knows {worst} least" in said
 
 
@@ -73,6 +101,7 @@ def test_by_length_says_the_accuracy_of_the_shorter_and_the_longer_half(run, tas
     space = "\N{NO-BREAK SPACE}"
     figures = [f"{100 * right[short] / total[short]:.1f}{space}%" for short in (True, False)]
     expected = (
-        f"{task} is right in {figures[0]} of the sequences of up to 12 tokens and in {figures[1]} of the longer ones."
+        f"{task} is right in {figures[0]} of the {total[True]:,} sequences of up to 12 tokens and in {figures[1]} of "
+        f"the {total[False]:,} longer ones."
     )
     assert expected in by_length(run).text[0]

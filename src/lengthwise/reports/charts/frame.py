@@ -22,6 +22,8 @@ ROW = 22
 TOP = 22
 # Of a chart's width, the most that the labels of rows take.
 LABEL_SHARE = 0.46
+# Between the texts of two ticks.
+TICK_GAP = 4
 # Relative to themselves, values this near are one: ticks between them would be no round numbers.
 SAME = 1e-9
 
@@ -127,12 +129,24 @@ def left_axis(svg: Element, scale: Scale, span: tuple[float, float]) -> None:
 def bottom_axis(svg: Element, scale: Scale, span: tuple[float, float], label: str) -> float:
     """Ticks of a horizontal axis below the pixels `span`, with its label; returns where they end."""
     low, high = span
-    for tick, text in zip(scale.ticks, tick_texts(scale.ticks), strict=True):
+    texts = tick_texts(scale.ticks)
+    # Zero and every so many from there have a text, as room allows.
+    first, every = (scale.ticks.index(0.0) if 0.0 in scale.ticks else 0), _apart(scale, texts)
+    for number, (tick, text) in enumerate(zip(scale.ticks, texts, strict=True)):
         x = scale(tick)
         add(svg, "line", kind="grid", x1=x, x2=x, y1=low, y2=high + 4)
-        write(svg, text, x, high + 17, "muted middle")
+        if (number - first) % every == 0:
+            write(svg, text, x, high + 17, "muted middle")
     write(svg, label, (scale.begin + scale.end) / 2, high + 34, "muted middle")
     return high + 40
+
+
+def _apart(scale: Scale, texts: Sequence[str]) -> int:
+    """How many ticks further the next text has room."""
+    if len(texts) < 2:
+        return 1
+    step = (scale(scale.ticks[-1]) - scale(scale.ticks[0])) / (len(texts) - 1)
+    return max(1, math.ceil((max(map(text_width, texts)) + TICK_GAP) / max(step, 1e-9)))
 
 
 def tick_texts(ticks: Sequence[float]) -> list[str]:

@@ -31,7 +31,7 @@ DEEPEST = 110.0
 def matrix_chart(
     caption: Caption, names: Sequence[str], counts: Sequence[Sequence[int]], labels: tuple[str, str]
 ) -> str:
-    """Counts of pairs, shaded and written as percentages of their rows.
+    """Counts of pairs, shaded and written as percentages of their rows, with each row's count at its end.
 
     Args:
         caption: what it says.
@@ -41,13 +41,17 @@ def matrix_chart(
     """
     svg = begin(caption, "matrix")
     left = label_width(names)
-    cell = (WIDTH - left) / len(names)
+    sums = [f"{sum(row):,}" for row in counts]
+    right = WIDTH - max(map(text_width, sums)) - 8
+    cell = (right - left) / len(names)
     height = min(cell, TALLEST)
     write(svg, f"{labels[0]} ↓  {labels[1]} →", 0, TOP + 11, "muted")
     top = _column_names(svg, names, left, cell)
+    write(svg, "n", WIDTH, top - 6, "muted end")
     for row, name in enumerate(names):
         y = top + height * row
         row_label(svg, name, left, y + (height - ROW) / 2)
+        write(svg, sums[row], WIDTH, y + (height - ROW) / 2 + 15, "muted end")
         for column, other in enumerate(names):
             share = counts[row][column] / max(1, sum(counts[row]))
             x, hint = left + cell * column, f"{name} taken for {other}: {counts[row][column]:,}"

@@ -32,6 +32,7 @@ class Bar:
     value: float
     text: str
     hue: str
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Interval:
     low: float
     high: float
     hue: str
+    note: str = ""
 
 
 def bar_chart(caption: Caption, rows: Sequence[Bar], x_label: str) -> str:
@@ -56,9 +58,10 @@ def bar_chart(caption: Caption, rows: Sequence[Bar], x_label: str) -> str:
     for number, row in enumerate(rows):
         y = top + ROW * number
         row_label(svg, row.label, left, y)
-        width, hint = max(0.5, x(row.value) - left), f"{row.label}: {row.text}"
-        add(svg, "rect", hint=hint, kind=f"mark {row.hue}", x=left, y=y + 3, width=width, height=ROW - 6, rx=2)
+        width, hint = max(0.5, x(row.value) - left), f"{row.label}: {row.text}" + (f", {row.note}" if row.note else "")
+        add(svg, "rect", kind=f"mark {row.hue}", x=left, y=y + 3, width=width, height=ROW - 6, rx=2)
         write(svg, row.text, x(row.value) + 5, y + 15)
+        add(svg, "rect", hint=hint, kind="hit", x=left, y=y, width=WIDTH - left, height=ROW)
     return finish(svg, bottom)
 
 
@@ -93,17 +96,27 @@ def interval_chart(
             y += ROW
         for row in group:
             row_label(svg, row.label, left, y)
-            _draw_interval(svg, row, x, y + ROW / 2, texts[row])
+            _draw_interval(svg, row, x, y + ROW / 2)
             write(svg, texts[row], WIDTH, y + 15, "end")
+            # All of the row tells its figures: a point is small for a finger.
+            hint = _hint(row, decimals, signed)
+            add(svg, "rect", hint=hint, kind="hit", x=left, y=y, width=WIDTH - left, height=ROW)
             y += ROW
     return finish(svg, bottom)
 
 
-def _draw_interval(svg: Element, row: Interval, x: Scale, middle: float, text: str) -> None:
+def _draw_interval(svg: Element, row: Interval, x: Scale, middle: float) -> None:
     if math.isfinite(row.low) and math.isfinite(row.high):
         add(svg, "line", kind=f"line {row.hue}", x1=x(row.low), x2=x(row.high), y1=middle, y2=middle)
     if math.isfinite(row.value):
-        add(svg, "circle", hint=f"{row.label}: {text}", kind=f"mark {row.hue}", cx=x(row.value), cy=middle, r=4.5)
+        add(svg, "circle", kind=f"mark {row.hue}", cx=x(row.value), cy=middle, r=4.5)
+
+
+def _hint(row: Interval, decimals: int, signed: bool) -> str:
+    """All figures of a row: `linear: 0.694 (0.617 to 0.756), n = 2,188`."""
+    value, low, high = (_value_text(figure, decimals, signed) for figure in (row.value, row.low, row.high))
+    known = math.isfinite(row.low) and math.isfinite(row.high)
+    return f"{row.label}: {value}" + (f" ({low} to {high})" if known else "") + (f", {row.note}" if row.note else "")
 
 
 def _value_text(value: float, decimals: int, signed: bool) -> str:

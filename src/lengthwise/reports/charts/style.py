@@ -2,17 +2,20 @@
 
 import re
 
-# Hues after Okabe and Ito (2008), told apart by the colour-blind; darker on white, lighter on black.
+# Hues after Okabe and Ito (2008), told apart by the colour-blind; darker on white, lighter on black. The last three are
+# for pages that set many runs beside each other.
 LIGHT = (
     "--ink: #1c2024; --paper: #ffffff; --muted: #5b646d; --rule: #dfe3e8; "
-    "--blue: #0067a5; --orange: #c55300; --green: #008060; --purple: #a6507f; --grey: #7c858e;"
+    "--blue: #0067a5; --orange: #c55300; --green: #008060; --purple: #a6507f; --grey: #7c858e; "
+    "--gold: #8a7400; --violet: #5b49c4; --red: #c0322f;"
 )
 DARK = (
     "--ink: #e8eaed; --paper: #14171a; --muted: #a3acb5; --rule: #343a41; "
-    "--blue: #5eb8f0; --orange: #f0953a; --green: #35c39a; --purple: #dd9cc0; --grey: #8f99a3;"
+    "--blue: #5eb8f0; --orange: #f0953a; --green: #35c39a; --purple: #dd9cc0; --grey: #8f99a3; "
+    "--gold: #e3cf57; --violet: #a597f5; --red: #ef7b76;"
 )
 EDGE = 12
-HUES = ("blue", "orange", "green", "purple", "grey")
+HUES = ("blue", "orange", "green", "purple", "grey", "gold", "violet", "red")
 STYLE = "\n".join(
     [
         f":root {{ color-scheme: light dark; {LIGHT} }}",
@@ -31,7 +34,13 @@ STYLE = "\n".join(
         ".chart .dashed { stroke-dasharray: 2 5; }",
         ".chart .mark { fill: var(--hue); }",
         ".chart .backdrop { fill: var(--paper); }",
-        *(f".chart .{hue} {{ --hue: var(--{hue}); }}" for hue in HUES),
+        ".chart .letter { fill: var(--hue); font-weight: 600; }",
+        ".chart .count { fill: var(--rule); }",
+        ".chart .hit { fill: transparent; }",
+        ".chart .board { visibility: hidden; pointer-events: none; }",
+        ".chart .spot:hover .board { visibility: visible; }",
+        ".chart .ground { fill: var(--paper); stroke: var(--muted); }",
+        *(f".{hue} {{ --hue: var(--{hue}); }}" for hue in HUES),
     ]
 )
 

@@ -1,5 +1,7 @@
 """The sections on data: the funnel from files to sequences, and lengths with the padding that they cost."""
 
+from typing import Any
+
 import pandas as pd
 
 from lengthwise.reports.charts.frame import Caption
@@ -60,7 +62,7 @@ def _sequences(run: Run) -> str:
         f"{count(shards['sequences_in'], run.params('shards')['unit'])}, {count(shards['sequences_too_short'])} were "
         f"too short and {count(shards['sequences_too_long'])} longer than the limit; "
         f"{count(shards['sequences_kept'], 'sequence')} went into the splits, with "
-        f"{percent(shards['tokens_kept'] / max(1, shards['tokens_in']))} of all tokens. "
+        f"{percent(shards['tokens_kept'] / max(1, shards['tokens_in']))} of all {count(shards['tokens_in'], 'token')}. "
         + ("No author is in more than one split." if not leaked else f"{count(leaked, 'author')} in several splits.")
     )
 
@@ -69,17 +71,24 @@ def lengths(run: Run) -> Section:
     """Lengths of the training sequences, and the padding of an epoch of them under every strategy."""
     by_length = run.table("train/classifier/lengths.csv", (), ("length", "sequences"))
     batching = run.table(
-        "train/classifier/batching.csv", ("strategy",), ("batches", "padding_share", "distinct_widths")
+        "train/classifier/batching.csv",
+        ("strategy",),
+        ("batches", "padding_per_batch", "padding_share", "distinct_widths"),
     )
     chosen = run.params("train")["batching"]["strategy"]
+    tokens = run.figures("shards.json")["train_tokens"]
+
+    def steps(row: Any) -> float:  # noqa: ANN401
+        return float(tokens + row.padding_per_batch * row.batches)
+
     ordered = batching.sort_values(["padding_share", "strategy"], ascending=[False, True])
     most, *_, least = records(ordered) * 2
     text = [
         f"Half of the training sequences have at most {_median(by_length):,} tokens; the longest has "
         f"{by_length['length'].max():,.0f}.",
-        "A batch is filled up to one width. Of all time steps of an epoch that makes "
-        f"{percent(most.padding_share)} padding under {most.strategy} and {percent(least.padding_share)} under "
-        f"{least.strategy}; this run is {chosen}.",
+        "Padding fills a batch up to one width. It is "
+        f"{percent(most.padding_share)} of the {count(steps(most))} time steps of an epoch under {most.strategy} and "
+        f"{percent(least.padding_share)} of {count(steps(least))} under {least.strategy}; this run is {chosen}.",
     ]
     edges, counts = _binned(by_length)
     bars = [
@@ -88,6 +97,7 @@ def lengths(run: Run) -> Section:
             100 * row.padding_share,
             percent(row.padding_share),
             "blue" if row.strategy == chosen else "grey",
+            f"of {count(steps(row), 'time step')} in {count(row.batches, 'batch', 'batches')}",
         )
         for row in records(ordered)
     ]
@@ -95,7 +105,7 @@ def lengths(run: Run) -> Section:
         column_chart(Caption("Lengths of the training sequences", text[0]), edges, counts, "tokens", "sequences"),
         bar_chart(Caption("Padding by strategy", text[1]), bars, "% of an epoch's time steps"),
     ]
-    shown = ordered.assign(padding_share=ordered["padding_share"].map(percent))
+    shown = ordered.drop(columns="padding_per_batch").assign(padding_share=ordered["padding_share"].map(percent))
     return Section("lengths", "Lengths and padding", text, charts, {"An epoch under every strategy": shown})
 
 

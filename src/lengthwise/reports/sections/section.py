@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from lengthwise.reports.differences import Difference
+
 # The colour of a model is the same in every chart.
 MODEL_HUES = {"majority": "grey", "linear": "green", "classifier": "blue", "seq2seq": "orange"}
 # Between a number and its unit.
@@ -23,6 +25,7 @@ class Section:
         charts: SVG.
         tables: numbers behind the charts, by what they are called.
         code: commands, shown as such after the text.
+        blocks: HTML, shown before the charts.
     """
 
     key: str
@@ -31,6 +34,7 @@ class Section:
     charts: Sequence[str] = ()
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     code: str = ""
+    blocks: Sequence[str] = ()
 
 
 def records(table: pd.DataFrame) -> list[Any]:
@@ -57,6 +61,29 @@ def percent(share: float) -> str:
 def ranged(value: float, low: float, high: float) -> str:
     """A figure with its interval."""
     return f"{value:.3f} ({low:.3f} to {high:.3f})"
+
+
+def signed(difference: Difference) -> str:
+    """A difference with its interval, a real minus and a plus."""
+    figures = (difference.value, difference.low, difference.high)
+    value, low, high = (f"{figure:+.3f}".replace("-", "−") for figure in figures)
+    return f"{value} ({low} to {high})"
+
+
+def hue_of_difference(difference: Difference) -> str:
+    """Green where it is above zero, orange where it is below, grey where nobody knows."""
+    return ("green" if difference.value > 0 else "orange") if difference.clear else "grey"
+
+
+def level_heading(level: str, sizes: Mapping[str, int] | None) -> str:
+    """The heading of a level, with how many items it has where that is known."""
+    number = of_size(level, sizes)
+    return f"by {level}, {number}" if number else f"by {level}"
+
+
+def of_size(level: str, sizes: Mapping[str, int] | None) -> str:
+    """How many items a level has, where that is known."""
+    return f"n = {count(sizes[level])}" if sizes else ""
 
 
 def listed(words: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ import pandas as pd
 from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.plane import Series, line_chart
 from lengthwise.reports.charts.rows import Bar, bar_chart
-from lengthwise.reports.run import TASKS, Run
+from lengthwise.reports.run import TASKS, Figures, Run
 from lengthwise.reports.sections.section import Section, count, hue_of, listed, percent, records
 
 FIGURES = (("accuracy", "accuracy"), ("loss", "loss in nats"))
@@ -50,11 +50,15 @@ def cost(run: Run) -> Section:
     """What the networks cost: size, steps, padding, and the time of this run."""
     columns, bars = {}, []
     for task in TASKS:
-        figures, timing = run.figures(f"train/{task}/cost.json"), run.figures(f"train/timing_{task}.json")
+        figures, timing = run.figures(f"train/{task}/cost.json"), run.timing(f"train_{task}")
         columns[task] = {
             "parameters": count(figures["parameters"]),
             "steps of the optimizer": count(figures["steps"]),
-            "padding": percent(figures["padding_share"]),
+            "padding": f"{percent(figures['padding_share'])} of {count(_time_steps(run, figures))} time steps an epoch",
+        }
+        if timing is None:
+            continue
+        columns[task] |= {
             "seconds of training": f"{timing['seconds']:,.1f}",
             "peak memory": f"{count(timing['peak_memory_mib'])} MiB",
             "kernel": timing["kernel"],
@@ -62,18 +66,26 @@ def cost(run: Run) -> Section:
         speed = timing["sequences_per_second"]
         bars.append(Bar(task, speed, count(speed), hue_of(task)))
     steps = listed([f"{task} {columns[task]['steps of the optimizer']}" for task in TASKS])
+    said = "are those of the machine that trained" if bars else "are not at hand: Git has none, and dvc pull gets them"
     text = [
         f"Steps of the optimizer: {steps}. Steps, size and padding are the same in every run of these params; times "
-        "are this machine's."
+        f"{said}."
     ]
-    chart = bar_chart(Caption("Speed of training", text[0]), bars, "sequences a second")
+    charts = [bar_chart(Caption("Speed of training", text[0]), bars, "sequences a second")] if bars else []
     table = pd.DataFrame(columns).rename_axis("what").reset_index()
-    return Section("cost", "Cost", text, [chart], {"Cost of training": table})
+    return Section("cost", "Cost", text, charts, {"Cost of training": table})
+
+
+def _time_steps(run: Run, figures: Figures) -> float:
+    """The time steps of an epoch: its tokens and its padding."""
+    return float(run.figures("shards.json")["train_tokens"] + figures["padding_per_batch"] * figures["batches"])
 
 
 def environment(run: Run) -> Section:
     """Versions and machine that the networks were trained with."""
-    figures = run.figures("environment.json")
+    figures = run.timing(f"environment_{TASKS[0]}")
+    if figures is None:
+        return Section("environment", "Environment", ["Versions and machine are not at hand: dvc pull gets them."])
     table = pd.DataFrame({"what": [name.replace("_", " ") for name in figures], "with": map(str, figures.values())})
     text = [
         f"The networks were trained with TensorFlow {figures['tensorflow']} under {figures['python']}, on "

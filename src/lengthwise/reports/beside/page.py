@@ -1,0 +1,57 @@
+"""Several runs as one page that needs no network."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from lengthwise.errors import FormatError
+from lengthwise.reports.beside import pictures, words
+from lengthwise.reports.beside.sources import Source, open_sources
+from lengthwise.reports.html import Frame, page, report
+
+SECTIONS = (
+    words.runs,
+    words.params,
+    pictures.levels,
+    pictures.differences,
+    pictures.curves,
+    pictures.by_length,
+    words.cost,
+)
+BESIDE = Frame(
+    "Lengthwise: runs beside each other",
+    "Each run has a letter and a colour, the same in all pictures.",
+    "Made by <code>lengthwise page</code>.",
+)
+
+
+def page_of(names: Sequence[str], project: Path) -> str:
+    """The page of a run, or of several beside each other.
+
+    Args:
+        names: DVC experiments, Git revisions, and folders with a run; the working tree's is `.`.
+        project: the folder with `dvc.yaml`.
+
+    Raises:
+        RevisionError: a name is no run.
+        FormatError: a file of a run is absent or damaged; the message says of which run.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        sources = open_sources(names or ["."], project, scratch)
+        try:
+            return report(sources[0].run) if len(sources) == 1 else beside(sources)
+        except FormatError as error:
+            raise FormatError(_named(str(error), sources, scratch)) from error
+
+
+def beside(sources: Sequence[Source]) -> str:
+    """The page of several runs; the same runs, the same bytes."""
+    return page(BESIDE, [make(sources) for make in SECTIONS])
+
+
+def _named(message: str, sources: Sequence[Source], scratch: Path) -> str:
+    """The message with the run's name where it has the scratch folder's path."""
+    for source in sources:
+        message = message.replace(f"{scratch / source.letter}/", f"{source.name}: ")
+    return message

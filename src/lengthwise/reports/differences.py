@@ -1,0 +1,92 @@
+"""The difference of two models that scored the same test sequences, with a paired bootstrap over their authors.
+
+Each resample of the authors is of both models, so that what is hard for both cancels out. Two intervals that overlap
+say little: the interval of the difference says whether one model is better.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from lengthwise.evaluation.levels import Level, items_of, pool
+from lengthwise.evaluation.metrics import Bootstrap
+from lengthwise.shards.reader import Sequences
+
+IDS = ("sequence", "document", "author", "label")
+# Figures in Git are rounded: predictions that give others are of another run.
+SAME = 1e-4
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One model's accuracy less another's at a level.
+
+    Attributes:
+        level: of `lengthwise.evaluation.levels.LEVELS`.
+        value: the difference.
+        low: where its interval begins.
+        high: where it ends.
+        items: how many were scored.
+        authors: who wrote them, and were resampled.
+    """
+
+    level: str
+    value: float
+    low: float
+    high: float
+    items: int
+    authors: int
+
+    @property
+    def clear(self) -> bool:
+        """Whether the interval leaves out zero."""
+        return self.low > 0 or self.high < 0
+
+
+def same_sequences(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+    """Whether two predictions are of the same sequences in the same order."""
+    known = {*IDS} <= {*one.columns} & {*other.columns}
+    return known and len(one) > 0 and one[[*IDS]].equals(other[[*IDS]])
+
+
+def paired_differences(one: pd.DataFrame, other: pd.DataFrame, unit: str, bootstrap: Bootstrap) -> list[Difference]:
+    """The accuracies of `one` less those of `other`, a level each.
+
+    Args:
+        one: predictions, a row a test sequence, see docs/formats.md.
+        other: those of another model on the same sequences.
+        unit: the shards' unit.
+        bootstrap: how the authors are resampled.
+    """
+    tail = (1 - bootstrap.confidence) / 2
+    found = []
+    for mine, its in zip(_levels(one, unit), _levels(other, unit), strict=True):
+        gain = _right(mine) - _right(its)
+        names, author = np.unique(mine.author, return_inverse=True)
+        weights = bootstrap.weights(len(names))
+        resampled = weights @ np.bincount(author, gain) / (weights @ np.bincount(author))
+        low, high = np.quantile(resampled, [tail, 1 - tail]).tolist()
+        found.append(Difference(mine.name, float(gain.mean()), low, high, len(gain), len(names)))
+    return found
+
+
+def agree(predictions: pd.DataFrame, unit: str, accuracies: Mapping[str, float]) -> bool:
+    """Whether predictions give the accuracies by level that a run reports of them."""
+    found = {level.name: float(_right(level).mean()) for level in _levels(predictions, unit)}
+    return found.keys() == accuracies.keys() and all(abs(found[name] - accuracies[name]) < SAME for name in found)
+
+
+def _levels(predictions: pd.DataFrame, unit: str) -> list[Level]:
+    ids = {name: predictions[name].to_numpy() for name in IDS}
+    nothing = np.zeros(len(predictions) + 1, np.int64)
+    sequences = Sequences(tokens=nothing[:0], offsets=nothing, **ids)
+    scores = predictions.drop(columns=[*IDS]).to_numpy(np.float64)
+    return [pool(items, scores) for items in items_of(sequences, unit)]
+
+
+def _right(level: Level) -> np.ndarray:
+    """Of each item, whether the joint class was predicted: float64 (N,)."""
+    right: np.ndarray = (level.log_probabilities.argmax(axis=1) == level.labels).astype(np.float64)
+    return right

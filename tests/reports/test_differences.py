@@ -1,0 +1,77 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from lengthwise.evaluation.metrics import Bootstrap
+from lengthwise.reports.differences import agree, paired_differences, same_sequences
+
+BOOTSTRAP = Bootstrap(300, 0.9, 3)
+
+
+def make(seed, skill, rows=300, authors=12):
+    rng = np.random.default_rng(0)
+    author = np.sort(rng.integers(0, authors, rows))
+    document = author * 4 + rng.integers(0, 4, rows)
+    label = author % 3
+    scores = np.random.default_rng(seed).normal(0, 1, (rows, 3))
+    scores[np.arange(rows), label] += skill
+    ids = {"sequence": np.arange(rows), "document": document, "author": author, "label": label}
+    logs = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+    return pd.DataFrame({**ids, **{f"log_probability_{n}": column for n, column in enumerate(logs.T)}})
+
+
+def test_paired_differences_are_those_of_a_bootstrap_written_out():
+    one, other = make(1, 1.0), make(2, 0.5)
+    found = {d.level: d for d in paired_differences(one, other, "sentence", BOOTSTRAP)}
+    assert list(found) == ["sentence", "document", "author"]
+    right = [frame.iloc[:, 4:].to_numpy().argmax(axis=1) == frame["label"] for frame in (one, other)]
+    gain = right[0].astype(float) - right[1].astype(float)
+    assert found["sentence"].value == pytest.approx(gain.mean(), abs=1e-12)
+    draws = []
+    for counts in BOOTSTRAP.weights(12):
+        rows = np.concatenate([np.repeat(np.flatnonzero(one["author"] == a), int(n)) for a, n in enumerate(counts)])
+        draws.append(gain[rows].mean())
+    ends = np.quantile(draws, [0.05, 0.95])
+    assert (found["sentence"].low, found["sentence"].high) == pytest.approx(tuple(ends), abs=1e-12)
+    assert (found["sentence"].items, found["sentence"].authors) == (300, 12)
+    assert found["author"].items == 12
+
+
+def test_paired_differences_of_a_model_and_itself_are_nothing_and_change_sign_with_the_order():
+    one, other = make(1, 1.0), make(2, 0.2)
+    for level in paired_differences(one, one, "sentence", BOOTSTRAP):
+        assert (level.value, level.low, level.high, level.clear) == (0, 0, 0, False)
+    for there, back in zip(
+        paired_differences(one, other, "sentence", BOOTSTRAP),
+        paired_differences(other, one, "sentence", BOOTSTRAP),
+        strict=True,
+    ):
+        assert (there.value, there.low, there.high) == pytest.approx((-back.value, -back.high, -back.low))
+
+
+@pytest.mark.parametrize("change", ["label", "author", "rows", "column", "empty"])
+def test_same_sequences_tells_other_ones(change):
+    one, other = make(1, 1.0), make(2, 1.0)
+    assert same_sequences(one, other)
+    if change in ("label", "author"):
+        other.loc[7, change] += 1
+    other = {"rows": other.iloc[:-1], "column": other.drop(columns="author"), "empty": other.iloc[:0]}.get(
+        change, other
+    )
+    assert not same_sequences(one, other)
+    assert not same_sequences(other, one)
+
+
+def test_agree_knows_figures_of_another_run():
+    one = make(1, 1.0)
+    right = one.iloc[:, 4:].to_numpy().argmax(axis=1) == one["label"]
+    levels = {}
+    for name, key in (("sentence", "sequence"), ("document", "document"), ("author", "author")):
+        pooled = one.groupby(key).mean()
+        levels[name] = float((pooled.iloc[:, -3:].to_numpy().argmax(axis=1) == pooled["label"]).mean())
+    assert levels["sentence"] == pytest.approx(right.mean())
+    assert agree(one, "sentence", levels)
+    # Git has six digits.
+    assert agree(one, "sentence", {name: float(f"{value:.6g}") for name, value in levels.items()})
+    assert not agree(one, "sentence", {**levels, "author": levels["author"] + 1 / 300})
+    assert not agree(one, "sentence", {"sentence": levels["sentence"]})
