@@ -1,21 +1,25 @@
-import signal
 import subprocess
-import sys
-import time
 
 import pytest
 import yaml
 
-import lengthwise.sweeps.experiment as module
 from lengthwise.errors import SweepError
 from lengthwise.params import load_params
-from lengthwise.sweeps.experiment import baseline, find_or_name, run_experiment
+from lengthwise.sweeps.experiment import figures_of, find_or_name, reference_of, take_over
+from lengthwise.sweeps.grid import Run
+from lengthwise.sweeps.workspace import Snapshot
 
 
 def git(*arguments):
     identity = ["-c", "user.name=tester", "-c", "user.email=tester"]
     done = subprocess.run(["git", *identity, *arguments], capture_output=True, text=True, check=True)
     return done.stdout.strip()
+
+
+def snapshot():
+    # What is staged stands for the working tree.
+    git("add", ".")
+    return Snapshot(git("rev-parse", "HEAD"), git("write-tree"), None, None, {})
 
 
 @pytest.fixture
@@ -34,58 +38,49 @@ def repository(root, tmp_path, monkeypatch):
 @pytest.fixture
 def keep_experiment(repository):
     # As DVC keeps one: a commit that no branch has, with other params and its results, under the baseline's name.
-    def keep(name, **train):
+    def keep(name, files=(), **train):
         commit = git("rev-parse", "HEAD")
         original = (repository / "params.yaml").read_text(encoding="utf-8")
         params = yaml.safe_load(original)
         params["train"].update(train)
         (repository / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
         changed = load_params(repository / "params.yaml")
-        (repository / "dvc.lock").write_text("results\n", encoding="utf-8")
+        for path, content in {"dvc.lock": "results\n", **dict(files)}.items():
+            (repository / path).parent.mkdir(parents=True, exist_ok=True)
+            (repository / path).write_text(content, encoding="utf-8")
         git("add", ".")
         tree = git("write-tree")
         kept = git("commit-tree", tree, "-p", commit, "-m", "an experiment")
-        git("update-ref", f"refs/exps/{commit[:2]}/{commit[2:]}/{name}", kept)
+        git("update-ref", reference_of(name, commit), kept)
         git("reset", "--quiet", "--hard")
         return changed
 
     return keep
 
 
-def test_baseline_is_the_commit_that_is_checked_out(repository):
-    assert baseline() == git("rev-parse", "HEAD")
-
-
-def test_baseline_without_a_commit_is_refused(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    git("init", "--quiet")
-    with pytest.raises(SweepError, match="has no Git commit"):
-        baseline()
-
-
 def test_experiment_that_is_there_is_found(keep_experiment, repository):
     params = keep_experiment("epochs=3", epochs=3)
     (repository / "README.md").write_text("other words\n", encoding="utf-8")
-    assert find_or_name("epochs=3", params, baseline()) == ("epochs=3", True)
+    assert find_or_name(Run("epochs=3", {}, params), snapshot()) == ("epochs=3", True)
 
 
 def test_experiment_of_another_name_is_not_there(keep_experiment):
     params = keep_experiment("epochs=3", epochs=3)
-    assert find_or_name("epochs=4", params, baseline()) == ("epochs=4", False)
+    assert find_or_name(Run("epochs=4", {}, params), snapshot()) == ("epochs=4", False)
 
 
 def test_experiment_with_other_params_stays_and_the_next_name_is_free(keep_experiment):
     keep_experiment("epochs=3", epochs=3, seed=5)
-    params = keep_experiment("epochs=3-3", epochs=3, seed=6)
-    assert find_or_name("epochs=3", params, baseline()) == ("epochs=3-2", False)
+    run = Run("epochs=3", {}, keep_experiment("epochs=3-3", epochs=3, seed=6))
+    assert find_or_name(run, snapshot()) == ("epochs=3-2", False)
     keep_experiment("epochs=3-2", epochs=3, seed=7)
-    assert find_or_name("epochs=3", params, baseline()) == ("epochs=3-3", True)
+    assert find_or_name(run, snapshot()) == ("epochs=3-3", True)
 
 
 def test_experiment_with_other_code_is_not_the_same(keep_experiment, repository):
     params = keep_experiment("epochs=3", epochs=3)
     (repository / "src" / "code.py").write_text("one = 2\n", encoding="utf-8")
-    assert find_or_name("epochs=3", params, baseline()) == ("epochs=3-2", False)
+    assert find_or_name(Run("epochs=3", {}, params), snapshot()) == ("epochs=3-2", False)
 
 
 def test_experiment_with_another_target_is_the_same_only_while_its_target_is(keep_experiment, repository):
@@ -94,111 +89,53 @@ def test_experiment_with_another_target_is_the_same_only_while_its_target_is(kee
     git("add", ".")
     git("commit", "--quiet", "--message", "ablations")
     params = keep_experiment("ablations", epochs=3)
-    targets = ("ablations/dvc.yaml",)
-    assert find_or_name("ablations", params, baseline(), targets) == ("ablations", True)
+    run = Run("ablations", {}, params, targets=("ablations/dvc.yaml",))
+    assert find_or_name(run, snapshot()) == ("ablations", True)
     (repository / "ablations" / "dvc.yaml").write_text("one: 2\n", encoding="utf-8")
-    assert find_or_name("ablations", params, baseline(), targets) == ("ablations-2", False)
-    assert find_or_name("ablations", params, baseline()) == ("ablations", True)
+    assert find_or_name(run, snapshot()) == ("ablations-2", False)
+    assert find_or_name(Run("ablations", {}, params), snapshot()) == ("ablations", True)
 
 
 def test_experiment_of_another_commit_is_not_there(keep_experiment):
     params = keep_experiment("epochs=3", epochs=3)
     git("commit", "--quiet", "--allow-empty", "--message", "next")
-    assert find_or_name("epochs=3", params, baseline()) == ("epochs=3", False)
+    assert find_or_name(Run("epochs=3", {}, params), snapshot()) == ("epochs=3", False)
 
 
-@pytest.fixture
-def fake_dvc(tmp_path, monkeypatch):
-    # Stands for `python -m dvc`; what it is called with is the first line of the log.
-    def make(body):
-        script = tmp_path / "bin" / "python"
-        script.parent.mkdir()
-        script.write_text(f"#!{sys.executable}\nimport signal, sys, time\nprint(sys.argv[1:], flush=True)\n{body}\n")
-        script.chmod(0o755)
-        monkeypatch.setattr(module.sys, "executable", str(script))
-        monkeypatch.setattr(module, "TICK_SECONDS", 0.01)
-
-    return make
-
-
-def test_run_calls_dvc_in_a_temporary_workspace_and_keeps_what_it_prints(fake_dvc, tmp_path):
-    fake_dvc("import subprocess; print('out'); sys.stdout.flush(); print('error', file=sys.stderr)")
-    log = tmp_path / "logs" / "1.log"
-    assert run_experiment("a=1", ["train.epochs=1", "train.seed=2"], log, lambda: None)
-    command, *rest = log.read_text(encoding="utf-8").splitlines()
-    assert command == str(
-        [*["-m", "dvc", "exp", "run", "--temp", "--name", "a=1"], "-S", "train.epochs=1", "-S", "train.seed=2"],
-    )
-    assert rest == ["out", "error"]
+def test_experiment_has_its_headline_figures(keep_experiment):
+    files = {
+        "metrics/live/classifier.json": '{"clf": {"val_acc": 0.5}}',
+        "metrics/test/classifier.json": '{"clf": {"acc": 0.25}}',
+        "metrics/test/baselines.json": "no JSON",
+        "metrics/split.json": '{"sentences": 3}',
+    }
+    keep_experiment("a", files)
+    reference = reference_of("a", git("rev-parse", "HEAD"))
+    assert figures_of(reference) == {"clf.val_acc": 0.5, "clf.acc": 0.25}
+    assert figures_of("refs/exps/ab/cd/nothing") == {}
 
 
-def test_run_of_other_targets_names_them_behind_all_options(fake_dvc, tmp_path):
-    fake_dvc("")
-    assert run_experiment("a", ["train.epochs=1"], tmp_path / "log", lambda: None, ("ablations/dvc.yaml",))
-    command = (tmp_path / "log").read_text(encoding="utf-8").splitlines()[0]
-    assert command.endswith("'--name', 'a', '-S', 'train.epochs=1', 'ablations/dvc.yaml']")
+def clone(folder):
+    git("clone", "--quiet", "--mirror", ".", str(folder))
+    return folder
 
 
-def test_run_finds_the_interpreter_of_this_environment_first(fake_dvc, tmp_path):
-    fake_dvc("import os; print(os.environ['PATH'])")
-    run_experiment("a", [], tmp_path / "log", lambda: None)
-    assert (tmp_path / "log").read_text(encoding="utf-8").splitlines()[1].startswith(f"{tmp_path / 'bin'}:")
+def test_experiment_is_taken_over_under_a_name_that_is_free(keep_experiment, tmp_path_factory):
+    run = Run("a", {}, keep_experiment("a", epochs=3))
+    there = clone(tmp_path_factory.mktemp("clone"))
+    reference = reference_of("a", git("rev-parse", "HEAD"))
+    git("update-ref", "-d", reference)
+    # Somebody takes its name before it is done.
+    keep_experiment("a", epochs=4)
+    other = git("rev-parse", reference)
+    assert take_over(run, snapshot(), there) == "a-2"
+    assert git("rev-parse", reference) == other
+    assert git("rev-parse", f"{reference}-2") == git("--git-dir", str(there), "rev-parse", reference)
+    # Again: it is the same one.
+    assert take_over(run, snapshot(), there) == "a-2"
 
 
-@pytest.mark.parametrize("body", ["sys.exit(255)", "sys.exit(1)", "import os; os.abort()"])
-def test_run_that_fails_says_so(fake_dvc, tmp_path, body):
-    fake_dvc(body)
-    assert not run_experiment("a", [], tmp_path / "log", lambda: None)
-
-
-def test_run_ticks_while_it_waits(fake_dvc, tmp_path):
-    fake_dvc("time.sleep(0.3)")
-    ticks = []
-    assert run_experiment("a", [], tmp_path / "log", lambda: ticks.append(1))
-    assert ticks
-
-
-# A shell has interrupts ignored in what a script starts in the background.
-@pytest.mark.parametrize("inherited", [signal.default_int_handler, signal.SIG_IGN])
-def test_run_that_is_interrupted_interrupts_dvc_and_waits_for_its_end(fake_dvc, tmp_path, inherited):
-    fake_dvc(
-        "try:\n    print('ready', flush=True); time.sleep(60)\n"
-        "except KeyboardInterrupt:\n    time.sleep(0.3); print('clean', flush=True)"
-    )
-    log = tmp_path / "log"
-
-    def interrupt():
-        if "ready" in log.read_text(encoding="utf-8"):
-            raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGINT, inherited)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            run_experiment("a", [], log, interrupt)
-        assert signal.getsignal(signal.SIGINT) is inherited
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert log.read_text(encoding="utf-8").splitlines()[1:] == ["ready", "clean"]
-
-
-def test_run_that_is_interrupted_twice_is_killed(fake_dvc, tmp_path):
-    fake_dvc(
-        "signal.signal(signal.SIGINT, lambda *_: print('no', flush=True))\n"
-        "print('ready', flush=True)\nwhile True: time.sleep(1)"
-    )
-    log = tmp_path / "log"
-
-    def interrupt():
-        if "ready" in log.read_text(encoding="utf-8"):
-            signal.setitimer(signal.ITIMER_REAL, 0.5)
-            raise KeyboardInterrupt
-
-    kept = signal.signal(signal.SIGALRM, signal.default_int_handler)
-    started = time.monotonic()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            run_experiment("a", [], log, interrupt)
-    finally:
-        signal.signal(signal.SIGALRM, kept)
-    assert "no" in log.read_text(encoding="utf-8")
-    assert time.monotonic() - started < 30
+def test_experiment_that_is_not_in_the_workspace_is_an_error(keep_experiment, tmp_path_factory):
+    run = Run("a", {}, keep_experiment("b", epochs=3))
+    with pytest.raises(SweepError, match="expected the experiment 'a' in"):
+        take_over(run, snapshot(), clone(tmp_path_factory.mktemp("clone")))

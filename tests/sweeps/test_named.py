@@ -53,10 +53,10 @@ def test_named_run_changes_its_keys_and_the_corpus_and_nothing_else(read, root, 
     ],
 )
 def test_named_run_of_other_than_the_pipeline_has_it_as_its_target(read, target, targets):
-    (run,) = read({"ablations": {**GOOD, "runs": target, "changes": {"seeds": [4, 5]}}})
+    (run,) = read({"ablations": {**GOOD, "runs": target, "changes": {"train.seed": 4}}})
     assert list(run.targets) == targets
-    assert run.overrides[-1] == "seeds=[4,5]"
-    assert run.params.seeds == [4, 5]
+    assert run.overrides[-1] == "train.seed=4"
+    assert run.params.train.seed == 4
 
 
 def test_named_runs_are_those_asked_for_in_the_order_of_the_file(read):

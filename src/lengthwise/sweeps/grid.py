@@ -51,8 +51,8 @@ class Run:
 def read_grid(path: Path, params_file: Path) -> list[Run]:
     """All runs of a grid file, in its order, the last key changing fastest.
 
-    Values that `params.yaml` may not have, alone or together, are refused run by run: in a grid of batching strategies
-    and directions, one pair makes no sense and the others do.
+    A value that no run may have is an error. Values that `params.yaml` may not have together are refused run by run: in
+    a grid of batching strategies and directions, one pair makes no sense and the others do.
 
     Args:
         path: the grid file.
@@ -60,7 +60,8 @@ def read_grid(path: Path, params_file: Path) -> list[Run]:
 
     Raises:
         ParamsError: one of the files cannot be read, or the params file is wrong by itself.
-        SweepError: the grid is no map, a key is no key of the params file, or a key's values are not a list of values.
+        SweepError: the grid is no map, a key is no key of the params file, a key's values are not a list of values, or
+            `params.yaml` may not have one of them.
     """
     base = load_params(params_file).model_dump()
     content = read_yaml(path)
@@ -70,7 +71,20 @@ def read_grid(path: Path, params_file: Path) -> list[Run]:
     options = {key: _options(path, base, key, values) for key, values in content.items()}
     names = _short_names(base)
     combinations = [dict(zip(options, values, strict=True)) for values in product(*options.values())]
-    return [changed_run(_name(values, names), values, base, path) for values in combinations]
+    runs = [changed_run(_name(values, names), values, base, path) for values in combinations]
+    _refuse_values(options, combinations, runs)
+    return runs
+
+
+def _refuse_values(
+    options: Mapping[str, list[Value]], combinations: Sequence[Mapping[str, Value]], runs: Sequence[Run]
+) -> None:
+    for key, values in options.items():
+        for value in values:
+            # By identity: 1 equals true and 1.0.
+            of_value = [run for run, chosen in zip(runs, combinations, strict=True) if chosen[key] is value]
+            if all(run.params is None for run in of_value):
+                raise SweepError(of_value[0].refusal)
 
 
 def changed_run(name: str, values: Mapping[str, Value], base: Mapping[str, Any], path: Path) -> Run:
@@ -93,9 +107,10 @@ def changed_run(name: str, values: Mapping[str, Value], base: Mapping[str, Any],
         params = check_params(content, path)
     except ParamsError as error:
         return Run(name, values, None, str(error))
-    # What was written as text and means a number (1e-3) is a number from here on.
+    # What was written as text and means a number (1e-3) is a number from here on; all else is set as it was written.
     leaves = {".".join(place): value for place, value in _leaves(params.model_dump())}
-    return Run(name, {key: leaves[key] for key in values}, params)
+    meant = {key: leaves[key] if isinstance(leaves[key], int | float) else value for key, value in values.items()}
+    return Run(name, meant, params)
 
 
 def check_key(path: Path, base: Mapping[str, Any], key: object) -> None:

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
+from lengthwise.ablations.definitions import ABLATION_NAME
 from lengthwise.errors import SweepError
-from lengthwise.params import ABLATION_NAME, Section, load_params
+from lengthwise.params import Section, load_params
 from lengthwise.refusals import first_error
 from lengthwise.strict_yaml import read_yaml
 from lengthwise.sweeps.grid import Run, changed_run, check_key
@@ -22,6 +23,8 @@ TARGETS = {
     "baselines": ("baselines",),
     "ablations/dvc.yaml": ("ablations/dvc.yaml",),
 }
+# Beside a file of named runs: values by dotted keys that all of them begin with. It may be absent.
+SHARED_NAME = "article.yaml"
 # No property of a run: where somebody has put the corpus.
 SOURCE = "ingest.source"
 
@@ -43,7 +46,8 @@ class NamedRun(Section):
 def read_named_runs(path: Path, params_file: Path, corpus: Path, names: Sequence[str]) -> list[Run]:
     """Runs of a file, on a corpus.
 
-    Values that `params.yaml` may not have are refused run by run, as in a grid.
+    Values that `params.yaml` may not have are refused run by run, as in a grid. A run's own changes come after those
+    that all runs share.
 
     Args:
         path: the file, a map from names to runs.
@@ -64,13 +68,26 @@ def read_named_runs(path: Path, params_file: Path, corpus: Path, names: Sequence
     content = read_yaml(path)
     if not isinstance(content, dict) or not content:
         raise SweepError(f"{path}: got {content!r}; expected a map from names to runs; see docs/results.md")
-    runs = [_run(path, base, name, run, corpus) for name, run in content.items()]
+    shared = _shared(path.with_name(SHARED_NAME), base)
+    runs = [_run(path, base, name, run, {SOURCE: str(corpus.resolve()), **shared}) for name, run in content.items()]
     if unknown := [name for name in names if name not in content]:
         raise SweepError(f"RUNS: got {unknown[0]!r}; expected some of {', '.join(content)}; change it")
     return [run for run in runs if run.name in names or not names]
 
 
-def _run(path: Path, base: dict[str, Any], name: object, content: object, corpus: Path) -> Run:
+def _shared(path: Path, base: dict[str, Any]) -> dict[str, Any]:
+    """The values that all runs begin with; none where there is no such file."""
+    if not path.exists():
+        return {}
+    content = read_yaml(path)
+    if not isinstance(content, dict):
+        raise SweepError(f"{path}: got {content!r}; expected a map from dotted keys to values; see docs/results.md")
+    for key in content:
+        check_key(path, base, key)
+    return content
+
+
+def _run(path: Path, base: dict[str, Any], name: object, content: object, shared: dict[str, Any]) -> Run:
     # The name of a folder and of an experiment.
     if not isinstance(name, str) or not ABLATION_NAME.fullmatch(name):
         expected = "a small letter, then such letters, digits and _"
@@ -83,5 +100,5 @@ def _run(path: Path, base: dict[str, Any], name: object, content: object, corpus
         raise SweepError(f"{path}: {name}: got the key {SOURCE!r}, which is CORPUS of `make real`; remove it")
     for key in named.changes:
         check_key(path, base, key)
-    run = changed_run(name, {SOURCE: str(corpus.resolve()), **named.changes}, base, path)
+    run = changed_run(name, {**shared, **named.changes}, base, path)
     return replace(run, targets=TARGETS[named.runs])

@@ -28,7 +28,7 @@ def main() -> None:
     def keep_run(run: Run, reference: str) -> None:
         keep(run, reference, options.file.parent / run.name)
 
-    run_and_exit(Sweep(runs, LOGS / options.file.stem, keep_run))
+    run_and_exit(Sweep(runs, LOGS / options.file.stem, keep=keep_run))
 
 
 if __name__ == "__main__":
