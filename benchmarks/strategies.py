@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+from article import article_params
 
 from lengthwise.batching.collate import collate
 from lengthwise.batching.plan import Plan, epoch_rng
@@ -21,9 +22,8 @@ from lengthwise.batching.stats import plan_stats
 from lengthwise.bursts import in_bursts
 from lengthwise.models.config import NetworkConfig
 from lengthwise.models.network import Network
-from lengthwise.params import TrainParams, load_params
+from lengthwise.params import TrainParams
 from lengthwise.shards.reader import Sequences, read_index, read_split
-from lengthwise.stage import PARAMS_FILE
 from lengthwise.training.step import Steps
 
 SEVERAL_IN_A_ROW = ("packed", "truncated")
@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=200, help="of each strategy and round (default: 200)")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each strategy (default: 3)")
     arguments = parser.parse_args()
-    params = load_params(PARAMS_FILE).train
+    params = article_params()
     index = read_index(arguments.shards)
     sequences = read_split(arguments.shards, index, "train")
     config = NetworkConfig("classifier", index.vocabulary_size, tuple(index.factors), **params.model.model_dump())

@@ -42,10 +42,10 @@ def bare_spacy(documents: Path) -> int:
 
 def stage(documents: Path, workers: int) -> int:
     """Run the stage with this many workers; returns the tokens written."""
-    from lengthwise.text.normalization import Normalization
-    from lengthwise.text.tokens import SENTENCIZER, TokenizerOptions, tokenize
+    from lengthwise.text.options import SENTENCIZER, TokenizerOptions
+    from lengthwise.text.tokens import tokenize
 
-    options = TokenizerOptions("en", SENTENCIZER, Normalization(False, False), False)
+    options = TokenizerOptions("en", SENTENCIZER, False, False, False)
     with tempfile.TemporaryDirectory() as folder:
         return tokenize(documents, Path(folder) / "tokens", options, workers)["tokens"]
 

@@ -22,14 +22,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from article import article_params
 from peers import report
 from peers.chart import write_chart
 from peers.data import Data, subset
 from peers.processes import Contestant, Turn, Worker
 
-from lengthwise.params import TrainParams, load_params
+from lengthwise.params import TrainParams
 from lengthwise.shards.reader import ShardIndex, read_index, read_split
-from lengthwise.stage import PARAMS_FILE
 
 TASKS = ("classifier", "seq2seq", "evaluation")
 KERNELS = ("keras", "native")
@@ -160,7 +160,7 @@ def main() -> None:
     parser.add_argument("--only", default="", metavar="TEXT", help="the first row and those whose name has this in it")
     parser.add_argument("--out", type=Path, help="folder for training.csv, training.json and training.svg")
     arguments = parser.parse_args()
-    params = load_params(PARAMS_FILE).train
+    params = article_params()
     params = params.model_copy(update={"model": params.model.model_copy(update=MODEL)})
     index = read_index(arguments.shards)
     groups = {}

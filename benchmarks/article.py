@@ -1,0 +1,17 @@
+"""The settings that are measured: those of the source article, whatever params.yaml advises."""
+
+from pathlib import Path
+
+from lengthwise.params import TrainParams
+from lengthwise.stage import PARAMS_FILE
+from lengthwise.sweeps.grid import read_grid
+
+ARTICLE_FILE = Path("results") / "article.yaml"
+
+
+def article_params() -> TrainParams:
+    """The section train with the article's settings."""
+    (run,) = read_grid(ARTICLE_FILE, PARAMS_FILE)
+    if run.params is None:
+        raise ValueError(f"{ARTICLE_FILE}: {run.refusal}")
+    return run.params.train
