@@ -4,20 +4,25 @@ from pathlib import Path
 
 from lengthwise.files import write_metrics
 from lengthwise.params import BaselinesParams, EvaluateParams
+from lengthwise.published import headline_of, write_headline
 from lengthwise.stage import Figures, run_stage
 
 
-def main(params: BaselinesParams, evaluation: EvaluateParams, shards: Path, tables: Path, majority: Path) -> Figures:
-    """Write the folder `tables` and the metrics file `majority`; the linear models' metrics are the stage's own."""
+def main(
+    params: BaselinesParams, evaluation: EvaluateParams, shards: Path, tables: Path, majority: Path, headline: Path
+) -> Figures:
+    """Write the folder `tables` and the files `majority` and `headline`; the linear models' figures are its own."""
     # scikit-learn takes a second to import: only once the params are known to be good.
     from lengthwise.evaluation.baselines import LinearOptions, evaluate_baselines
     from lengthwise.evaluation.metrics import Bootstrap
 
     options = LinearOptions(params.inverse_regularization, params.max_iterations)
     bootstrap = Bootstrap(evaluation.bootstrap_samples, evaluation.confidence, evaluation.seed)
-    headlines = evaluate_baselines(shards, tables, options, bootstrap)
-    write_metrics(majority, headlines["majority"])
-    return Figures({**headlines["linear"]})
+    figures = evaluate_baselines(shards, tables, options, bootstrap)
+    write_metrics(majority, figures["majority"])
+    # Their likelihoods would make `dvc metrics show` wider than a terminal.
+    write_headline(headline, {model: {"acc": headline_of(figures[model])["acc"]} for model in figures})
+    return Figures({**figures["linear"]})
 
 
 if __name__ == "__main__":

@@ -3,18 +3,21 @@
 from pathlib import Path
 
 from lengthwise.params import EvaluateParams
+from lengthwise.published import headline_of, write_headline
 from lengthwise.stage import Figures, quiet_tensorflow, run_stage
 
 
-def main(params: EvaluateParams, shards: Path, model: Path, predictions: Path, tables: Path) -> Figures:
-    """Score `model` on `shards`; write the file `predictions` and the folder `tables`."""
+def main(params: EvaluateParams, shards: Path, model: Path, predictions: Path, tables: Path, headline: Path) -> Figures:
+    """Score `model` on `shards`; write the files `predictions` and `headline` and the folder `tables`."""
     # TensorFlow takes seconds to import: only once the params are known to be good.
     with quiet_tensorflow():
         from lengthwise.evaluation.evaluate import evaluate
         from lengthwise.evaluation.metrics import Bootstrap
 
     bootstrap = Bootstrap(params.bootstrap_samples, params.confidence, params.seed)
-    return Figures({**evaluate(shards, model, predictions, tables, bootstrap, params.kernel)})
+    figures = evaluate(shards, model, predictions, tables, bootstrap, params.kernel)
+    write_headline(headline, {model.name: headline_of(figures)})
+    return Figures({**figures})
 
 
 if __name__ == "__main__":

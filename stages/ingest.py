@@ -9,10 +9,10 @@ from lengthwise.params import IngestParams
 from lengthwise.stage import Figures, run_stage
 
 
-def main(params: IngestParams, source: Path, documents: Path) -> Figures:
-    """Read `source` into `documents`."""
+def main(params: IngestParams, documents: Path) -> Figures:
+    """Read the corpus into `documents`; its place is a param, so that no shell reads it."""
     brackets = AgeBrackets({name: (low, high) for name, (low, high) in params.age_brackets.items()})
-    counts = ingest(source, documents, brackets, params.max_member_mb * MEBIBYTE, params.authors)
+    counts = ingest(Path(params.source), documents, brackets, params.max_member_mb * MEBIBYTE, params.authors)
     return Figures({**counts})
 
 

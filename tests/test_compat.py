@@ -116,7 +116,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def shipped(root):
-    return yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
+    return load_params(root / "params.yaml").model_dump()
 
 
 def changed(shipped, changes):

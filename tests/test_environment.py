@@ -1,5 +1,4 @@
 import getpass
-import json
 import os
 import platform
 import socket
@@ -11,18 +10,6 @@ import pytest
 
 from lengthwise import environment as module
 from lengthwise.environment import PACKAGES, environment
-from lengthwise.errors import FormatError
-
-
-@pytest.fixture
-def trainings(tmp_path):
-    def write(**kernels):
-        paths = {task: tmp_path / f"timing_{task}.json" for task in kernels}
-        for task, kernel in kernels.items():
-            paths[task].write_text(json.dumps({"kernel": kernel, "seconds": 1.0}), "utf-8")
-        return paths
-
-    return write
 
 
 @pytest.fixture
@@ -38,13 +25,13 @@ def compiler(tmp_path, monkeypatch):
     return install
 
 
-def test_environment_has_the_versions_that_are_installed(trainings):
+def test_environment_has_the_versions_that_are_installed():
     import keras
     import numpy as np
     import pandas as pd
     import pyarrow as pa
 
-    found = environment(trainings(classifier="keras", seq2seq="keras"))
+    found = environment({"kernel": "keras"})
     for name, loaded in (("keras", keras), ("numpy", np), ("pandas", pd), ("pyarrow", pa)):
         assert found[name] == loaded.__version__
     assert all(found[name.replace("-", "_")] == version(name) for name in PACKAGES)
@@ -53,52 +40,43 @@ def test_environment_has_the_versions_that_are_installed(trainings):
     assert all(type(value) in (int, str) and value != "" for value in found.values())
 
 
-def test_environment_is_the_same_twice_and_names_no_user_host_or_path(trainings):
-    found = environment(trainings(classifier="native", seq2seq="keras"))
-    assert environment(trainings(classifier="native", seq2seq="keras")) == found
+def test_environment_is_the_same_twice_and_names_no_user_host_or_path():
+    found = environment({"kernel": "native"})
+    assert environment({"kernel": "native"}) == found
     words = {word for value in found.values() for word in str(value).split()}
     assert not words & {getpass.getuser(), socket.gethostname(), platform.node()}
     assert not [word for word in words if word.startswith(("/", "~")) or str(Path.home()) in word]
 
 
-def test_environment_has_the_compiler_only_where_a_kernel_was_compiled(trainings, compiler):
+def test_environment_has_the_compiler_only_where_a_kernel_was_compiled(compiler):
     compiler("c++ (Distribution 12.2.0-14) 12.2.0\nCopyright")
-    assert environment(trainings(classifier="keras", seq2seq="keras"))["compiler"] == "none"
-    found = environment(trainings(classifier="keras", seq2seq="native"))
+    assert environment({"kernel": "keras"})["compiler"] == "none"
+    found = environment({"kernel": "native", "kernel_arch": "x86-64-v3"})
     assert found["compiler"] == "c++ (Distribution 12.2.0-14) 12.2.0"
-    assert (found["kernel_classifier"], found["kernel_seq2seq"]) == ("keras", "native")
+    assert (found["kernel"], found["kernel_arch"]) == ("native", "x86-64-v3")
 
 
-def test_environment_leaves_out_where_a_compiler_stands(trainings, compiler):
+def test_environment_leaves_out_where_a_compiler_stands(compiler):
     compiler("/home/somebody/bin/c++ version 17.0 (from /home/somebody/src)")
-    assert environment(trainings(classifier="native"))["compiler"] == "version 17.0 (from"
+    assert environment({"kernel": "native"})["compiler"] == "version 17.0 (from"
 
 
 @pytest.mark.parametrize("command", ["", "/nowhere/c++", "false"])
-def test_environment_without_a_compiler_that_answers_has_none(trainings, monkeypatch, compiler, command):
+def test_environment_without_a_compiler_that_answers_has_none(monkeypatch, compiler, command):
     if command:
         monkeypatch.setenv("CXX", command)
     else:
         compiler("unknown option", status=1)
-    assert environment(trainings(classifier="native"))["compiler"] == "none"
+    assert environment({"kernel": "native"})["compiler"] == "none"
 
 
-def test_environment_of_a_package_under_another_name_has_none(trainings, monkeypatch):
+def test_environment_of_a_package_under_another_name_has_none(monkeypatch):
     monkeypatch.setattr(module, "PACKAGES", ("no-such-package-anywhere",))
-    assert environment(trainings(classifier="keras"))["no_such_package_anywhere"] == "none"
+    assert environment({"kernel": "keras"})["no_such_package_anywhere"] == "none"
 
 
 @pytest.mark.parametrize(("text", "expected"), [("7", 7), ("0", None), ("many", None), ("", None)])
-def test_environment_has_the_threads_that_tensorflow_takes(trainings, monkeypatch, text, expected):
+def test_environment_has_the_threads_that_tensorflow_takes(monkeypatch, text, expected):
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", text)
-    threads = environment(trainings(classifier="keras"))["threads"]
+    threads = environment({"kernel": "keras"})["threads"]
     assert threads == (expected or len(os.sched_getaffinity(0)))
-
-
-@pytest.mark.parametrize("content", [None, "", "[]", "{}", "3"])
-def test_environment_refuses_a_training_without_a_kernel_in_one_line(tmp_path, content):
-    path = tmp_path / "timing_classifier.json"
-    if content is not None:
-        path.write_text(content, "utf-8")
-    with pytest.raises(FormatError, match=r"timing_classifier\.json: names no kernel \(.*\); expected .*; run it$"):
-        environment({"classifier": path})

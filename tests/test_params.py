@@ -1,23 +1,32 @@
 import copy
+import re
 import subprocess
 import sys
 
 import pytest
 import yaml
+from dvc.utils.hydra import apply_overrides
 from pydantic import ValidationError
 
 from lengthwise.batching.registry import STRATEGIES
 from lengthwise.errors import ParamsError
-from lengthwise.params import ablated, load_params
+from lengthwise.params import AGES_IN_WORDS, load_params
+from lengthwise.sweeps.grid import override
 
 # Per key: values of a wrong type or out of range, then values at the ends of the range.
 WRONG = {
     "ingest.source": (["", 3, None, ["a"]], ["x"]),
     "ingest.age_brackets": ([None, [], {}, {"10s": [13, 17]}, "10s"], []),
-    "ingest.age_brackets.10s": ([[13], [13, 14, 15], [13, "17"], [-1, 17], [13, 151], 13, None], [[0, 0], [3, 22]]),
+    "ingest.age_brackets.10s": (
+        [
+            *([13], [13, 14, 15], [13, "17"], [-1, 17], [13, 151], [[13, 17]], 13, None, True, "", "13", "13-", "-17"),
+            *("13-17-19", "13 to 17", "-1-17", "13-151", "1234-17", "13.0-17", "13–17", "١٣-١٧", "13-17\n"),
+        ],
+        [[0, 0], [3, 22], "0-0", "3-22", "3 - 22", "003-022"],
+    ),
     "ingest.max_member_mb": ([0, 4097, 1.5, "64", True, None], [1, 4096]),
     "ingest.authors": ([0, -1, 1.5, "500", True, "all"], [None, 1, 500]),
-    "tokens.language": (["e", 1, None, False], ["en"]),
+    "tokens.language": (["e", 1, None, False], ["en", "de"]),
     "tokens.sentences": (["", 1, None], ["en_core_web_sm"]),
     "tokens.straighten_quotes": (["true", 1, 0, None, "no way"], [True, False]),
     "tokens.collapse_repeats": (["true", 1, 0, None], [True, False]),
@@ -59,7 +68,7 @@ WRONG = {
     "train.optimizer.clip_norm": ([0.0, -1, "none", True], [None, 1e-9, 5, "1e-3"]),
     "train.model.embedding": ([0, 65_537, 1.0, "64", None, True], [1, 65_536]),
     "train.model.units": ([0, 65_537, 1.0, "64", None, True], [1, 65_536]),
-    "train.model.initial_state": (["random", 0, None, True], ["zeros"]),
+    "train.model.initial_state": (["random", 0, None, True], ["zeros", "learned"]),
     "train.model.dropout": ([-0.1, 1.0, "some", None, True], [0.0, 0, 0.999]),
     "train.optimizer.learning_rate": ([0.0, -1e-3, 10.1, "fast", None, True], [1e-9, 10, "1e-3"]),
     "baselines.inverse_regularization": ([0.0, -1, "much", None, True], [1e-9, 1000]),
@@ -70,7 +79,6 @@ WRONG = {
     "evaluate.kernel": (["cuda", "Native", 0, None, True], ["auto", "keras", "native"]),
     "evaluate.seed": ([-1, 2**31, 1.0, "1", None, True], [0, 2**31 - 1]),
     "comparison.accuracy": ([0.0, 1.0, 40, "good", None, True], [0.001, "5e-1"]),
-    "seeds": ([[], None, 3, [-1], [2**31], ["1"], [1.0], [True], {"a": 1}], [[0], [2**31 - 1, 3]]),
 }
 NUMBERS = (
     "split.validation",
@@ -86,8 +94,6 @@ SECTIONS = ("", "ingest", "tokens", "split", "shards", "train", "train.batching"
 
 def leaves(content, prefix=""):
     for key, value in content.items():
-        if key == "ablations":  # Their keys are others' keys.
-            continue
         if isinstance(value, dict):
             yield from leaves(value, f"{prefix}{key}.")
         else:
@@ -183,6 +189,8 @@ def test_the_ends_of_a_range_are_accepted(tmp_path, content, dotted, value):
         ("split.by", "blogger", "one of author, document, sentence"),
         ("train.batching.strategy", "sorted", f"one of {', '.join(sorted(STRATEGIES))}"),
         ("tokens.replace_links", "yes", "true or false"),
+        ("ingest.age_brackets.20s", "20 to 29", AGES_IN_WORDS["words"]),
+        ("ingest.age_brackets.20s", [20], AGES_IN_WORDS["words"]),
     ],
 )
 def test_what_is_expected_has_the_bounds_or_the_legal_values(tmp_path, content, dotted, value, expected):
@@ -308,6 +316,63 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path):
         load_params(tmp_path)
 
 
+def changed_lines(before, after):
+    assert len(before.splitlines()) == len(after.splitlines())
+    return [pair for pair in zip(before.splitlines(), after.splitlines(), strict=True) if pair[0] != pair[1]]
+
+
+def as_dvc_writes_numbers(root, tmp_path):
+    # A small number may be there as somebody has written it by hand; all else is as DVC writes it.
+    text = (root / "params.yaml").read_text(encoding="utf-8")
+    text = re.sub(r"[0-9.]+e-[0-9]+(?=\n)", lambda number: repr(float(number[0])), text)
+    path = tmp_path / "params.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path, text
+
+
+def test_set_param_of_every_key_changes_its_value_and_nothing_else(root, tmp_path, shipped):
+    # All in one: a key changes one line, however many do. Comments and empty lines stay.
+    path, original = as_dvc_writes_numbers(root, tmp_path)
+    overrides, back = {}, []
+    for dotted in leaves(shipped):
+        section, key = section_of(shipped, dotted)
+        _, legal = WRONG.get(dotted, WRONG["ingest.age_brackets.10s"])
+        value = next(value for value in legal if value != section[key] and not isinstance(value, list))
+        overrides[dotted], back = value, [*back, override(dotted, section[key])]
+    apply_overrides(path, [override(dotted, value) for dotted, value in overrides.items()])
+    changed = path.read_text(encoding="utf-8")
+    lines = changed_lines(original, changed)
+    assert len(lines) == len(overrides)
+    for (old, new), (dotted, value) in zip(lines, overrides.items(), strict=True):
+        assert new.partition(":")[0] == old.partition(":")[0]
+        assert new.strip().partition(":")[0] == dotted.rpartition(".")[2]
+        section, key = section_of(yaml.safe_load(changed), dotted)
+        # 1e-09, as DVC writes it, is text to PyYAML; the params take it as a number.
+        assert section[key] in (value, repr(value))
+    # The second time there is nothing to change, and the way back leads to the bytes that were there.
+    apply_overrides(path, [override(dotted, value) for dotted, value in overrides.items()])
+    assert path.read_text(encoding="utf-8") == changed
+    apply_overrides(path, back)
+    assert path.read_text(encoding="utf-8") == original
+
+
+@pytest.mark.parametrize("change", ["train.epochs=3", "ingest.age_brackets={10s: 13-18}", "shards.max_length=null"])
+def test_set_param_as_it_is_typed_changes_one_line(root, tmp_path, change):
+    path, original = as_dvc_writes_numbers(root, tmp_path)
+    for _ in range(2):
+        apply_overrides(path, [change])
+        assert len(changed_lines(original, path.read_text(encoding="utf-8"))) == 1
+    load_params(path)
+
+
+def test_set_param_to_nothing_and_back_leaves_the_bytes(root, tmp_path):
+    path, original = as_dvc_writes_numbers(root, tmp_path)
+    for values in (("7", "60", "null"), ("null", "30", "1.0")):
+        keys = ("ingest.authors", "shards.max_length", "train.optimizer.clip_norm")
+        apply_overrides(path, [f"{key}={value}" for key, value in zip(keys, values, strict=True)])
+    assert path.read_text(encoding="utf-8") == original
+
+
 def test_params_are_frozen(root):
     params = load_params(root / "params.yaml")
     for section in (params, params.train, params.train.model, params.split):
@@ -332,57 +397,3 @@ def test_params_are_checked_without_anything_heavy(root):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
-
-
-def test_shipped_ablations_each_make_sense_and_change_something(root):
-    params = load_params(root / "params.yaml")
-    for name in params.ablations:
-        task, changed = ablated(params, name)
-        assert (task == "classifier" and changed == params) == (name == "full"), name
-
-
-def test_ablated_params_are_those_with_the_changes_and_nothing_else(tmp_path, content):
-    content["ablations"] = {"full": {}, "both": {"train.model.units": 7, "shards.max_length": None, "task": "seq2seq"}}
-    params = load(tmp_path, content)
-    content["train"]["model"]["units"], content["shards"]["max_length"] = 7, None
-    assert ablated(params, "both") == ("seq2seq", load(tmp_path, content))
-    assert ablated(params, "full") == ("classifier", params)
-
-
-@pytest.mark.parametrize(
-    ("ablations", "message"),
-    [
-        (None, "ablations: got None; expected a map of names; change it"),
-        ({}, "ablations.full: got None; expected {}"),
-        ({"full": {"train.epochs": 1}}, "ablations.full: got {'train.epochs': 1}; expected {}"),
-        ({"full": {}, "x": None}, "ablations.x: got None; expected a map of names"),
-        ({"full": {}, "No": {}}, "ablations: got the name 'No'; expected a small letter"),
-        ({"full": {}, "a-b": {}}, "ablations: got the name 'a-b'; expected a small letter"),
-        ({"full": {}, "x": {"task": "both"}}, "ablations.x.task: got 'both'; expected one of classifier, seq2seq"),
-        ({"full": {}, "x": {"train.epoch": 1}}, "ablations.x: got the key 'train.epoch'; expected one of task, tokens"),
-        ({"full": {}, "x": {"train": {}}}, "ablations.x: got the key 'train'; expected"),
-        ({"full": {}, "x": {"epochs": 1}}, "ablations.x: got the key 'epochs'; expected"),
-        ({"full": {}, "x": {"train.epochs.x": 1}}, "ablations.x: got the key 'train.epochs.x'; expected"),
-        ({"full": {}, "x": {"evaluate.seed": 1}}, "ablations.x: got the key 'evaluate.seed'; expected"),
-        ({"full": {}, "x": {"ingest.source": "a"}}, "ablations.x: got the key 'ingest.source'; expected"),
-        ({"full": {}, "x": {"train.seed": 1}}, "ablations.x: got the key 'train.seed'; every seed"),
-        ({"full": {}, "x": {"train.epochs": 0}}, "ablations.x: train.epochs: got 0; expected an integer from 1"),
-        ({"full": {}, "x": {"train.model": {}}}, "ablations.x: train.model."),
-        ({"full": {}, 3: {}}, "ablations.3: got 3; expected text"),
-    ],
-)
-def test_a_wrong_ablation_is_refused_by_its_name(tmp_path, content, ablations, message):
-    content["ablations"] = ablations
-    assert refusal_of(tmp_path, content).startswith(message)
-
-
-def test_a_seed_that_comes_twice_is_refused(tmp_path, content):
-    content["seeds"] = [1, 2, 1]
-    assert refusal_of(tmp_path, content) == "seeds: got [1, 2, 1]; expected each seed once; remove the others"
-
-
-def test_an_ablation_at_odds_with_another_key_stops_itself_and_not_the_pipeline(tmp_path, content):
-    content["train"]["batching"]["strategy"] = "truncated"
-    params = load(tmp_path, content)
-    with pytest.raises(ParamsError, match=r"^ablations\.bidirectional: train\.batching\.strategy and"):
-        ablated(params, "bidirectional")

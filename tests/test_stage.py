@@ -1,6 +1,7 @@
 import json
 import os
 import resource
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,21 +11,25 @@ import yaml
 
 from lengthwise import stage
 from lengthwise.errors import LengthwiseError
+from lengthwise.params import load_params
 from lengthwise.stage import worker_count
 
 HEAVY = ("tensorflow", "keras", "spacy")
-# Positional arguments of each script before the metrics and the timing file.
-SCRIPTS = {
-    "ingest": ["source.zip", "out"],
-    "tokens": ["documents", "out"],
-    "split": ["documents", "tokens", "out"],
-    "vocabulary": ["tokens", "split", "out"],
-    "shards": ["documents", "tokens", "split", "vocabulary", "out"],
-    "train": ["classifier", "shards", "out", "out2"],
-    "environment": ["timing", "timing2"],
-    "baselines": ["shards", "out", "out2"],
-    "evaluate": ["shards", "model", "out", "out2"],
-}
+ROOT = Path(__file__).parents[1]
+
+
+def first_commands(*pipelines):
+    """By script, its arguments as DVC gives them."""
+    for pipeline in pipelines:
+        for declared in yaml.safe_load((ROOT / pipeline).read_text(encoding="utf-8"))["stages"].values():
+            command = declared["cmd"] if isinstance(declared["cmd"], str) else declared["cmd"][0]
+            _, name, *arguments = shlex.split(command.replace("${item.task}", "classifier"))
+            yield name, arguments
+
+
+SCRIPTS = dict(first_commands("dvc.yaml", "ablations/dvc.yaml"))
+# They read params files that they are given; tests/test_checked.py and tests/pipeline have them.
+READS_PARAMS = sorted(SCRIPTS.keys() - {"check"})
 # Runs a script as `python stage.py ...` does, and says at the end which heavy modules it has imported.
 RUNNER = """
 import runpy, sys
@@ -61,11 +66,11 @@ def change_params(folder, section, key, value):
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", sorted(SCRIPTS))
+@pytest.mark.parametrize("name", READS_PARAMS)
 def test_stage_with_wrong_params_says_so_in_one_line_before_anything_heavy_is_imported(root, folder, name):
     # Also a stage that does not read this section: all params are checked.
     change_params(folder, "train", "epochs", 0)
-    arguments = [str(root / "stages" / f"{name}.py"), ",".join(HEAVY), *SCRIPTS[name], "metrics.json", "timing.json"]
+    arguments = [str(root / "stages" / f"{name}.py"), ",".join(HEAVY), *SCRIPTS[name]]
     done = subprocess.run(
         [sys.executable, "-c", RUNNER, *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=120
     )
@@ -76,7 +81,7 @@ def test_stage_with_wrong_params_says_so_in_one_line_before_anything_heavy_is_im
 
 
 def test_stage_without_params_says_so_in_one_line(root, tmp_path):
-    done = run_script(root, tmp_path, "split", *SCRIPTS["split"], "metrics.json", "timing.json")
+    done = run_script(root, tmp_path, "split", *SCRIPTS["split"])
     assert done.returncode == 2
     assert done.stderr.startswith("error: params.yaml: cannot be read")
     assert done.stderr.count("\n") == 1
@@ -84,9 +89,9 @@ def test_stage_without_params_says_so_in_one_line(root, tmp_path):
 
 
 def test_stage_without_its_input_says_so_in_one_line_and_writes_no_metrics(root, folder):
-    done = run_script(root, folder, "vocabulary", *SCRIPTS["vocabulary"], "metrics.json", "timing.json")
+    done = run_script(root, folder, "vocabulary", *SCRIPTS["vocabulary"])
     assert done.returncode == 2
-    assert done.stderr.startswith("error: tokens/index.json: cannot be read")
+    assert done.stderr.startswith("error: data/tokens/index.json: cannot be read")
     assert done.stderr.count("\n") == 1
     assert [path.name for path in folder.iterdir()] == ["params.yaml"]
 
@@ -108,12 +113,12 @@ def test_stage_writes_metrics_and_timing(root, folder, write_corpus, invent_post
     assert (folder / "deep" / "metrics.json").read_bytes() == first
 
 
-@pytest.mark.parametrize("name", ["split", "train"])
-def test_stage_has_help_with_its_docstring_and_arguments(root, tmp_path, name):
+@pytest.mark.parametrize(("name", "argument"), [("split", "METRICS"), ("train", "HEADLINE")])
+def test_stage_has_help_with_its_docstring_and_arguments(root, tmp_path, name, argument):
     done = run_script(root, tmp_path, name, "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert f"{name}: " in done.stdout
-    assert "METRICS" in done.stdout
+    assert argument in done.stdout
     assert "TIMING" in done.stdout
 
 
@@ -121,6 +126,65 @@ def test_stage_with_too_few_arguments_says_which_are_missing(root, tmp_path):
     done = run_script(root, tmp_path, "split", "documents")
     assert done.returncode == 2
     assert "required: TOKENS, SPLIT, METRICS, TIMING" in done.stderr
+
+
+def test_check_says_what_is_wrong_in_one_line_before_anything_heavy_is_imported(root, folder):
+    (folder / "ablations").mkdir()
+    (folder / "ablations" / "params.yaml").write_text("seeds: [1]\nablations: {full: {}}\n", encoding="utf-8")
+    change_params(folder, "train", "epochs", 0)
+    arguments = [str(root / "stages" / "check.py"), ",".join(HEAVY), *SCRIPTS["check"]]
+    done = subprocess.run(
+        [sys.executable, "-c", RUNNER, *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert (done.returncode, done.stdout) == (2, "imported []\n")
+    assert done.stderr.startswith("error: params.yaml: train.epochs: got 0; expected an integer from 1 to 100000")
+    assert done.stderr.count("\n") == 1
+    assert [path.name for path in (folder / "data").iterdir()] == ["checked"]
+
+
+def run_here(monkeypatch, main, *arguments):
+    monkeypatch.setattr(sys, "argv", ["stage.py", *arguments])
+    stage.run_without_figures(main)
+
+
+def test_stage_takes_one_or_more_paths_where_its_main_takes_a_list(monkeypatch, capsys):
+    called = []
+
+    def main(first: Path, number: int, paths: list[Path]) -> None:
+        called.append((first, number, paths))
+
+    # What a shell would read is a name like any other.
+    run_here(monkeypatch, main, "a b", "3", "$(c)")
+    run_here(monkeypatch, main, "a b", "3", "c", "d;e", "f\ng")
+    assert called == [(Path("a b"), 3, [Path("$(c)")]), (Path("a b"), 3, [Path("c"), Path("d;e"), Path("f\ng")])]
+    with pytest.raises(SystemExit, match="2"):
+        run_here(monkeypatch, main, "a", "3")
+    assert "required: PATHS" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        run_here(monkeypatch, main, "a", "three", "c")
+    assert "NUMBER: invalid int value: 'three'" in capsys.readouterr().err
+
+
+def test_stage_gets_all_params_or_its_sections_or_none(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    called = []
+    params = load_params(folder / "params.yaml")
+
+    def note_all(params) -> None:
+        called.append(params)
+
+    def note_two(split, train) -> None:
+        called.append((split, train))
+
+    def note_none() -> None:
+        called.append(None)
+
+    monkeypatch.setattr(sys, "argv", ["stage.py"])
+    stage.run_without_figures(note_all, stage.WHOLE)
+    stage.run_without_figures(note_two, "split", "train")
+    (folder / "params.yaml").unlink()
+    stage.run_without_figures(note_none)
+    assert called == [params, (params.split, params.train), None]
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "two", " 2", "²", "٣", "1e1"])

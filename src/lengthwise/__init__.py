@@ -15,7 +15,7 @@ Imports go to the right only, and a test walks them:
 
     stages, cli, sweeps, ablations -> predict, reports -> training -> evaluation -> models -> layers, losses -> native
     training, evaluation, models -> batching -> shards -> vocabulary -> splits -> text -> corpus
-    all of them -> bursts, files, labels, parallel, progress, ragged, errors
+    all of them -> bursts, files, labels, parallel, progress, published, ragged, seals, strict_yaml, errors
 
 TensorFlow is imported in native, layers, models, losses, training, predict, and in `batching.fit`, which gives plans to
 any Keras model. Only stages, ablations, sweeps and the command line read params.

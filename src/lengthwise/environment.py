@@ -1,6 +1,5 @@
 """What a run was computed with: versions, compiler, processor, threads; no name of a user or a host, and no path."""
 
-import json
 import os
 import platform
 import re
@@ -9,8 +8,6 @@ import subprocess
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-
-from lengthwise.errors import FormatError
 
 # What a byte of some output may depend on.
 PACKAGES = (
@@ -30,19 +27,15 @@ ABSENT = "none"
 COMPILER_SECONDS = 60
 
 
-def environment(trainings: Mapping[str, Path]) -> dict[str, float | int | str]:
+def environment(kernel: Mapping[str, str]) -> dict[str, float | int | str]:
     """The environment of this process, flat, for a metrics file.
 
     Args:
-        trainings: the timing file of each task's training, which knows the kernel that computed.
+        kernel: what computed the recurrent layers, `kernel`, and more on it.
 
     Returns:
-        A version per package, `python`, `system`, `processor`, `threads`, `compiler`, and `kernel_<task>`.
-
-    Raises:
-        FormatError: a timing file is absent or names no kernel.
+        A version per package, `python`, `system`, `processor`, `threads`, `compiler`, and what `kernel` has.
     """
-    kernels = {f"kernel_{task}": _kernel_of(path) for task, path in trainings.items()}
     return {
         **{name.replace("-", "_"): _version(name) for name in PACKAGES},
         "python": f"{platform.python_implementation()} {platform.python_version()}",
@@ -50,19 +43,9 @@ def environment(trainings: Mapping[str, Path]) -> dict[str, float | int | str]:
         "processor": _processor(),
         "threads": _threads(),
         # The native kernel's; without it nothing was compiled.
-        "compiler": _compiler() if "native" in kernels.values() else ABSENT,
-        **kernels,
+        "compiler": _compiler() if kernel["kernel"] == "native" else ABSENT,
+        **kernel,
     }
-
-
-def _kernel_of(timing: Path) -> str:
-    try:
-        return str(json.loads(timing.read_bytes())["kernel"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = " ".join(str(error).split())
-        raise FormatError(
-            f"{timing}: names no kernel ({reason}); expected what the stage train writes; run it"
-        ) from error
 
 
 def _version(package: str) -> str:

@@ -54,6 +54,10 @@ class KernelError(LengthwiseError):
     """The native kernel cannot be built or loaded here, or does not compute what is asked for."""
 
 
+class InstructionSetError(KernelError):
+    """`LENGTHWISE_KERNEL_ARCH` names an instruction set that does not exist, or that machine or compiler lack."""
+
+
 class RevisionError(LengthwiseError):
     """There is no such Git revision, no repository, or nothing to compare in one."""
 

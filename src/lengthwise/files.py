@@ -31,6 +31,24 @@ def replacing_file(path: Path) -> Iterator[Path]:
             _clear(beside)
 
 
+def append_text(path: Path, text: str) -> None:
+    """Add text to the end of a file, all of it or, where there is no room, nothing. A kill may leave a part.
+
+    Raises:
+        OutputError: see `replacing_file`.
+    """
+    rest = text.encode()
+    with _naming(path), path.open("ab", buffering=0) as stream:
+        before = stream.tell()
+        try:
+            while rest:
+                rest = rest[stream.write(rest) :]
+        except OSError:
+            with suppress(OSError):
+                stream.truncate(before)
+            raise
+
+
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
     """The same for a folder: what was in `path` before goes only once the new content is complete.

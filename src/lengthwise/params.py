@@ -5,7 +5,7 @@ No key has a default here: the defaults are the values in `params.yaml`, beside 
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -15,20 +15,19 @@ from lengthwise.errors import ParamsError
 from lengthwise.refusals import first_error
 from lengthwise.strict_yaml import read_yaml
 
-# What the others are compared with, and what an ablation may change: all that comes before the figures, and the task.
-REFERENCE_ABLATION = "full"
-ABLATION_SECTIONS = ("tokens", "split", "vocabulary", "shards", "train")
-# Part of the names of stages and folders.
-ABLATION_NAME = re.compile(r"[a-z][a-z0-9_]*")
-ABLATION_TASK = "task"
-ABLATION_TASKS = ("classifier", "seq2seq")
-
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+AGES = re.compile(r"([0-9]{1,3}) *- *([0-9]{1,3})")
 
 
 def _number_from_text(value: object) -> object:
     """YAML 1.1 reads a hand-written `1e-3` as text: take it as the number that it means."""
     return float(value) if isinstance(value, str) and NUMBER.fullmatch(value) else value
+
+
+def _ages_from_text(value: object) -> object:
+    """`13-17` means from 13 to 17: DVC's `-S` would drop the comment below a YAML list."""
+    found = AGES.fullmatch(value) if isinstance(value, str) else None
+    return [int(age) for age in found.groups()] if found else value
 
 
 def _known_strategy(name: str) -> str:
@@ -43,6 +42,10 @@ Strategy = Annotated[str, AfterValidator(_known_strategy), Field(json_schema_ext
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Kernel = Literal["auto", "keras", "native"]
 Age = Annotated[int, Field(ge=0, le=150)]
+AGES_IN_WORDS = {"words": "the youngest and the oldest age, each from 0 to 150, such as 13-17"}
+Ages = Annotated[
+    list[Age], Field(min_length=2, max_length=2, json_schema_extra=AGES_IN_WORDS), BeforeValidator(_ages_from_text)
+]
 
 
 class Section(BaseModel):
@@ -55,7 +58,7 @@ class IngestParams(Section):
     """Where the corpus is and how its file names become label factors."""
 
     source: Annotated[str, Field(min_length=1)]
-    age_brackets: Annotated[dict[str, Annotated[list[Age], Field(min_length=2, max_length=2)]], Field(min_length=2)]
+    age_brackets: Annotated[dict[str, Ages], Field(min_length=2)]
     max_member_mb: Annotated[int, Field(ge=1, le=4096)]
     authors: Annotated[int, Field(ge=1)] | None
 
@@ -166,7 +169,7 @@ class EvaluateParams(Section):
 
 
 class ComparisonParams(Section):
-    """What ablations are compared by."""
+    """How ablations are compared."""
 
     accuracy: Annotated[float, Field(gt=0.0, lt=1.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
 
@@ -183,8 +186,6 @@ class Params(Section):
     baselines: BaselinesParams
     evaluate: EvaluateParams
     comparison: ComparisonParams
-    seeds: Annotated[list[Seed], Field(min_length=1)]
-    ablations: dict[str, dict[str, Any]]
 
 
 def load_params(path: Path) -> Params:
@@ -212,67 +213,4 @@ def check_params(content: object, path: Path) -> Params:
         raise ParamsError(f"{path}: {first_error(error, Params)}") from None
     if conflict := first_conflict(params.model_dump()):
         raise ParamsError(f"{path}: {conflict}")
-    try:
-        _check_ablations(params)
-    except ParamsError as error:
-        raise ParamsError(f"{path}: {error}") from None
     return params
-
-
-def ablated(params: Params, name: str) -> tuple[str, Params]:
-    """The task and the params of an ablation.
-
-    Args:
-        params: without its changes.
-        name: a key of `ablations`.
-
-    Raises:
-        ParamsError: there is no such ablation, or its changes make no sense with the other params.
-    """
-    if name not in params.ablations:
-        raise ParamsError(f"ablations.{name}: is missing; expected one of {', '.join(params.ablations)}; add it")
-    task, changed = _changed(params, name)
-    if conflict := first_conflict(changed.model_dump()):
-        raise ParamsError(f"ablations.{name}: {conflict}")
-    return task, changed
-
-
-def _check_ablations(params: Params) -> None:
-    """Refuse what is wrong under any params; what is at odds with another key is no reason not to run the pipeline."""
-    if params.ablations.get(REFERENCE_ABLATION) != {}:
-        got = params.ablations.get(REFERENCE_ABLATION)
-        raise ParamsError(
-            f"ablations.{REFERENCE_ABLATION}: got {got!r}; expected {{}}, which the others are compared with; add it"
-        )
-    if len(set(params.seeds)) < len(params.seeds):
-        raise ParamsError(f"seeds: got {params.seeds!r}; expected each seed once; remove the others")
-    for name in params.ablations:
-        if not ABLATION_NAME.fullmatch(name):
-            raise ParamsError(
-                f"ablations: got the name {name!r}; expected a small letter, then such letters, digits and _; rename it"
-            )
-        _changed(params, name)
-
-
-def _changed(params: Params, name: str) -> tuple[str, Params]:
-    content = params.model_dump()
-    changes = {ABLATION_TASK: ABLATION_TASKS[0], **params.ablations[name]}
-    task = changes.pop(ABLATION_TASK)
-    if task not in ABLATION_TASKS:
-        expected = ", ".join(ABLATION_TASKS)
-        raise ParamsError(f"ablations.{name}.{ABLATION_TASK}: got {task!r}; expected one of {expected}; change it")
-    for key, value in changes.items():
-        *sections, last = key.split(".")
-        place: Any = content
-        for section in sections:
-            place = place.get(section) if isinstance(place, dict) else None
-        if not sections or sections[0] not in ABLATION_SECTIONS or not isinstance(place, dict) or last not in place:
-            known = ", ".join((ABLATION_TASK, *(f"{section}.…" for section in ABLATION_SECTIONS)))
-            raise ParamsError(f"ablations.{name}: got the key {key!r}; expected one of {known}; rename it")
-        if key == "train.seed":
-            raise ParamsError(f"ablations.{name}: got the key {key!r}; every seed of seeds is taken; remove it")
-        place[last] = value
-    try:
-        return task, Params.model_validate(content)
-    except ValidationError as error:
-        raise ParamsError(f"ablations.{name}: {first_error(error, Params)}") from None

@@ -46,13 +46,17 @@ def expectation(model: type[BaseModel], place: tuple[int | str, ...]) -> str:
 
 
 def _describe(schema: Mapping[str, Any]) -> str:
+    if "words" in schema:
+        return str(schema["words"])
     if "anyOf" in schema:
         return " or ".join(_describe(option) for option in schema["anyOf"])
     if "enum" in schema:
         return f"one of {', '.join(map(str, schema['enum']))}"
     kind = str(schema.get("type", "value"))
     if kind == "array":
-        return f"a list of {schema.get('minItems', 'some')}, each {_describe(schema['items'])}"
+        least = schema.get("minItems", 0)
+        size = least if least == schema.get("maxItems") else f"at least {least}"
+        return f"a list of {size}, each {_describe(schema['items'])}"
     if kind == "object":
         return "a section of keys" if "properties" in schema else "a map of names"
     words = {"integer": "an integer", "number": "a number", "string": "text", "boolean": "true or false"}

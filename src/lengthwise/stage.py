@@ -57,27 +57,29 @@ def worker_count() -> int:
     return int(text)
 
 
-def run_stage(main: Callable[..., Figures], *sections: str) -> None:
+def run_stage(main: Callable[..., Figures], *sections: str, files: Sequence[str] = tuple(FIGURE_FILES)) -> None:
     """Run a stage script: parse its paths, check all params, call `main`, write metrics and timing.
 
-    The params are checked before anything heavy is imported or any data is read, so a wrong key costs
-    less than a second: a `main` that needs TensorFlow imports it inside.
+    The stage `check` refuses wrong params before the outputs of any other stage are cleared. They are checked here once
+    more, before anything heavy is imported or any data is read: a `main` that needs TensorFlow imports it inside.
 
     Args:
         main: takes one params section per name in `sections`, then keyword arguments, each a positional
-            argument of the command line: a `Path`, or a `str` as its annotation says. Two more follow on
-            the command line: the metrics file and the timing file.
+            argument of the command line: a `Path`, one or more of them, or a `str`, as its annotation says. `files`
+            follow on the command line.
         sections: sections of `params.yaml`, the stage's own first; `WHOLE` is all of it.
+        files: the names in `FIGURE_FILES` that are written; a `main` that writes its metrics itself leaves them out.
     """
     with exit_on_user_error():
-        arguments = _parse_arguments(main, sections, FIGURE_FILES)
-        metrics_file, timing_file = (arguments.pop(name) for name in FIGURE_FILES)
+        arguments = _parse_arguments(main, sections, {name: FIGURE_FILES[name] for name in files})
+        paths = {name: arguments.pop(name) for name in files}
         started = time.monotonic()
         figures = main(*_read(sections), **arguments)
         seconds = time.monotonic() - started
-        write_metrics(metrics_file, figures.metrics)
         frame = {"seconds": round(seconds, 2), "peak_memory_mib": peak_memory_mib()}
-        write_metrics(timing_file, {**frame, **figures.timing})
+        contents = {"metrics": figures.metrics, "timing": {**frame, **figures.timing}}
+        for name, path in paths.items():
+            write_metrics(path, contents[name])
 
 
 def run_without_figures(main: Callable[..., None], *sections: str) -> None:
@@ -88,6 +90,8 @@ def run_without_figures(main: Callable[..., None], *sections: str) -> None:
 
 
 def _read(sections: Sequence[str]) -> list[Any]:
+    if not sections:
+        return []
     params = load_params(PARAMS_FILE)
     return [params if section == WHOLE else getattr(params, section) for section in sections]
 
@@ -114,7 +118,13 @@ def _parse_arguments(main: Callable[..., object], sections: Sequence[str], more:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     for parameter in signature[len(sections) :]:
-        parser.add_argument(parameter.name, type=parameter.annotation, metavar=parameter.name.upper())
+        one_or_more = parameter.annotation == list[Path]
+        parser.add_argument(
+            parameter.name,
+            type=Path if one_or_more else parameter.annotation,
+            nargs="+" if one_or_more else None,
+            metavar=parameter.name.upper(),
+        )
     for name, text in more.items():
         parser.add_argument(name, type=Path, metavar=name.upper(), help=text)
     return vars(parser.parse_args())

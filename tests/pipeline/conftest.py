@@ -15,7 +15,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / "src" / "lengthwise"
 # They refuse, report, or frame a stage, and change no output.
-FRAME = {"stage", "params", "refusals", "strict_yaml", "compat", "errors", "progress"}
+FRAME = {"stage", "checked", "params", "refusals", "strict_yaml", "compat", "errors", "progress", "definitions"}
 
 
 def imported_names(path: Path) -> set[str]:
@@ -41,6 +41,12 @@ def import_closure(path: Path) -> set[Path]:
         seen |= new
         waiting += new
     return seen
+
+
+COPIED = (
+    *("dvc.yaml", "params.yaml", "ablations/params.yaml", ".dvcignore", ".gitignore", "stages", "src"),
+    *(".dvc/config", ".dvc/plots"),
+)
 
 
 @dataclass(frozen=True)
@@ -87,9 +93,9 @@ def write_corpus(path: Path, authors: int) -> None:
 
 def copy_project(folder: Path, authors: int = 72, without: Collection[str] = ()) -> Project:
     """Copy the pipeline, but for some stages, and commit nothing."""
-    for name in ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", "stages", "src", ".dvc/config", ".dvc/plots"):
+    for name in COPIED:
         source, target = ROOT / name, folder / name
-        target.parent.mkdir(exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
         else:
@@ -108,6 +114,12 @@ def copy_project(folder: Path, authors: int = 72, without: Collection[str] = ())
 @pytest.fixture(scope="session")
 def make_project() -> Callable[..., Project]:
     return copy_project
+
+
+@pytest.fixture(scope="session")
+def project_at() -> Callable[[Path], Project]:
+    """A folder in which commands are run, whatever is in it."""
+    return Project
 
 
 @pytest.fixture(scope="session")

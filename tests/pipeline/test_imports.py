@@ -20,9 +20,12 @@ ORDER = [
     {"splits"},
     {"text"},
     {"corpus"},
-    {"bursts", "environment", "files", "labels", "parallel", "progress", "ragged", "seals", "errors"},
+    {
+        *("bursts", "environment", "files", "labels", "parallel", "progress", "published", "ragged", "seals"),
+        *("strict_yaml", "errors"),
+    },
 ]
-FRAME = {"stage", "params", "refusals", "strict_yaml", "compat", "cli", "sweeps", "ablations"}
+FRAME = {"stage", "checked", "params", "refusals", "compat", "cli", "commands", "sweeps", "ablations"}
 WITH_TENSORFLOW = {"layers", "models", "losses", "native", "training", "predict"}
 MODULES_WITH_TENSORFLOW = {LIBRARY / "batching" / "fit.py"}
 
@@ -66,7 +69,7 @@ def test_tensorflow_is_imported_only_where_networks_are(imported_names_of):
 
 
 def test_stages_before_train_need_no_tensorflow(imported_names_of, import_closure_of):
-    for stage in ("ingest", "tokens", "split", "vocabulary", "shards", "environment", "baselines"):
+    for stage in ("check", "ingest", "tokens", "split", "vocabulary", "shards", "publish", "baselines"):
         for path in import_closure_of(ROOT / "stages" / f"{stage}.py"):
             assert not {name.split(".")[0] for name in imported_names_of(path)} & {"tensorflow", "keras"}, path
 
@@ -88,9 +91,11 @@ def test_packages_have_a_docstring_and_no_code():
 # spaCy and TensorFlow take long to import, which the parent of several workers and a refused command can do without.
 LATE_IMPORTS = {
     LIBRARY / "ablations" / "prepare.py",
+    LIBRARY / "checked.py",
     LIBRARY / "text" / "by_rule.py",
     LIBRARY / "text" / "tokens.py",
     LIBRARY / "cli.py",
+    LIBRARY / "commands/page.py",
 }
 
 

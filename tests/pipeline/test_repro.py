@@ -13,6 +13,7 @@ def project(tmp_path_factory, make_project):
     project.change_params("evaluate", bootstrap_samples=50)
     project.commit("start")
     project.run("dvc", "repro", "--quiet")
+    project.commit("results")
     return project
 
 
@@ -21,7 +22,7 @@ def digests(folder):
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in files
-        if not path.name.startswith("timing")
+        if "timing" not in path.parts
     }
 
 
@@ -58,29 +59,77 @@ def test_repro_after_a_change_begins_at_its_stage(project, section, change, firs
     finally:
         (project.folder / "params.yaml").write_text(original, encoding="utf-8")
     order = ["ingest", "tokens", "split", "vocabulary", "shards"]
-    assert would_run[0] == first
+    assert would_run[:2] == ["check", first]
     assert not set(would_run) & set(order[: order.index(first)])
 
 
-def test_repro_with_a_wrong_param_stops_with_one_line(project):
-    original = (project.folder / "params.yaml").read_text(encoding="utf-8")
+# Ways to be wrong: what stands in `params.yaml`, or what `-S` says, and how the line goes on after the file's name.
+WRONG = {
+    "value": ("train.epochs=many", "train.epochs: got 'many'; expected an integer from 1 to 100000"),
+    "name": ("train.batching.strategy=paded", "train.batching.strategy: got 'paded'; expected one of bucketed, exact"),
+    "pair": ("train.batching.strategy=truncated", "train.batching.strategy and train.model.bidirectional: got "),
+    "key": ("+train.epoch=3", "train.epoch: is no key; expected one of batching, epochs"),
+    "source": ("ingest.source=nowhere.zip", "ingest.source: got 'nowhere.zip'; expected a zip, a folder or a CSV"),
+    "language": ("tokens.language=xx-yy", "tokens.language: got 'xx-yy'; expected a language code of spaCy"),
+}
+
+
+@pytest.fixture
+def undisturbed(project):
+    """All outputs are there afterwards, of the same bytes, and once the file is back no stage but check runs again."""
     before = digests(project.folder)
     assert len(before) > 30
-    try:
-        project.change_params("train", epochs="many")
-        output = project.run("dvc", "repro", "train@classifier", expect=255)
-    finally:
-        (project.folder / "params.yaml").write_text(original, encoding="utf-8")
-    assert "error: params.yaml: train.epochs: got 'many'; expected an integer from 1 to 100000; change it" in output
-    # DVC clears a stage's outputs before it runs the command; what is cached or in Git can be had back.
-    lost = set(before) - set(digests(project.folder))
-    assert all(path.startswith(("data/models/classifier/", "metrics/train/classifier")) for path in lost)
-    project.run("dvc", "repro", "--quiet")
+    yield
+    assert digests(project.folder) == before
+    project.run("git", "checkout", "--quiet", "params.yaml")
+    assert set(stages_run(project.run("dvc", "repro"))) <= {"check"}
     assert digests(project.folder) == before
 
 
-def test_experiment_in_a_temporary_workspace_succeeds(project):
-    project.commit("results")
-    project.run("dvc", "exp", "run", "--temp", "--name", "short", "-S", "train.epochs=1", "evaluate@classifier")
-    shown = json.loads(project.run("dvc", "exp", "show", "--json"))
-    assert "short" in json.dumps(shown)
+def refusals(output):
+    return [line for line in output.splitlines() if line.startswith("error: ")]
+
+
+def assert_refused_in_one_line(output, message):
+    (line,) = refusals(output)
+    assert line.startswith(f"error: params.yaml: {message}"), line
+    assert line.endswith("(no output was touched, and git checkout brings the file back as it was committed)")
+    assert "Traceback" not in output
+
+
+def changes(name):
+    # The pair is wrong only together.
+    override, message = WRONG[name]
+    more = ("-S", "train.model.bidirectional=true") if name == "pair" else ()
+    return ("-S", override, *more), message
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_refused_param_costs_no_output_of_an_experiment(project, undisturbed, name):
+    options, message = changes(name)
+    assert_refused_in_one_line(project.run("dvc", "exp", "run", *options, expect=255), message)
+
+
+def test_a_refused_param_by_hand_costs_no_output(project, undisturbed):
+    project.change_params("train", epochs="many")
+    assert_refused_in_one_line(project.run("dvc", "repro", expect=255), WRONG["value"][1])
+    # Nor does a target that is far from the first stage.
+    assert_refused_in_one_line(project.run("dvc", "repro", "evaluate@seq2seq", expect=255), WRONG["value"][1])
+
+
+@pytest.mark.parametrize("text", ["train: {epochs: [", "train:\n\t- 1", "a: 1\na: 2", "\x00"])
+def test_a_file_that_is_no_yaml_costs_no_output(project, undisturbed, text):
+    (project.folder / "params.yaml").write_text(text, encoding="utf-8")
+    output = project.run("dvc", "repro", expect=255)
+    assert "params.yaml" in output
+    assert "Traceback" not in output
+
+
+def test_a_refused_param_costs_no_output_where_it_is_queued_or_temporary(project, undisturbed):
+    options, message = changes("name")
+    output = project.run("dvc", "exp", "run", "--temp", *options, expect=255)
+    assert_refused_in_one_line(output, message)
+    project.run("dvc", "exp", "run", "--queue", *options, "--name", "refused")
+    project.run("dvc", "exp", "run", "--run-all")
+    assert_refused_in_one_line(project.run("dvc", "queue", "logs", "refused"), message)
+    project.run("dvc", "queue", "remove", "--all")

@@ -1,0 +1,15 @@
+"""check: refuse wrong params before DVC clears the outputs of any other stage."""
+
+from pathlib import Path
+
+from lengthwise.checked import check_files
+from lengthwise.stage import run_without_figures
+
+
+def main(params: Path, ablations: Path, checked: Path) -> None:
+    """Check the files `params` and `ablations`; write the file `checked`, whose content never changes."""
+    check_files(params, ablations, checked)
+
+
+if __name__ == "__main__":
+    run_without_figures(main)

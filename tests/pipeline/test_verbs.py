@@ -1,0 +1,147 @@
+"""Every verb of DVC that users of the pipeline need, in a colleague's clone: each works, and fits a terminal."""
+
+import re
+import shutil
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.slow
+
+COLUMNS = 160
+# Only the stage baselines reads it: an experiment takes seconds.
+OVERRIDE = "baselines.max_iterations"
+NO_STAGES_RUN = "Data and pipelines are up to date."
+
+
+@pytest.fixture(scope="module")
+def author(tmp_path_factory, make_project, root):
+    """Whoever ran the pipeline, pushed the code with Git and the outputs with DVC, and has not run the ablations."""
+    project = make_project(tmp_path_factory.mktemp("author") / "project", authors=36)
+    shutil.copy(root / "ablations" / "dvc.yaml", project.folder / "ablations")
+    (project.folder / "metrics" / "ablations").mkdir(parents=True)
+    (project.folder / "metrics" / "ablations" / "full.json").write_text('{"accuracy": 0.5}', encoding="utf-8")
+    for name in ("ablations.csv", "timing_ablations.csv", "timing_ablations.md"):
+        shutil.copy(root / "metrics" / name, project.folder / "metrics")
+    project.change_params("train", epochs=1)
+    project.change_params("evaluate", bootstrap_samples=20)
+    project.run("dvc", "repro", "--quiet")
+    # Their results are in Git, and in nobody's cache.
+    project.run("dvc", "commit", "--quiet", "--force", "ablations/dvc.yaml")
+    project.run("dvc", "remote", "modify", "--quiet", "storage", "url", str(project.folder.parent / "storage"))
+    project.commit("run")
+    project.run("dvc", "push", "--quiet")
+    return project
+
+
+@pytest.fixture(scope="module", params=[pytest.param("root", marks=pytest.mark.long), "subfolder"])
+def clone(request, author, tmp_path_factory, project_at):
+    """A colleague's clone of the project, or of a larger repository that has it in a folder; its cache is empty."""
+    origin, place = author.folder, ""
+    if request.param == "subfolder":
+        origin, place = tmp_path_factory.mktemp("larger"), "models/text"
+        files = author.run("git", "ls-files").splitlines()
+        for name in files:
+            (origin / place / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(author.folder / name, origin / place / name)
+        larger = project_at(origin)
+        larger.run("git", "init", "--quiet")
+        larger.commit("everything")
+    folder = tmp_path_factory.mktemp("colleague") / "clone"
+    project_at(folder.parent).run("git", "clone", "--quiet", str(origin), str(folder))
+    return project_at(folder / place)
+
+
+def run(project, *words, expect=0):
+    """Run a command of DVC; what it prints fits a terminal and warns of nothing."""
+    output = project.run("dvc", *words, expect=expect)
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", output).splitlines()
+    # A command that DVC repeats is as long as it is.
+    printed = [line for line in lines if not line.startswith(("> ", "file://"))]
+    assert max(map(len, printed), default=0) <= COLUMNS, max(printed, key=len)
+    # That is what gc is asked for.
+    assert "WARNING" not in output.replace("WARNING: This will remove all cache", ""), output
+    assert "Traceback" not in output, output
+    assert len(lines) < 100, output
+    return output
+
+
+def stages_run(output):
+    return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
+
+
+def test_every_verb_works_in_a_clone(clone, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(COLUMNS))
+    # What a colleague has computed is not computed again.
+    run(clone, "pull")
+    assert stages_run(run(clone, "repro")) == []
+    assert clone.run("git", "status", "--short") == ""
+    assert NO_STAGES_RUN in run(clone, "status", "dvc.yaml")
+    run(clone, "status")
+    run(clone, "dag")
+
+    shown = run(clone, "metrics", "show")
+    assert all(name in shown for name in ("clf.acc", "s2s.val_acc", "linear.acc", "majority.acc"))
+    run(clone, "metrics", "show", "metrics/ablations")
+    run(clone, "metrics", "diff")
+    run(clone, "params", "diff")
+    run(clone, "plots", "show")
+    run(clone, "plots", "diff")
+
+    output = run(clone, "exp", "run", "-S", f"{OVERRIDE}=2", "--name", "two")
+    assert stages_run(output) == ["check", "baselines"]
+    assert OVERRIDE in run(clone, "params", "diff")
+    run(clone, "metrics", "diff")
+    run(clone, "exp", "run", "--temp", "-S", f"{OVERRIDE}=3", "--name", "three")
+    run(clone, "exp", "run", "--queue", "-S", f"{OVERRIDE}=4", "--name", "four")
+    run(clone, "exp", "run", "--run-all")
+    table = run(clone, "exp", "show", "--only-changed", "--no-pager")
+    assert all(name in table for name in ("two", "three", "four", OVERRIDE))
+    run(clone, "exp", "diff", "two", "three")
+    run(clone, "exp", "apply", "three")
+    assert yaml.safe_load((clone.folder / "params.yaml").read_text())["baselines"]["max_iterations"] == 3
+    run(clone, "exp", "branch", "three", "of-three")
+    clone.run("git", "checkout", "--quiet", "--", ".")
+    run(clone, "checkout")
+    run(clone, "exp", "save", "--force", "--name", "saved")
+
+    # To another, trained networks and all.
+    run(clone, "exp", "push", "origin", "two")
+    run(clone, "exp", "remove", "two", "saved")
+    run(clone, "exp", "pull", "origin", "two")
+    run(clone, "exp", "apply", "two")
+    clone.run("git", "checkout", "--quiet", "--", ".")
+    run(clone, "checkout")
+
+    run(clone, "push")
+    run(clone, "fetch")
+    run(clone, "commit", "--force")
+    run(clone, "freeze", "tokens")
+    run(clone, "unfreeze", "tokens")
+    # The file has the form that DVC writes.
+    assert clone.run("git", "status", "--short", "dvc.yaml") == ""
+    run(clone, "gc", "--workspace", "--force")
+    assert stages_run(run(clone, "repro")) == []
+    assert clone.run("git", "status", "--short") == ""
+
+
+def test_an_experiment_that_one_pushed_is_applied_by_another_trained_network_and_all(author, tmp_path, project_at):
+    author.run("dvc", "exp", "run", "--quiet", "-S", "train.seed=7", "--name", "seven", "train@classifier")
+    weights = author.folder / "data" / "models" / "classifier" / "weights.safetensors"
+    trained = weights.read_bytes()
+    author.run("git", "checkout", "--quiet", "--", ".")
+    author.run("dvc", "checkout", "--quiet")
+    assert weights.read_bytes() != trained
+    author.run("dvc", "push", "--quiet", "--run-cache")
+
+    here = project_at(tmp_path)
+    here.run("git", "init", "--quiet", "--bare", "hub.git")
+    author.run("git", "push", "--quiet", str(tmp_path / "hub.git"), "HEAD:refs/heads/main")
+    author.run("dvc", "exp", "push", "--quiet", str(tmp_path / "hub.git"), "seven")
+    here.run("git", "clone", "--quiet", "--branch", "main", "hub.git", "clone")
+    colleague = project_at(tmp_path / "clone")
+    colleague.run("dvc", "exp", "pull", "--quiet", "origin", "seven")
+    colleague.run("dvc", "exp", "apply", "--quiet", "seven")
+    found = colleague.folder / "data" / "models" / "classifier" / "weights.safetensors"
+    assert found.read_bytes() == trained
+    assert (colleague.folder / "metrics" / "live" / "classifier.json").exists()
