@@ -2,6 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
+from closeness import EXACT, assert_close
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -65,7 +66,7 @@ def test_factor_probabilities_sum_over_the_other_factors(sizes, count, seed):
             expected[place][:, code] += joint[:, number]
     found = factor_probabilities(joint, factors)
     assert len(found) == len(expected)
-    assert all(np.allclose(left, right, rtol=0, atol=1e-12) for left, right in zip(found, expected, strict=True))
+    assert_close(found, expected, EXACT)
 
 
 def test_factors_survive_json_also_in_other_scripts():

@@ -30,19 +30,25 @@ SMALL = {
     "baselines": {"max_iterations": 10},
     "evaluate": {"bootstrap_samples": 20},
 }
+# What an output of an earlier run has more.
+OLD = b" \n"
 SMALL_BATCHING = {"batch_size": 32}
 SMALL_MODEL = {"embedding": 4, "units": 4}
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of dvc.yaml: its name, its command's words, what it reads and what it writes, relative to the folder."""
+    """A stage of dvc.yaml: its name, its command's words, what it reads and what it writes, relative to the folder.
+
+    Those of the outputs that are live grow while the stage runs.
+    """
 
     name: str
     script: str
     arguments: tuple[str, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    live: tuple[str, ...]
 
     @property
     def heavy(self) -> bool:
@@ -157,13 +163,13 @@ class Pipeline:
         for name in self.faults.stages[stage].outputs:
             copy(self.folder / name, folder / name)
             for path in [path for path in (folder / name, *(folder / name).rglob("*")) if path.is_file()]:
-                path.write_bytes(path.read_bytes() + b" \n")
+                path.write_bytes(path.read_bytes() + OLD)
             if (folder / name).is_dir():
                 (folder / name / "old").write_text("of an earlier run", encoding="utf-8")
         return folder
 
     def digests(self, stage: str, folder: Path | None = None) -> dict[str, object]:
-        """The digest of each output of a stage, but for those named `timing*`; None for what is absent."""
+        """The digest of each output of a stage, but for those in a folder `timing`; None for what is absent."""
         names = self.faults.stages[stage].outputs
         return {name: digest((folder or self.folder) / name) for name in names if not is_timing(name)}
 
@@ -172,14 +178,30 @@ class Pipeline:
         return [name for name in self.faults.stages[stage].outputs if is_timing(name)]
 
     def others(self, stage: str, folder: Path) -> set[str]:
-        """The files in a folder that are no outputs of a stage."""
-        names = self.faults.stages[stage].outputs
+        """The files in a folder that are no outputs of a stage, nor TensorBoard's."""
+        names = (*self.faults.stages[stage].outputs, ".lengthwise/tensorboard")
         files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
         return {file for file in files if not any(file == name or file.startswith(f"{name}/") for name in names)}
 
+    def assert_live_files_are_whole(self, stage: str, folder: Path, place: str) -> None:
+        """What grows is absent, of an earlier run, or the first lines of what it becomes; JSON is complete."""
+        for name in self.faults.stages[stage].live:
+            found, whole = folder / name, (self.folder / name).read_bytes()
+            if not found.exists() or digest(found) == self.old_digest(name):
+                continue
+            if name.endswith(".json"):
+                content = json.loads(found.read_text(encoding="utf-8"))
+                assert content.keys() == json.loads(whole).keys(), f"{name} is not whole after {place}"
+            else:
+                assert whole.startswith(found.read_bytes()), f"{name} is not whole after {place}"
+
+    def old_digest(self, name: str) -> str:
+        """The digest of an output as `with_old_outputs` leaves it."""
+        return hashlib.sha256((self.folder / name).read_bytes() + OLD).hexdigest()
+
 
 def is_timing(name: str) -> bool:
-    return Path(name).name.startswith("timing")
+    return any(part.startswith("timing") for part in Path(name).parts)
 
 
 def copy(source: Path, target: Path) -> None:
@@ -194,6 +216,10 @@ def digest(path: Path) -> object:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
 
 
+def path_of(output: object) -> str:
+    return output if isinstance(output, str) else next(iter(output))
+
+
 def stages_of(pipeline: Path) -> dict[str, Stage]:
     # As dvc.yaml has them, one for each task.
     stages = {}
@@ -201,11 +227,19 @@ def stages_of(pipeline: Path) -> dict[str, Stage]:
         for task in content.get("matrix", {}).get("task", [None]):
             text = yaml.safe_dump(content).replace("${item.task}", str(task))
             filled = yaml.safe_load(text.replace("${ingest.source}", "data/sample/blogs.zip"))
-            _, script, *arguments = filled["cmd"].split()
-            inputs = [path for path in filled["deps"] if path.startswith("data/")]
-            outputs = [out if isinstance(out, str) else next(iter(out)) for out in filled["outs"]]
+            # What follows publishes figures that are there.
+            command = filled["cmd"] if isinstance(filled["cmd"], str) else filled["cmd"][0]
+            _, script, *arguments = command.split()
+            published = set() if isinstance(filled["cmd"], str) else set(" ".join(filled["cmd"][1:]).split())
+            unread = ("data/figures/", "data/checked")
+            inputs = [path for path in filled["deps"] if path.startswith("data/") and not path.startswith(unread)]
+            whole, live = [
+                tuple(path for path in map(path_of, outs) if path not in published)
+                for outs in (filled["outs"], [*filled.get("metrics", []), *filled.get("plots", [])])
+            ]
             address = name if task is None else f"{name}@{task}"
-            stages[address] = Stage(address, Path(script).name, tuple(arguments), tuple(inputs), tuple(outputs))
+            grows = live if name == "train" else ()
+            stages[address] = Stage(address, f"{script}.py", tuple(arguments), tuple(inputs), whole + live, grows)
     return stages
 
 

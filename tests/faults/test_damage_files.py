@@ -17,10 +17,12 @@ import pytest
 
 from lengthwise.corpus.documents import open_documents, read_document_ids, read_document_table
 from lengthwise.errors import FormatError
+from lengthwise.shards.encoding import TextEncoding, read_shard_encoding
 from lengthwise.shards.reader import read_index, read_split
 from lengthwise.splits import read_splits
+from lengthwise.text.options import SENTENCIZER, TokenizerOptions
 from lengthwise.text.store import TokenStore
-from lengthwise.vocabulary import read_vocabulary
+from lengthwise.vocabulary import Vocabulary, read_vocabulary
 
 ROOT = Path(__file__).parents[2]
 # Places of a file in every run of the tests; the long version takes all.
@@ -49,15 +51,17 @@ def read_tokens(folder: Path) -> object:
 
 def read_shards(folder: Path) -> object:
     index = read_index(folder / "shards")
-    return index.model_dump(exclude={"seal"}), [read_split(folder / "shards", index, name) for name in index.splits]
+    encoding = read_shard_encoding(folder / "shards", index)
+    splits = [read_split(folder / "shards", index, name) for name in index.splits]
+    return index.model_dump(exclude={"seal"}), encoding, splits
 
 
 def read_model(folder: Path) -> object:
     # TensorFlow is only imported where it is needed.
-    from lengthwise.models.saved import load_network
+    from lengthwise.models.saved import load_network, read_encoding
 
-    network = load_network(folder / "model")
-    return repr(network.config), [variable.numpy() for variable in network.trainable_variables]
+    encoding, network = read_encoding(folder / "model"), load_network(folder / "model")
+    return repr((network.config, encoding)), [variable.numpy() for variable in network.trainable_variables]
 
 
 def make_state(folder: Path) -> object:
@@ -101,8 +105,10 @@ FILES = [
     File("vocabulary.tsv", lambda folder: read_vocabulary(folder / "vocabulary.tsv"), "dvc repro -f vocabulary"),
     File("shards/index.json", read_shards, "dvc repro -f shards"),
     File("shards/train/00000.parquet", read_shards, "dvc repro -f shards"),
+    File("shards/vocabulary.tsv", read_shards, "dvc repro -f shards"),
     File("model/config.json", read_model, "dvc repro -f train"),
     File("model/weights.safetensors", read_model, "dvc repro -f train"),
+    File("model/vocabulary.tsv", read_model, "dvc repro -f train"),
     File("resume/digest/state.safetensors", read_state, "begins anew"),
 ]
 
@@ -112,7 +118,9 @@ def whole(corpus, make_network, tmp_path_factory):
     from lengthwise.models.saved import save_network
 
     folder = shutil.copytree(corpus.folder, tmp_path_factory.mktemp("damage") / "files")
-    save_network(make_network(), folder / "model")
+    tokens = ("<PAD>", "<UNK>", *(f"w{number}" for number in range(18)))
+    tokenizer = TokenizerOptions("en", SENTENCIZER, False, False, False)
+    save_network(make_network(), folder / "model", TextEncoding(tokenizer, Vocabulary(tokens, (0,) * 20)))
     make_state(folder).save({"epoch": 3, "rows": [{"loss": 0.25}]}, [np.arange(4)])
     return folder
 

@@ -259,7 +259,7 @@ MEMORY = 24
 @pytest.mark.parametrize(
     ("bomb", "limit", "seconds", "sparse"),
     [
-        (96 * MEBIBYTE, MEBIBYTE, 60, True),
+        (24 * MEBIBYTE, MEBIBYTE, 60, True),
         pytest.param(1024 * MEBIBYTE, 16 * MEBIBYTE, 300, False, marks=pytest.mark.long),
     ],
 )

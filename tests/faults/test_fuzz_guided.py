@@ -12,7 +12,7 @@ import types
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,11 +20,12 @@ import pytest
 import yaml
 
 from lengthwise import compat, params, refusals, seals, strict_yaml, vocabulary
+from lengthwise.ablations import definitions
 from lengthwise.corpus import authors, blogs, csv_rows, sources
 from lengthwise.corpus.authors import AgeBrackets
 from lengthwise.corpus.csv_rows import read_csv_rows
 from lengthwise.corpus.sources import open_source, parse_member_name, read_member
-from lengthwise.errors import LengthwiseError
+from lengthwise.errors import LengthwiseError, ParamsError
 from lengthwise.seals import UNSEALED
 from lengthwise.shards import reader, schema
 
@@ -41,6 +42,7 @@ COUNTS = {
     "zip": (300, 20_000),
     "yaml": (300, 20_000),
     "params": (100, 4_000),
+    "ablations": (100, 4_000),
     "vocabulary": (200, 10_000),
     "index": (300, 20_000),
 }
@@ -201,6 +203,15 @@ def params_keys(data: bytes) -> None:
     params.check_params(content, INPUT)
 
 
+def ablations_file(data: bytes) -> None:
+    INPUT.write_bytes(data)
+    read = definitions.load_ablations(INPUT, LEGAL)
+    for name in read.ablations:
+        # Only together with the params may it make no sense.
+        with suppress(ParamsError):
+            definitions.ablated(LEGAL, read, name)
+
+
 def write_sealed(data: bytes) -> None:
     # Who makes a hostile file can seal it as well.
     INPUT.write_bytes(data)
@@ -234,12 +245,13 @@ READERS = {
     "zip": (zip_members, [sources, authors, zipfile]),
     "yaml": (yaml_text, [strict_yaml, yaml.constructor, yaml.resolver]),
     "params": (params_keys, [params, refusals, compat, strict_yaml]),
+    "ablations": (ablations_file, [definitions, params, refusals, compat, strict_yaml]),
     "vocabulary": (vocabulary_table, [vocabulary, seals]),
     "index": (shard_index, [reader, schema, seals]),
 }
 INPUT = Path("input")  # In a folder of the test's own.
 PARAMS = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8"))
-PARAMS["ablations"] = {name: PARAMS["ablations"][name] for name in ("full", "packed")}
+LEGAL = params.Params.model_validate(PARAMS)
 KEYS = [f"{name}.{key}".encode() for name, keys in PARAMS.items() if isinstance(keys, dict) for key in keys]
 CSV_HEADER = b"id,gender,age,topic,sign,date,text\n"
 ROWS = b'7,male,25,Arts,Leo,"14,May,2004","a ""b"""\r\n8,female,15,a,b,,x\n'
@@ -250,8 +262,12 @@ SEEDS = {
     "csv": [CSV_HEADER + ROWS, ROWS],
     "zip": [archive(method) for method in METHODS],
     "yaml": b"a: 1\nb: [x, {}]||'k': >\n  text||? [a, b]\n: 2001-01-01||a: &x 1||*x||{<<: {b: 2}}".split(b"||"),
-    "params": b"train.epochs: many||split.test: 1e-3||seeds: [1, 2]||ablations.new: {train.model.units: 7}||"
+    "params": b"train.epochs: many||split.test: 1e-3||"
     b"ingest.age_brackets: {a: [1, 2], b: [3]}||train.batching.strategy: packed||shards.max_length: null".split(b"||"),
+    "ablations": [
+        b"seeds: [1, 2]\nablations:\n  full: {}\n  new: {train.model.units: 7, task: seq2seq}\n",
+        b"ablations: {full: {}, b: {train.batching.strategy: truncated, train.model.bidirectional: true}}\nseeds: [3]",
+    ],
 }
 YAML_WORDS = b"""&a *a <<: ? - : [ ] { } ' " | > % @ # ~ .inf .nan 1e-3 0x1f 1:59:59 2001-01-01 !!int !!float !!bool
 !!python/object/apply:os.system !!python/name:os.system !!timestamp !!binary !!set !!omap !!map !!seq""".split()
@@ -267,6 +283,7 @@ WORDS = {
     "zip": b"PK\1\2 PK\3\4 PK\5\6 PK\6\6 PK\6\7 ../ / \0".split(b" "),
     "yaml": YAML_WORDS,
     "params": [*YAML_WORDS, *KEYS],
+    "ablations": [*YAML_WORDS, *KEYS, b"full", b"task", b"classifier", b"seq2seq", b"train.seed", b"train.model.units"],
     "vocabulary": [b"\t", b"\n", b"<PAD>", UNSEALED.encode(), b"\xff", b"\r"],
     "index": b'{ } [ ] , : "" "a" null true -1 1e999 1.5 "version" "splits" "train" "\\ud800" "shards"'.split(),
 }

@@ -26,7 +26,10 @@ def die(faults, make_pipeline, tmp_path, record_property):
         killed = faults.run(folder, stage, **kill)
         place = f"{stage} {kill} {killed.last}: {killed.text}"
         assert killed.status in (-signal.SIGKILL, 0), place
+        pipeline.assert_live_files_are_whole(stage, folder, place)
         for name, found in pipeline.digests(stage, folder).items():
+            if name in faults.stages[stage].live:
+                continue
             assert found in (None, old[name], expected[name]), f"{name} is half-written by {place}"
         for name in pipeline.timing(stage):
             if (folder / name).exists():
@@ -60,7 +63,7 @@ def operations(faults, make_pipeline, tmp_path):
     return count
 
 
-@pytest.mark.parametrize(("stage", "kills"), [*((stage, 3) for stage in LIGHT), *((stage, 2) for stage in HEAVY[::2])])
+@pytest.mark.parametrize(("stage", "kills"), [*((stage, 2) for stage in LIGHT), *((stage, 1) for stage in HEAVY[::2])])
 def test_stage_killed_at_some_operations_on_files_runs_again_to_the_same_bytes(die, operations, stage, kills):
     # One of so many equal parts each.
     cuts = np.linspace(1, operations(stage) + 1, kills + 1).astype(int)

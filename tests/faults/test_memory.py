@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 MEBIBYTE = 1 << 20
 # Of generated text: two slices of documents, and eight.
-SIZES = (16, 64)
-POST_BYTES = 1024
+SIZES = (8, 32)
+POST_BYTES = 512
 # Four times the corpus may need so much more.
 GROWTH = 0.15
 # Keeps every text that it comes by, as a stage that holds the corpus would.
@@ -46,10 +47,13 @@ class Measured:
 
 
 def run_stage(folder, name, source, leak=False, workers=1):
-    """Run a stage script as DVC does; one worker is the process itself."""
-    (folder / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    """Run a stage script as DVC does, `ingest` with the source in its params; one worker is the process itself."""
+    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    params["ingest"]["source"] = str(source)
+    (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     out, timing = folder / f"{name}.out", folder / f"timing_{name}.json"
-    script = [str(ROOT / "stages" / f"{name}.py"), str(source), str(out), str(folder / f"{name}.json"), str(timing)]
+    read = [] if name == "ingest" else [str(source)]
+    script = [str(ROOT / "stages" / f"{name}.py"), *read, str(out), str(folder / f"{name}.json"), str(timing)]
     runner = ["-c", LEAKING, *LEAKS[name]] if leak else []
     subprocess.run(
         [sys.executable, *runner, *script],
@@ -63,7 +67,7 @@ def run_stage(folder, name, source, leak=False, workers=1):
 
 
 def write_corpus(path, mebibytes):
-    """Posts of 1 KiB of invented words, 256 an author: the same few hundred words, as most words are."""
+    """Posts of half a KiB of invented words, 256 an author: the same few hundred words, as most words are."""
     rng = np.random.default_rng(2)
     words = [f"w{number}" for number in range(800)]
     pool = [" ".join(rng.choice(words, POST_BYTES // 4).tolist())[:POST_BYTES] for _ in range(512)]

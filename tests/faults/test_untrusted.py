@@ -13,16 +13,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import spacy
 from safetensors.numpy import save_file
 
 from lengthwise.corpus.documents import open_documents, read_document_table
 from lengthwise.errors import LengthwiseError
+from lengthwise.files import file_digest
 from lengthwise.params import load_params
 from lengthwise.seals import SEAL_KEY, UNSEALED, seal
+from lengthwise.shards.encoding import TextEncoding, read_shard_encoding
 from lengthwise.shards.reader import read_index, read_split
 from lengthwise.splits import read_splits
+from lengthwise.text.options import SENTENCIZER, TokenizerOptions
 from lengthwise.text.store import TokenStore
-from lengthwise.vocabulary import read_vocabulary
+from lengthwise.vocabulary import Vocabulary, read_vocabulary
 
 LIBRARY = Path(__file__).parents[2] / "src" / "lengthwise"
 MARKER = "it_was_run"
@@ -105,14 +109,15 @@ HOSTILE = [
 
 def load_model(folder: Path) -> object:
     # TensorFlow is only imported where it is needed.
-    from lengthwise.models.saved import load_network
+    from lengthwise.predict import Predictor
 
-    return load_network(folder / "model")
+    return Predictor.load(folder / "model")
 
 
 def read_shards(folder: Path) -> object:
     index = read_index(folder / "shards")
-    return [read_split(folder / "shards", index, name) for name in index.splits]
+    encoding = read_shard_encoding(folder / "shards", index)
+    return encoding, [read_split(folder / "shards", index, name) for name in index.splits]
 
 
 def read_tokens(folder: Path) -> object:
@@ -130,8 +135,10 @@ READERS = {
     "vocabulary.tsv": lambda folder: read_vocabulary(folder / "vocabulary.tsv"),
     "shards/index.json": read_shards,
     "shards/train/00000.parquet": read_shards,
+    "shards/vocabulary.tsv": read_shards,
     "model/config.json": load_model,
     "model/weights.safetensors": load_model,
+    "model/vocabulary.tsv": load_model,
 }
 
 
@@ -140,7 +147,9 @@ def good(corpus, make_network, root, tmp_path_factory):
     from lengthwise.models.saved import save_network
 
     folder = shutil.copytree(corpus.folder, tmp_path_factory.mktemp("untrusted") / "files")
-    save_network(make_network(), folder / "model")
+    tokens = ("<PAD>", "<UNK>", *(f"w{number}" for number in range(18)))
+    tokenizer = TokenizerOptions("en", SENTENCIZER, False, False, False)
+    save_network(make_network(), folder / "model", TextEncoding(tokenizer, Vocabulary(tokens, (0,) * 20)))
     shutil.copy(root / "params.yaml", folder)
     return folder
 
@@ -224,10 +233,64 @@ def test_sealed_documents_of_other_columns_are_refused(here):
     ],
 )
 def test_model_config_that_names_a_callable_or_asks_for_all_memory_is_refused(here, changes):
-    path = here / "model" / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
-    seal(path)
+    change_config(here / "model", "network", changes)
     assert "run the stage train again" in refusal_of("model/config.json", here)
+
+
+def change_config(model: Path, section: str, changes: dict) -> None:
+    path = model / "config.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, section: {**content[section], **changes}}))
+    seal(path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        # spaCy would import the first three, and read the others from where they are.
+        {"sentences": "hostile_package"},
+        {"sentences": "os"},
+        {"sentences": "pip"},
+        {"sentences": "./pipeline"},
+        {"sentences": "{here}/pipeline"},
+        {"sentences": ""},
+        {"sentences": "\ud83d\udca3\n"},
+        {"language": "..hostile_package"},
+        {"language": "../../hostile_package"},
+        {"language": "hostile_package"},
+        {"language": "tokenizer_exceptions"},
+        {"language": ""},
+        {"language": "en\0"},
+        {"language": "en" * 10_000},
+    ],
+)
+def test_model_tokenizer_that_names_a_path_or_another_package_is_refused(here, monkeypatch, changes):
+    Path("hostile_package.py").write_text(f"import os\nos.system({COMMAND!r})\n")
+    monkeypatch.syspath_prepend(Path.cwd())
+    spacy.blank("en").to_disk("pipeline")
+    filled = {name: value.replace("{here}", str(Path.cwd())) for name, value in changes.items()}
+    change_config(here / "model", "tokenizer", filled)
+    assert "config.json: tokens." in refusal_of("model/config.json", here)
+
+
+@pytest.mark.parametrize("names", [["../../secret"], ["/etc/passwd"], ["weights.safetensors", "../vocabulary.tsv"], []])
+def test_model_that_names_other_files_than_its_own_is_refused_before_they_are_read(here, names):
+    path = here / "model" / "config.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "digests": dict.fromkeys(names, "0" * 64)}))
+    seal(path)
+    assert f"digests: got {sorted(names)}" in refusal_of("model/config.json", here)
+
+
+def test_model_whose_vocabulary_has_broken_lines_or_a_token_twice_is_refused(here):
+    path = here / "model" / "vocabulary.tsv"
+    for token in ("w1\tw2", "w1\n2\tw2\t0", "w0"):
+        words = ["<PAD>", "<UNK>", "w0", token, *(f"v{number}" for number in range(16))]
+        lines = ["id\ttoken\tcount", *(f"{number}\t{word}\t0" for number, word in enumerate(words)), UNSEALED, ""]
+        path.write_text("\n".join(lines))
+        seal(path)
+        change_config(here / "model", "digests", {"vocabulary.tsv": file_digest(path)})
+        assert "vocabulary.tsv" in refusal_of("model/vocabulary.tsv", here)
 
 
 def test_model_weights_of_a_kind_that_numpy_lacks_are_refused(here):
@@ -235,6 +298,7 @@ def test_model_weights_of_a_kind_that_numpy_lacks_are_refused(here):
     save_file({"weights": np.zeros(4096, np.float32)}, path, {SEAL_KEY: UNSEALED})
     path.write_bytes(path.read_bytes().replace(b'"F32"', b'"F4" '))
     seal(path)
+    change_config(here / "model", "digests", {"weights.safetensors": file_digest(path)})
     assert str(path) in refusal_of("model/weights.safetensors", here)
 
 
