@@ -2,27 +2,38 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+PIP = $(BIN)/python -m pip install --disable-pip-version-check
 # What `make benchmark` trains on: what the stage shards has written.
 SHARDS ?= data/shards
 # What `make sweep` runs, and of how many commits `make exps` shows the experiments.
 GRID ?= sweeps/learning_rate.yaml
 COMMITS ?= 1
+# How many runs of a sweep run at once, each with its share of the processors.
+JOBS ?= 1
 # What `make real` runs, of results/runs.yaml; all if empty.
 RUNS ?=
+# What `make archs` tests.
+OF_KERNEL := $(addprefix tests/, native layers models training batching evaluation)
 # DVC runs the stages with the first python on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro results ablations report readme plots sweep real exps test faults benchmark check format lock
+.PHONY: help repro results ablations report readme plots sweep real exps test archs faults benchmark check format lock
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 .venv/.complete: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=...")'
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	touch $@
+	@echo "set-up: a virtual environment in .venv, once; two to five minutes, 3 GB"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@rm -f .venv/.failed; \
+		{ $(PIP) --progress-bar off --require-hashes -r requirements.lock 2>&1 || touch .venv/.failed; } | tee .venv/setup.log | \
+		awk '/^Collecting/ && ++n % 25 == 0 {print "set-up: " n " packages are here"; fflush()} \
+			/^Installing collected/ {print "set-up: installs them, about a minute"; fflush()}'; \
+		test ! -e .venv/.failed || { tail -n 5 .venv/setup.log; echo "set-up: failed; .venv/setup.log has all of it"; exit 1; }
+	@$(PIP) --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+	@echo "set-up: done"
 
 repro: .venv/.complete  ## Run the pipeline (on the sample corpus, unless params.yaml says otherwise) and print the results
 	dvc repro
@@ -31,7 +42,7 @@ repro: .venv/.complete  ## Run the pipeline (on the sample corpus, unless params
 results: .venv/.complete  ## Print the results of the last run
 	@python -m lengthwise.reports.results metrics
 
-ablations: .venv/.complete  ## Train what ablations in params.yaml has new or changed, with every seed, and print the table
+ablations: .venv/.complete  ## Train what ablations/params.yaml has new or changed, with every seed, and print the table
 	dvc repro ablations/dvc.yaml
 	@cat metrics/timing_ablations.md
 
@@ -44,18 +55,25 @@ readme: .venv/.complete  ## Write what is generated: MODEL_CARD.md, charts in do
 plots: .venv/.complete  ## Write the plots to dvc_plots/index.html
 	dvc plots show
 
-sweep: .venv/.complete  ## Run every combination of GRID=sweeps/....yaml as an experiment; fails, and names them, if some fail
-	@python -m lengthwise.sweeps $(GRID)
+sweep: .venv/.complete  ## Run every combination of GRID=sweeps/....yaml as an experiment, JOBS=1 at once; fails, and names them, if some fail
+	@python -m lengthwise.sweeps "$(GRID)" --jobs "$(JOBS)"
 
 real: .venv/.complete  ## Run RUNS of results/runs.yaml, or all, on CORPUS=path/to/blogs.zip, and keep their params and metrics in results/
 	@test -n "$(CORPUS)" || { echo 'make: CORPUS: is missing; expected a zip, folder or CSV; make real CORPUS=blogs.zip' >&2; exit 2; }
 	@python -m lengthwise.sweeps.real results/runs.yaml "$(CORPUS)" $(RUNS)
 
 exps: .venv/.complete  ## Print the experiments of this commit, best validation accuracy first
-	@python -m lengthwise.reports.experiments --commits $(COMMITS)
+	@python -m lengthwise.reports.experiments --commits "$(COMMITS)"
 
 test: .venv/.complete  ## Run the tests
 	python -m pytest -n 2 --dist loadfile
+
+archs: .venv/.complete  ## Run the tests of the kernel and of the networks with each instruction set that this machine has
+	python -m pytest tests/native -m long
+	@for arch in $$(python -c 'from lengthwise.native.arch import kernel_archs; print(*kernel_archs())'); do \
+		echo "LENGTHWISE_KERNEL_ARCH=$$arch"; \
+		LENGTHWISE_KERNEL_ARCH=$$arch python -m pytest -q -n 2 --dist loadfile $(OF_KERNEL) || exit 1; \
+	done
 
 faults: .venv/.complete  ## Run all tests of faults, also the long ones, about an hour: kills, full disks, damage (docs/reliability.md)
 	python -m pytest tests/faults -m "long or not long"
