@@ -111,7 +111,6 @@ def steps_of(project):
         return []
 
 
-@pytest.mark.long
 def test_experiment_that_runs_is_shown_and_goes_on_in_the_same_curves_after_a_kill(project):
     project.change_params("train", epochs=100_000, log_every=SELDOM)
     state = project.folder / ".lengthwise" / "resume"
@@ -122,7 +121,7 @@ def test_experiment_that_runs_is_shown_and_goes_on_in_the_same_curves_after_a_ki
         if "val_acc" in found and found["loss"] not in shown:
             shown.append(found["loss"])
             lengths.append(len(points_of(project)["steps/loss"]))
-        return len(shown) == 3 and any(state.rglob("state.safetensors"))
+        return len(shown) >= 3 and any(state.rglob("state.safetensors"))
 
     with running(project, "dvc", "exp", "run", STAGE) as process:
         wait_for(seen, process, project)
