@@ -62,7 +62,7 @@ def paired_differences(one: pd.DataFrame, other: pd.DataFrame, unit: str, bootst
     """
     tail = (1 - bootstrap.confidence) / 2
     found = []
-    for mine, its in zip(_levels(one, unit), _levels(other, unit), strict=True):
+    for mine, its in zip(levels_of(one, unit), levels_of(other, unit), strict=True):
         gain = _right(mine) - _right(its)
         names, author = np.unique(mine.author, return_inverse=True)
         weights = bootstrap.weights(len(names))
@@ -74,11 +74,17 @@ def paired_differences(one: pd.DataFrame, other: pd.DataFrame, unit: str, bootst
 
 def agree(predictions: pd.DataFrame, unit: str, accuracies: Mapping[str, float]) -> bool:
     """Whether predictions give the accuracies by level that a run reports of them."""
-    found = {level.name: float(_right(level).mean()) for level in _levels(predictions, unit)}
+    found = {level.name: float(_right(level).mean()) for level in levels_of(predictions, unit)}
     return found.keys() == accuracies.keys() and all(abs(found[name] - accuracies[name]) < SAME for name in found)
 
 
-def _levels(predictions: pd.DataFrame, unit: str) -> list[Level]:
+def levels_of(predictions: pd.DataFrame, unit: str) -> list[Level]:
+    """The items of each level, with what the model said of them.
+
+    Args:
+        predictions: a row a test sequence, see docs/formats.md.
+        unit: the shards' unit.
+    """
     ids = {name: predictions[name].to_numpy() for name in IDS}
     nothing = np.zeros(len(predictions) + 1, np.int64)
     sequences = Sequences(tokens=nothing[:0], offsets=nothing, **ids)

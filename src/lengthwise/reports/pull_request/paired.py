@@ -13,15 +13,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from lengthwise.evaluation.levels import Level, items_of, pool
+from lengthwise.evaluation.levels import Level
 from lengthwise.evaluation.metrics import Bootstrap
 from lengthwise.labels import LabelFactor, factor_codes, factor_probabilities, joint_class_names
+from lengthwise.reports.differences import IDS, levels_of, same_sequences
 from lengthwise.reports.pull_request.cached import cached_files
 from lengthwise.reports.pull_request.figures import Interval
 from lengthwise.reports.pull_request.revisions import Snapshot, finite
-from lengthwise.shards.reader import Sequences
 
-IDS = ["sequence", "document", "author", "label"]
 # Relative: the figures in Git are rounded to six digits.
 SAME = 2e-5
 
@@ -60,13 +59,13 @@ def paired_intervals(
         By the headline's names: the old value, the new one, and the interval of new less old; empty if the predictions
         are not of the same sequences.
     """
-    if old.columns.tolist() != new.columns.tolist() or not set(IDS) <= set(new) or not old[IDS].equals(new[IDS]):
+    if old.columns.tolist() != new.columns.tolist() or not same_sequences(old, new):
         return {}
-    if new.empty or len(new.columns) - len(IDS) != len(joint_class_names(factors)):
+    if len(new.columns) - len(IDS) != len(joint_class_names(factors)):
         return {}
     tail = (1 - bootstrap.confidence) / 2
     intervals = {}
-    for finest, (before, after) in enumerate(zip(_levels(old, unit), _levels(new, unit), strict=True)):
+    for finest, (before, after) in enumerate(zip(levels_of(old, unit), levels_of(new, unit), strict=True)):
         scores = [_scores(level, factors, with_nll=finest == 0) for level in (before, after)]
         _, author = np.unique(after.author, return_inverse=True)
         weights = bootstrap.weights(author.max() + 1)
@@ -86,14 +85,6 @@ def agreeing(
             if not finite(known) or not math.isclose(known, value, rel_tol=SAME, abs_tol=1e-12):
                 return {}
     return {name: interval for name, (_, _, interval) in intervals.items()}
-
-
-def _levels(predictions: pd.DataFrame, unit: str) -> list[Level]:
-    ids = {name: predictions[name].to_numpy() for name in IDS}
-    nothing = np.zeros(len(predictions) + 1, np.int64)
-    sequences = Sequences(tokens=nothing[:0], offsets=nothing, **ids)
-    scores = predictions.drop(columns=IDS).to_numpy(np.float64)
-    return [pool(items, scores) for items in items_of(sequences, unit)]
 
 
 def _scores(level: Level, factors: Sequence[LabelFactor], with_nll: bool) -> dict[str, np.ndarray]:
