@@ -47,12 +47,13 @@ def project(tmp_path, make_project, corpus, root):
 def running(project, *command):
     # In a session of its own, and killed with all that it has started, if that is still there.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    identity = {f"GIT_{who}_{what}": "tester" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     log = project.folder.with_name("log")
     with log.open("w", encoding="utf-8") as stream:
         process = subprocess.Popen(
             command,
             cwd=project.folder,
-            env={**os.environ, "PATH": path},
+            env={**os.environ, **identity, "PATH": path},
             stdout=stream,
             stderr=stream,
             start_new_session=True,
