@@ -56,11 +56,11 @@ plots: .venv/.complete  ## Write the plots to dvc_plots/index.html
 	dvc plots show
 
 sweep: .venv/.complete  ## Run every combination of GRID=sweeps/....yaml as an experiment, JOBS=1 at once; fails, and names them, if some fail
-	@python -m lengthwise.sweeps "$(GRID)" --jobs "$(JOBS)"
+	@python -m lengthwise.pipeline.sweeps "$(GRID)" --jobs "$(JOBS)"
 
 real: .venv/.complete  ## Run RUNS of results/runs.yaml, or all, on CORPUS=path/to/blogs.zip, and keep their params and metrics in results/
 	@test -n "$(CORPUS)" || { echo 'make: CORPUS: is missing; expected a zip, folder or CSV; make real CORPUS=blogs.zip' >&2; exit 2; }
-	@python -m lengthwise.sweeps.real results/runs.yaml "$(CORPUS)" $(RUNS)
+	@python -m lengthwise.pipeline.sweeps.real results/runs.yaml "$(CORPUS)" $(RUNS)
 
 exps: .venv/.complete  ## Print the experiments of this commit, best validation accuracy first
 	@python -m lengthwise.reports.experiments --commits "$(COMMITS)"

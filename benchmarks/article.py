@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from lengthwise.params import TrainParams
-from lengthwise.stage import PARAMS_FILE
-from lengthwise.sweeps.grid import read_grid
+from lengthwise.pipeline.settings.params import TrainParams
+from lengthwise.pipeline.stage import PARAMS_FILE
+from lengthwise.pipeline.sweeps.grid import read_grid
 
 ARTICLE_FILE = Path("results") / "article.yaml"
 

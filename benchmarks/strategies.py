@@ -15,15 +15,16 @@ from statistics import median
 import numpy as np
 from article import article_params
 
+from lengthwise.batching.bursts import in_bursts
 from lengthwise.batching.collate import collate
 from lengthwise.batching.plan import Plan, epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
 from lengthwise.batching.stats import plan_stats
-from lengthwise.bursts import in_bursts
 from lengthwise.models.config import NetworkConfig
 from lengthwise.models.network import Network
-from lengthwise.params import TrainParams
-from lengthwise.shards.reader import Sequences, read_index, read_split
+from lengthwise.pipeline.settings.params import TrainParams
+from lengthwise.prepare.shards.reader import read_index, read_split
+from lengthwise.sequences import Sequences
 from lengthwise.training.step import Steps
 
 SEVERAL_IN_A_ROW = ("packed", "truncated")

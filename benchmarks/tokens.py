@@ -24,8 +24,8 @@ def bare_spacy(documents: Path) -> int:
     """Tokenize and split all posts, keep nothing; returns the tokens seen, white space among them."""
     import spacy
 
-    from lengthwise.corpus.documents import open_documents, read_texts
-    from lengthwise.progress import Progress
+    from lengthwise.prepare.documents import open_documents, read_texts
+    from lengthwise.system.progress import Progress
 
     nlp = spacy.blank("en")
     nlp.add_pipe("sentencizer")
@@ -42,8 +42,8 @@ def bare_spacy(documents: Path) -> int:
 
 def stage(documents: Path, workers: int) -> int:
     """Run the stage with this many workers; returns the tokens written."""
-    from lengthwise.text.options import SENTENCIZER, TokenizerOptions
-    from lengthwise.text.tokens import tokenize
+    from lengthwise.prepare.text.options import SENTENCIZER, TokenizerOptions
+    from lengthwise.prepare.text.tokens import tokenize
 
     options = TokenizerOptions("en", SENTENCIZER, False, False, False)
     with tempfile.TemporaryDirectory() as folder:

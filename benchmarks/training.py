@@ -28,8 +28,8 @@ from peers.chart import write_chart
 from peers.data import Data, subset
 from peers.processes import Contestant, Turn, Worker
 
-from lengthwise.params import TrainParams
-from lengthwise.shards.reader import ShardIndex, read_index, read_split
+from lengthwise.pipeline.settings.params import TrainParams
+from lengthwise.prepare.shards.reader import ShardIndex, read_index, read_split
 
 TASKS = ("classifier", "seq2seq", "evaluation")
 KERNELS = ("keras", "native")

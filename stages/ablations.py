@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from lengthwise.ablations.definitions import load_ablations
-from lengthwise.ablations.prepare import PipelineData
-from lengthwise.ablations.report import markdown_table
-from lengthwise.ablations.run import Store, run_ablations
-from lengthwise.ablations.table import ablation_table, headlines, read_members, timing_table
 from lengthwise.evaluation.metrics import Bootstrap
-from lengthwise.files import replacing_file, replacing_folder
-from lengthwise.params import Params
-from lengthwise.published import rounded_csv, write_rounded_json
-from lengthwise.stage import WHOLE, run_without_figures, worker_count
+from lengthwise.pipeline.ablations.definitions import load_ablations
+from lengthwise.pipeline.ablations.prepare import PipelineData
+from lengthwise.pipeline.ablations.report import markdown_table
+from lengthwise.pipeline.ablations.run import Store, run_ablations
+from lengthwise.pipeline.ablations.table import ablation_table, headlines, read_members, timing_table
+from lengthwise.pipeline.published import rounded_csv, write_rounded_json
+from lengthwise.pipeline.settings.params import Params
+from lengthwise.pipeline.stage import WHOLE, run_without_figures, worker_count
+from lengthwise.system.files import replacing_file, replacing_folder
 
 STORE = Path(".lengthwise") / "ablations"
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from lengthwise.files import write_metrics
-from lengthwise.params import BaselinesParams, EvaluateParams
-from lengthwise.published import headline_of, write_headline
-from lengthwise.stage import Figures, run_stage
+from lengthwise.pipeline.published import headline_of, write_headline
+from lengthwise.pipeline.settings.params import BaselinesParams, EvaluateParams
+from lengthwise.pipeline.stage import Figures, run_stage
+from lengthwise.system.files import write_metrics
 
 
 def main(

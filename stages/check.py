@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from lengthwise.checked import check_files
-from lengthwise.stage import run_without_figures
+from lengthwise.pipeline.stage import run_without_figures
+from lengthwise.pipeline.stages.check import check_files
 
 
 def main(params: Path, ablations: Path, checked: Path) -> None:

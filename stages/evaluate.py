@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from lengthwise.params import EvaluateParams
-from lengthwise.published import headline_of, write_headline
-from lengthwise.stage import Figures, quiet_tensorflow, run_stage
+from lengthwise.pipeline.published import headline_of, write_headline
+from lengthwise.pipeline.settings.params import EvaluateParams
+from lengthwise.pipeline.stage import Figures, quiet_tensorflow, run_stage
 
 
 def main(params: EvaluateParams, shards: Path, model: Path, predictions: Path, tables: Path, headline: Path) -> Figures:
     """Score `model` on `shards`; write the files `predictions` and `headline` and the folder `tables`."""
     # TensorFlow takes seconds to import: only once the params are known to be good.
     with quiet_tensorflow():
-        from lengthwise.evaluation.evaluate import evaluate
         from lengthwise.evaluation.metrics import Bootstrap
+        from lengthwise.pipeline.stages.evaluate import evaluate
 
     bootstrap = Bootstrap(params.bootstrap_samples, params.confidence, params.seed)
     figures = evaluate(shards, model, predictions, tables, bootstrap, params.kernel)

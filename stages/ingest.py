@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from lengthwise.corpus.authors import AgeBrackets
-from lengthwise.corpus.ingest import ingest
-from lengthwise.corpus.sources import MEBIBYTE
-from lengthwise.params import IngestParams
-from lengthwise.stage import Figures, run_stage
+from lengthwise.corpora.blogs.authors import AgeBrackets
+from lengthwise.corpora.blogs.sources import MEBIBYTE
+from lengthwise.corpora.ingest import ingest
+from lengthwise.pipeline.settings.params import IngestParams
+from lengthwise.pipeline.stage import Figures, run_stage
 
 
 def main(params: IngestParams, documents: Path) -> Figures:

@@ -5,8 +5,8 @@ No stage of its own: the last command of those stages with which a part of the r
 
 from pathlib import Path
 
-from lengthwise.published import publish
-from lengthwise.stage import run_without_figures
+from lengthwise.pipeline.published import publish
+from lengthwise.pipeline.stage import run_without_figures
 
 METRICS = Path("metrics")
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from lengthwise.params import ShardsParams
-from lengthwise.shards.lengths import LengthLimits
-from lengthwise.shards.writer import ShardInputs, build_shards
-from lengthwise.stage import Figures, run_stage
+from lengthwise.pipeline.settings.params import ShardsParams
+from lengthwise.pipeline.stage import Figures, run_stage
+from lengthwise.prepare.shards.lengths import LengthLimits
+from lengthwise.prepare.shards.writer import ShardInputs, build_shards
 
 
 def main(params: ShardsParams, documents: Path, tokens: Path, split: Path, vocabulary: Path, shards: Path) -> Figures:

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from lengthwise.params import SplitParams
-from lengthwise.splits import SplitShares, split_sentences
-from lengthwise.stage import Figures, run_stage
+from lengthwise.pipeline.settings.params import SplitParams
+from lengthwise.pipeline.stage import Figures, run_stage
+from lengthwise.prepare.splits import SplitShares, split_sentences
 
 
 def main(params: SplitParams, documents: Path, tokens: Path, split: Path) -> Figures:

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from lengthwise.params import TokensParams
-from lengthwise.stage import Figures, run_stage, worker_count
-from lengthwise.text.options import TokenizerOptions
+from lengthwise.pipeline.settings.params import TokensParams
+from lengthwise.pipeline.stage import Figures, run_stage, worker_count
+from lengthwise.prepare.text.options import TokenizerOptions
 
 
 def main(params: TokensParams, documents: Path, tokens: Path) -> Figures:
     """Tokenize `documents` into the folder `tokens`."""
     # spaCy takes a second to import: only once the params are known to be good.
-    from lengthwise.text.tokens import tokenize
+    from lengthwise.prepare.text.tokens import tokenize
 
     options = TokenizerOptions.from_params(params)
     workers = worker_count()

@@ -3,10 +3,10 @@
 import os
 from pathlib import Path
 
-from lengthwise.environment import environment
-from lengthwise.files import write_metrics
-from lengthwise.params import TrainParams
-from lengthwise.stage import Figures, quiet_tensorflow, run_stage
+from lengthwise.pipeline.environment import environment
+from lengthwise.pipeline.settings.params import TrainParams
+from lengthwise.pipeline.stage import Figures, quiet_tensorflow, run_stage
+from lengthwise.system.files import write_metrics
 
 # Of the times of a run, these say with what it was computed.
 KERNEL = ("kernel", "kernel_arch")

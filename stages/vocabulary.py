@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from lengthwise.counting import build_vocabulary
-from lengthwise.params import VocabularyParams
-from lengthwise.stage import Figures, run_stage
+from lengthwise.pipeline.settings.params import VocabularyParams
+from lengthwise.pipeline.stage import Figures, run_stage
+from lengthwise.prepare.counting import build_vocabulary
 
 
 def main(params: VocabularyParams, tokens: Path, split: Path, vocabulary: Path) -> Figures:

@@ -14,16 +14,16 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-import lengthwise.corpus.documents as documents_module
-from lengthwise.corpus.documents import Document, DocumentWriter
-from lengthwise.counting import build_vocabulary
+import lengthwise.prepare.documents as documents_module
 from lengthwise.labels import LabelFactor
-from lengthwise.shards.lengths import LengthLimits
-from lengthwise.shards.reader import Sequences
-from lengthwise.shards.writer import ShardInputs, build_shards
-from lengthwise.splits import SplitShares, split_sentences
-from lengthwise.text.options import SENTENCIZER, TokenizerOptions
-from lengthwise.text.store import Sentences, write_index, write_lexicon, write_slice
+from lengthwise.prepare.counting import build_vocabulary
+from lengthwise.prepare.documents import Document, DocumentWriter
+from lengthwise.prepare.shards.lengths import LengthLimits
+from lengthwise.prepare.shards.writer import ShardInputs, build_shards
+from lengthwise.prepare.splits import SplitShares, split_sentences
+from lengthwise.prepare.text.options import SENTENCIZER, TokenizerOptions
+from lengthwise.prepare.text.store import Sentences, write_index, write_lexicon, write_slice
+from lengthwise.sequences import Sequences
 
 # TensorFlow reports at every start that there is no GPU.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -44,7 +44,7 @@ SLOWEST = (
     "faults/test_killed.py",
     "pipeline/test_live.py",
     "pipeline/test_sweeps.py",
-    "sweeps/test_real_dvc.py",
+    "pipeline/sweeps/test_real_dvc.py",
     "faults/test_reproducible.py",
     "faults/test_no_room.py",
     "models/test_ensemble.py",
@@ -52,7 +52,7 @@ SLOWEST = (
     "reports/test_plots_browser.py",
     "layers/test_recurrent.py",
     "batching/test_contract.py",
-    "test_cli.py",
+    "cli/test_app.py",
     "faults/test_memory.py",
 )
 
@@ -190,14 +190,14 @@ def _make_sequences(lengths: Sequence[int] | np.ndarray, vocabulary_size: int = 
     rng = np.random.default_rng(seed)
     lengths = np.asarray(lengths, np.int64)
     count = len(lengths)
-    return Sequences(
-        tokens=rng.integers(0, vocabulary_size, int(lengths.sum())).astype(np.int32),
-        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        label=rng.integers(0, CLASSES, count).astype(np.int16),
-        sequence=rng.permutation(count).astype(np.int32),
-        document=np.arange(count, dtype=np.int32),
-        author=np.arange(count, dtype=np.int32),
-    )
+    tokens = rng.integers(0, vocabulary_size, int(lengths.sum())).astype(np.int32)
+    columns = {
+        "label": rng.integers(0, CLASSES, count).astype(np.int16),
+        "sequence": rng.permutation(count).astype(np.int32),
+        "document": np.arange(count, dtype=np.int32),
+        "author": np.arange(count, dtype=np.int32),
+    }
+    return Sequences(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), {"tokens": tokens}, columns)
 
 
 @pytest.fixture(scope="session")

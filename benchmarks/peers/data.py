@@ -11,9 +11,8 @@ from lengthwise.batching.collate import Batch, collate
 from lengthwise.batching.plan import Plan, epoch_rng
 from lengthwise.batching.registry import make_strategy
 from lengthwise.labels import LabelFactor, joint_class_names
-from lengthwise.params import TrainParams
-from lengthwise.ragged import offsets_of, take_rows
-from lengthwise.shards.reader import Sequences
+from lengthwise.pipeline.settings.params import TrainParams
+from lengthwise.sequences import Sequences
 
 SEVERAL_IN_A_ROW = ("packed", "truncated")
 
@@ -70,9 +69,7 @@ class Data:
 def subset(sequences: Sequences, count: int, seed: int) -> Sequences:
     """As many sequences, drawn at random without replacement, in random order; all if there are no more."""
     rows = np.random.default_rng(seed).permutation(len(sequences))[:count]
-    tokens, lengths = take_rows(sequences.tokens, sequences.offsets, rows)
-    columns = {name: getattr(sequences, name)[rows] for name in ("label", "sequence", "document", "author")}
-    return Sequences(tokens=tokens, offsets=offsets_of(lengths), **columns)
+    return sequences.take(rows)
 
 
 def cut(plan: Plan, sequences: Sequences) -> list[Batch]:

@@ -103,9 +103,9 @@ def _bucket_by_sequence_length(data: Data) -> tuple[tf.data.Dataset, Iterator[Co
     """
     lengths, batching = data.sequences.lengths, data.params.batching
     bounds = np.quantile(lengths, np.arange(1, batching.buckets) / batching.buckets).astype(int).tolist()
-    ragged = tf.RaggedTensor.from_row_splits(data.sequences.tokens, data.sequences.offsets)
+    ragged = tf.RaggedTensor.from_row_splits(data.sequences["tokens"], data.sequences.offsets)
     dataset = (
-        tf.data.Dataset.from_tensor_slices((ragged, data.sequences.label.astype(np.int32)))
+        tf.data.Dataset.from_tensor_slices((ragged, data.sequences["label"].astype(np.int32)))
         .shuffle(len(lengths))
         .repeat()
         # A slice of a ragged tensor is a plain one, but only an operation makes the dataset say so.

@@ -9,9 +9,9 @@ import numpy as np
 from lengthwise.batching.evaluation import evaluation_plan
 from lengthwise.batching.stats import plan_stats
 from lengthwise.errors import KernelError
-from lengthwise.evaluation.predict import predict_split
 from lengthwise.models.config import NetworkConfig
 from lengthwise.models.network import Network
+from lengthwise.models.prediction import predict_split
 from lengthwise.training.loop import start_tensorflow
 from lengthwise.training.step import Steps
 from peers.data import Data
@@ -62,4 +62,4 @@ def _evaluate(data: Data, stopwatch: Stopwatch, network: Network) -> None:
     while True:
         with redirect_stderr(io.StringIO()):
             predict_split(network, data.sequences)
-        stopwatch.tick(len(data.sequences), len(data.sequences.tokens), len(plan))
+        stopwatch.tick(len(data.sequences), len(data.sequences["tokens"]), len(plan))

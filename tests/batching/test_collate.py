@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lengthwise.batching.collate import collate
 from lengthwise.batching.plan import Plan, batches_in_order
-from lengthwise.shards.reader import Sequences
+from lengthwise.sequences import Sequences
 
 COLUMNS = ("sequence", "start", "stop", "batch", "row", "column")
 
@@ -15,12 +15,9 @@ COLUMNS = ("sequence", "start", "stop", "batch", "row", "column")
 def sequences_of(rows: list[list[int]]) -> Sequences:
     numbers = np.arange(len(rows), dtype=np.int32)
     return Sequences(
-        tokens=np.array([token for row in rows for token in row], np.int32),
-        offsets=np.cumsum([0, *map(len, rows)]).astype(np.int64),
-        label=(10 + numbers).astype(np.int16),
-        sequence=numbers,
-        document=numbers,
-        author=numbers,
+        np.cumsum([0, *map(len, rows)]).astype(np.int64),
+        {"tokens": np.array([token for row in rows for token in row], np.int32)},
+        {"label": (10 + numbers).astype(np.int16)},
     )
 
 

@@ -10,8 +10,8 @@ from closeness import assert_close
 
 from lengthwise.batching.fit import TARGETS, fit_data
 from lengthwise.batching.registry import STRATEGIES, make_strategy
-from lengthwise.batching.sources import from_arrays
 from lengthwise.layers import GRUCell, LayerNormGRUCell, LSTMCell, PeepholeLSTMCell, Recurrent
+from lengthwise.sequences import from_arrays
 
 # Keras says so of every dataset that is given to `fit` without `shuffle=False`, whatever its order.
 pytestmark = pytest.mark.filterwarnings("ignore:.*shuffle=True:UserWarning")

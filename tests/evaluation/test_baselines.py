@@ -20,8 +20,8 @@ from lengthwise.evaluation.baselines import (
 )
 from lengthwise.evaluation.levels import Items, items_of
 from lengthwise.evaluation.metrics import Bootstrap
-from lengthwise.progress import Progress
-from lengthwise.shards.reader import Sequences, read_index, read_split
+from lengthwise.prepare.shards.reader import read_index, read_split
+from lengthwise.system.progress import Progress
 
 BOOTSTRAP = Bootstrap(30, 0.9, 1)
 MANY = LinearOptions(inverse_regularization=0.5, max_iterations=500)
@@ -81,10 +81,10 @@ def test_linear_gives_a_class_without_a_training_item_no_chance_and_a_finite_sco
 def test_count_tokens_equals_plain_loops(corpus, place):
     index = read_index(corpus.shards)
     sequences = read_split(corpus.shards, index, "train")
-    items = items_of(sequences, "sentence")[place]
+    items = items_of(sequences.per_sequence, "sentence")[place]
     expected = np.zeros((len(items.labels), index.vocabulary_size))
     for number in range(len(sequences)):
-        for token in sequences.tokens[sequences.offsets[number] : sequences.offsets[number + 1]]:
+        for token in sequences["tokens"][sequences.offsets[number] : sequences.offsets[number + 1]]:
             expected[items.group[number], token] += 1
     assert np.array_equal(count_tokens(sequences, items, index.vocabulary_size).toarray(), expected)
 
@@ -111,7 +111,7 @@ def test_evaluate_baselines_majority_predicts_the_most_frequent_training_class(c
     _, headlines = evaluated
     index = read_index(corpus.shards)
     splits = ("train", "test", "validation")
-    items = [items_of(read_split(corpus.shards, index, split), "sentence") for split in splits]
+    items = [items_of(read_split(corpus.shards, index, split).per_sequence, "sentence") for split in splits]
     for known, asked, held_out in zip(*items, strict=True):
         likeliest = np.bincount(known.labels, minlength=6).argmax()
         for of, prefix in ((asked, ""), (held_out, "validation_")):
@@ -124,7 +124,7 @@ def test_evaluate_baselines_linear_equals_scikit_learn_at_every_level(corpus, ev
     figures = pd.read_csv(tables / "linear" / "levels.csv").set_index(["level", "metric"])["value"]
     index = read_index(corpus.shards)
     splits = [read_split(corpus.shards, index, split) for split in ("train", "test", "validation")]
-    for known, asked, held_out in zip(*(items_of(split, "sentence") for split in splits), strict=True):
+    for known, asked, held_out in zip(*(items_of(split.per_sequence, "sentence") for split in splits), strict=True):
         counts, queries, others = (
             count_tokens(split, items, index.vocabulary_size)
             for split, items in zip(splits, (known, asked, held_out), strict=True)
@@ -147,8 +147,7 @@ def test_evaluate_baselines_without_a_validation_split_has_no_figures_of_it(corp
         whole = read_split(shards, index, split)
         if split != "validation":
             return whole
-        columns = (whole.label, whole.sequence, whole.document, whole.author)
-        return Sequences(whole.tokens[:0], whole.offsets[:1], *(column[:0] for column in columns))
+        return whole.take([])
 
     monkeypatch.setattr(baselines, "read_split", without)
     headlines = evaluate_baselines(corpus.shards, tmp_path / "tables", LinearOptions(0.5, 3), BOOTSTRAP)

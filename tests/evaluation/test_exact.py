@@ -10,13 +10,13 @@ from lengthwise.batching.collate import collate
 from lengthwise.batching.evaluation import evaluation_plan
 from lengthwise.batching.plan import batches_in_order, epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
-from lengthwise.evaluation.evaluate import evaluate
 from lengthwise.evaluation.metrics import Bootstrap
-from lengthwise.evaluation.predict import predict_split
 from lengthwise.models.network import Network, network_inputs
+from lengthwise.models.prediction import predict_split
 from lengthwise.models.saved import save_network
 from lengthwise.models.tasks import TASKS
-from lengthwise.shards.reader import read_index, read_split
+from lengthwise.pipeline.stages.evaluate import evaluate
+from lengthwise.prepare.shards.reader import read_index, read_split
 from lengthwise.training.step import Steps
 
 CLASSES = [f"{gender} {bracket}" for gender in ("male", "female") for bracket in ("10s", "20s", "30s")]
@@ -37,7 +37,7 @@ def evaluated(request, corpus, make_network, tmp_path_factory):
     headline = evaluate(corpus.shards, *files, Bootstrap(20, 0.9, 1))
     table = pq.read_table(folder / "predictions.parquet").to_pandas()
     test = read_split(corpus.shards, index, "test")
-    table["length"] = pd.Series(test.lengths, index=test.sequence).sort_index()
+    table["length"] = pd.Series(test.lengths, index=test["sequence"]).sort_index()
     levels = {"sentence": table}
     for name in ("document", "author"):
         pooled = table.groupby(name)[COLUMNS].mean()
@@ -186,7 +186,7 @@ def test_validation_and_evaluation_count_every_prediction_once(one_by_one, kerne
 
 def assert_sums(figures, task, sequences, alone):
     rows = {key[1:]: row for key, row in alone.items() if key[0] == task}
-    labels = [int(sequences.label[sequence]) for sequence, _ in rows]
+    labels = [int(sequences["label"][sequence]) for sequence, _ in rows]
     loss = -sum(float(row[label]) for row, label in zip(rows.values(), labels, strict=True))
     right = sum(row.argmax() == label for row, label in zip(rows.values(), labels, strict=True))
     total = figures.sum(axis=0, dtype=np.float64)

@@ -4,24 +4,23 @@ from closeness import EXACT, assert_close
 
 from lengthwise.errors import CorpusError
 from lengthwise.evaluation.levels import LEVELS, items_of, pool
-from lengthwise.shards.reader import Sequences
+from lengthwise.sequences import Sequences
 
 
 @pytest.fixture
 def sequences():
     # Sorted by length, so out of the corpus's order; documents 4 and 7 are author 2's, document 9 author 5's.
-    return Sequences(
-        tokens=np.zeros(15, np.int32),
-        offsets=np.array([0, 1, 3, 6, 10, 15]),
-        label=np.array([3, 1, 3, 3, 1], np.int16),
-        sequence=np.array([2, 4, 0, 1, 3], np.int32),
-        document=np.array([7, 9, 4, 4, 9], np.int32),
-        author=np.array([2, 5, 2, 2, 5], np.int32),
-    )
+    columns = {
+        "label": np.array([3, 1, 3, 3, 1], np.int16),
+        "sequence": np.array([2, 4, 0, 1, 3], np.int32),
+        "document": np.array([7, 9, 4, 4, 9], np.int32),
+        "author": np.array([2, 5, 2, 2, 5], np.int32),
+    }
+    return Sequences(np.array([0, 1, 3, 6, 10, 15]), {"tokens": np.zeros(15, np.int32)}, columns)
 
 
 def test_items_of_sentences_are_in_the_corpus_order_at_every_level(sequences):
-    sentence, document, author = items_of(sequences, "sentence")
+    sentence, document, author = items_of(sequences.per_sequence, "sentence")
     assert [level.name for level in (sentence, document, author)] == list(LEVELS)
     assert sentence.group.tolist() == [2, 4, 0, 1, 3]
     assert sentence.labels.tolist() == [3, 3, 3, 1, 1]
@@ -37,7 +36,10 @@ def test_items_of_sentences_are_in_the_corpus_order_at_every_level(sequences):
 @pytest.mark.parametrize("unit", ["document", "author"])
 def test_items_of_a_coarser_unit_are_whole_though_they_are_split_into_pieces(sequences, unit):
     # By pieces or by sentences: a document is the same item, and so is an author.
-    levels, same = items_of(sequences, unit), items_of(sequences, "sentence")[LEVELS.index(unit) :]
+    levels, same = (
+        items_of(sequences.per_sequence, unit),
+        items_of(sequences.per_sequence, "sentence")[LEVELS.index(unit) :],
+    )
     assert [level.name for level in levels] == list(LEVELS[LEVELS.index(unit) :])
     for level, expected in zip(levels, same, strict=True):
         assert level.name == expected.name
@@ -47,15 +49,15 @@ def test_items_of_a_coarser_unit_are_whole_though_they_are_split_into_pieces(seq
 
 def test_items_of_nothing_are_refused():
     empty = np.array([], np.int32)
-    sequences = Sequences(empty, np.array([0]), empty.astype(np.int16), empty, empty, empty)
+    columns = dict.fromkeys(("label", "sequence", "document", "author"), empty)
     with pytest.raises(CorpusError, match=r"no sequence.*shards\.min_length"):
-        items_of(sequences, "sentence")
+        items_of(columns, "sentence")
 
 
 def test_pool_is_the_mean_of_log_probabilities_made_a_distribution_again(sequences):
     rng = np.random.default_rng(1)
     scores = np.log(rng.dirichlet(np.ones(6), 5)).astype(np.float32)
-    for items in items_of(sequences, "sentence"):
+    for items in items_of(sequences.per_sequence, "sentence"):
         level = pool(items, scores)
         assert level.log_probabilities.dtype == np.float64
         assert (level.name, level.labels is items.labels) == (items.name, True)
@@ -67,5 +69,5 @@ def test_pool_is_the_mean_of_log_probabilities_made_a_distribution_again(sequenc
 
 def test_pool_at_the_level_of_sequences_only_puts_them_in_order(sequences):
     scores = np.log(np.random.default_rng(2).dirichlet(np.ones(6), 5))
-    level = pool(items_of(sequences, "sentence")[0], scores)
-    assert_close(level.log_probabilities[sequences.sequence], scores, EXACT)
+    level = pool(items_of(sequences.per_sequence, "sentence")[0], scores)
+    assert_close(level.log_probabilities[sequences["sequence"]], scores, EXACT)

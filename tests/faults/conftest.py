@@ -20,9 +20,18 @@ ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 SAMPLE = ROOT / "data" / "sample" / "blogs.zip"
 # Before the first fork; what a stage imports late is listed too.
-LIGHT_MODULES = ("lengthwise.stage", "lengthwise.corpus.ingest", "lengthwise.shards.writer", "lengthwise.counting")
-LIGHT_MODULES += ("lengthwise.text.spacy_tokenizer", "lengthwise.text.tokens", "lengthwise.evaluation.baselines")
-HEAVY_MODULES = ("lengthwise.stage", "lengthwise.training.loop", "lengthwise.evaluation.evaluate")
+LIGHT_MODULES = (
+    "lengthwise.pipeline.stage",
+    "lengthwise.corpora.ingest",
+    "lengthwise.prepare.shards.writer",
+    "lengthwise.prepare.counting",
+)
+LIGHT_MODULES += (
+    "lengthwise.prepare.text.spacy_tokenizer",
+    "lengthwise.prepare.text.tokens",
+    "lengthwise.evaluation.baselines",
+)
+HEAVY_MODULES = ("lengthwise.pipeline.stage", "lengthwise.training.loop", "lengthwise.pipeline.stages.evaluate")
 SMALL = {
     "vocabulary": {"size": 300},
     "shards": {"rows_per_shard": 500},

@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lengthwise.corpus.documents import open_documents, read_document_ids, read_document_table
 from lengthwise.errors import FormatError
-from lengthwise.shards.encoding import TextEncoding, read_shard_encoding
-from lengthwise.shards.reader import read_index, read_split
-from lengthwise.splits import read_splits
-from lengthwise.text.options import SENTENCIZER, TokenizerOptions
-from lengthwise.text.store import TokenStore
-from lengthwise.vocabulary import Vocabulary, read_vocabulary
+from lengthwise.prepare.documents import open_documents, read_document_ids, read_document_table
+from lengthwise.prepare.shards.encoding import TextEncoding, read_shard_encoding
+from lengthwise.prepare.shards.reader import read_index, read_split
+from lengthwise.prepare.splits import read_splits
+from lengthwise.prepare.text.options import SENTENCIZER, TokenizerOptions
+from lengthwise.prepare.text.store import TokenStore
+from lengthwise.prepare.vocabulary import Vocabulary, read_vocabulary
 
 ROOT = Path(__file__).parents[2]
 # Places of a file in every run of the tests; the long version takes all.

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lengthwise.corpus.authors import AgeBrackets
-from lengthwise.corpus.blogs import read_posts
-from lengthwise.corpus.csv_rows import read_csv_rows
-from lengthwise.corpus.ingest import ingest
+from lengthwise.corpora.blogs.authors import AgeBrackets
+from lengthwise.corpora.blogs.csv_rows import read_csv_rows
+from lengthwise.corpora.blogs.posts import read_posts
+from lengthwise.corpora.ingest import ingest
 from lengthwise.errors import CorpusError
 
 BRACKETS = AgeBrackets({"10s": (13, 17), "20s": (23, 27), "30s": (33, 48)})
@@ -140,8 +140,8 @@ def test_read_csv_rows_refuses_garbage_between_rows_or_keeps_them_all(examples, 
 DRIVER = """
 import json, os, resource, sys
 from pathlib import Path
-from lengthwise.corpus.ingest import ingest
-from lengthwise.corpus.authors import AgeBrackets
+from lengthwise.corpora.ingest import ingest
+from lengthwise.corpora.blogs.authors import AgeBrackets
 from lengthwise.errors import LengthwiseError
 memory, seconds, limit, *paths = sys.argv[1:]
 for path in paths:

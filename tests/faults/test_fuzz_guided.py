@@ -19,15 +19,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lengthwise import compat, params, refusals, seals, strict_yaml, vocabulary
-from lengthwise.ablations import definitions
-from lengthwise.corpus import authors, blogs, csv_rows, sources
-from lengthwise.corpus.authors import AgeBrackets
-from lengthwise.corpus.csv_rows import read_csv_rows
-from lengthwise.corpus.sources import open_source, parse_member_name, read_member
+from lengthwise.corpora.blogs import authors, csv_rows, posts, sources
+from lengthwise.corpora.blogs.authors import AgeBrackets
+from lengthwise.corpora.blogs.csv_rows import read_csv_rows
+from lengthwise.corpora.blogs.sources import open_source, parse_member_name, read_member
 from lengthwise.errors import LengthwiseError, ParamsError
-from lengthwise.seals import UNSEALED
-from lengthwise.shards import reader, schema
+from lengthwise.pipeline.ablations import definitions
+from lengthwise.pipeline.settings import conflicts, params, refusals, strict_yaml
+from lengthwise.prepare import vocabulary
+from lengthwise.prepare.shards import reader, schema
+from lengthwise.system import seals
+from lengthwise.system.seals import UNSEALED
 
 BRACKETS = AgeBrackets({"10s": (13, 17), "20s": (23, 27), "30s": (33, 48)})
 LIMIT = 1 << 12
@@ -162,11 +164,11 @@ def fuzz(
 
 def scanner(data: bytes) -> None:
     counts: Counter[str] = Counter()
-    posts = list(blogs.read_posts(data, counts))
-    assert len(posts) == data.count(b"<post>")
-    assert len(posts) == sum(counts[f"documents_{name}"] for name in ("utf8", "cp1252", "latin1"))
-    assert not any(blogs.CONTROL.search(post.text) or post.text != post.text.strip() for post in posts)
-    blogs.is_well_formed(data)
+    found = list(posts.read_posts(data, counts))
+    assert len(found) == data.count(b"<post>")
+    assert len(found) == sum(counts[f"documents_{name}"] for name in ("utf8", "cp1252", "latin1"))
+    assert not any(posts.CONTROL.search(post.text) or post.text != post.text.strip() for post in found)
+    posts.is_well_formed(data)
 
 
 def rows_of_csv(data: bytes) -> None:
@@ -240,12 +242,12 @@ def archive(method: int) -> bytes:
 
 # Of every target: what reads an input, and the modules whose ways are followed.
 READERS = {
-    "scanner": (scanner, [blogs]),
-    "csv": (rows_of_csv, [csv_rows, authors, blogs]),
+    "scanner": (scanner, [posts]),
+    "csv": (rows_of_csv, [csv_rows, authors, posts]),
     "zip": (zip_members, [sources, authors, zipfile]),
     "yaml": (yaml_text, [strict_yaml, yaml.constructor, yaml.resolver]),
-    "params": (params_keys, [params, refusals, compat, strict_yaml]),
-    "ablations": (ablations_file, [definitions, params, refusals, compat, strict_yaml]),
+    "params": (params_keys, [params, refusals, conflicts, strict_yaml]),
+    "ablations": (ablations_file, [definitions, params, refusals, conflicts, strict_yaml]),
     "vocabulary": (vocabulary_table, [vocabulary, seals]),
     "index": (shard_index, [reader, schema, seals]),
 }

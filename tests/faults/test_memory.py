@@ -20,8 +20,8 @@ POST_BYTES = 512
 GROWTH = 0.15
 # Keeps every text that it comes by, as a stage that holds the corpus would.
 LEAKS = {
-    "ingest": ("lengthwise.corpus.ingest", "read_posts", "list(result)"),
-    "tokens": ("lengthwise.text.by_rule", "read_texts", "result"),
+    "ingest": ("lengthwise.corpora.ingest", "read_posts", "list(result)"),
+    "tokens": ("lengthwise.prepare.text.by_rule", "read_texts", "result"),
 }
 LEAKING = """
 import importlib, runpy, sys

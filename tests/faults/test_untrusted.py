@@ -16,17 +16,17 @@ import pytest
 import spacy
 from safetensors.numpy import save_file
 
-from lengthwise.corpus.documents import open_documents, read_document_table
 from lengthwise.errors import LengthwiseError
-from lengthwise.files import file_digest
-from lengthwise.params import load_params
-from lengthwise.seals import SEAL_KEY, UNSEALED, seal
-from lengthwise.shards.encoding import TextEncoding, read_shard_encoding
-from lengthwise.shards.reader import read_index, read_split
-from lengthwise.splits import read_splits
-from lengthwise.text.options import SENTENCIZER, TokenizerOptions
-from lengthwise.text.store import TokenStore
-from lengthwise.vocabulary import Vocabulary, read_vocabulary
+from lengthwise.pipeline.settings.params import load_params
+from lengthwise.prepare.documents import open_documents, read_document_table
+from lengthwise.prepare.shards.encoding import TextEncoding, read_shard_encoding
+from lengthwise.prepare.shards.reader import read_index, read_split
+from lengthwise.prepare.splits import read_splits
+from lengthwise.prepare.text.options import SENTENCIZER, TokenizerOptions
+from lengthwise.prepare.text.store import TokenStore
+from lengthwise.prepare.vocabulary import Vocabulary, read_vocabulary
+from lengthwise.system.files import file_digest
+from lengthwise.system.seals import SEAL_KEY, UNSEALED, seal
 
 LIBRARY = Path(__file__).parents[2] / "src" / "lengthwise"
 MARKER = "it_was_run"
@@ -109,7 +109,7 @@ HOSTILE = [
 
 def load_model(folder: Path) -> object:
     # TensorFlow is only imported where it is needed.
-    from lengthwise.predict import Predictor
+    from lengthwise.predictor import Predictor
 
     return Predictor.load(folder / "model")
 

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from lengthwise.layers import WordDropout
-from lengthwise.vocabulary import UNK_ID
+from lengthwise.sequences import UNK_ID
 
 TOKENS = tf.constant(np.random.default_rng(1).integers(2, 20, (200, 50)), tf.int32)
 

@@ -8,9 +8,9 @@ from closeness import assert_close
 
 from lengthwise.batching.plan import epoch_rng
 from lengthwise.batching.registry import make_strategy
-from lengthwise.evaluation.predict import predict_split
 from lengthwise.models.ensemble import Ensemble, each_alone, log_probabilities_of, make_network
 from lengthwise.models.network import Network
+from lengthwise.models.prediction import predict_split
 from lengthwise.models.saved import load_network, save_network
 from lengthwise.training.step import Steps
 
@@ -128,8 +128,8 @@ def test_the_figures_of_a_step_are_those_of_what_the_members_say_together(make_n
     plan = make_strategy("padded", SETTINGS | {"batch_size": 6}).plan(sequences.lengths, epoch_rng(1, 0))
     ensemble = ensemble_of(make_network, kernel)
     said = predict_split(ensemble, sequences).log_probabilities
-    right = (said.argmax(axis=1) == sequences.label).sum()
-    expected = [-said[np.arange(6), sequences.label].sum(), right, 6]
+    right = (said.argmax(axis=1) == sequences["label"]).sum()
+    expected = [-said[np.arange(6), sequences["label"]].sum(), right, 6]
     steps = Steps(ensemble, 1e-12, None)
     for figures in (*steps.evaluate_over(plan, sequences), *(made for made, _ in steps.train_over(plan, sequences))):
         np.testing.assert_allclose(figures, [expected], rtol=1e-4)

@@ -10,9 +10,9 @@ from lengthwise.batching.collate import collate
 from lengthwise.batching.plan import epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
 from lengthwise.layers.cells import CELLS
-from lengthwise.losses import cross_entropy
 from lengthwise.models.network import Inputs, Network, network_inputs
 from lengthwise.models.tasks import TASKS
+from lengthwise.training.losses import cross_entropy
 
 LENGTHS = [1, 7, 3, 12, 2, 5, 9, 1, 4, 4]
 SETTINGS = {"batch_size": 3, "buckets": 2, "tokens": 24, "window": 5}

@@ -13,8 +13,8 @@ from lengthwise.layers.recurrent import INITIAL_STATES
 from lengthwise.models.config import ACTIVATIONS, FRONT_ENDS, INPUTS, READOUTS
 from lengthwise.models.network import Inputs, Network
 from lengthwise.models.saved import load_network, save_network
-from lengthwise.params import ModelParams
-from lengthwise.vocabulary import UNK_ID
+from lengthwise.pipeline.settings.params import ModelParams
+from lengthwise.sequences import UNK_ID
 
 
 def sigmoid(values):

@@ -5,7 +5,6 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from lengthwise.errors import FormatError
-from lengthwise.files import file_digest
 from lengthwise.models.saved import (
     CONFIG_NAME,
     VERSION,
@@ -15,10 +14,11 @@ from lengthwise.models.saved import (
     read_encoding,
     save_network,
 )
-from lengthwise.seals import SEAL_KEY, UNSEALED, seal
-from lengthwise.shards.encoding import TextEncoding
-from lengthwise.text.options import TokenizerOptions
-from lengthwise.vocabulary import Vocabulary, write_vocabulary
+from lengthwise.prepare.shards.encoding import TextEncoding
+from lengthwise.prepare.text.options import TokenizerOptions
+from lengthwise.prepare.vocabulary import Vocabulary, write_vocabulary
+from lengthwise.system.files import file_digest
+from lengthwise.system.seals import SEAL_KEY, UNSEALED, seal
 
 TOKENIZER = TokenizerOptions("de", "sentencizer", True, False, True)
 

@@ -23,7 +23,7 @@ def test_classifier_predicts_once_per_sequence_at_its_last_step(packed):
     targets = at_last_step(batch)
     assert targets.positions.tolist() == [[0, 2], [0, 5], [1, 0]]
     assert targets.segments.tolist() == [0, 1, 2]
-    assert targets.labels.tolist() == sequences.label[[1, 0, 2]].tolist()
+    assert targets.labels.tolist() == sequences["label"][[1, 0, 2]].tolist()
 
 
 def test_seq2seq_predicts_at_every_token_and_at_no_padding(packed):
@@ -31,7 +31,7 @@ def test_seq2seq_predicts_at_every_token_and_at_no_padding(packed):
     targets = at_every_step(batch)
     assert targets.positions.tolist() == [[0, 0], [0, 1], [0, 2], [0, 4], [0, 5], [1, 0]]
     assert targets.segments.tolist() == [0, 0, 0, 1, 1, 2]
-    assert targets.labels.tolist() == sequences.label[[1, 1, 1, 0, 0, 2]].tolist()
+    assert targets.labels.tolist() == sequences["label"][[1, 1, 1, 0, 0, 2]].tolist()
 
 
 @pytest.mark.parametrize("task", sorted(TASKS))

@@ -1,13 +1,13 @@
 import pytest
 import tensorflow as tf
 
-from lengthwise import compat
 from lengthwise.errors import InstructionSetError, KernelError
 from lengthwise.layers.cells import CELLS
 from lengthwise.layers.recurrent import Recurrent
 from lengthwise.native import choice
 from lengthwise.native.choice import KERNELS, choose_kernel
 from lengthwise.native.ops import NATIVE_CELLS
+from lengthwise.pipeline.settings import conflicts
 
 
 @pytest.fixture
@@ -105,5 +105,5 @@ def test_choose_kernel_refuses_a_kernel_that_does_not_exist(loads, kernel):
 
 
 def test_native_cells_are_those_that_params_are_checked_for():
-    assert compat.NATIVE_CELLS == NATIVE_CELLS
+    assert conflicts.NATIVE_CELLS == NATIVE_CELLS
     assert set(NATIVE_CELLS) <= set(CELLS)

@@ -19,7 +19,7 @@ def flat_plan(plan):
 
 
 def flat_sequences(sequences):
-    return FlatSequences(sequences.tokens, sequences.offsets, sequences.label.astype(np.int32))
+    return FlatSequences(sequences["tokens"], sequences.offsets, sequences["label"].astype(np.int32))
 
 
 @pytest.mark.parametrize("task", sorted(TASKS))

@@ -15,7 +15,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / "src" / "lengthwise"
 # They refuse, report, or frame a stage, and change no output.
-FRAME = {"stage", "checked", "params", "refusals", "strict_yaml", "compat", "errors", "progress", "definitions"}
+FRAME = {"stage", "check", "params", "refusals", "strict_yaml", "conflicts", "errors", "progress", "definitions"}
 
 
 def imported_names(path: Path) -> set[str]:

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from lengthwise.ablations.definitions import ABLATION_SECTIONS
-from lengthwise.ablations.run import MEMBER_CODE, PREPARE_CODE
-from lengthwise.params import Params
+from lengthwise.pipeline.ablations.definitions import ABLATION_SECTIONS
+from lengthwise.pipeline.ablations.run import MEMBER_CODE, PREPARE_CODE
+from lengthwise.pipeline.settings.params import Params
 
 LATER = ("train", "baselines", "evaluate")
 PIPELINE = Path("ablations") / "dvc.yaml"
@@ -51,7 +51,7 @@ def test_dependencies_are_the_modules_that_the_scripts_import(root, stage, impor
 
 @pytest.mark.parametrize(("name", "code"), [("member", MEMBER_CODE), ("prepare", PREPARE_CODE)])
 def test_digested_code_is_what_the_module_imports(root, import_closure_of, name, code):
-    module = f"src/lengthwise/ablations/{name}.py"
+    module = f"src/lengthwise/pipeline/ablations/{name}.py"
     modules = {module} | {str(path.relative_to(root)) for path in import_closure_of(root / module)}
     digested = {f"src/lengthwise/{part}" for part in code}
     assert {path for path in modules if not covered(path, digested)} == set()
@@ -70,7 +70,7 @@ def test_paths_of_the_command_are_dependencies_or_outputs(stage):
 
 def test_params_that_the_stage_declares_are_those_that_it_reads(root, stage):
     # What an ablation may change, and what the code names.
-    code = [root / "stages" / "ablations.py", *(root / "src" / "lengthwise" / "ablations").glob("*.py")]
+    code = [root / "stages" / "ablations.py", *(root / "src" / "lengthwise" / "pipeline" / "ablations").glob("*.py")]
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in code]
     names = {node.attr for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     assert set(stage["params"]) == (set(Params.model_fields) & names) | set(ABLATION_SECTIONS)

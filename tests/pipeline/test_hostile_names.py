@@ -5,8 +5,8 @@ import shutil
 import pytest
 import yaml
 
-from lengthwise.checked import check_files
 from lengthwise.errors import LengthwiseError
+from lengthwise.pipeline.stages.check import check_files
 
 # Each would write this file if a shell read it.
 MARK = "executed"

@@ -28,7 +28,7 @@ def experiments(project):
 def sweep(project, expect, **grid):
     path = project.folder / "grid.yaml"
     path.write_text(yaml.safe_dump({key.replace("__", "."): value for key, value in grid.items()}), encoding="utf-8")
-    return project.run(sys.executable, "-m", "lengthwise.sweeps", "grid.yaml", expect=expect)
+    return project.run(sys.executable, "-m", "lengthwise.pipeline.sweeps", "grid.yaml", expect=expect)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def test_named_runs_on_a_corpus_elsewhere_leave_their_params_and_metrics_and_no_
     entries = {name: {"description": "x", "runs": "dvc.yaml", "changes": changes} for name, changes in runs.items()}
     (project.folder / "results").mkdir()
     (project.folder / "results" / "runs.yaml").write_text(yaml.safe_dump(entries, sort_keys=False), encoding="utf-8")
-    command = (sys.executable, "-m", "lengthwise.sweeps.real", "results/runs.yaml", str(corpus))
+    command = (sys.executable, "-m", "lengthwise.pipeline.sweeps.real", "results/runs.yaml", str(corpus))
 
     assert "2 of 2 runs are kept" in project.run(*command)
     results = project.folder / "results"

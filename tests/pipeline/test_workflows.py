@@ -214,7 +214,7 @@ def values_of(step, known):
 )
 def test_all_scripts_of_the_report_job_run_one_after_the_other(project, run_step, workflow, change, verdict, failed):
     # Without the pipeline, which is tested elsewhere: what a branch has committed counts as measured.
-    command = f'exec "{sys.executable}" -c "from lengthwise.cli import main; main()" "$@"'
+    command = f'exec "{sys.executable}" -c "from lengthwise.cli.app import main; main()" "$@"'
     programs = {"make": '[ "$*" = repro ]', ".venv/bin/lengthwise": command}
     (project.folder / ".gitignore").write_text(".venv/\n", "utf-8")
     project.commit()

@@ -3,10 +3,10 @@ import re
 import pytest
 import yaml
 
-from lengthwise.ablations.definitions import Ablations
 from lengthwise.batching.registry import STRATEGIES
 from lengthwise.errors import FormatError
-from lengthwise.params import Params
+from lengthwise.pipeline.ablations.definitions import Ablations
+from lengthwise.pipeline.settings.params import Params
 from lengthwise.reports.reference import ablations_table, params_tables, read_keys, stages_table, strategies_table
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from lengthwise.params import TrainParams
+from lengthwise.pipeline.settings.params import TrainParams
 
 
 def _train_params(**changes: object) -> TrainParams:

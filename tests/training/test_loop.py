@@ -16,25 +16,25 @@ from lengthwise.batching.plan import epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
 from lengthwise.batching.stats import plan_stats
 from lengthwise.errors import FormatError, ParamsError
-from lengthwise.evaluation.predict import predict_split
 from lengthwise.models.network import Inputs
+from lengthwise.models.prediction import predict_split
 from lengthwise.models.saved import load_network, read_encoding
 from lengthwise.native.arch import arch_of_run
-from lengthwise.shards.encoding import TextEncoding
-from lengthwise.shards.reader import read_index, read_split
+from lengthwise.prepare.shards.encoding import TextEncoding
+from lengthwise.prepare.shards.reader import read_index, read_split
+from lengthwise.prepare.vocabulary import read_vocabulary
 from lengthwise.training.events import EventFolder
 from lengthwise.training.figures import TrainFiles, batching_table
 from lengthwise.training.live import GrowingTable, LiveFigures, LiveFiles
 from lengthwise.training.loop import RESUME_FOLDER, train
 from lengthwise.training.resume import ResumeState
 from lengthwise.training.step import Steps
-from lengthwise.vocabulary import read_vocabulary
 
 # Saves after every step, and dies without a word before the step after `steps`.
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from lengthwise.params import TrainParams
+from lengthwise.pipeline.settings.params import TrainParams
 from lengthwise.training import calls, resume, step
 from lengthwise.training.figures import TrainFiles
 from lengthwise.training.live import LiveFiles
@@ -226,14 +226,14 @@ def test_train_and_predict_with_other_networks(corpus, train_params, here, task,
     held_out = read_split(corpus.shards, read_index(corpus.shards), "validation")
     predictions = predict_split(load_network(here / "model"), held_out)
     # At its last step a classifier predicts once; the loop's figure is of the same predictions.
-    chosen = predictions.log_probabilities[np.arange(len(held_out)), held_out.label]
+    chosen = predictions.log_probabilities[np.arange(len(held_out)), held_out["label"]]
     if task == "classifier":
         assert_close(result.metrics["validation_loss"], -chosen.mean())
     right = predictions.step_right.sum() / predictions.step_count.sum()
     assert result.metrics["validation_accuracy"] == pytest.approx(right, abs=1e-9)
     # Pooled by hand: each author's mean of what is said of its sentences.
-    said = pd.DataFrame(predictions.log_probabilities).groupby(held_out.author).mean().to_numpy().argmax(axis=1)
-    labels = pd.Series(held_out.label).groupby(held_out.author).first().to_numpy()
+    said = pd.DataFrame(predictions.log_probabilities).groupby(held_out["author"]).mean().to_numpy().argmax(axis=1)
+    labels = pd.Series(held_out["label"]).groupby(held_out["author"]).first().to_numpy()
     assert result.metrics["validation_author_accuracy"] == pytest.approx((said == labels).mean(), abs=1e-9)
 
 
@@ -385,12 +385,12 @@ def test_train_reports_the_validation_loss_of_the_saved_network(undisturbed, cor
     held_out = read_split(corpus.shards, read_index(corpus.shards), "validation")
     nats, right, count = 0.0, 0, 0
     for place in range(len(held_out)):
-        tokens = held_out.tokens[held_out.offsets[place] : held_out.offsets[place + 1]][None]
+        tokens = held_out["tokens"][held_out.offsets[place] : held_out.offsets[place + 1]][None]
         steps = range(tokens.shape[1]) if task == "seq2seq" else [tokens.shape[1] - 1]
         mask, begins = np.ones(tokens.shape, bool), np.arange(tokens.shape[1])[None] == 0
         inputs = Inputs(tokens, mask, begins, np.array([[0, step] for step in steps], np.int32))
         logits = network(inputs)[0].numpy().astype(np.float64)
-        label = int(held_out.label[place])
+        label = int(held_out["label"][place])
         nats -= (logits[:, label] - np.log(np.exp(logits).sum(axis=1))).sum()
         right += int((logits.argmax(axis=1) == label).sum())
         count += len(logits)

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from closeness import assert_close
 
-from lengthwise.params import OptimizerParams
+from lengthwise.pipeline.settings.params import OptimizerParams
 from lengthwise.training.adam import FusedAdam
 from lengthwise.training.schedule import SCHEDULES, learning_rate
 

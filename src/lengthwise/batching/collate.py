@@ -6,8 +6,7 @@ import numpy as np
 
 from lengthwise.batching.plan import Plan
 from lengthwise.ragged import ranges
-from lengthwise.shards.reader import Sequences
-from lengthwise.vocabulary import PAD_ID
+from lengthwise.sequences import LABEL, PAD_ID, TOKENS, Sequences
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,7 @@ class Batch:
         mask: bool (B, T), true where there is a token.
         resets: bool (B, T), true exactly where a sequence begins: the state before that step is the initial one.
         segments: int32 (B, T), the place of the step's span in `labels` and `sequences`; -1 where there is none.
-        labels: int32 (S,), the joint class of each span.
+        labels: int32 (S,), the label of each span; -1 where the sequences have none.
         sequences: int32 (S,), which sequence each span is of.
         ends: int32 (S, 2), row and step of each span's last token.
         finished: bool (S,), whether a span ends its sequence.
@@ -69,7 +68,7 @@ def collate(plan: Plan, batch: int, sequences: Sequences, padding: str = "post")
     place = ranges(row.astype(np.int64) * shape[1] + column, count)
 
     tokens = np.full(shape, PAD_ID, np.int32)
-    tokens.flat[place] = sequences.tokens[ranges(sequences.offsets[sequence] + start, count)]
+    tokens.flat[place] = sequences[TOKENS][ranges(sequences.offsets[sequence] + start, count)]
     mask = np.zeros(shape, bool)
     mask.flat[place] = True
     segments = np.full(shape, -1, np.int32)
@@ -83,9 +82,14 @@ def collate(plan: Plan, batch: int, sequences: Sequences, padding: str = "post")
         mask=mask,
         resets=resets,
         segments=segments,
-        labels=sequences.label[sequence].astype(np.int32),
+        labels=_labels(sequences)[sequence].astype(np.int32),
         sequences=sequence,
         ends=np.stack([row, column + count - 1], axis=1),
         finished=start + count == sequences.offsets[sequence + 1] - sequences.offsets[sequence],
         continues=not fresh.all(),
     )
+
+
+def _labels(sequences: Sequences) -> np.ndarray:
+    unknown = np.broadcast_to(np.int32(-1), len(sequences))
+    return sequences[LABEL] if LABEL in sequences.per_sequence else unknown

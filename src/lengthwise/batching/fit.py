@@ -9,7 +9,7 @@ from lengthwise.batching.collate import Batch, collate
 from lengthwise.batching.packed import Packed
 from lengthwise.batching.plan import Plan, Strategy, epoch_rng
 from lengthwise.batching.truncated import Truncated
-from lengthwise.shards.reader import Sequences
+from lengthwise.sequences import Sequences
 
 INPUTS = {"tokens": tf.int32, "mask": tf.bool, "resets": tf.bool}
 TARGETS = ("every_step", "last_step", "sequence")
@@ -30,7 +30,7 @@ def fit_data(
     length. Every sequence is in a pass exactly once, the last, smaller batch among them.
 
     Args:
-        sequences: from `lengthwise.batching.sources`, or a split of shards.
+        sequences: from `lengthwise.sequences`, or a split of shards.
         strategy: how to batch, such as `Bucketed(batch_size=256, buckets=5)`.
         seed: of the order, with the number of the pass.
         inputs: what the model reads. One name gives its array, several a dict of arrays: `tokens` int32 (B, T);

@@ -17,10 +17,11 @@ from sklearn.linear_model import LogisticRegression
 from lengthwise.evaluation.levels import Items, Level, items_of
 from lengthwise.evaluation.metrics import Bootstrap, point_figures
 from lengthwise.evaluation.tables import headline, level_figures, write_level_tables
-from lengthwise.files import replacing_folder
 from lengthwise.labels import joint_class_names
-from lengthwise.progress import Progress
-from lengthwise.shards.reader import Sequences, read_index, read_split
+from lengthwise.prepare.shards.reader import read_index, read_split
+from lengthwise.sequences import TOKENS, Sequences
+from lengthwise.system.files import replacing_folder
+from lengthwise.system.progress import Progress
 
 MODELS = ("majority", "linear")
 ITERATIONS_PER_ROUND = 20
@@ -62,10 +63,10 @@ def evaluate_baselines(
     classes = len(joint_class_names(index.factors))
     levels: dict[str, list[Level]] = {model: [] for model in MODELS}
     held_out: dict[str, dict[str, float]] = {model: {} for model in MODELS}
-    known_items = items_of(training, index.unit)
-    asked_splits = [(test, items_of(test, index.unit))]
+    known_items = items_of(training.per_sequence, index.unit)
+    asked_splits = [(test, items_of(test.per_sequence, index.unit))]
     if len(validation):
-        asked_splits.append((validation, items_of(validation, index.unit)))
+        asked_splits.append((validation, items_of(validation.per_sequence, index.unit)))
     with Progress("baselines", len(known_items) * options.max_iterations, "iterations") as progress:
         for place, known in enumerate(known_items):
             asked = [items[place] for _, items in asked_splits]
@@ -139,7 +140,7 @@ def count_tokens(sequences: Sequences, items: Items, vocabulary_size: int) -> cs
     """How often each token occurs in each item: float64 (N, V), sparse."""
     rows = np.repeat(items.group, sequences.lengths)
     shape = (len(items.labels), vocabulary_size)
-    matrix = csr_matrix((np.ones(len(rows)), (rows, sequences.tokens)), shape)
+    matrix = csr_matrix((np.ones(len(rows)), (rows, sequences[TOKENS])), shape)
     matrix.sum_duplicates()
     return matrix
 

@@ -4,13 +4,14 @@ A pooled prediction is the mean of the log-probabilities, made a distribution ag
 each counting once.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import log_softmax
 
 from lengthwise.errors import CorpusError
-from lengthwise.shards.reader import Sequences
+from lengthwise.sequences import LABEL
 
 # From the finest to the coarsest; the first that is used is the shards' unit.
 LEVELS = ("sentence", "document", "author")
@@ -50,28 +51,29 @@ class Items:
     author: np.ndarray
 
 
-def items_of(sequences: Sequences, unit: str) -> list[Items]:
+def items_of(columns: Mapping[str, np.ndarray], unit: str) -> list[Items]:
     """The items of each level, from the shards' unit upwards; items in the corpus's order.
 
     The pieces that a long document or author is split into are one item; those of a sentence are one each.
 
     Args:
-        sequences: of one split.
+        columns: of the sequences of one split, each (S,): `sequence`, `document` and `author` say what each belongs to,
+            `label` its joint class.
         unit: the shards' unit.
 
     Raises:
         CorpusError: there is no sequence.
     """
-    if not len(sequences):
+    if not len(columns[LABEL]):
         raise CorpusError(
             "shards: the train or the test split has no sequence; expected some in both; widen shards.min_length and "
             "shards.max_length, or raise split.test"
         )
-    keys = {"sentence": sequences.sequence, "document": sequences.document, "author": sequences.author}
+    keys = {"sentence": columns["sequence"], "document": columns["document"], "author": columns["author"]}
     items = []
     for name in LEVELS[LEVELS.index(unit) :]:
         _, first, group = np.unique(keys[name], return_index=True, return_inverse=True)
-        labels, author = sequences.label[first], sequences.author[first]
+        labels, author = columns[LABEL][first], columns["author"][first]
         items.append(Items(name, group, labels.astype(np.int64), author.astype(np.int64)))
     return items
 

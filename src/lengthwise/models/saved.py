@@ -20,14 +20,14 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from lengthwise.errors import FormatError
-from lengthwise.files import file_digest, replacing_folder
 from lengthwise.models.config import NetworkConfig
 from lengthwise.models.ensemble import Ensemble, make_network
 from lengthwise.models.network import Network
-from lengthwise.seals import SEAL_KEY, UNSEALED, check_seal, read_sealed_json, rerun, seal, write_sealed_json
-from lengthwise.shards.encoding import TextEncoding
-from lengthwise.text.options import TokenizerOptions
-from lengthwise.vocabulary import read_vocabulary, write_vocabulary
+from lengthwise.prepare.shards.encoding import TextEncoding
+from lengthwise.prepare.text.options import TokenizerOptions
+from lengthwise.prepare.vocabulary import read_vocabulary, write_vocabulary
+from lengthwise.system.files import file_digest, replacing_folder
+from lengthwise.system.seals import SEAL_KEY, UNSEALED, check_seal, read_sealed_json, rerun, seal, write_sealed_json
 
 VERSION: Literal[5] = 5
 CONFIG_NAME, WEIGHTS_NAME, VOCABULARY_NAME = "config.json", "weights.safetensors", "vocabulary.tsv"

@@ -19,8 +19,8 @@ from pathlib import Path
 import tensorflow as tf
 
 from lengthwise.errors import InstructionSetError, KernelError
-from lengthwise.files import file_digest, replacing_file
 from lengthwise.native.arch import ARCH_VARIABLE, NATIVE, kernel_arch, processor
+from lengthwise.system.files import file_digest, replacing_file
 
 SOURCES = ("kernel.h", "kernel.cc", "parallel.h", "op.cc")
 # Without `errno` a square root is one instruction.

@@ -70,7 +70,7 @@ class FlatPlan(NamedTuple):
 
 
 class FlatSequences(NamedTuple):
-    """What the spans of a plan are of; see `lengthwise.shards.reader.Sequences`.
+    """What the spans of a plan are of; see `lengthwise.prepare.shards.reader.Sequences`.
 
     Attributes:
         tokens: int32 (all tokens,).

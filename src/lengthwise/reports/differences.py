@@ -12,7 +12,6 @@ import pandas as pd
 
 from lengthwise.evaluation.levels import Level, items_of, pool
 from lengthwise.evaluation.metrics import Bootstrap
-from lengthwise.shards.reader import Sequences
 
 IDS = ("sequence", "document", "author", "label")
 # Figures in Git are rounded: predictions that give others are of another run.
@@ -86,10 +85,8 @@ def levels_of(predictions: pd.DataFrame, unit: str) -> list[Level]:
         unit: the shards' unit.
     """
     ids = {name: predictions[name].to_numpy() for name in IDS}
-    nothing = np.zeros(len(predictions) + 1, np.int64)
-    sequences = Sequences(tokens=nothing[:0], offsets=nothing, **ids)
     scores = predictions.drop(columns=[*IDS]).to_numpy(np.float64)
-    return [pool(items, scores) for items in items_of(sequences, unit)]
+    return [pool(items, scores) for items in items_of(ids, unit)]
 
 
 def _right(level: Level) -> np.ndarray:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lengthwise.errors import exit_on_user_error
-from lengthwise.files import replacing_file
 from lengthwise.reports.charts.style import standalone
 from lengthwise.reports.kept import Kept
 from lengthwise.reports.markdown import with_blocks
@@ -16,6 +15,7 @@ from lengthwise.reports.results import results_table
 from lengthwise.reports.run import Run
 from lengthwise.reports.sections.evaluation import accuracy_chart
 from lengthwise.reports.unknown_authors import best_block
+from lengthwise.system.files import replacing_file
 
 # README shows the joint class and its factors; `make results` has the rest.
 SHOWN = ("accuracy", "gender_accuracy", "age_bracket_accuracy")

@@ -9,11 +9,11 @@ from pathlib import Path
 import pandas as pd
 
 from lengthwise.errors import exit_on_user_error
-from lengthwise.files import replacing_file
 from lengthwise.reports.charts.style import STYLE
 from lengthwise.reports.run import Run
 from lengthwise.reports.sections import ablations, data, evaluation, training
 from lengthwise.reports.sections.section import Section
+from lengthwise.system.files import replacing_file
 
 SECTIONS = (
     evaluation.results,

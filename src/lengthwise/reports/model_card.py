@@ -46,8 +46,9 @@ research. Its texts are other people's, who were not asked: do not publish them 
 network that was trained on them is bound by the same terms; the code is Apache-2.0."""
 
 INVENTED = """\
-**This run is on the sample corpus, which is invented** (`lengthwise.corpus.sample`): the figures below say that the
-pipeline works, not what the networks are worth. After a run on the real corpus `make readme` writes this card again."""
+**This run is on the sample corpus, which is invented** (`lengthwise.corpora.blogs.sample`): the figures below say that
+the pipeline works, not what the networks are worth. After a run on the real corpus `make readme` writes this card
+again."""
 
 
 def model_card(run: Run, requirements: Path, project: Path) -> str:

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from lengthwise.batching.plan import Plan
 from lengthwise.native.ops import FlatPlan, FlatSequences
-from lengthwise.shards.reader import Sequences
+from lengthwise.sequences import LABEL, TOKENS, Sequences
 
 # Steps of one call, at most, and tokens that end it: between two calls a run can be stopped, saved and reported on.
 CALL_STEPS = 16
@@ -67,9 +67,9 @@ def flat_plan(plan: Plan) -> FlatPlan:
 def flat_sequences(sequences: Sequences) -> FlatSequences:
     """Sequences as the compiled functions take them."""
     return FlatSequences(
-        tf.constant(sequences.tokens, tf.int32),
+        tf.constant(sequences[TOKENS], tf.int32),
         tf.constant(sequences.offsets, tf.int64),
-        tf.constant(sequences.label.astype(np.int32)),
+        tf.constant(sequences[LABEL].astype(np.int32)),
     )
 
 

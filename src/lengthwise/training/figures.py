@@ -14,16 +14,16 @@ from lengthwise.batching.stats import plan_stats
 from lengthwise.errors import ParamsError
 from lengthwise.evaluation.levels import items_of, pool
 from lengthwise.evaluation.metrics import point_figures
-from lengthwise.evaluation.predict import predict_split
-from lengthwise.files import replacing_folder, write_metrics
 from lengthwise.models.ensemble import Ensemble
 from lengthwise.models.network import Network
-from lengthwise.shards.reader import Sequences
-from lengthwise.shards.schema import ShardIndex
+from lengthwise.models.prediction import predict_split
+from lengthwise.prepare.shards.schema import ShardIndex
+from lengthwise.sequences import Sequences
+from lengthwise.system.files import replacing_folder, write_metrics
 from lengthwise.training.live import LiveFiles
 
 if TYPE_CHECKING:
-    from lengthwise.params import TrainParams
+    from lengthwise.pipeline.settings.params import TrainParams
 
 Figures = Mapping[str, float | int | str]
 
@@ -87,6 +87,6 @@ def validation_levels(network: Network | Ensemble, validation: Sequences, index:
         return {}
     scores = predict_split(network, validation, "validation").log_probabilities
     figures: dict[str, float] = {}
-    for items in items_of(validation, index.unit):
+    for items in items_of(validation.per_sequence, index.unit):
         figures |= point_figures(pool(items, scores), index.factors)
     return {f"validation_{name}": value for name, value in figures.items()}

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from lengthwise.files import append_text, replacing_file
-from lengthwise.published import rounded, write_headline
+from lengthwise.pipeline.published import rounded, write_headline
+from lengthwise.system.files import append_text, replacing_file
 from lengthwise.training.events import EventFolder
 
 STEP_COLUMNS = ("step", "loss", "accuracy")

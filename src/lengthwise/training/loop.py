@@ -16,17 +16,18 @@ from lengthwise.batching.evaluation import evaluation_plan
 from lengthwise.batching.plan import Plan, epoch_rng
 from lengthwise.batching.registry import make_strategy
 from lengthwise.batching.stats import plan_stats
-from lengthwise.files import file_digest
 from lengthwise.models.config import NetworkConfig
 from lengthwise.models.ensemble import Ensemble, make_network
 from lengthwise.models.network import Network, States
 from lengthwise.models.saved import save_network
 from lengthwise.native.arch import arch_of_run
 from lengthwise.native.choice import choose_kernel
-from lengthwise.progress import Progress
-from lengthwise.shards.encoding import read_shard_encoding
-from lengthwise.shards.reader import Sequences, read_index, read_split
-from lengthwise.shards.schema import INDEX_NAME, ShardIndex
+from lengthwise.prepare.shards.encoding import read_shard_encoding
+from lengthwise.prepare.shards.reader import read_index, read_split
+from lengthwise.prepare.shards.schema import INDEX_NAME, ShardIndex
+from lengthwise.sequences import Sequences
+from lengthwise.system.files import file_digest
+from lengthwise.system.progress import Progress
 from lengthwise.training.events import WALL_TIME, EventFolder
 from lengthwise.training.figures import TrainFiles, validation_levels, write_figures
 from lengthwise.training.live import EPOCH_COLUMNS, STEP_COLUMNS, VALIDATION_COLUMNS, LiveFigures
@@ -35,7 +36,7 @@ from lengthwise.training.schedule import learning_rate
 from lengthwise.training.step import Steps, Sums
 
 if TYPE_CHECKING:
-    from lengthwise.params import TrainParams
+    from lengthwise.pipeline.settings.params import TrainParams
 
 RESUME_FOLDER = Path(".lengthwise") / "resume"
 

@@ -23,7 +23,7 @@ from safetensors.numpy import save
 
 import lengthwise
 from lengthwise.errors import FormatError
-from lengthwise.seals import SEAL_KEY, UNSEALED, check_seal, sealed_file
+from lengthwise.system.seals import SEAL_KEY, UNSEALED, check_seal, sealed_file
 
 SAVE_SECONDS = 10.0
 STATE_NAME = "state.safetensors"

@@ -9,14 +9,13 @@ import numpy as np
 import tensorflow as tf
 from keras.optimizers.schedules import LearningRateSchedule
 
+from lengthwise.batching.bursts import in_bursts
 from lengthwise.batching.collate import Batch, collate
 from lengthwise.batching.plan import Plan
-from lengthwise.bursts import in_bursts
-from lengthwise.losses import correct_count, cross_entropy
 from lengthwise.models.ensemble import Ensemble, each_alone, log_probabilities_of
 from lengthwise.models.network import INPUTS_SIGNATURE, Inputs, Network, States, network_inputs
 from lengthwise.native.ops import FlatBatch, FlatPlan, FlatSequences, flat_batch
-from lengthwise.shards.reader import Sequences
+from lengthwise.sequences import Sequences
 from lengthwise.training.adam import FusedAdam
 from lengthwise.training.calls import (
     NUMBER_SIGNATURE,
@@ -27,6 +26,7 @@ from lengthwise.training.calls import (
     flat_sequences,
     in_turn,
 )
+from lengthwise.training.losses import correct_count, cross_entropy
 
 
 @dataclass

@@ -5,7 +5,7 @@ import shutil
 import pandas as pd
 import pytest
 
-from lengthwise.cli import main
+from lengthwise.cli.app import main
 from lengthwise.errors import FormatError
 from lengthwise.reports.beside.page import page_of
 from lengthwise.reports.html import report

@@ -13,7 +13,6 @@ from lengthwise.evaluation.metrics import Bootstrap, figures_of_level
 from lengthwise.evaluation.tables import headline
 from lengthwise.reports.pull_request.paired import agreeing, paired_intervals, predictions_at
 from lengthwise.reports.pull_request.revisions import Snapshot
-from lengthwise.shards.reader import Sequences
 
 BOOTSTRAP = Bootstrap(400, 0.95, 1)
 
@@ -36,9 +35,8 @@ def make_predictions(seed, authors=30, skill=1.0, hardness=None):
 def headline_of(predictions, factors):
     # As the stage evaluate makes it.
     columns = {name: predictions[name].to_numpy() for name in ("label", "sequence", "document", "author")}
-    sequences = Sequences(np.zeros(0, np.int32), np.zeros(len(predictions) + 1, np.int64), **columns)
     logs = predictions.filter(like="log_probability").to_numpy()
-    levels = [pool(items, logs) for items in items_of(sequences, "sentence")]
+    levels = [pool(items, logs) for items in items_of(columns, "sentence")]
     tables = [figures_of_level(level, factors, BOOTSTRAP).assign(level=level.name) for level in levels]
     return headline(pd.concat(tables))
 
@@ -86,8 +84,7 @@ def test_paired_intervals_are_narrow_where_both_runs_find_the_same_authors_hard(
 
 def _level(predictions):
     columns = {name: predictions[name].to_numpy() for name in ("label", "sequence", "document", "author")}
-    sequences = Sequences(np.zeros(0, np.int32), np.zeros(len(predictions) + 1, np.int64), **columns)
-    return items_of(sequences, "sentence")[0], predictions.filter(like="log_probability").to_numpy()
+    return items_of(columns, "sentence")[0], predictions.filter(like="log_probability").to_numpy()
 
 
 def test_paired_intervals_begin_at_the_unit_of_the_shards(factors):

@@ -12,12 +12,11 @@ from lengthwise.errors import FormatError, RevisionError
 from lengthwise.evaluation.levels import items_of, pool
 from lengthwise.evaluation.metrics import Bootstrap
 from lengthwise.evaluation.tables import headline, level_figures
+from lengthwise.prepare.text.options import SENTENCIZER, TokenizerOptions
 from lengthwise.reports.pull_request import report as report_module
 from lengthwise.reports.pull_request.report import report_on
 from lengthwise.reports.pull_request.text import MARKER, MOST_CHARACTERS
-from lengthwise.seals import write_sealed_json
-from lengthwise.shards.reader import Sequences
-from lengthwise.text.options import SENTENCIZER, TokenizerOptions
+from lengthwise.system.seals import write_sealed_json
 
 CLASSIFIER = "metrics/evaluate/classifier.json"
 
@@ -215,12 +214,11 @@ def make_runs(project, factors):
     rng = np.random.default_rng(0)
     author = np.repeat(np.arange(40), 10)
     ids = {"sequence": np.arange(400), "document": np.arange(400) // 5, "author": author, "label": author % 6}
-    sequences = Sequences(np.zeros(0, np.int32), np.zeros(401, np.int64), **ids)
 
     def run(share):
         guess = np.where(rng.random(400) < share, ids["label"], (ids["label"] + 1) % 6)
         logs = np.log(np.full((400, 6), 0.02) + 0.88 * np.eye(6)[guess])
-        levels = [pool(items, logs) for items in items_of(sequences, "sentence")]
+        levels = [pool(items, logs) for items in items_of(ids, "sentence")]
         figures = headline(level_figures("classifier", levels, factors, Bootstrap(10, 0.95, 1)))
         project.change(CLASSIFIER, **figures)
         return pd.DataFrame({**ids, **{f"log_probability_{number}": column for number, column in enumerate(logs.T)}})

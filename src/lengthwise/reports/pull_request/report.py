@@ -11,6 +11,7 @@ from typing import Any
 
 from lengthwise.errors import FormatError
 from lengthwise.evaluation.metrics import Bootstrap
+from lengthwise.prepare.shards.reader import read_index
 from lengthwise.reports.pull_request.cached import with_times
 from lengthwise.reports.pull_request.comparison import Comparison, Verdict, compare_all, overall
 from lengthwise.reports.pull_request.configured.config import read_config
@@ -29,7 +30,6 @@ from lengthwise.reports.pull_request.sections import (
     params_section,
 )
 from lengthwise.reports.pull_request.text import Report, finished, head_lines, listed, not_run_lines, verdict_lines
-from lengthwise.shards.reader import read_index
 
 SHARDS = Path("data/shards")
 EVALUATION = re.compile(r"evaluate/[^/]+\.json")

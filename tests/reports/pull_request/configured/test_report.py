@@ -7,7 +7,7 @@ import pytest
 import yaml
 from dvc.repo import Repo
 
-from lengthwise.cli import main
+from lengthwise.cli.app import main
 from lengthwise.reports.pull_request.report import report_on
 from lengthwise.reports.pull_request.text import MARKER
 

@@ -1,1 +1,0 @@
-"""What the command line reads and writes: texts, rows and the standard streams."""

@@ -1,0 +1,1 @@
+"""Where documents come from: each corpus has a package of its own."""

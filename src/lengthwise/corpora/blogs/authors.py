@@ -1,0 +1,67 @@
+"""Who wrote a document: what a file's name or a row of a CSV says, and the classes that follow from it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lengthwise.errors import CorpusError
+from lengthwise.labels import LabelFactor
+from lengthwise.prepare.documents import Document
+
+GENDERS = ("male", "female")
+
+
+@dataclass(frozen=True)
+class AgeBrackets:
+    """The classes of the factor age bracket: name to (youngest, oldest), in years."""
+
+    bounds: dict[str, tuple[int, int]]
+
+    @property
+    def factors(self) -> list[LabelFactor]:
+        """The two label factors of the corpus, in the order of the article's `gender * 3 + bracket`."""
+        return [LabelFactor("gender", GENDERS), LabelFactor("age_bracket", tuple(self.bounds))]
+
+    def code(self, age: int, place: str) -> int:
+        """The class of an age.
+
+        Raises:
+            CorpusError: the age is in no bracket.
+        """
+        for code, (youngest, oldest) in enumerate(self.bounds.values()):
+            if youngest <= age <= oldest:
+                return code
+        known = ", ".join(f"{name} {low}-{high}" for name, (low, high) in self.bounds.items())
+        raise CorpusError(
+            f"{place}: age {age} is in no bracket; expected one of {known}; "
+            "widen ingest.age_brackets or take the file out"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """What a file's name says of its author."""
+
+    author_id: str
+    codes: tuple[int, ...]
+    age: int
+    industry: str
+    sign: str
+
+    def document(self, date: str | None, text: str) -> Document:
+        """A document by this author."""
+        return Document(self.author_id, self.codes, self.age, self.industry, self.sign, date, text)
+
+
+def parse_author(fields: Sequence[str], brackets: AgeBrackets, place: str) -> Author:
+    """The author from id, gender, age, industry and sign.
+
+    Raises:
+        CorpusError: the gender is unknown, the age no number or in no bracket.
+    """
+    author_id, gender, age, industry, sign = fields
+    if gender not in GENDERS:
+        raise CorpusError(f"{place}: gender {gender!r}; expected male or female; rename it or take it out")
+    if not (age.isascii() and age.isdigit()):
+        raise CorpusError(f"{place}: age {age!r}; expected a whole number of years; mend it or take it out")
+    codes = (GENDERS.index(gender), brackets.code(int(age), place))
+    return Author(author_id, codes, int(age), industry, sign)

@@ -1,1 +1,0 @@
-"""From the files of a corpus to one table of documents."""

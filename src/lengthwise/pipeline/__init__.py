@@ -1,0 +1,1 @@
+"""What DVC runs: params, stages, ablations and sweeps."""

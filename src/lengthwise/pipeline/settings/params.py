@@ -1,0 +1,216 @@
+"""`params.yaml` as one frozen, strict model per section: what is not declared here is refused.
+
+No key has a default here: the defaults are the values in `params.yaml`, beside their comments.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from lengthwise.batching.registry import STRATEGIES
+from lengthwise.errors import ParamsError
+from lengthwise.pipeline.settings.conflicts import first_conflict
+from lengthwise.pipeline.settings.refusals import first_error
+from lengthwise.pipeline.settings.strict_yaml import read_yaml
+
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+AGES = re.compile(r"([0-9]{1,3}) *- *([0-9]{1,3})")
+
+
+def _number_from_text(value: object) -> object:
+    """YAML 1.1 reads a hand-written `1e-3` as text: take it as the number that it means."""
+    return float(value) if isinstance(value, str) and NUMBER.fullmatch(value) else value
+
+
+def _ages_from_text(value: object) -> object:
+    """`13-17` means from 13 to 17: DVC's `-S` would drop the comment below a YAML list."""
+    found = AGES.fullmatch(value) if isinstance(value, str) else None
+    return [int(age) for age in found.groups()] if found else value
+
+
+def _known_strategy(name: str) -> str:
+    if name not in STRATEGIES:
+        raise ValueError("unknown")
+    return name
+
+
+# Outermost, so that the bounds of a number stay in its schema, from which the messages take them.
+NUMBER_FROM_TEXT = BeforeValidator(_number_from_text)
+Strategy = Annotated[str, AfterValidator(_known_strategy), Field(json_schema_extra={"enum": sorted(STRATEGIES)})]
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Kernel = Literal["auto", "keras", "native"]
+Age = Annotated[int, Field(ge=0, le=150)]
+AGES_IN_WORDS = {"words": "the youngest and the oldest age, each from 0 to 150, such as 13-17"}
+Ages = Annotated[
+    list[Age], Field(min_length=2, max_length=2, json_schema_extra=AGES_IN_WORDS), BeforeValidator(_ages_from_text)
+]
+
+
+class Section(BaseModel):
+    """What all sections share: frozen, strict about types, closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+class IngestParams(Section):
+    """Where the corpus is and how its file names become label factors."""
+
+    source: Annotated[str, Field(min_length=1)]
+    age_brackets: Annotated[dict[str, Ages], Field(min_length=2)]
+    max_member_mb: Annotated[int, Field(ge=1, le=4096)]
+    authors: Annotated[int, Field(ge=1)] | None
+
+
+class TokensParams(Section):
+    """How text becomes sentences of tokens."""
+
+    language: Annotated[str, Field(min_length=2)]
+    sentences: Annotated[str, Field(min_length=1)]
+    straighten_quotes: bool
+    collapse_repeats: bool
+    replace_links: bool
+
+
+class SplitParams(Section):
+    """What is kept together, and how much of it is held out."""
+
+    by: Literal["author", "document", "sentence"]
+    validation: Annotated[float, Field(ge=0.0, lt=1.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
+    test: Annotated[float, Field(gt=0.0, lt=1.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
+    seed: Seed
+
+
+class VocabularyParams(Section):
+    """How many tokens the models know."""
+
+    size: Annotated[int, Field(ge=3, le=10_000_000)]
+
+
+class ShardsParams(Section):
+    """What a sequence is, and which lengths are kept."""
+
+    unit: Literal["sentence", "document", "author"]
+    min_length: Annotated[int, Field(ge=1)]
+    max_length: Annotated[int, Field(ge=1)] | None
+    too_long: Literal["drop", "truncate", "split"]
+    rows_per_shard: Annotated[int, Field(ge=1)]
+
+
+class BatchingParams(Section):
+    """How sequences come together in a batch."""
+
+    strategy: Strategy
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000)]
+    buckets: Annotated[int, Field(ge=1, le=100_000)]
+    tokens: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    window: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    padding: Literal["post", "pre"]
+
+
+class ModelParams(Section):
+    """The recurrent network that both tasks share."""
+
+    input: Literal["embedding", "one_hot"]
+    embedding: Annotated[int, Field(ge=1, le=65_536)]
+    front_end: Literal["conv1d", "none"]
+    filters: Annotated[int, Field(ge=1, le=65_536)]
+    kernel: Annotated[int, Field(ge=1, le=1024)]
+    stride: Annotated[int, Field(ge=1, le=1024)]
+    conv_padding: Literal["causal", "same", "valid"]
+    cell: Literal["gru", "layer_norm_gru", "layer_norm_lstm", "layer_norm_simple", "lstm", "peephole_lstm", "simple"]
+    activation: Literal["elu", "gelu", "linear", "relu", "selu", "sigmoid", "softsign", "tanh"]
+    units: Annotated[int, Field(ge=1, le=65_536)]
+    layers: Annotated[int, Field(ge=1, le=64)]
+    bidirectional: bool
+    initial_state: Literal["learned", "zeros"]
+    masking: bool
+    readout: Literal["last", "max", "mean"]
+    word_dropout: Annotated[float, Field(ge=0.0, lt=1.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
+    ensemble: Annotated[int, Field(ge=1, le=64)]
+
+
+class OptimizerParams(Section):
+    """Adam (Kingma and Ba, 2015)."""
+
+    learning_rate: Annotated[float, Field(gt=0.0, le=10.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
+    schedule: Literal["constant", "cosine"]
+    clip_norm: Annotated[float, Field(gt=0.0, allow_inf_nan=False), NUMBER_FROM_TEXT] | None
+
+
+class TrainParams(Section):
+    """One training run."""
+
+    seed: Seed
+    epochs: Annotated[int, Field(ge=1, le=100_000)]
+    log_every: Annotated[int, Field(ge=1)]
+    kernel: Kernel
+    batching: BatchingParams
+    model: ModelParams
+    optimizer: OptimizerParams
+
+
+class BaselinesParams(Section):
+    """The linear models that a recurrent network has to beat."""
+
+    inverse_regularization: Annotated[float, Field(gt=0.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
+    max_iterations: Annotated[int, Field(ge=1)]
+
+
+class EvaluateParams(Section):
+    """How sure the figures are."""
+
+    bootstrap_samples: Annotated[int, Field(ge=10, le=1_000_000)]
+    confidence: Annotated[float, Field(gt=0.0, lt=1.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
+    seed: Seed
+    kernel: Kernel
+
+
+class ComparisonParams(Section):
+    """How ablations are compared."""
+
+    accuracy: Annotated[float, Field(gt=0.0, lt=1.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
+
+
+class Params(Section):
+    """The whole of `params.yaml`."""
+
+    ingest: IngestParams
+    tokens: TokensParams
+    split: SplitParams
+    vocabulary: VocabularyParams
+    shards: ShardsParams
+    train: TrainParams
+    baselines: BaselinesParams
+    evaluate: EvaluateParams
+    comparison: ComparisonParams
+
+
+def load_params(path: Path) -> Params:
+    """Read and check all of a params file.
+
+    Raises:
+        ParamsError: one line with the dotted key, the value, what was expected and what to do.
+    """
+    return check_params(read_yaml(path), path)
+
+
+def check_params(content: object, path: Path) -> Params:
+    """The params that a file's content stands for.
+
+    Args:
+        content: what `read_yaml` gives.
+        path: where the content is from, for the message.
+
+    Raises:
+        ParamsError: one line with the dotted key, the value, what was expected and what to do.
+    """
+    try:
+        params = Params.model_validate(content)
+    except ValidationError as error:
+        raise ParamsError(f"{path}: {first_error(error, Params)}") from None
+    if conflict := first_conflict(params.model_dump()):
+        raise ParamsError(f"{path}: {conflict}")
+    return params

@@ -1,0 +1,1 @@
+"""What a stage does with files: it reads them, calls the library, and writes others."""

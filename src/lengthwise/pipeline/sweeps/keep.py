@@ -1,0 +1,134 @@
+"""What of a named run stays in Git: its params, metrics and times, small, and no place of anybody's machine."""
+
+import importlib
+import io
+import tarfile
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+
+from lengthwise.errors import SweepError
+from lengthwise.pipeline.published import publish
+from lengthwise.pipeline.sweeps.git import git_bytes
+from lengthwise.pipeline.sweeps.grid import Run
+from lengthwise.pipeline.sweeps.named import TARGETS
+from lengthwise.system.files import replacing_folder
+
+METRICS, FIGURES, TIMING, PARAMS_NAME = "metrics", "data/figures", "data/timing", "params.yaml"
+TASKS = ("classifier", "seq2seq")
+PREPARED = ("ingest", "tokens", "split", "vocabulary", "shards")
+# What a training alone leaves to be published, of a task.
+UNPUBLISHED = ("{}.json", "{}/batching.csv", "{}/cost.json", "{}/lengths.csv")
+# Nothing that is shown is made of it.
+SHOWN_NOWHERE = ("train/*/steps.csv", "live/*", "test/*")
+
+
+@dataclass(frozen=True)
+class Written:
+    """What the targets of a run have written; all else that is there was written before it.
+
+    Attributes:
+        trained: tasks.
+        evaluated: tasks.
+        others: stages beside these and those that prepare the data.
+    """
+
+    trained: Sequence[str] = ()
+    evaluated: Sequence[str] = ()
+    others: Sequence[str] = ()
+
+    @property
+    def metrics(self) -> list[str]:
+        """Patterns of files below `metrics`."""
+        stages = [f"{stage}.json" for stage in PREPARED]
+        pairs = [(stage, task) for stage in ("train", "evaluate") for task in self.evaluated]
+        evaluated = [f"{stage}/{task}{end}" for stage, task in pairs for end in (".json", "/*")]
+        others = [pattern for stage in self.others for pattern in (f"{stage}/*", f"{stage}.*", f"timing_{stage}.*")]
+        return [*stages, *evaluated, *(f"train/{task}/*" for task in self.trained), *others]
+
+    @property
+    def unpublished(self) -> list[str]:
+        """Files below `metrics` that have only their likes in `data/figures`."""
+        tasks = [task for task in self.trained if task not in self.evaluated]
+        return [f"train/{name.format(task)}" for task in tasks for name in UNPUBLISHED]
+
+    @property
+    def timing(self) -> list[str]:
+        """Files below `data/timing`."""
+        trained = [f"{file}_{task}" for task in self.trained for file in ("train", "environment")]
+        stages = [*PREPARED, *trained, *(f"evaluate_{task}" for task in self.evaluated), *self.others]
+        return [f"{stage}.json" for stage in stages]
+
+
+WRITTEN = {
+    "dvc.yaml": Written(TASKS, TASKS, ("baselines",)),
+    "train": Written(TASKS),
+    "train_classifier": Written(("classifier",)),
+    "classifier": Written(("classifier",), ("classifier",), ("baselines",)),
+    "baselines": Written(others=("baselines",)),
+    "ablations/dvc.yaml": Written(others=("ablations",)),
+}
+
+
+def keep(run: Run, reference: str, folder: Path) -> None:
+    """Write `params.yaml`, `metrics/` and `data/timing/` of a run that is an experiment.
+
+    Args:
+        run: whose params are written, of the corpus's place only its name.
+        reference: of the experiment in Git.
+        folder: what is in it is replaced.
+
+    Raises:
+        SweepError: there is no such experiment.
+    """
+    if run.params is None:
+        raise ValueError(f"{run.name}: was refused, so there is nothing to keep")
+    content = run.params.model_dump()
+    content["ingest"]["source"] = Path(content["ingest"]["source"]).name
+    written = next(WRITTEN[kind] for kind, targets in TARGETS.items() if targets == tuple(run.targets))
+    with replacing_folder(folder) as beside:
+        (beside / PARAMS_NAME).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        for name, data in _metrics(reference):
+            if _is_any(name, written.metrics) and not _is_any(name, (*SHOWN_NOWHERE, *written.unpublished)):
+                _write(beside / METRICS / name, data)
+        _write_cached(beside / TIMING, reference, TIMING, written.timing)
+        with tempfile.TemporaryDirectory() as figures:
+            published = _write_cached(Path(figures), reference, FIGURES, written.unpublished)
+            publish(Path(figures), beside / METRICS, published)
+
+
+def _is_any(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch(name, pattern) for pattern in patterns)
+
+
+def _metrics(reference: str) -> Iterator[tuple[str, bytes]]:
+    """The files below `metrics` that Git has, by their names there."""
+    done = git_bytes("archive", "--format=tar", reference, METRICS)
+    if done.returncode:
+        reason = " ".join(done.stderr.decode("utf-8", "replace").split())
+        raise SweepError(f"git archive: {reason}; expected an experiment with metrics; run it again")
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as tar:
+        for member in tar:
+            if (stream := tar.extractfile(member)) is not None:
+                yield PurePosixPath(member.name).relative_to(METRICS).as_posix(), stream.read()
+
+
+def _write_cached(folder: Path, reference: str, source: str, names: Sequence[str]) -> list[str]:
+    """Write files that DVC's cache has of an experiment; those that it lacks are left out. Returns what was written."""
+    # It takes half a second and more to import.
+    api: Any = importlib.import_module("dvc.api")
+    files = api.DVCFileSystem(rev=reference)
+    there = [name for name in names if files.isfile(f"{source}/{name}")]
+    for name in there:
+        _write(folder / name, files.read_bytes(f"{source}/{name}"))
+    return there
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)

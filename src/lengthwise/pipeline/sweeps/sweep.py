@@ -1,0 +1,257 @@
+"""Runs, one or several at once: what is said of them, what of them failed, and the exit status."""
+
+import fcntl
+import hashlib
+import os
+import signal
+import sys
+import textwrap
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from lengthwise.errors import SweepError, exit_on_user_error
+from lengthwise.pipeline.sweeps.experiment import figures_of, find_or_name, reference_of, take_over
+from lengthwise.pipeline.sweeps.grid import Run
+from lengthwise.pipeline.sweeps.process import TICK_SECONDS, DvcProcess, stop
+from lengthwise.pipeline.sweeps.screen import Tally, say, say_live
+from lengthwise.pipeline.sweeps.workspace import WORKSPACES, Snapshot, remove, take_snapshot, workspace
+from lengthwise.reports.experiments import Row, flat, table_text, terminal_width
+from lengthwise.system.progress import clock
+
+RUN_FAILED = 1
+INTERRUPTED = 128 + signal.SIGINT
+LOGS = Path(".lengthwise") / "sweeps"
+END_OF_LOG = 10
+# A sweep that was killed takes a while to end its runs.
+LOCK_SECONDS = 30.0
+LOCK_TICK_SECONDS = 0.2
+
+
+@dataclass
+class _Active:
+    """A run in its workspace."""
+
+    number: int
+    run: Run
+    log: Path
+    project: Path
+    process: DvcProcess
+    cleanup: ExitStack
+    started: float
+
+
+class Sweep:
+    """Runs of one pipeline, several at once if asked to; each has its share of the processors.
+
+    Args:
+        runs: what to run.
+        logs: folder for a log a run, and for what interrupted trainings go on from.
+        jobs: how many run at once.
+        keep: called with each run that is there, and the Git reference of its experiment.
+
+    Attributes:
+        failures: runs that failed or were refused: their names, and why, in lines.
+    """
+
+    def __init__(
+        self,
+        runs: Sequence[Run],
+        logs: Path,
+        jobs: int = 1,
+        keep: Callable[[Run, str], None] = lambda run, reference: None,
+    ) -> None:
+        self._runs, self._logs, self._keep = runs, logs, keep
+        self._jobs = min(jobs, len(runs))
+        self._held: list[int] = []
+        self._active: dict[int, _Active] = {}
+        self._rows: dict[str, Row] = {}
+        self._tally = Tally(len(runs))
+        self.failures: list[tuple[str, str]] = []
+
+    def kept(self) -> str:
+        """How many runs are there, and how to see them."""
+        return f"{self._tally.done} of {len(self._runs)} runs are kept as experiments (`make exps` shows them)"
+
+    def table(self) -> str:
+        """The runs with their headline figures, best first; empty if there is none."""
+        rows = [self._rows[run.name] for run in self._runs if run.name in self._rows]
+        return table_text(rows, terminal_width()) if rows else ""
+
+    def run(self) -> None:
+        """Run what is not there yet, after a word on what is refused.
+
+        Raises:
+            SweepError: there is no commit that experiments could be derived from, or another sweep runs here.
+            KeyboardInterrupt: once the runs that it met have ended.
+        """
+        waiting: deque[tuple[int, Run]] = deque()
+        for number, run in enumerate(self._runs, 1):
+            if run.params is None:
+                self._fail(run, run.name, run.refusal)
+                say(f"{self._place(number)}: {run.name}: refused: {run.refusal}")
+            else:
+                waiting.append((number, run))
+        with _only_sweep() as lock:
+            self._held = [lock]
+            snapshot = take_snapshot()
+            try:
+                self._run_all(waiting, snapshot)
+            finally:
+                # Whatever ends the sweep, nothing of it goes on.
+                self._stop()
+
+    def _run_all(self, waiting: deque[tuple[int, Run]], snapshot: Snapshot) -> None:
+        while waiting or self._active:
+            while waiting and len(self._active) < self._jobs:
+                number, run = waiting.popleft()
+                name, is_there = find_or_name(run, snapshot)
+                if is_there:
+                    self._finish(run, name, snapshot)
+                    say(f"{self._place(number)}: {name}: is there already")
+                else:
+                    self._start(number, run, snapshot)
+            time.sleep(TICK_SECONDS)
+            for slot, active in list(self._active.items()):
+                if (status := active.process.status()) is not None:
+                    self._end(active, status, snapshot)
+                    del self._active[slot]
+            say_live(self._progress())
+
+    def _start(self, number: int, run: Run, snapshot: Snapshot) -> None:
+        slot = next(slot for slot in range(self._jobs) if slot not in self._active)
+        log = self._logs / f"{number}.log"
+        with ExitStack() as cleanup:
+            states = self._states_of(run)
+            project = cleanup.enter_context(workspace(WORKSPACES / str(slot + 1), snapshot, states))
+            arguments = ["exp", "run", "--name", run.name]
+            arguments += [word for override in run.overrides for word in ("-S", override)] + [*run.targets]
+            process = DvcProcess(arguments, project, log, processors(slot, self._jobs), self._held)
+            self._active[slot] = _Active(number, run, log, project, process, cleanup.pop_all(), time.monotonic())
+        say(f"{self._place(number)}: {run.name}: runs; its log is {log}")
+
+    def _end(self, active: _Active, status: int, snapshot: Snapshot) -> None:
+        took = clock(time.monotonic() - active.started)
+        with active.cleanup:
+            name, reason = active.run.name, _reason(status, active.log)
+            if status == 0:
+                try:
+                    name, reason = take_over(active.run, snapshot, active.project), ""
+                except SweepError as error:
+                    reason = f"error: {error}"
+        if reason:
+            self._fail(active.run, f"{name}, whose log {active.log} ends with", reason)
+        else:
+            self._finish(active.run, name, snapshot)
+            remove(self._states_of(active.run))
+        said = f"failed after {took}: {reason.splitlines()[0]}" if reason else f"done after {took}"
+        say(f"{self._place(active.number)}: {name}: {said}")
+
+    def _finish(self, run: Run, name: str, snapshot: Snapshot) -> None:
+        reference = reference_of(name, snapshot.commit)
+        self._keep(run, reference)
+        self._rows[run.name] = Row(name, params=flat(run.values), figures=figures_of(reference))
+        self._tally.done += 1
+
+    def _fail(self, run: Run, what: str, reason: str) -> None:
+        self.failures.append((what, reason))
+        state = "refused" if run.params is None else "failed"
+        self._rows[run.name] = Row(run.name, state=state, params=flat(run.values))
+        self._tally.failed += 1
+
+    def _stop(self) -> None:
+        if self._active:
+            names = ", ".join(active.run.name for active in self._active.values())
+            say(f"stopping {names}; Ctrl-C again kills what is still running")
+        try:
+            stop(active.process for active in self._active.values())
+        finally:
+            for active in self._active.values():
+                active.cleanup.close()
+            self._active.clear()
+
+    def _states_of(self, run: Run) -> Path:
+        # Of this run alone: two that train the same network at once must not share a state.
+        content = "" if run.params is None else run.params.model_dump_json()
+        return self._logs / "states" / hashlib.sha256(content.encode()).hexdigest()[:16]
+
+    def _progress(self) -> str:
+        now = time.monotonic()
+        return self._tally.line({active.run.name: now - active.started for active in self._active.values()})
+
+    def _place(self, number: int) -> str:
+        return f"run {number} of {len(self._runs)}"
+
+
+def processors(slot: int, jobs: int) -> set[int]:
+    """The processors of the run in a slot: equal shares, at least one each; none, which stands for all, for one run."""
+    if jobs == 1 or not hasattr(os, "sched_getaffinity"):
+        return set()
+    ours = sorted(os.sched_getaffinity(0))
+    begin, end = (len(ours) * edge // jobs for edge in (slot, slot + 1))
+    return set(ours[begin:end] or [ours[slot % len(ours)]])
+
+
+@contextmanager
+def _only_sweep() -> Iterator[int]:
+    """Hold this project's workspaces, and remove what a killed sweep has left in them.
+
+    Yields:
+        The descriptor of the lock.
+
+    Raises:
+        SweepError: another sweep holds them.
+    """
+    WORKSPACES.mkdir(parents=True, exist_ok=True)
+    with (WORKSPACES / "lock").open("w", encoding="utf-8") as lock:
+        end = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                # The system releases it, however this process and its runs end.
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    expected = "no other sweep of this project; wait for it, or stop it with Ctrl-C"
+                    raise SweepError(f"{Path.cwd()}: another sweep runs here; expected {expected}") from None
+                time.sleep(LOCK_TICK_SECONDS)
+            else:
+                break
+        for folder in filter(Path.is_dir, WORKSPACES.iterdir()):
+            remove(folder)
+        yield lock.fileno()
+
+
+def run_and_exit(sweep: Sweep) -> NoReturn:
+    """Run a sweep, say what failed, and exit: with 0 if every run is there, 1 if some failed, 130 after Ctrl-C."""
+    # Whoever stops it by a signal wants what Ctrl-C does.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        with exit_on_user_error():
+            sweep.run()
+    except KeyboardInterrupt:
+        say(f"interrupted: {sweep.kept()}; the same command runs the rest")
+        sys.exit(INTERRUPTED)
+    if table := sweep.table():
+        print(f"\n{table}", flush=True)
+    for name, reason in sweep.failures:
+        say(f"\nfailed: {name}\n{textwrap.indent(reason, '    ')}")
+    say(f"\n{sweep.kept()}; {len(sweep.failures)} failed")
+    sys.exit(RUN_FAILED if sweep.failures else 0)
+
+
+def _reason(status: int, log: Path) -> str:
+    """The line that says why first, and then the end of the log."""
+    lines = [line.rstrip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    # Ours, DVC's, or whatever came last.
+    found = (
+        next((line for line in reversed(lines) if line.startswith(word)), "") for word in ("error: ", "ERROR: ", "")
+    )
+    first = next(filter(None, found), f"error: it ended with status {status} and said nothing")
+    if status < 0:
+        first = f"error: it was killed by {signal.Signals(-status).name}"
+    return "\n".join([first, *(line for line in lines[-END_OF_LOG:] if line != first)])

@@ -1,0 +1,183 @@
+"""A trained network on any text: whole, or token by token as it comes."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from lengthwise.errors import FormatError, ParamsError
+from lengthwise.labels import joint_class_names
+from lengthwise.models.config import NetworkConfig
+from lengthwise.models.ensemble import Ensemble, log_probabilities_of
+from lengthwise.models.network import INPUTS_SIGNATURE, Inputs, Network, States
+from lengthwise.models.prediction import predict_split
+from lengthwise.models.saved import CONFIG_NAME, load_network, read_encoding
+from lengthwise.prepare.text.tokens import make_tokenizer
+from lengthwise.prepare.vocabulary import Vocabulary
+from lengthwise.ragged import offsets_of
+from lengthwise.sequences import TOKENS, UNK_ID, Sequences
+
+# Tokens that are read at once, as far as the state can be carried on.
+WINDOW = 32_768
+# Tokens of a text for a network that has to see all of it at once: up to 7 KiB each, of 64 units both ways by Keras.
+MOST_AT_ONCE = 4 * WINDOW
+
+
+class Predictor:
+    """A network with its vocabulary and its tokenizer.
+
+    Args:
+        network: trained.
+        vocabulary: what it was trained with.
+        tokenize: a text's tokens, as the stage tokens makes them.
+
+    Raises:
+        FormatError: the vocabulary is not the network's.
+    """
+
+    def __init__(
+        self, network: Network | Ensemble, vocabulary: Vocabulary, tokenize: Callable[[str], list[str]]
+    ) -> None:
+        if len(vocabulary) != network.config.vocabulary_size:
+            raise FormatError(
+                f"vocabulary: has {len(vocabulary)} entries; expected {network.config.vocabulary_size}, as the network "
+                "was trained with; give that one, or train again"
+            )
+        self.network, self.vocabulary, self.tokenize = network, vocabulary, tokenize
+
+    @classmethod
+    def load(cls, model: Path) -> "Predictor":
+        """Read a folder that the stage train wrote; nothing else is needed.
+
+        Raises:
+            FormatError: a file of it is absent or damaged, its files do not belong together, or its tokenizer is not
+                installed here.
+        """
+        encoding = read_encoding(model)
+        try:
+            tokenize = make_tokenizer(encoding.tokenizer)
+        except ParamsError as error:
+            raise FormatError(f"{model / CONFIG_NAME}: {error}") from error
+        return cls(load_network(model), encoding.vocabulary, tokenize)
+
+    @property
+    def classes(self) -> list[str]:
+        """The names of the C classes."""
+        return joint_class_names(self.network.config.factors)
+
+    @property
+    def longest(self) -> int | None:
+        """The most tokens of a text that `whole` takes; None, which is any, for a network that reads forwards only."""
+        return MOST_AT_ONCE if _looks_ahead(self.network.config) else None
+
+    def check_length(self, tokens: int, what: str) -> None:
+        """Refuse a text that `whole` does not take.
+
+        Args:
+            tokens: that it has.
+            what: how the message calls it.
+
+        Raises:
+            FormatError: they are more than `longest`.
+        """
+        if self.longest is not None and tokens > self.longest:
+            raise FormatError(
+                f"{what}: has {tokens} tokens; expected at most {self.longest} where the model has "
+                f"{_looks_ahead(self.network.config)}; give it in parts"
+            )
+
+    def unknown(self, tokens: Sequence[str]) -> int:
+        """How many of a text's tokens are not in the vocabulary."""
+        return int((self.vocabulary.encode(tokens) == UNK_ID).sum())
+
+    def whole(self, texts: Sequence[list[str]]) -> np.ndarray:
+        """What the network says of whole texts, at the last token of each.
+
+        Args:
+            texts: S lists of tokens, each of one at least, of any length, whatever the lengths in training were.
+
+        Returns:
+            float32 (S, C), each row adds up to 1.
+
+        Raises:
+            FormatError: a text has more tokens than `longest`.
+        """
+        lengths = np.array([len(tokens) for tokens in texts], np.int64)
+        self.check_length(int(lengths.max(initial=0)), "a text")
+        probabilities = np.empty((len(texts), self.network.config.classes), np.float32)
+        windowed = (lengths > WINDOW) & (self.longest is None)
+        at_once = np.flatnonzero(~windowed)
+        probabilities[at_once] = self._at_once([texts[place] for place in at_once.tolist()])
+        for place in np.flatnonzero(windowed).tolist():
+            probabilities[place] = self.stream().read(texts[place])
+        return probabilities
+
+    def _at_once(self, texts: Sequence[list[str]]) -> np.ndarray:
+        encoded = [np.zeros(0, np.int32), *(self.vocabulary.encode(tokens) for tokens in texts)]
+        offsets = offsets_of(np.array([len(tokens) for tokens in texts], np.int64))
+        sequences = Sequences(offsets, {TOKENS: np.concatenate(encoded)})
+        return np.exp(predict_split(self.network, sequences, None).log_probabilities)
+
+    def stream(self) -> "Stream":
+        """A reader that says something after every token.
+
+        Raises:
+            FormatError: the network has to see tokens that are still to come.
+        """
+        return Stream(self.network, self.vocabulary)
+
+
+class Stream:
+    """Reads a text token by token and carries the state on, so that nothing is read twice; see `Predictor.stream`."""
+
+    def __init__(self, network: Network | Ensemble, vocabulary: Vocabulary) -> None:
+        if reason := _looks_ahead(network.config):
+            raise FormatError(
+                f"model: has {reason}, so it needs all of a text; expected one that reads forwards only and whose last "
+                "output counts; predict whole texts, or train another"
+            )
+        self._network, self._vocabulary = network, vocabulary
+        self._forward = tf.function(self._step, input_signature=(INPUTS_SIGNATURE, network.states_signature))
+        self.restart()
+
+    def restart(self) -> None:
+        """The next token begins a text."""
+        self._states: States = self._network.zero_states(1)
+        self._begins = True
+
+    def push(self, token: str) -> np.ndarray:
+        """Read one more token.
+
+        Returns:
+            The class probabilities after it: float32 (C,).
+        """
+        return self.read([token])
+
+    def read(self, tokens: Sequence[str]) -> np.ndarray:
+        """Read more tokens, one at least, in windows of bounded size.
+
+        Returns:
+            The class probabilities after the last of them: float32 (C,).
+        """
+        ids = self._vocabulary.encode(tokens)
+        for begin in range(0, len(ids), WINDOW):
+            window = ids[np.newaxis, begin : begin + WINDOW]
+            resets = np.zeros(window.shape, bool)
+            resets[0, 0] = self._begins
+            last = np.array([[0, window.shape[1] - 1]], np.int32)
+            inputs = Inputs(tokens=window, mask=np.ones(window.shape, bool), resets=resets, positions=last)
+            probabilities, self._states = self._forward(inputs, self._states)
+            self._begins = False
+        return probabilities.numpy()[0]
+
+    def _step(self, inputs: Inputs, states: States) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
+        logits, after = self._network(inputs, states)
+        return tf.exp(log_probabilities_of(logits)), after
+
+
+def _looks_ahead(config: NetworkConfig) -> str:
+    """The settings that make a network need tokens that are still to come; nothing if there are none."""
+    if config.bidirectional or config.front_end != "none":
+        return f"bidirectional={config.bidirectional} and front_end={config.front_end}"
+    return f"readout={config.readout}" if config.pooled else ""

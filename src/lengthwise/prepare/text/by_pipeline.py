@@ -1,0 +1,95 @@
+"""Tokens and sentences by a named spaCy pipeline, text by text: as slow as the pipeline is."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from spacy.language import Language
+
+from lengthwise.prepare.documents import ROWS_PER_SLICE, read_texts
+from lengthwise.prepare.text.lexicon import merge_lexicons
+from lengthwise.prepare.text.normalization import Normalization
+from lengthwise.prepare.text.spacy_tokenizer import named_pipeline, words_of
+from lengthwise.prepare.text.store import Sentences, write_slice
+from lengthwise.ragged import offsets_of
+from lengthwise.system.parallel import Workers, tracked
+
+
+@dataclass(frozen=True)
+class PipelineConfig:
+    """What a worker needs to know; see `RuleConfig`."""
+
+    documents: Path
+    scratch: Path
+    out: Path
+    pipeline: str
+    normalization: Normalization
+    replace_links: bool
+
+
+class _Worker(NamedTuple):
+    config: PipelineConfig
+    nlp: Language
+
+
+_worker: _Worker
+
+
+def start_worker(config: PipelineConfig) -> None:
+    """Make this process a worker.
+
+    Raises:
+        ParamsError: the pipeline is not installed, or finds no sentences.
+    """
+    global _worker
+    pa.set_cpu_count(1)
+    _worker = _Worker(config, named_pipeline(config.pipeline))
+
+
+def tokenize_by_pipeline(config: PipelineConfig, slices: int, workers: Workers) -> pa.Array:
+    """Write the sentences of all slices.
+
+    Returns:
+        The lexicon.
+    """
+    parts = tracked("tokens: spaCy", "slices", slices, workers.map(_tokenize_slice, range(slices)))
+    lexicon, ids = merge_lexicons(parts)
+    for number, mapping in enumerate(ids):
+        np.save(config.scratch / f"ids-{number}.npy", mapping)
+    tracked("tokens: sentences", "slices", slices, workers.map(_write_sentences, range(slices)))
+    return lexicon
+
+
+def _tokenize_slice(number: int) -> pa.Array:
+    """First map: the sentences of a slice, their tokens numbered in the slice; its distinct tokens."""
+    config, nlp = _worker
+    numbers: dict[str, int] = {}
+    document: list[int] = []
+    lengths: list[int] = []
+    tokens: list[int] = []
+    texts = read_texts(config.documents, number).to_pylist()
+    for row, doc in enumerate(nlp.pipe(map(config.normalization.clean, texts)), number * ROWS_PER_SLICE):
+        for sentence in doc.sents:
+            words = words_of(sentence, config.replace_links)
+            if words:
+                document.append(row)
+                lengths.append(len(words))
+                tokens += [numbers.setdefault(word, len(numbers)) for word in words]
+    np.savez(
+        config.scratch / f"sentences-{number}.npz",
+        document=np.array(document, np.int32),
+        tokens=np.array(tokens, np.int32),
+        offsets=offsets_of(np.array(lengths, np.int64)),
+    )
+    return pa.array(numbers, pa.string())
+
+
+def _write_sentences(number: int) -> None:
+    """Second map: the sentences of a slice in the lexicon's ids."""
+    config = _worker.config
+    ids = np.load(config.scratch / f"ids-{number}.npy")
+    with np.load(config.scratch / f"sentences-{number}.npz") as local:
+        sentences = Sentences(local["document"], ids[local["tokens"]], local["offsets"])
+    write_slice(config.out, number, sentences)

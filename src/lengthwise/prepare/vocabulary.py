@@ -1,0 +1,103 @@
+"""The vocabulary: the most frequent tokens of the training split, in a table that a person can read.
+
+    id  token  count
+    0   <PAD>  0
+    1   <UNK>  51234
+    2   .      40213
+    lengthwise-sha256:...
+
+`<PAD>` is 0 and `<UNK>` is 1. (In the source article `<UNK>` is 0 and also what short rows are filled with, so
+that a mask made from ids would delete words; our masks come from lengths all the same.)
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from lengthwise.errors import FormatError
+from lengthwise.sequences import UNK_ID
+from lengthwise.system.seals import MARK, UNSEALED, check_seal, rerun, sealed_file
+
+PAD, UNK = "<PAD>", "<UNK>"
+HEADER = "id\ttoken\tcount"
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The tokens that models know, by id, and how often each was counted; `<UNK>` has all other tokens' count."""
+
+    tokens: tuple[str, ...]
+    counts: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def encode(self, tokens: Iterable[str]) -> np.ndarray:
+        """Ids of the tokens of a text or of a lexicon, `<UNK>` for those that are not kept: int32 (N,)."""
+        return np.array([self._ids.get(token, UNK_ID) for token in tokens], np.int32)
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        # A text's own `<PAD>` is a word like any other, and unknown.
+        return {token: number for number, token in enumerate(self.tokens) if number > UNK_ID}
+
+
+def count_vocabulary(lexicon: list[str], counts: np.ndarray, size: int) -> Vocabulary:
+    """The `size - 2` most frequent tokens, by falling count, ties by token.
+
+    Args:
+        lexicon: all tokens, in byte order.
+        counts: int64 (len(lexicon),), in the training split; a token that is not in it has no place here.
+        size: entries in all, `<PAD>` and `<UNK>` among them.
+    """
+    # A text may hold the very names of the two reserved entries: such a token is unknown.
+    nameable = [count > 0 and token not in (PAD, UNK) for token, count in zip(lexicon, counts.tolist(), strict=True)]
+    order = np.lexsort((np.arange(len(counts)), -counts))
+    order = order[np.array(nameable, bool)[order]][: size - 2]
+    unknown = int(counts.sum() - counts[order].sum())
+    tokens = (PAD, UNK, *(lexicon[place] for place in order.tolist()))
+    return Vocabulary(tokens, (0, unknown, *counts[order].tolist()))
+
+
+def write_vocabulary(path: Path, vocabulary: Vocabulary) -> None:
+    """Write the table: tab-separated UTF-8 with a header and a seal. No token has white space in it."""
+    rows = zip(range(len(vocabulary)), vocabulary.tokens, vocabulary.counts, strict=True)
+    with sealed_file(path) as beside:
+        text = "\n".join([HEADER, *("\t".join(map(str, row)) for row in rows), UNSEALED])
+        beside.write_text(text + "\n", encoding="utf-8")
+
+
+def read_vocabulary(path: Path, stage: str = "vocabulary") -> Vocabulary:
+    """Read the table.
+
+    Args:
+        path: the file.
+        stage: who writes it there, to say what to run again.
+
+    Raises:
+        FormatError: it is absent or damaged, or a line is not as the header says; the message names the line.
+    """
+    check_seal(path, stage)
+    remedy = rerun(stage)
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FormatError(f"{path}: cannot be read ({error}); {remedy}") from error
+    if lines[0] != HEADER or lines[-1] or not lines[-2].startswith(MARK.decode()):
+        raise FormatError(f"{path}: is no vocabulary; expected {HEADER!r} and whole lines; {remedy}")
+    rows = [line.split("\t") for line in lines[1:-2]]
+    for number, row in enumerate(rows):
+        if len(row) != 3 or row[0] != str(number) or not (row[2].isascii() and row[2].isdigit()):
+            raise FormatError(f"{path} line {number + 2}: got {row!r}; expected id, token, count; {remedy}")
+    tokens = tuple(row[1] for row in rows)
+    if tokens[:2] != (PAD, UNK) or _has_copies(tokens):
+        raise FormatError(f"{path}: expected {PAD} and {UNK} first and no token twice; {remedy}")
+    return Vocabulary(tokens, tuple(int(row[2]) for row in rows))
+
+
+def _has_copies(tokens: Iterable[str]) -> bool:
+    listed = list(tokens)
+    return len(set(listed)) < len(listed)

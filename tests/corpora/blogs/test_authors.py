@@ -1,0 +1,41 @@
+import pytest
+
+from lengthwise.corpora.blogs.authors import parse_author
+from lengthwise.errors import CorpusError
+from lengthwise.labels import LabelFactor
+
+
+def test_age_brackets_give_factors_in_the_order_of_the_params(brackets):
+    assert brackets.factors == [
+        LabelFactor("gender", ("male", "female")),
+        LabelFactor("age_bracket", ("10s", "20s", "30s")),
+    ]
+
+
+def test_age_brackets_include_both_bounds_and_refuse_every_other_age(brackets):
+    expected = dict.fromkeys(range(13, 18), 0) | dict.fromkeys(range(23, 28), 1) | dict.fromkeys(range(33, 49), 2)
+    for age in range(1000):
+        if age in expected:
+            assert brackets.code(age, "here") == expected[age]
+        else:
+            with pytest.raises(CorpusError, match=rf"^here: age {age} is in no bracket; .*ingest\.age_brackets"):
+                brackets.code(age, "here")
+
+
+def test_parse_author_takes_id_codes_and_properties(brackets):
+    author = parse_author(["7", "female", "33", "Arts", "Leo"], brackets, "here")
+    document = author.document(None, "text")
+    assert (document.author_id, document.codes, document.age) == ("7", (1, 2), 33)
+    assert (document.industry, document.sign, document.date, document.text) == ("Arts", "Leo", None, "text")
+
+
+@pytest.mark.parametrize("gender", ["Male", "", "m", "males", "unknown", " male"])
+def test_parse_author_refuses_an_unknown_gender(brackets, gender):
+    with pytest.raises(CorpusError, match=rf"^here: gender '{gender}'; expected male or female; rename it or"):
+        parse_author(["7", gender, "25", "Arts", "Leo"], brackets, "here")
+
+
+@pytest.mark.parametrize("age", ["", "x", "-25", "25.0", " 25", "²5", "٢٥", "1e1", "25 "])
+def test_parse_author_refuses_an_age_that_is_no_number(brackets, age):
+    with pytest.raises(CorpusError, match=r"^here: age .*; expected a whole number of years; mend it or"):
+        parse_author(["7", "male", age, "Arts", "Leo"], brackets, "here")

@@ -1,0 +1,234 @@
+import errno
+import os
+import random
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+
+import pytest
+
+from lengthwise.corpora.blogs.sources import (
+    FolderSource,
+    Member,
+    ZipSource,
+    open_source,
+    parse_member_name,
+    read_member,
+)
+from lengthwise.errors import CorpusError
+
+NAME = "7.male.25.Arts.Leo.xml"
+LIMIT = 1 << 20
+
+
+def test_parse_member_name_takes_the_five_fields(brackets):
+    author = parse_member_name(Member("x.zip:7", "0007.female.17.indUnk.Virgo.xml", 1), brackets)
+    assert (author.author_id, author.codes, author.age) == ("0007", (1, 0), 17)
+    assert (author.industry, author.sign) == ("indUnk", "Virgo")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "README",
+        ".DS_Store",
+        "._7.male.25.Arts.Leo.xml",
+        "7.male.25.Arts.Leo.xml.bak",
+        "7.male.25.Arts.Leo.XML",
+        "7.male.25.Arts.xml",
+        "7.male.25.Arts.Leo.more.xml",
+        ".male.25.Arts.Leo.xml",
+        "7.male.25..Leo.xml",
+        "7.male.2x.Arts.Leo.xml",
+        "7.male.1025.Arts.Leo.xml",
+        "7.male.25.Arts.Leo.xml\n",
+    ],
+)
+def test_parse_member_name_refuses_other_names(brackets, name):
+    with pytest.raises(CorpusError, match=r"^the/place: is not named like a blog; expected ID\.GENDER\.AGE"):
+        parse_member_name(Member("the/place", name, 1), brackets)
+
+
+def test_sources_list_members_in_one_order_whatever_the_archives(tmp_path, write_zip, write_folder):
+    names = [f"{i}.male.25.Arts.Leo.xml" for i in (10, 9, 1, 100)] + ["sub/5.male.25.Arts.Leo.xml"]
+    members = {name: name.encode() for name in names}
+    folder = open_source(write_folder(tmp_path / "folder", members))
+    archive = open_source(write_zip(tmp_path / "blogs.zip", dict(reversed(members.items()))))
+    listed = [
+        [(member.name, member.size, read_member(source, member, LIMIT)) for member in source.members]
+        for source in (folder, archive)
+    ]
+    assert listed[0] == listed[1] == [(n.removeprefix("sub/"), len(n), n.encode()) for n in sorted(names)]
+    assert [member.place for member in archive.members] == [f"{tmp_path}/blogs.zip:{name}" for name in sorted(names)]
+
+
+def test_zip_source_leaves_out_folders(tmp_path):
+    path = tmp_path / "blogs.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.mkdir("blogs")
+        archive.writestr(f"blogs/{NAME}", b"x")
+    assert [member.name for member in open_source(path).members] == [NAME]
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_read_member_unpacks_what_is_stored_and_deflated(tmp_path, write_zip, compression):
+    data = bytes(range(256)) * 50
+    source = open_source(write_zip(tmp_path / "blogs.zip", {NAME: data}, compression))
+    assert read_member(source, source.members[0], LIMIT) == data
+
+
+def test_open_source_refuses_what_is_absent_or_empty(tmp_path, write_zip):
+    with pytest.raises(CorpusError, match=r"^ingest\.source: .*nowhere does not exist; put the corpus there"):
+        open_source(tmp_path / "nowhere")
+    (tmp_path / "folder" / "sub").mkdir(parents=True)
+    for path in (tmp_path / "folder", write_zip(tmp_path / "blogs.zip", {})):
+        with pytest.raises(CorpusError, match=rf"^ingest\.source: {path} is empty; expected files ID\.GENDER"):
+            open_source(path)
+
+
+@pytest.mark.parametrize("data", [b"", b"PK", b"no zip", b"PK\x05\x06" + b"\xff" * 18])
+def test_zip_source_refuses_what_is_no_zip(tmp_path, data):
+    path = tmp_path / "blogs.zip"
+    path.write_bytes(data)
+    with pytest.raises(CorpusError, match=rf"^{path}: is no readable zip .*; get the file again"):
+        ZipSource(path)
+
+
+def test_zip_source_refuses_an_archive_cut_anywhere(tmp_path, write_zip):
+    path = write_zip(tmp_path / "blogs.zip", {NAME: b"text"})
+    whole = path.read_bytes()
+    for size in range(len(whole)):
+        path.write_bytes(whole[:size])
+        with pytest.raises(CorpusError, match="is no readable zip"):
+            ZipSource(path)
+
+
+def test_zip_source_refuses_two_members_of_one_name(tmp_path):
+    path = tmp_path / "blogs.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(NAME, b"x")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr(NAME, b"y")
+    with pytest.raises(CorpusError, match=rf"^{path}: two members have one name; make the archive again"):
+        ZipSource(path)
+
+
+def patch_sizes(path, size, crc=None):
+    # Size and checksum stand 22 and 14 bytes into the local header, 24 and 16 into the directory's entry.
+    data = bytearray(path.read_bytes())
+    directory = data.index(b"PK\x01\x02")
+    for start in (22, directory + 24):
+        data[start : start + 4] = struct.pack("<I", size)
+    if crc is not None:
+        for start in (14, directory + 16):
+            data[start : start + 4] = struct.pack("<I", crc)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("flag", [0x1, 0x41])
+def test_read_member_refuses_an_encrypted_member(tmp_path, write_zip, flag):
+    path = write_zip(tmp_path / "blogs.zip", {NAME: b"secret"})
+    data = bytearray(path.read_bytes())
+    data[6] |= flag
+    data[data.index(b"PK\x01\x02") + 8] |= flag
+    path.write_bytes(data)
+    source = open_source(path)
+    with pytest.raises(CorpusError, match=rf"^{path}:{NAME}: is encrypted; unlock the archive"):
+        read_member(source, source.members[0], LIMIT)
+
+
+def test_read_member_refuses_a_wrong_checksum(tmp_path, write_zip):
+    path = write_zip(tmp_path / "blogs.zip", {NAME: b"some text"}, zipfile.ZIP_STORED)
+    path.write_bytes(path.read_bytes().replace(b"some text", b"same text"))
+    source = open_source(path)
+    with pytest.raises(CorpusError, match=rf"^{path}:{NAME}: cannot be unpacked \(Bad CRC.*; get the archive again"):
+        read_member(source, source.members[0], LIMIT)
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_zip_source_turns_any_damaged_byte_into_an_error_or_the_same_bytes(tmp_path, write_zip, compression):
+    data = b"some text, some more text and " + random.Random(1).randbytes(40)
+    path = write_zip(tmp_path / "blogs.zip", {"7.male.25.Café.Leo.xml": data}, compression)
+    whole = path.read_bytes()
+    unexpected = []
+    for place in range(len(whole)):
+        for flip in (0x01, 0xFF):
+            path.write_bytes(whole[:place] + bytes([whole[place] ^ flip]) + whole[place + 1 :])
+            try:
+                source = ZipSource(path)
+                read = [read_member(source, member, LIMIT) for member in source.members]
+            except Exception as error:
+                if not isinstance(error, CorpusError) or str(path) not in str(error):
+                    unexpected.append((place, flip, repr(error)))
+            else:
+                assert read in ([data], [])
+    assert unexpected == []
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_read_member_allows_the_limit_and_refuses_one_byte_more(tmp_path, write_zip, write_folder, compression):
+    members = {NAME: b"x" * 1000}
+    sources = [
+        open_source(write_zip(tmp_path / "blogs.zip", members, compression)),
+        open_source(write_folder(tmp_path / "blogs", members)),
+    ]
+    for source in sources:
+        (member,) = source.members
+        assert read_member(source, member, 1000) == members[NAME]
+        with pytest.raises(CorpusError) as error:
+            read_member(source, member, 999)
+        assert str(error.value).startswith(f"{member.place}: unpacks to 1000 bytes or more; expected at most")
+        assert str(error.value).endswith("raise ingest.max_member_mb if the file is what it should be")
+
+
+@pytest.mark.parametrize("claimed", [0, 10, 999, 1001, 4_000_000_000])
+def test_read_member_refuses_a_header_that_lies_about_the_size(tmp_path, write_zip, claimed):
+    path = write_zip(tmp_path / "blogs.zip", {NAME: b"x" * 5000})
+    patch_sizes(path, claimed)
+    source = open_source(path)
+    with pytest.raises(CorpusError, match=NAME):
+        read_member(source, source.members[0], 1000)
+
+
+def test_read_member_unpacks_no_more_than_the_limit_whatever_is_claimed(tmp_path, write_zip):
+    path = write_zip(tmp_path / "blogs.zip", {NAME: b"x" * 5000})
+    patch_sizes(path, 10, zlib.crc32(b"x" * 10))
+    source = open_source(path)
+    assert len(read_member(source, source.members[0], 1000)) <= 1000
+
+
+def test_read_member_refuses_a_file_that_has_grown(tmp_path, write_folder):
+    source = FolderSource(write_folder(tmp_path / "blogs", {NAME: b"x"}))
+    (tmp_path / "blogs" / NAME).write_bytes(b"x" * 2000)
+    with pytest.raises(CorpusError, match="unpacks to 1001 bytes or more"):
+        read_member(source, source.members[0], 1000)
+
+
+def test_folder_source_refuses_a_file_that_has_gone(tmp_path, write_folder):
+    source = FolderSource(write_folder(tmp_path / "blogs", {NAME: b"x"}))
+    (tmp_path / "blogs" / NAME).unlink()
+    with pytest.raises(CorpusError, match=rf"{NAME}: cannot be read \(No such file or directory\); put it back"):
+        source.read(source.members[0], 10)
+
+
+def test_folder_source_refuses_a_folder_that_it_may_not_list(tmp_path, write_folder, monkeypatch):
+    # `Path.rglob` would pass over it, and over all its authors. Permissions do not bind root: scandir stands for them.
+    folder = write_folder(tmp_path / "blogs", {f"a/{NAME}": b"x", f"b/{NAME}": b"y"})
+    scandir = os.scandir
+
+    def refuse(path):
+        if Path(path).name == "b":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(CorpusError, match=r"blogs/b: cannot be read \(Permission denied\)"):
+        FolderSource(folder)
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_read_member_refuses_what_cannot_be_unpacked_in_bounds(tmp_path, write_zip, compression):
+    source = open_source(write_zip(tmp_path / "blogs.zip", {NAME: b"text"}, compression))
+    with pytest.raises(CorpusError, match=rf"{NAME}: is packed by method {compression}; expected deflate; make the"):
+        read_member(source, source.members[0], LIMIT)

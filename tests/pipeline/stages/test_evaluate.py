@@ -1,0 +1,132 @@
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from lengthwise.errors import FormatError, LengthwiseError
+from lengthwise.evaluation.baselines import LinearOptions, evaluate_baselines
+from lengthwise.evaluation.metrics import Bootstrap
+from lengthwise.labels import LabelFactor
+from lengthwise.models.prediction import predict_split
+from lengthwise.models.saved import load_network, save_network
+from lengthwise.pipeline.stages.evaluate import evaluate
+from lengthwise.prepare.shards.encoding import TextEncoding
+from lengthwise.prepare.shards.lengths import LengthLimits
+from lengthwise.prepare.shards.reader import read_index, read_split
+from lengthwise.prepare.vocabulary import Vocabulary
+
+BOOTSTRAP = Bootstrap(30, 0.9, 1)
+
+
+@pytest.fixture
+def save_random_network(make_network):
+    def save(folder, corpus, task):
+        save_network(make_network(task, 2, vocabulary_size=read_index(corpus.shards).vocabulary_size), folder)
+
+    return save
+
+
+def run(corpus, folder):
+    return evaluate(corpus.shards, folder / "model", folder / "predictions.parquet", folder / "tables", BOOTSTRAP)
+
+
+@pytest.mark.parametrize("task", ["classifier", "seq2seq"])
+def test_evaluate_writes_each_sequence_once_in_the_corpus_order(corpus, save_random_network, tmp_path, task):
+    save_random_network(tmp_path / "model", corpus, task)
+    figures = run(corpus, tmp_path)
+    test = read_split(corpus.shards, read_index(corpus.shards), "test")
+    made = predict_split(load_network(tmp_path / "model"), test)
+    table = pq.read_table(tmp_path / "predictions.parquet").to_pandas()
+    assert table["sequence"].tolist() == list(range(len(test)))
+    scores = table[[f"log_probability_{number}" for number in range(6)]].to_numpy()
+    for place, rank in enumerate(test["sequence"].tolist()):
+        row = table.iloc[rank]
+        assert (row["label"], row["document"], row["author"]) == (
+            test["label"][place],
+            test["document"][place],
+            test["author"][place],
+        )
+        assert np.array_equal(scores[rank], made.log_probabilities[place])
+    right = scores.argmax(axis=1) == table["label"]
+    assert figures["sentence_accuracy"] == pytest.approx(right.mean(), abs=1e-12)
+    step_accuracy = made.step_right.sum() / made.step_count.sum()
+    if task == "classifier":
+        assert step_accuracy == pytest.approx(figures["sentence_accuracy"], abs=1e-12)
+        assert "step_accuracy" not in figures
+    else:
+        assert figures["step_accuracy"] == pytest.approx(step_accuracy, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("size", "classes", "told"),
+    [(30, 2, "its vocabulary"), (29, 2, "its classes and the size"), (30, 3, "its classes and the size")],
+)
+def test_evaluate_refuses_a_network_of_other_shards(corpus, make_network, tmp_path, size, classes, told):
+    # Of 30 entries, as the shards' own: only the digest tells.
+    index = read_index(corpus.shards)
+    assert index.vocabulary_size == 30
+    tokens = ("<PAD>", "<UNK>", *(f"other{number}" for number in range(size - 2)))
+    factors = (LabelFactor("gender", tuple(map(str, range(classes)))), index.factors[1])
+    network = make_network(vocabulary_size=size, factors=tuple(index.factors) if classes == 2 else factors)
+    save_network(network, tmp_path / "model", TextEncoding(index.tokenizer, Vocabulary(tokens, (0,) * size)))
+    with pytest.raises(FormatError, match=f"config.json: is not of these shards; expected {told}"):
+        run(corpus, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_evaluate_writes_tables_that_add_up(corpus, save_random_network, tmp_path):
+    save_random_network(tmp_path / "model", corpus, "seq2seq")
+    figures = run(corpus, tmp_path)
+    test = read_split(corpus.shards, read_index(corpus.shards), "test")
+    by_length = pd.read_csv(tmp_path / "tables" / "by_length.csv")
+    assert by_length["length"].tolist() == sorted(set(test.lengths.tolist()))
+    assert by_length["count"].tolist() == [(test.lengths == length).sum() for length in by_length["length"]]
+    mean = (by_length["count"] * by_length["accuracy"]).sum() / len(test)
+    assert mean == pytest.approx(figures["sentence_accuracy"])
+    by_step = pd.read_csv(tmp_path / "tables" / "by_step.csv")
+    assert by_step["step"].tolist() == list(range(1, test.lengths.max() + 1))
+    assert by_step["count"].tolist() == [(test.lengths >= step).sum() for step in by_step["step"]]
+    mean = (by_step["count"] * by_step["accuracy"]).sum() / by_step["count"].sum()
+    assert mean == pytest.approx(figures["step_accuracy"])
+    authors = pd.read_csv(tmp_path / "tables" / "confusion_author.csv")
+    assert authors["count"].sum() == len(set(test["author"].tolist()))
+
+
+def test_evaluate_gives_the_same_bytes_twice(corpus, save_random_network, tmp_path):
+    contents = []
+    for name in ("first", "second"):
+        save_random_network(tmp_path / name / "model", corpus, "classifier")
+        figures = run(corpus, tmp_path / name)
+        files = {
+            path.relative_to(tmp_path / name): path.read_bytes()
+            for path in (tmp_path / name).rglob("*")
+            if path.is_file()
+        }
+        contents.append((figures, files))
+    assert contents[0] == contents[1]
+
+
+def test_evaluate_refuses_a_folder_that_is_no_network_and_writes_nothing(corpus, tmp_path):
+    with pytest.raises(FormatError, match=r"config\.json: cannot be read"):
+        run(corpus, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_test_split_without_sequences_is_refused_before_its_figures(
+    write_corpus, post, save_random_network, make_shards, tmp_path
+):
+    # All of the test split's sentences are too short: nothing can be said of it.
+    posts = [post(f"a{number}", (number % 2, 0), [["w"] * 9]) for number in range(40)]
+    corpus = make_shards(write_corpus(tmp_path / "whole", posts))
+    test = set(read_split(corpus.shards, read_index(corpus.shards), "test").author.tolist())
+    posts = [post(p.author, p.codes, [["w"]] if rank in test else p.sentences) for rank, p in enumerate(posts)]
+    short = write_corpus(tmp_path / "short", posts)
+    with pytest.raises(LengthwiseError, match="test"):
+        _shards_and_figures(short, make_shards, save_random_network, tmp_path)
+
+
+def _shards_and_figures(corpus, make_shards, save_random_network, folder):
+    make_shards(corpus, limits=LengthLimits(5, 30, "drop"))
+    save_random_network(folder / "model", corpus, "classifier")
+    evaluate_baselines(corpus.shards, folder / "baselines", LinearOptions(1.0, 5), BOOTSTRAP)
+    run(corpus, folder)

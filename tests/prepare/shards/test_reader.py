@@ -1,0 +1,117 @@
+import json
+import shutil
+
+import pytest
+
+from lengthwise.errors import FormatError
+from lengthwise.prepare.shards.reader import read_index, read_split
+from lengthwise.prepare.shards.schema import INDEX_NAME
+from lengthwise.system.seals import seal
+
+FILE = "train/00000.parquet"
+
+
+@pytest.fixture
+def folder(corpus, tmp_path):
+    return shutil.copytree(corpus.shards, tmp_path / "shards")
+
+
+def refusal_of(folder):
+    with pytest.raises(FormatError) as caught:
+        read_split(folder, read_index(folder), "train")
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "run the stage shards again" in message
+    return message
+
+
+@pytest.mark.parametrize("place", [0, 4, 200, -1])
+def test_read_split_refuses_a_changed_byte(folder, place):
+    content = bytearray((folder / FILE).read_bytes())
+    content[place] ^= 1
+    (folder / FILE).write_bytes(content)
+    assert str(folder / FILE) in refusal_of(folder)
+
+
+@pytest.mark.parametrize("kept", [0, 10, -1])
+def test_read_split_refuses_a_cut_file(folder, kept):
+    (folder / FILE).write_bytes((folder / FILE).read_bytes()[:kept])
+    assert str(folder / FILE) in refusal_of(folder)
+
+
+def test_read_split_refuses_a_missing_file(folder):
+    (folder / FILE).unlink()
+    assert str(folder / FILE) in refusal_of(folder)
+
+
+def test_read_split_refuses_another_runs_file(folder):
+    shutil.copy(folder / "test/00000.parquet", folder / FILE)
+    assert str(folder / FILE) in refusal_of(folder)
+
+
+def test_read_split_ignores_files_that_are_not_in_the_index(folder, corpus):
+    shutil.copy(folder / FILE, folder / "train/00099.parquet")
+    index = read_index(folder)
+    assert len(read_split(folder, index, "train")) == index.splits["train"].rows
+
+
+def test_read_index_refuses_a_folder_without_one(folder):
+    (folder / INDEX_NAME).unlink()
+    message = refusal_of(folder)
+    assert str(folder) in message
+    assert INDEX_NAME in message
+
+
+@pytest.mark.parametrize("kept", [0, 1, 30, -2])
+def test_read_index_refuses_a_cut_file(folder, kept):
+    path = folder / INDEX_NAME
+    path.write_bytes(path.read_bytes()[:kept])
+    assert str(path) in refusal_of(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"version": 1}, "version"),
+        ({"version": "1"}, "version"),
+        ({"unit": None}, "unit"),
+        ({"vocabulary_size": -1}, "vocabulary_size"),
+        ({"factors": [{"name": "gender"}]}, "factors.0.classes"),
+        ({"splits": []}, "splits"),
+        ({"splits": {"train": {}}}, "splits.train"),
+        ({"comment": "by hand"}, "comment"),
+    ],
+)
+def test_read_index_refuses_what_is_not_in_its_schema_and_names_the_place(folder, change, place):
+    path = folder / INDEX_NAME
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    seal(path)
+    message = refusal_of(folder)
+    assert str(path) in message
+    assert place in message
+
+
+def test_read_index_refuses_a_missing_split(folder):
+    path = folder / INDEX_NAME
+    content = json.loads(path.read_text())
+    del content["splits"]["train"]
+    path.write_text(json.dumps(content))
+    seal(path)
+    refusal_of(folder)
+
+
+def test_read_split_gives_columns_of_one_length_each_sorted_by_length(corpus):
+    index = read_index(corpus.shards)
+    for name in index.splits:
+        sequences = read_split(corpus.shards, index, name)
+        assert {
+            len(sequences["label"]),
+            len(sequences["sequence"]),
+            len(sequences["document"]),
+            len(sequences["author"]),
+        } == {len(sequences)}
+        assert sequences.lengths.tolist() == sorted(sequences.lengths.tolist())
+        assert sequences.lengths.min() >= 1
+        assert sorted(sequences["sequence"].tolist()) == list(range(len(sequences)))
+        assert sequences["tokens"].min() >= 1
+        assert sequences["tokens"].max() < index.vocabulary_size

@@ -1,0 +1,203 @@
+from collections import Counter, defaultdict
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lengthwise.errors import CorpusError, FormatError
+from lengthwise.prepare.documents import read_document_ids
+from lengthwise.prepare.splits import SPLITS, SplitShares, read_splits, split_sentences
+
+SHARES = SplitShares(validation=0.2, test=0.2, seed=3)
+
+
+def split_of(corpus, by, shares=SHARES):
+    counts = split_sentences(corpus.documents, corpus.tokens, corpus.split, by, shares)
+    flat = [split for part in read_splits(corpus.split) for split in part.tolist()]
+    return counts, flat
+
+
+def sentences_of(corpus):
+    return [(row, post) for row, post in enumerate(corpus.posts) for _ in post.sentences]
+
+
+@pytest.fixture
+def plain(write_corpus, invent_posts, tmp_path):
+    return write_corpus(tmp_path, invent_posts(2, 80), rows_per_slice=9)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.text(st.characters(codec="utf-8"))), st.lists(st.text(st.characters(codec="utf-8"))), st.data())
+def test_shares_assign_each_id_whatever_the_others_are(ids, more, data):
+    before = dict(zip(ids, SHARES.assign(ids).tolist(), strict=True))
+    mixed = data.draw(st.permutations(ids + more))
+    after = dict(zip(mixed, SHARES.assign(mixed).tolist(), strict=True))
+    assert all(after[name] == split for name, split in before.items())
+
+
+def test_shares_assign_the_same_forever():
+    # A change here moves authors of published splits.
+    assert "".join(map(str, SplitShares(0.25, 0.25, 1).assign(map(str, range(40))).tolist())) == KNOWN
+
+
+KNOWN = "0011010110020002001100002012221201000220"
+
+
+@pytest.mark.parametrize(("validation", "test"), [(0.1, 0.1), (0.0, 0.3), (0.45, 0.5), (0.001, 0.002)])
+@pytest.mark.parametrize("seed", [0, 1, 2**31 - 1])
+def test_shares_are_met_within_binomial_bounds(validation, test, seed):
+    splits = SplitShares(validation, test, seed).assign(f"author {number}" for number in range(20_000))
+    assert splits.dtype == np.int8
+    counts = np.bincount(splits, minlength=3)
+    for count, share in zip(counts, (1 - validation - test, validation, test), strict=True):
+        assert abs(count - 20_000 * share) <= 4 * np.sqrt(20_000 * share * (1 - share))
+        assert share > 0 or count == 0
+
+
+def test_shares_are_met_within_every_class():
+    label = np.random.default_rng(1).choice(6, 20_000, p=[0.4, 0.3, 0.15, 0.1, 0.04, 0.01])
+    splits = SHARES.assign(map(str, range(20_000)))
+    for name in range(6):
+        members = splits[label == name]
+        for split, share in ((1, 0.2), (2, 0.2)):
+            bound = 4 * np.sqrt(len(members) * share * (1 - share))
+            assert abs((members == split).sum() - len(members) * share) <= bound
+
+
+def test_shares_with_another_seed_are_another_independent_split():
+    ids = [str(number) for number in range(10_000)]
+    first, second = (SplitShares(0.0, 0.5, seed).assign(ids) for seed in (1, 2))
+    assert abs((first == second).mean() - 0.5) < 0.03
+
+
+def test_shares_that_grow_only_take_from_training():
+    ids = [str(number) for number in range(5000)]
+    small, large = SplitShares(0.1, 0.1, 1).assign(ids), SplitShares(0.2, 0.1, 1).assign(ids)
+    assert np.array_equal(small == 2, large == 2)
+    assert np.all(large[small == 1] == 1)
+
+
+def test_shares_of_nothing_are_nothing():
+    assert SHARES.assign([]).shape == (0,)
+
+
+def test_split_by_author_keeps_every_author_together(plain):
+    counts, splits = split_of(plain, "author")
+    expected = dict(
+        zip(
+            (names := list(dict.fromkeys(post.author for post in plain.posts))),
+            SHARES.assign(names).tolist(),
+            strict=True,
+        )
+    )
+    assert splits == [expected[post.author] for _, post in sentences_of(plain)]
+    assert counts["authors_in_several_splits"] == counts["documents_in_several_splits"] == 0
+
+
+def test_split_by_document_keeps_every_document_together_and_counts_the_authors_that_are_not(plain):
+    counts, splits = split_of(plain, "document")
+    expected = SHARES.assign(read_document_ids(plain.documents))
+    assert splits == [expected[row] for row, _ in sentences_of(plain)]
+    assert counts["documents_in_several_splits"] == 0
+    assert counts["authors_in_several_splits"] > 0
+
+
+def test_split_by_sentence_takes_every_sentence_by_its_own_number(plain):
+    counts, splits = split_of(plain, "sentence")
+    ids = list(read_document_ids(plain.documents))
+    names = [f"{ids[row]}/{number}" for row, post in enumerate(plain.posts) for number in range(len(post.sentences))]
+    assert splits == SHARES.assign(names).tolist()
+    assert counts["documents_in_several_splits"] > 0
+
+
+@pytest.mark.parametrize("by", ["author", "document", "sentence"])
+def test_split_counts_equal_plain_loops(plain, by, factors):
+    counts, splits = split_of(plain, by)
+    authors, documents = defaultdict(set), defaultdict(set)
+    labels = {}
+    for (row, post), split in zip(sentences_of(plain), splits, strict=True):
+        authors[post.author].add(split)
+        documents[row].add(split)
+        gender, bracket = (factor.classes[code] for factor, code in zip(factors, post.codes, strict=True))
+        labels[post.author] = f"{gender}_{bracket}"
+    expected = {
+        "authors_in_several_splits": sum(len(seen) > 1 for seen in authors.values()),
+        "documents_in_several_splits": sum(len(seen) > 1 for seen in documents.values()),
+    }
+    sentences = Counter(splits)
+    for number, name in enumerate(SPLITS):
+        here = [author for author, seen in authors.items() if number in seen]
+        expected[f"{name}_sentences"] = sentences[number]
+        expected[f"{name}_documents"] = sum(number in seen for seen in documents.values())
+        expected[f"{name}_authors"] = len(here)
+        classes = Counter(labels[author] for author in here)
+        for gender in factors[0].classes:
+            for bracket in factors[1].classes:
+                expected[f"{name}_authors_{gender}_{bracket}"] = classes[f"{gender}_{bracket}"]
+    assert counts == expected
+
+
+def test_split_moves_nobody_when_authors_are_added(write_corpus, invent_posts, post, tmp_path):
+    posts = invent_posts(2, 40)
+    more = [post(f"new{number}", (1, 1), [["a", "b"]]) for number in range(30)]
+    before = write_corpus(tmp_path / "before", posts, rows_per_slice=10)
+    after = write_corpus(tmp_path / "after", [*more[:15], *posts, *more[15:]], rows_per_slice=7)
+    for by in ("author", "document", "sentence"):
+        _, old = split_of(before, by)
+        _, new = split_of(after, by)
+        assert new[15:-15] == old
+
+
+@pytest.mark.parametrize("by", ["author", "document", "sentence"])
+def test_split_takes_a_slice_without_sentences(write_corpus, invent_posts, post, tmp_path, by):
+    posts = invent_posts(2, 30)
+    silent = post("silent", (0, 0), [])
+    corpus = write_corpus(tmp_path, [silent, *posts, silent], rows_per_slice=1)
+    _, splits = split_of(corpus, by)
+    assert len(splits) == len(sentences_of(corpus))
+    assert len(list(read_splits(corpus.split))) == len(corpus.posts)
+
+
+def test_split_has_a_row_group_per_slice_of_the_tokens(plain):
+    split_of(plain, "author")
+    sizes = Counter(row // 9 for row, _ in sentences_of(plain))
+    assert [len(part) for part in read_splits(plain.split)] == [sizes[number] for number in range(len(sizes))]
+    assert pq.ParquetFile(plain.split).schema_arrow.names == ["split"]
+
+
+@pytest.mark.parametrize(
+    ("shares", "name"),
+    [
+        (SplitShares(0.1, 1e-9, 1), "test"),
+        (SplitShares(1e-9, 0.1, 1), "validation"),
+        (SplitShares(0.5, 0.4999999999, 1), "train"),
+    ],
+)
+def test_split_refuses_to_leave_a_split_empty_and_writes_nothing(plain, shares, name):
+    with pytest.raises(CorpusError, match=f"no sentence fell to {name}"):
+        split_of(plain, "author", shares)
+    assert not plain.split.exists()
+    assert sorted(path.name for path in plain.folder.iterdir()) == ["documents.parquet", "tokens"]
+
+
+def test_split_may_be_without_validation(plain):
+    counts, splits = split_of(plain, "author", SplitShares(0.0, 0.2, 3))
+    assert set(splits) == {0, 2}
+    assert counts["validation_sentences"] == counts["validation_authors"] == 0
+
+
+def test_split_gives_the_same_bytes_twice(plain):
+    split_of(plain, "author")
+    first = plain.split.read_bytes()
+    split_of(plain, "author")
+    assert plain.split.read_bytes() == first
+
+
+def test_read_splits_refuses_an_absent_or_damaged_file(plain):
+    with pytest.raises(FormatError, match="run the stage split again"):
+        list(read_splits(plain.split))
+    plain.split.write_bytes(b"PAR1 and nothing more")
+    with pytest.raises(FormatError, match=r"split\.parquet"):
+        list(read_splits(plain.split))
