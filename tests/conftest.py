@@ -289,6 +289,15 @@ def make_network(make_config) -> Callable[..., Any]:
     return make
 
 
+@pytest.fixture(scope="session")
+def document() -> Callable[..., Document]:
+    def build(author_id: str = "7", text: str = "Hello.", **changes: object) -> Document:
+        values = {"codes": (0, 1), "age": 25, "industry": "Arts", "sign": "Leo", "date": "14,May,2004"}
+        return Document(author_id=author_id, text=text, **{**values, **changes})
+
+    return build
+
+
 @dataclass(frozen=True)
 class Project:
     folder: Path

@@ -19,15 +19,13 @@ ORDERS = {"all": [0, 1, 2, 3, 4, 5], "select": [4, 0, 3], "repeated": [2, 2, 1],
 def assert_same(found, tokens, labels):
     count = len(tokens)
     assert len(found) == count
-    assert found.tokens.tolist() == [token for ids in tokens for token in ids]
+    assert found["tokens"].tolist() == [token for ids in tokens for token in ids]
     assert found.lengths.tolist() == [len(ids) for ids in tokens]
-    assert found.label.tolist() == list(labels)
+    assert found["label"].tolist() == list(labels)
     assert found.offsets[0] == 0
-    assert found.tokens.dtype == found.label.dtype == np.int32
+    assert found["tokens"].dtype == found["label"].dtype == np.int32
     assert found.offsets.dtype == np.int64
-    for column in (found.sequence, found.document, found.author):
-        assert column.tolist() == list(range(count))
-        assert column.dtype == np.int32
+    assert (found.per_step.keys(), found.per_sequence.keys()) == ({"tokens"}, {"label"})
 
 
 def assert_one_line(error, *parts):

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from lengthwise.corpora.blogs.authors import AgeBrackets
-from lengthwise.prepare.documents import Document
 
 CSV_HEADER = b"id,gender,age,topic,sign,date,text\n"
 
@@ -55,12 +54,3 @@ def write_csv() -> Callable[..., Path]:
         return path
 
     return write
-
-
-@pytest.fixture(scope="session")
-def document() -> Callable[..., Document]:
-    def build(author_id: str = "7", text: str = "Hello.", **changes: object) -> Document:
-        values = {"codes": (0, 1), "age": 25, "industry": "Arts", "sign": "Leo", "date": "14,May,2004"}
-        return Document(author_id=author_id, text=text, **{**values, **changes})
-
-    return build

@@ -118,7 +118,7 @@ def test_a_test_split_without_sequences_is_refused_before_its_figures(
     # All of the test split's sentences are too short: nothing can be said of it.
     posts = [post(f"a{number}", (number % 2, 0), [["w"] * 9]) for number in range(40)]
     corpus = make_shards(write_corpus(tmp_path / "whole", posts))
-    test = set(read_split(corpus.shards, read_index(corpus.shards), "test").author.tolist())
+    test = set(read_split(corpus.shards, read_index(corpus.shards), "test")["author"].tolist())
     posts = [post(p.author, p.codes, [["w"]] if rank in test else p.sentences) for rank, p in enumerate(posts)]
     short = write_corpus(tmp_path / "short", posts)
     with pytest.raises(LengthwiseError, match="test"):
