@@ -63,7 +63,7 @@ real: .venv/.complete  ## Run RUNS of results/runs.yaml, or all, on CORPUS=path/
 	@python -m lengthwise.pipeline.sweeps.real results/runs.yaml "$(CORPUS)" $(RUNS)
 
 exps: .venv/.complete  ## Print the experiments of this commit, best validation accuracy first
-	@python -m lengthwise.reports.experiments --commits "$(COMMITS)"
+	@python -m lengthwise.pipeline.sweeps.overview --commits "$(COMMITS)"
 
 test: .venv/.complete  ## Run the tests
 	python -m pytest -n 2 --dist loadfile

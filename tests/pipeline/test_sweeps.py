@@ -70,7 +70,7 @@ def test_sweep_again_runs_nothing_until_params_change(project):
 
 
 def test_experiments_are_shown_with_the_params_that_differ(project, swept):
-    lines = project.run(sys.executable, "-m", "lengthwise.reports.experiments").splitlines()
+    lines = project.run(sys.executable, "-m", "lengthwise.pipeline.sweeps.overview").splitlines()
     header = next(line for line in lines if "max_iterations" in line.split())
     # A long name is shortened: its row is known by the value.
     assert any("11" in line.split() for line in lines)
@@ -81,7 +81,7 @@ def test_experiments_are_shown_with_the_params_that_differ(project, swept):
 def test_experiments_outside_a_project_are_an_error(project, tmp_path):
     elsewhere = type(project)(tmp_path)
     assert "not inside of a DVC repository" in elsewhere.run(
-        sys.executable, "-m", "lengthwise.reports.experiments", expect=253
+        sys.executable, "-m", "lengthwise.pipeline.sweeps.overview", expect=253
     )
 
 

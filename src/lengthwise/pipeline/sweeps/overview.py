@@ -1,4 +1,4 @@
-"""The experiments beside the commit that they are derived from: `python -m lengthwise.reports.experiments`.
+"""The experiments beside the commit that they are derived from: `python -m lengthwise.pipeline.sweeps.overview`.
 
 `dvc exp show` has a column for every metric and every param; here are those that a choice is made by.
 """
