@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lengthwise.batching.plan import Plan, batches_within_groups
+from lengthwise.batching.plan import Plan, Strategy, batches_within_groups
 
 
 @dataclass(frozen=True)
-class Exact:
+class Exact(Strategy):
     """Batches of equal lengths, the order of the batches random.
 
     With `batch_size` 2 and lengths [3, 1, 3, 1, 3]:
@@ -26,6 +26,5 @@ class Exact:
 
     batch_size: int
 
-    def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
-        """Plan one epoch."""
+    def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
         return batches_within_groups(lengths, lengths, self.batch_size, rng)

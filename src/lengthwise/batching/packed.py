@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lengthwise.batching.plan import Plan, order_with_random_ties
+from lengthwise.batching.plan import Plan, Strategy, order_with_random_ties
 from lengthwise.ragged import offsets_of
 
 
@@ -31,7 +31,7 @@ class _Rows:
 
 
 @dataclass(frozen=True)
-class Packed:
+class Packed(Strategy):
     """Rows of at most `window` steps, filled with whole sequences; a longer sequence has a row of its own.
 
     A batch's rows are about as wide as each other; which sequences of a length share a row, and the order of the
@@ -48,8 +48,7 @@ class Packed:
     batch_size: int
     window: int
 
-    def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
-        """Plan one epoch."""
+    def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
         by_length = order_with_random_ties(lengths, rng)
         distinct, counts = np.unique(lengths, return_counts=True)
         rows = fill_rows(distinct.tolist(), counts.tolist(), self.window)

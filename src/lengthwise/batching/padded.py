@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lengthwise.batching.plan import Plan, batches_in_order
+from lengthwise.batching.plan import Plan, Strategy, batches_in_order
 
 
 @dataclass(frozen=True)
-class Padded:
+class Padded(Strategy):
     """Batches in random order.
 
     With `batch_size` 2, lengths [3, 1, 2, 3] and the order [2, 0, 3, 1]:
@@ -26,6 +26,5 @@ class Padded:
 
     batch_size: int
 
-    def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
-        """Plan one epoch."""
+    def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
         return batches_in_order(lengths, rng.permutation(len(lengths)), self.batch_size)

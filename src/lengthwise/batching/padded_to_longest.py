@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lengthwise.batching.padded import Padded
-from lengthwise.batching.plan import Plan
+from lengthwise.batching.plan import Plan, Strategy
 
 
 @dataclass(frozen=True)
-class PaddedToLongest:
+class PaddedToLongest(Strategy):
     """Batches in random order, all of one width.
 
     With `batch_size` 2, lengths [4, 1, 2, 1] and the order [2, 1, 0, 3]:
@@ -26,7 +26,6 @@ class PaddedToLongest:
 
     batch_size: int
 
-    def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
-        """Plan one epoch."""
-        plan = Padded(self.batch_size).plan(lengths, rng)
+    def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
+        plan = Padded(self.batch_size)._plan(lengths, rng)
         return replace(plan, least_width=int(lengths.max(initial=0)))

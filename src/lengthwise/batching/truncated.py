@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lengthwise.batching.plan import Plan, order_with_random_ties, smallest_type
+from lengthwise.batching.plan import Plan, Strategy, order_with_random_ties, smallest_type
 from lengthwise.ragged import ranges
 
 # Sequences are dealt to lanes in at most so many turns, whatever their number.
@@ -17,7 +17,7 @@ MOST_TURNS = 20_000
 
 
 @dataclass(frozen=True)
-class Truncated:
+class Truncated(Strategy):
     """Lanes of sequences cut every `window` steps.
 
     The first window's length is random, so that the cuts move from epoch to epoch. With `batch_size` 2, `window` 3 and
@@ -34,8 +34,7 @@ class Truncated:
     batch_size: int
     window: int
 
-    def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
-        """Plan one epoch."""
+    def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
         lane = _lanes(lengths, order_with_random_ties(lengths, rng)[::-1], self.batch_size)
         order = order_with_random_ties(lane, rng)
         row, length = lane[order], lengths[order].astype(np.int64)
