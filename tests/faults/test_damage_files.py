@@ -53,7 +53,7 @@ def read_shards(folder: Path) -> object:
     index = read_index(folder / "shards")
     encoding = read_shard_encoding(folder / "shards", index)
     splits = [read_split(folder / "shards", index, name) for name in index.splits]
-    return index.model_dump(exclude={"seal"}), encoding, splits
+    return index, encoding, splits
 
 
 def read_model(folder: Path) -> object:
