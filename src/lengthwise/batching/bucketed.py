@@ -21,9 +21,17 @@ class Bucketed(Strategy):
         batch 0   0 0 0      batch 1   4 .      batch 2   1
                   3 3 3                2 2
 
+    >>> import lengthwise as lw
+    >>> plan = lw.Bucketed(batch_size=2, buckets=2).plan([3, 1, 2, 3, 1])
+    >>> plan.rows.tolist(), plan.widths.tolist()
+    ([2, 2, 1], [1, 3, 2])
+
     Attributes:
         batch_size: rows in a batch.
         buckets: how many, of equal counts; sequences of a length at a border are dealt to both sides at random.
+
+    Raises:
+        ValueError: a setting is no whole number from 1.
     """
 
     batch_size: int

@@ -20,8 +20,16 @@ class Exact(Strategy):
         batch 0   2 2 2      batch 1   1      batch 2   4 4 4
                                        3                0 0 0
 
+    >>> import lengthwise as lw
+    >>> plan = lw.Exact(batch_size=2).plan([3, 1, 3, 1, 3])
+    >>> plan.rows.tolist(), plan.widths.tolist()
+    ([2, 1, 2], [3, 3, 1])
+
     Attributes:
         batch_size: rows in a batch; the last batch of each length may have fewer.
+
+    Raises:
+        ValueError: a setting is no whole number from 1.
     """
 
     batch_size: int

@@ -40,9 +40,17 @@ class Packed(Strategy):
         batch 0   0 0 0 1      batch 1   3 3 3 3 3 3
                   4 4 2 2
 
+    >>> import lengthwise as lw
+    >>> plan = lw.Packed(batch_size=2, window=4).plan([3, 1, 2, 6, 2])
+    >>> plan.rows.tolist(), plan.widths.tolist()
+    ([2, 1], [4, 6])
+
     Attributes:
         batch_size: rows in a batch; the last may have fewer.
         window: steps of a row.
+
+    Raises:
+        ValueError: a setting is no whole number from 1.
     """
 
     batch_size: int

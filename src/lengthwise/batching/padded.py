@@ -20,8 +20,16 @@ class Padded(Strategy):
         batch 0   2 2 .      batch 1   3 3 3
                   0 0 0                1 . .
 
+    >>> import lengthwise as lw
+    >>> plan = lw.Padded(batch_size=2).plan([3, 1, 2, 3])
+    >>> plan.rows.tolist(), plan.widths.tolist()
+    ([2, 2], [3, 3])
+
     Attributes:
         batch_size: rows in a batch.
+
+    Raises:
+        ValueError: a setting is no whole number from 1.
     """
 
     batch_size: int

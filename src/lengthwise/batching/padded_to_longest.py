@@ -20,8 +20,16 @@ class PaddedToLongest(Strategy):
         batch 0   2 2 . .      batch 1   0 0 0 0
                   1 . . .                3 . . .
 
+    >>> import lengthwise as lw
+    >>> plan = lw.PaddedToLongest(batch_size=2).plan([4, 1, 2, 1])
+    >>> plan.rows.tolist(), plan.widths.tolist()
+    ([2, 2], [4, 4])
+
     Attributes:
         batch_size: rows in a batch; the last batch may have fewer.
+
+    Raises:
+        ValueError: a setting is no whole number from 1.
     """
 
     batch_size: int

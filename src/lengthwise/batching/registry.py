@@ -30,6 +30,7 @@ STRATEGIES: dict[str, type[Any]] = {
 def make_strategy(name: str, settings: Mapping[str, int]) -> Strategy:
     """The strategy of a name with those of the settings that it has.
 
+    >>> from lengthwise import make_strategy
     >>> make_strategy("padded", {"batch_size": 256, "buckets": 5, "tokens": 8192})
     Padded(batch_size=256)
 

@@ -24,8 +24,16 @@ class Stratified(Strategy):
         batch 0   3 3 3      batch 1   1 1 1 1
                   0 . .                2 2 . .
 
+    >>> import lengthwise as lw
+    >>> plan = lw.Stratified(batch_size=2).plan([1, 4, 2, 3])
+    >>> plan.rows.tolist(), plan.widths.tolist()
+    ([2, 2], [3, 4])
+
     Attributes:
         batch_size: rows in a batch, and strata; the last batch may have fewer.
+
+    Raises:
+        ValueError: a setting is no whole number from 1.
     """
 
     batch_size: int

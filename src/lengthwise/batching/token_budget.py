@@ -23,8 +23,16 @@ class TokenBudget(Strategy):
                                            3 3
                                            2 2
 
+    >>> import lengthwise as lw
+    >>> plan = lw.TokenBudget(tokens=6).plan([3, 1, 2, 2, 5])
+    >>> plan.rows.tolist(), plan.widths.tolist()
+    ([1, 1, 3], [3, 5, 2])
+
     Attributes:
         tokens: steps that a batch may have, padded ones included.
+
+    Raises:
+        ValueError: a setting is no whole number from 1; planning: a sequence is longer than `tokens`.
     """
 
     tokens: int

@@ -26,9 +26,17 @@ class Truncated(Strategy):
         batch 0   0 0 0      batch 1   0 0
                   1 1 2                2 2
 
+    >>> import lengthwise as lw
+    >>> plan = lw.Truncated(batch_size=2, window=3).plan([5, 2, 3])
+    >>> plan.rows.tolist(), plan.widths.tolist()
+    ([2, 2], [2, 3])
+
     Attributes:
         batch_size: lanes; a batch has fewer rows once a lane has ended, for lanes stand by falling length.
         window: steps of a batch, and so of a gradient.
+
+    Raises:
+        ValueError: a setting is no whole number from 1.
     """
 
     batch_size: int

@@ -42,6 +42,13 @@ class MaskedConv1D(keras.layers.Layer):
         padding: `same`, `causal` (no step sees a later one) or `valid`.
         activation: of the output; linear as in the source notes (002).
 
+    Inputs float32 (B, T, D) and a mask bool (B, T), true where there is a step; outputs float32 (B, T', F):
+
+    >>> import numpy as np
+    >>> import lengthwise as lw
+    >>> tuple(lw.MaskedConv1D(4, kernel_size=3, stride=2)(np.zeros((2, 5, 3), np.float32)).shape)
+    (2, 3, 4)
+
     Raises:
         ValueError: a size is below 1, or there is no such padding.
     """
