@@ -36,6 +36,8 @@ def values(content: object) -> object:
         return content.tolist()
     if hasattr(content, "__dataclass_fields__"):
         return [values(getattr(content, name)) for name in content.__dataclass_fields__]
+    if isinstance(content, dict):
+        return {name: values(part) for name, part in content.items()}
     return [values(part) for part in content] if isinstance(content, list | tuple | Iterator) else content
 
 

@@ -2,9 +2,14 @@
 
 from pathlib import Path
 
+from lengthwise.errors import FormatError
 from lengthwise.models.ensemble import Ensemble
 from lengthwise.models.network import Network
 from lengthwise.models.saved import load_network
+from lengthwise.system.seals import rerun
+
+# There may be no pipeline where a network is loaded.
+REMEDY = "copy the folder again, or train and save the network again"
 
 
 def load(folder: Path | str, kernel: str = "auto") -> Network | Ensemble:
@@ -30,4 +35,7 @@ def load(folder: Path | str, kernel: str = "auto") -> Network | Ensemble:
         FormatError: a file is absent, damaged or of another version, or the files are not of one network.
         KernelError: the kernel is `native`, which cannot be built here, or does not compute the network's cell.
     """
-    return load_network(Path(folder), kernel)
+    try:
+        return load_network(Path(folder), kernel)
+    except FormatError as error:
+        raise FormatError(str(error).replace(rerun("train"), REMEDY)) from error
