@@ -1,3 +1,4 @@
+import ast
 import pickle
 import sys
 
@@ -10,6 +11,8 @@ from lengthwise.evaluation.levels import items_of
 from lengthwise.pipeline import stage
 from lengthwise.pipeline.settings.params import load_params
 from lengthwise.pipeline.translation import KEYS, errors_under_keys
+
+LIBRARY_WINGS = ("batching", "evaluation", "layers", "models", "native", "training")
 
 
 def without_sequences():
@@ -55,6 +58,18 @@ def test_every_key_that_is_shown_exists(root):
         place = load_params(root / "params.yaml")
         for name in key.split("."):
             place = getattr(place, name)
+
+
+def test_library_raises_nothing_that_names_a_key(root):
+    sections = load_params(root / "params.yaml").model_dump()
+    keys = {f"{section}.{key}" for section, content in sections.items() for key in content}
+    library = root / "src" / "lengthwise"
+    paths = [path for wing in LIBRARY_WINGS for path in (library / wing).glob("*.py")]
+    assert len(paths) > len(LIBRARY_WINGS)
+    for path in paths:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            named = {key for key in keys if key in ast.unparse(node)} if isinstance(node, ast.Raise) else set()
+            assert not named, path
 
 
 def test_argument_error_survives_a_worker():
