@@ -125,6 +125,17 @@ def test_nothing_reached_from_a_public_name_imports_a_package_of_the_pipeline(na
     assert not {package: outside[package] for package in OF_THE_PIPELINE if package in outside}
 
 
+def test_no_module_of_the_library_imports_a_package_of_the_pipeline():
+    # Evaluation makes tables, which are the pipeline's; nothing public reaches them, as the test above shows.
+    folders = [SOURCE / wing for wing in ("batching", "layers", "models", "native", "system", "training")]
+    paths = [*SOURCE.glob("*.py"), *(path for folder in folders for path in folder.glob("*.py"))]
+    for path in set(paths) - {SOURCE / "training" / "figures.py"}:
+        for node in nodes_that_run(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) else []
+            assert not {name.split(".")[0] for name in names} & set(OF_THE_PIPELINE), path
+
+
 def examples_of(name):
     found = doctest.DocTestFinder(recurse=False).find(getattr(lw, name), f"lengthwise.{name}", globs={})
     return [test for test in found if test.examples]
