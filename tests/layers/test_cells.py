@@ -4,7 +4,8 @@ import pytest
 import tensorflow as tf
 from closeness import assert_close
 
-from lengthwise.layers.cells import CELLS, Cell
+from lengthwise.layers.cell import Cell
+from lengthwise.layers.cells import CELLS
 from lengthwise.layers.recurrent import Recurrent
 
 UNITS, FEATURES, ROWS, STEPS = 4, 3, 2, 6

@@ -1,8 +1,5 @@
 """Recurrent cells: one step of each recurrent network of the field, also of those that TensorFlow lost with its addons.
 
-A cell is in two parts: what the input adds to the gates, for all time steps at once (`project`), and what the state
-adds, step by step (`step`). Called, it does both, so that it serves in `keras.layers.RNN` too.
-
 Notation: x_t input (D), h_t output (U), c_t the LSTM's memory (U); W kernels (D, U), R recurrent kernels (U, U), b and
 d biases; sigma the logistic function, f the `activation`, * the product of elements, LN layer normalization with its
 own gain and offset. Weights of several gates stand side by side in the order given.
@@ -14,103 +11,20 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-EPSILON = 1e-3
-
-
-class Cell(keras.layers.Layer):
-    """What all cells share: `units`, `activation`, a kernel, a recurrent kernel and a bias.
-
-    Args:
-        units: U, features of the output.
-        activation: f; those that do not saturate (relu) let states and gradients grow without bound.
-    """
-
-    # Blocks of U gate inputs, and state vectors.
-    gates = 1
-    states = 1
-
-    def __init__(self, units: int, activation: str = "tanh", **kwargs: object) -> None:
-        super().__init__(**kwargs)
-        if units < 1:
-            raise ValueError(f"units: got {units}; expected at least 1")
-        self.units = units
-        self.activation = keras.activations.get(activation)
-
-    @property
-    def state_size(self) -> list[int]:
-        """Features of each state; the first state is the output."""
-        return [self.units] * self.states
-
-    @property
-    def output_size(self) -> int:
-        """Features of the output."""
-        return self.units
-
-    def build(self, input_shape: Sequence[int | None]) -> None:
-        """Make the weights for inputs (..., D)."""
-        width = self.gates * self.units
-        self.kernel = self.add_weight(shape=(input_shape[-1], width), initializer="glorot_uniform", name="kernel")
-        self.recurrent_kernel = self.add_weight(
-            shape=(self.units, width), initializer="orthogonal", name="recurrent_kernel"
-        )
-        # An initializer, since what is assigned to a weight is lost where Keras builds a layer within a graph.
-        self.bias = self.add_weight(shape=(width,), initializer=self._first_bias, name="bias")
-        self.built = True
-
-    def _first_bias(self, shape: Sequence[int], dtype: str | None = None) -> tf.Tensor:
-        """What training begins with."""
-        return ops.zeros(shape, dtype)
-
-    def project(self, inputs: tf.Tensor) -> tf.Tensor:
-        """What the inputs add to the gates.
-
-        Args:
-            inputs: float32 (..., D).
-
-        Returns:
-            float32 (..., gates * U).
-        """
-        return ops.matmul(inputs, self.kernel) + self.bias
-
-    def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-        """Go one step on.
-
-        Args:
-            projected: float32 (B, gates * U), of this step's inputs.
-            states: `states` times float32 (B, U).
-
-        Returns:
-            The new states, the output first.
-        """
-        raise NotImplementedError
-
-    def call(
-        self, inputs: tf.Tensor, states: Sequence[tf.Tensor], training: bool = False
-    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """One step as `keras.layers.RNN` asks for it: inputs float32 (B, D) to the output and the new states."""
-        del training
-        new = self.step(self.project(inputs), list(states))
-        return new[0], new
-
-    def get_initial_state(self, batch_size: int | None = None) -> list[tf.Tensor]:
-        """Zeros."""
-        return [ops.zeros((batch_size, size), self.compute_dtype) for size in self.state_size]
-
-    def get_config(self) -> dict[str, object]:
-        """What `from_config` needs."""
-        activation = keras.activations.serialize(self.activation)
-        return {**super().get_config(), "units": self.units, "activation": activation}
-
-    def _normalization(self, name: str, features: int) -> keras.layers.LayerNormalization:
-        """A layer normalization (Ba, Kiros and Hinton, 2016, eq. 4) over so many features, built."""
-        layer = keras.layers.LayerNormalization(epsilon=EPSILON, name=name, dtype=self.dtype_policy)
-        layer.build((None, features))
-        return layer
+from lengthwise.layers.cell import Cell
 
 
 @keras.saving.register_keras_serializable("lengthwise")
 class SimpleCell(Cell):
-    """The simple recurrent network (Elman, 1990): `h_t = f(x_t W + h_{t-1} R + b)`."""
+    """The simple recurrent network (Elman, 1990): `h_t = f(x_t W + h_{t-1} R + b)`.
+
+    Inputs (B, D), states and outputs float32 (B, U); arguments and errors as of `Cell`.
+
+    >>> import numpy as np
+    >>> import lengthwise as lw
+    >>> tuple(lw.Recurrent(lw.SimpleCell(4))(np.zeros((2, 5, 3), np.float32)).shape)
+    (2, 5, 4)
+    """
 
     def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor]) -> list[tf.Tensor]:
         """See `Cell.step`."""
@@ -119,7 +33,15 @@ class SimpleCell(Cell):
 
 @keras.saving.register_keras_serializable("lengthwise")
 class LayerNormSimpleCell(Cell):
-    """The simple network, its sum normalized, as in the source notes (002): `h_t = f(LN(x_t W + h_{t-1} R + b))`."""
+    """The simple network, its sum normalized, as in the source notes (002): `h_t = f(LN(x_t W + h_{t-1} R + b))`.
+
+    Inputs (B, D), states and outputs float32 (B, U); arguments and errors as of `Cell`.
+
+    >>> import numpy as np
+    >>> import lengthwise as lw
+    >>> tuple(lw.Recurrent(lw.LayerNormSimpleCell(4))(np.zeros((2, 5, 3), np.float32)).shape)
+    (2, 5, 4)
+    """
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """See `Cell.build`."""
@@ -143,6 +65,13 @@ class LSTMCell(Cell):
         o_t = sigma(x_t W_o + h_{t-1} R_o + b_o)
 
     The bias of the forget gate begins at 1 (Jozefowicz et al., 2015).
+
+    Inputs (B, D), states and outputs float32 (B, U); arguments and errors as of `Cell`.
+
+    >>> import numpy as np
+    >>> import lengthwise as lw
+    >>> tuple(lw.Recurrent(lw.LSTMCell(4))(np.zeros((2, 5, 3), np.float32)).shape)
+    (2, 5, 4)
     """
 
     gates = 4
@@ -174,6 +103,13 @@ class PeepholeLSTMCell(LSTMCell):
     With trained vectors p, and all else as in `LSTMCell`:
 
         i_t = sigma(... + p_i * c_{t-1})      f_t = sigma(... + p_f * c_{t-1})      o_t = sigma(... + p_o * c_t)
+
+    Inputs (B, D), states and outputs float32 (B, U); arguments and errors as of `Cell`.
+
+    >>> import numpy as np
+    >>> import lengthwise as lw
+    >>> tuple(lw.Recurrent(lw.PeepholeLSTMCell(4))(np.zeros((2, 5, 3), np.float32)).shape)
+    (2, 5, 4)
     """
 
     def build(self, input_shape: Sequence[int | None]) -> None:
@@ -199,6 +135,13 @@ class LayerNormLSTMCell(LSTMCell):
         (i, f, g, o) = LN(x_t W) + LN(h_{t-1} R) + b      h_t = sigma(o) * f(LN(c_t))
 
     Each of the first two normalizes all four gates' inputs together.
+
+    Inputs (B, D), states and outputs float32 (B, U); arguments and errors as of `Cell`.
+
+    >>> import numpy as np
+    >>> import lengthwise as lw
+    >>> tuple(lw.Recurrent(lw.LayerNormLSTMCell(4))(np.zeros((2, 5, 3), np.float32)).shape)
+    (2, 5, 4)
     """
 
     def build(self, input_shape: Sequence[int | None]) -> None:
@@ -230,6 +173,13 @@ class GRUCell(Cell):
 
         z_t = sigma(x_t W_z + b_z + h_{t-1} R_z + d_z)      g_t = f(x_t W_g + b_g + r_t * (h_{t-1} R_g + d_g))
         r_t = sigma(x_t W_r + b_r + h_{t-1} R_r + d_r)      h_t = z_t * h_{t-1} + (1 - z_t) * g_t
+
+    Inputs (B, D), states and outputs float32 (B, U); arguments and errors as of `Cell`.
+
+    >>> import numpy as np
+    >>> import lengthwise as lw
+    >>> tuple(lw.Recurrent(lw.GRUCell(4))(np.zeros((2, 5, 3), np.float32)).shape)
+    (2, 5, 4)
     """
 
     gates = 3
@@ -257,6 +207,13 @@ class LayerNormGRUCell(GRUCell):
 
     All else as in `GRUCell`, but LN(x_t W) stands for x_t W, and LN(h_{t-1} R) for h_{t-1} R; the gates z and r are
     normalized together, the candidate by itself.
+
+    Inputs (B, D), states and outputs float32 (B, U); arguments and errors as of `Cell`.
+
+    >>> import numpy as np
+    >>> import lengthwise as lw
+    >>> tuple(lw.Recurrent(lw.LayerNormGRUCell(4))(np.zeros((2, 5, 3), np.float32)).shape)
+    (2, 5, 4)
     """
 
     def build(self, input_shape: Sequence[int | None]) -> None:

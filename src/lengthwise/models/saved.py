@@ -9,13 +9,12 @@ A network that was trained on something else than text has no vocabulary.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 import keras
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
@@ -46,16 +45,14 @@ class TextFiles(Protocol):
         ...
 
 
-class SavedConfig(BaseModel):
+@dataclass(frozen=True)
+class SavedConfig:
     """What `config.json` holds; `digests` has the SHA-256 of every other file by its name."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: Literal[5]
     network: NetworkConfig
     tokenizer: dict[str, str | bool] | None
     digests: dict[str, str]
-    seal: str = ""
 
 
 def save_network(network: Network | Ensemble, folder: Path, text: TextFiles | None = None) -> None:
