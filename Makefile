@@ -40,30 +40,30 @@ repro: .venv/.complete  ## Run the pipeline (on the sample corpus, unless params
 	@$(MAKE) --no-print-directory results
 
 results: .venv/.complete  ## Print the results of the last run
-	@python -m lengthwise.reports.results metrics
+	@lengthwise results
 
 ablations: .venv/.complete  ## Train what ablations/params.yaml has new or changed, with every seed, and print the table
 	dvc repro ablations/dvc.yaml
 	@cat metrics/timing_ablations.md
 
 report: .venv/.complete  ## Write the last run as one page that opens offline, report.html
-	python -m lengthwise.reports.html metrics dvc.lock report.html
+	lengthwise page
 
 readme: .venv/.complete  ## Write what is generated: MODEL_CARD.md, charts in docs, parts of README.md, docs/results.md and docs/reference.md
-	python -m lengthwise.reports.documents .
+	lengthwise documents
 
 plots: .venv/.complete  ## Write the plots to dvc_plots/index.html
 	dvc plots show
 
 sweep: .venv/.complete  ## Run every combination of GRID=sweeps/....yaml as an experiment, JOBS=1 at once; fails, and names them, if some fail
-	@python -m lengthwise.pipeline.sweeps "$(GRID)" --jobs "$(JOBS)"
+	@lengthwise sweep "$(GRID)" --jobs "$(JOBS)"
 
 real: .venv/.complete  ## Run RUNS of results/runs.yaml, or all, on CORPUS=path/to/blogs.zip, and keep their params and metrics in results/
 	@test -n "$(CORPUS)" || { echo 'make: CORPUS: is missing; expected a zip, folder or CSV; make real CORPUS=blogs.zip' >&2; exit 2; }
-	@python -m lengthwise.pipeline.sweeps.real results/runs.yaml "$(CORPUS)" $(RUNS)
+	@lengthwise real "$(CORPUS)" $(RUNS)
 
 exps: .venv/.complete  ## Print the experiments of this commit, best validation accuracy first
-	@python -m lengthwise.reports.experiments --commits "$(COMMITS)"
+	@lengthwise exps --commits "$(COMMITS)"
 
 test: .venv/.complete  ## Run the tests
 	python -m pytest -n 2 --dist loadfile

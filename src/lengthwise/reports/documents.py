@@ -1,10 +1,7 @@
-"""The documents that are generated, whole or in parts: `python -m lengthwise.reports.documents .`."""
+"""The documents that are generated, whole or in parts."""
 
-import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
-from lengthwise.errors import exit_on_user_error
 from lengthwise.reports.charts.style import standalone
 from lengthwise.reports.kept import Kept
 from lengthwise.reports.markdown import with_blocks
@@ -57,16 +54,12 @@ def results_block(metrics: Path) -> str:
     return "\n".join(f"    {line.rstrip()}" for line in text.splitlines())
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Write all of them, or none: exits with status 2 and one line if something is not there."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("root", type=Path, metavar="ROOT", help="the working tree")
-    options = parser.parse_args(arguments)
-    with exit_on_user_error():
-        for path, text in documents(options.root).items():
-            with replacing_file(path) as beside:
-                beside.write_text(text, encoding="utf-8")
+def write_documents(root: Path) -> None:
+    """Write all generated documents of a working tree, or none.
 
-
-if __name__ == "__main__":
-    main()
+    Raises:
+        FormatError: what a document is made from is absent or damaged.
+    """
+    for path, text in documents(root).items():
+        with replacing_file(path) as beside:
+            beside.write_text(text, encoding="utf-8")
