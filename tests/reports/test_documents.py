@@ -14,7 +14,12 @@ from lengthwise.reports.real_text import leak_chart
 ROOT = Path(__file__).parents[2]
 # Charts of runs that are there.
 CHARTS = ("docs/leak.svg",) if leak_chart(Kept(ROOT / "results")) else ()
-NAMES = ("README.md", "MODEL_CARD.md", "docs/reference.md", "docs/results.svg", "docs/results.md", *CHARTS)
+PAGES = (
+    "README.md",
+    "MODEL_CARD.md",
+    *(f"docs/{name}.md" for name in ("batching", "pipeline", "reference", "results")),
+)
+NAMES = (*PAGES, "docs/results.svg", *CHARTS)
 SOURCES = ("dvc.lock", "ablations/params.yaml", "dvc.yaml", "params.yaml", "pyproject.toml", "requirements.lock")
 
 
@@ -68,7 +73,11 @@ def test_documents_follow_the_metrics(tree, run):
     table.loc[(table["level"] == "sentence") & (table["metric"] == "accuracy"), "value"] = 0.6123456
     table.to_csv(path, index=False)
     after = documents(tree)
-    for name, figure in (("README.md", "0.6123 "), ("MODEL_CARD.md", "0.6123 "), ("docs/results.svg", ">0.612<")):
+    for name, figure in (
+        ("docs/pipeline.md", "0.6123 "),
+        ("MODEL_CARD.md", "0.6123 "),
+        ("docs/results.svg", ">0.612<"),
+    ):
         assert figure not in before[tree / name]
         assert figure in after[tree / name]
 

@@ -11,10 +11,9 @@ from lengthwise.reports.reference import ablations_table, params_tables, stages_
 from lengthwise.reports.results import results_table
 from lengthwise.reports.run import Run
 from lengthwise.reports.sections.evaluation import accuracy_chart
-from lengthwise.reports.unknown_authors import best_block
 from lengthwise.system.files import replacing_file
 
-# README shows the joint class and its factors; `make results` has the rest.
+# The joint class and its factors; `make results` has the rest.
 SHOWN = ("accuracy", "gender_accuracy", "age_bracket_accuracy")
 
 
@@ -25,25 +24,22 @@ def documents(root: Path) -> dict[Path, str]:
         FormatError: what a document is made from is absent or damaged.
     """
     run, kept = Run(root / "metrics", root / "dvc.lock"), Kept(root / "results")
-    blocks = {
-        "results": results_block(run.metrics),
-        "stages": stages_table(root / "dvc.yaml"),
-        "strategies": strategies_table(run),
-        "real-text": f"{leak_block(kept, f'docs/{LEAK_CHART}')}\n\n{best_block(kept, every_level=False)}",
-    }
-    reference, results, readme = root / "docs" / "reference.md", root / "docs" / "results.md", root / "README.md"
+    pipeline = {"results": results_block(run.metrics), "stages": stages_table(root / "dvc.yaml")}
+    docs, readme = root / "docs", root / "README.md"
     keys = {
         "params": params_tables(root / "params.yaml"),
         "ablations": ablations_table(root / "ablations" / "params.yaml"),
     }
     chart = leak_chart(kept)
     return {
-        root / "docs" / "results.svg": standalone(accuracy_chart(run.levels)),
-        **({} if chart is None else {root / "docs" / LEAK_CHART: standalone(chart)}),
-        results: with_blocks(results, result_blocks(kept)),
-        reference: with_blocks(reference, keys),
+        docs / "results.svg": standalone(accuracy_chart(run.levels)),
+        **({} if chart is None else {docs / LEAK_CHART: standalone(chart)}),
+        docs / "results.md": with_blocks(docs / "results.md", result_blocks(kept)),
+        docs / "reference.md": with_blocks(docs / "reference.md", keys),
+        docs / "pipeline.md": with_blocks(docs / "pipeline.md", pipeline),
+        docs / "batching.md": with_blocks(docs / "batching.md", {"strategies": strategies_table(run)}),
         root / "MODEL_CARD.md": model_card(run, root / "requirements.lock", root / "pyproject.toml"),
-        readme: with_blocks(readme, blocks),
+        readme: with_blocks(readme, {"real-text": leak_block(kept, f"docs/{LEAK_CHART}")}),
     }
 
 
