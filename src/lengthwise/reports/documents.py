@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import lengthwise
 from lengthwise.reports.charts.style import standalone
 from lengthwise.reports.kept import Kept
 from lengthwise.reports.markdown import with_blocks
@@ -12,7 +13,15 @@ from lengthwise.reports.results import results_table
 from lengthwise.reports.run import Run
 from lengthwise.reports.sections.evaluation import accuracy_chart
 from lengthwise.system.files import replacing_file
+from lengthwise.system.imports import drawing
 
+PACKAGE = Path(lengthwise.__file__).parent
+# The wings of the house, as docs/design.md draws them.
+WINGS = {
+    "library": ("predictor", "training", "evaluation", "models", "layers", "native", "batching", "system", "ground"),
+    "preparation": ("corpora", "prepare"),
+    "pipeline": ("cli", "pipeline", "reports"),
+}
 # The joint class and its factors; `make results` has the rest.
 SHOWN = ("accuracy", "gender_accuracy", "age_bracket_accuracy")
 
@@ -36,6 +45,9 @@ def documents(root: Path) -> dict[Path, str]:
         **({} if chart is None else {docs / LEAK_CHART: standalone(chart)}),
         docs / "results.md": with_blocks(docs / "results.md", result_blocks(kept)),
         docs / "reference.md": with_blocks(docs / "reference.md", keys),
+        docs / "design.md": with_blocks(
+            docs / "design.md", {"wings": drawing(Path(lengthwise.__file__).parent, WINGS)}
+        ),
         docs / "pipeline.md": with_blocks(docs / "pipeline.md", pipeline),
         docs / "batching.md": with_blocks(docs / "batching.md", {"strategies": strategies_table(run)}),
         root / "MODEL_CARD.md": model_card(run, root / "requirements.lock", root / "pyproject.toml"),
