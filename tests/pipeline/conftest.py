@@ -1,4 +1,5 @@
 import ast
+import fcntl
 import os
 import shutil
 import subprocess
@@ -43,6 +44,8 @@ def import_closure(path: Path) -> set[Path]:
     return seen
 
 
+# Below DVC's own folder, which Git ignores: the template is complete.
+DONE = Path(".dvc") / "tmp" / "done"
 COPIED = (
     *("dvc.yaml", "params.yaml", "ablations/params.yaml", ".dvcignore", ".gitignore", "stages", "src"),
     *(".dvc/config", ".dvc/plots"),
@@ -114,6 +117,33 @@ def copy_project(folder: Path, authors: int = 72, without: Collection[str] = ())
 @pytest.fixture(scope="session")
 def make_project() -> Callable[..., Project]:
     return copy_project
+
+
+@pytest.fixture(scope="session")
+def project_that_ran(tmp_path_factory) -> Callable[[Path], Project]:
+    """Copy a project whose whole pipeline has run once, for all workers of the test run."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    template = shared / "ran"
+    with (shared / "ran.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (template / DONE).exists():
+            # What a worker that was stopped has left.
+            shutil.rmtree(template, ignore_errors=True)
+            project = copy_project(template)
+            project.change_params("train", epochs=1, log_every=5)
+            project.change_params("evaluate", bootstrap_samples=20)
+            project.commit("start")
+            project.run("dvc", "repro", "--quiet")
+            project.commit("results")
+            (template / DONE).touch()
+
+    def copy(folder: Path) -> Project:
+        shutil.copytree(template, folder, symlinks=True)
+        return Project(folder)
+
+    return copy
 
 
 @pytest.fixture(scope="session")

@@ -143,6 +143,7 @@ def test_experiment_that_runs_is_shown_and_goes_on_in_the_same_curves_after_a_ki
     np.testing.assert_array_equal(epochs, np.arange(1, len(epochs) + 1))
 
 
+@pytest.mark.long
 def test_run_that_was_before_is_taken_from_the_cache_with_what_is_outside_of_it(project):
     project.run("dvc", "repro", STAGE)
     first = {path: (project.folder / path).read_bytes() for path in UNCACHED}

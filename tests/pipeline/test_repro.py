@@ -7,14 +7,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory, make_project):
-    project = make_project(tmp_path_factory.mktemp("project"))
-    project.change_params("train", epochs=2, log_every=5)
-    project.change_params("evaluate", bootstrap_samples=50)
-    project.commit("start")
-    project.run("dvc", "repro", "--quiet")
-    project.commit("results")
-    return project
+def project(tmp_path_factory, project_that_ran):
+    return project_that_ran(tmp_path_factory.mktemp("repro") / "project")
 
 
 def digests(folder):

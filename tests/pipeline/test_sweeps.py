@@ -8,14 +8,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory, make_project):
-    # Stages that need no TensorFlow show all that a sweep does, in a fraction of the time.
-    project = make_project(tmp_path_factory.mktemp("project"), authors=24, without={"train", "environment", "evaluate"})
-    project.change_params("evaluate", bootstrap_samples=20)
-    project.commit("start")
-    project.run("dvc", "repro", "--quiet")
-    project.commit("results")
-    return project
+def project(tmp_path_factory, project_that_ran):
+    return project_that_ran(tmp_path_factory.mktemp("sweeps") / "project")
 
 
 def experiments(project):
@@ -112,7 +106,7 @@ def test_named_runs_on_a_corpus_elsewhere_leave_their_params_and_metrics_and_no_
         }
         for run in ("part", "leak")
     )
-    assert (part["ingest"]["authors"], leak["ingest"]["authors"]) == (12, 24)
+    assert (part["ingest"]["authors"], leak["ingest"]["authors"]) == (12, 72)
     assert (part["split"]["authors_in_several_splits"], part["split"]["validation_sentences"] > 0) == (0, True)
     assert leak["split"]["authors_in_several_splits"] > 0 == leak["split"]["validation_sentences"]
     for path in results.rglob("*"):

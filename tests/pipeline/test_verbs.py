@@ -15,17 +15,14 @@ NO_STAGES_RUN = "Data and pipelines are up to date."
 
 
 @pytest.fixture(scope="module")
-def author(tmp_path_factory, make_project, root):
+def author(tmp_path_factory, project_that_ran, root):
     """Whoever ran the pipeline, pushed the code with Git and the outputs with DVC, and has not run the ablations."""
-    project = make_project(tmp_path_factory.mktemp("author") / "project", authors=36)
+    project = project_that_ran(tmp_path_factory.mktemp("author") / "project")
     shutil.copy(root / "ablations" / "dvc.yaml", project.folder / "ablations")
     (project.folder / "metrics" / "ablations").mkdir(parents=True)
     (project.folder / "metrics" / "ablations" / "full.json").write_text('{"accuracy": 0.5}', encoding="utf-8")
     for name in ("ablations.csv", "timing_ablations.csv", "timing_ablations.md"):
         shutil.copy(root / "metrics" / name, project.folder / "metrics")
-    project.change_params("train", epochs=1)
-    project.change_params("evaluate", bootstrap_samples=20)
-    project.run("dvc", "repro", "--quiet")
     # Their results are in Git, and in nobody's cache.
     project.run("dvc", "commit", "--quiet", "--force", "ablations/dvc.yaml")
     project.run("dvc", "remote", "modify", "--quiet", "storage", "url", str(project.folder.parent / "storage"))
@@ -34,12 +31,20 @@ def author(tmp_path_factory, make_project, root):
     return project
 
 
-@pytest.fixture(scope="module", params=[pytest.param("root", marks=pytest.mark.long), "subfolder"])
-def clone(request, author, tmp_path_factory, project_at):
-    """A colleague's clone of the project, or of a larger repository that has it in a folder; its cache is empty."""
-    origin, place = author.folder, ""
-    if request.param == "subfolder":
-        origin, place = tmp_path_factory.mktemp("larger"), "models/text"
+@pytest.fixture
+def clone_at(author, tmp_path_factory, project_at):
+    """Make a colleague's clone of the project, or of a larger repository that has it at `place`; its cache is empty."""
+
+    def make(place):
+        return _clone(author, tmp_path_factory, project_at, place)
+
+    return make
+
+
+def _clone(author, tmp_path_factory, project_at, place):
+    origin = author.folder
+    if place:
+        origin = tmp_path_factory.mktemp("larger")
         files = author.run("git", "ls-files").splitlines()
         for name in files:
             (origin / place / name).parent.mkdir(parents=True, exist_ok=True)
@@ -70,8 +75,37 @@ def stages_run(output):
     return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
 
 
-def test_every_verb_works_in_a_clone(clone, monkeypatch):
+def test_a_clone_computes_nothing_and_runs_an_experiment(clone_at, monkeypatch):
+    # Those of the verbs, all of which are below, that outputs in nobody's cache would break.
     monkeypatch.setenv("COLUMNS", str(COLUMNS))
+    clone = clone_at("models/text")
+    run(clone, "pull")
+    assert stages_run(run(clone, "repro")) == []
+    assert clone.run("git", "status", "--short") == ""
+    run(clone, "status")
+    run(clone, "dag")
+    shown = run(clone, "metrics", "show")
+    assert all(name in shown for name in ("clf.acc", "s2s.val_acc", "linear.acc", "majority.acc"))
+    output = run(clone, "exp", "run", "-S", f"{OVERRIDE}=2", "--name", "two")
+    assert stages_run(output) == ["check", "baselines"]
+    table = run(clone, "exp", "show", "--only-changed", "--no-pager")
+    assert all(name in table for name in ("two", OVERRIDE))
+    run(clone, "exp", "save", "--force", "--name", "saved")
+    run(clone, "exp", "apply", "two")
+    clone.run("git", "checkout", "--quiet", "--", ".")
+    run(clone, "checkout")
+    run(clone, "freeze", "tokens")
+    run(clone, "unfreeze", "tokens")
+    # The file has the form that DVC writes.
+    assert clone.run("git", "status", "--short", "dvc.yaml") == ""
+    run(clone, "gc", "--workspace", "--force")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("place", ["", "models/text"])
+def test_every_verb_works_in_a_clone(clone_at, monkeypatch, place):
+    monkeypatch.setenv("COLUMNS", str(COLUMNS))
+    clone = clone_at(place)
     # What a colleague has computed is not computed again.
     run(clone, "pull")
     assert stages_run(run(clone, "repro")) == []
@@ -125,6 +159,7 @@ def test_every_verb_works_in_a_clone(clone, monkeypatch):
     assert clone.run("git", "status", "--short") == ""
 
 
+@pytest.mark.long
 def test_an_experiment_that_one_pushed_is_applied_by_another_trained_network_and_all(author, tmp_path, project_at):
     author.run("dvc", "exp", "run", "--quiet", "-S", "train.seed=7", "--name", "seven", "train@classifier")
     weights = author.folder / "data" / "models" / "classifier" / "weights.safetensors"
