@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 from typer.main import get_command
@@ -88,3 +89,13 @@ def test_shells_get_the_commands_as_completions():
     command = [sys.executable, "-m", "lengthwise.cli"]
     done = subprocess.run(command, env={**os.environ, **asked}, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["report", "results", "real"]
+
+
+@pytest.mark.parametrize("arguments", ["--help", "--version", "predict --help", "results"])
+def test_commands_say_one_line_where_the_disk_is_full(arguments):
+    command = [sys.executable, "-m", "lengthwise.cli", *arguments.split()]
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: standard output: cannot be written (No space left on device)")
+    assert done.stderr.count("\n") == 1

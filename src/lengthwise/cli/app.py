@@ -7,15 +7,16 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from lengthwise.cli.predict import predict
 from lengthwise.cli.reading import documents, exps, page, report, results
 from lengthwise.cli.running import real, sweep
-from lengthwise.cli.streams import standard_streams
+from lengthwise.cli.streams import standard_streams, write
 from lengthwise.errors import LengthwiseError, exit_on_user_error
 
 NAME = "lengthwise"
@@ -24,10 +25,36 @@ COMPLETION = "_LENGTHWISE_COMPLETE"
 # Base of all errors of the command line itself: an unknown option, a missing argument, a wrong type.
 USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 
+
+class _Command(TyperCommand):
+    """A command whose help is written as all other output is: a full disk is one line."""
+
+    def get_help_option(self, ctx: Any) -> Any:  # noqa: ANN401
+        return _written(super().get_help_option(ctx))
+
+
+class _Group(TyperGroup):
+    """The same of all commands together."""
+
+    def get_help_option(self, ctx: Any) -> Any:  # noqa: ANN401
+        return _written(super().get_help_option(ctx))
+
+
+def _written(option: Any) -> Any:  # noqa: ANN401
+    def show(context: Any, _option: object, given: bool) -> None:  # noqa: ANN401
+        if given and not context.resilient_parsing:
+            write(f"{context.get_help()}\n")
+            raise typer.Exit
+
+    if option is not None:
+        option.callback = show
+    return option
+
+
 # Plain text: the same in every terminal, pipe and log.
-app = typer.Typer(name=NAME, rich_markup_mode=None, pretty_exceptions_enable=False)
+app = typer.Typer(name=NAME, cls=_Group, rich_markup_mode=None, pretty_exceptions_enable=False)
 for command in (predict, report, page, results, exps, sweep, real, documents):
-    app.command()(command)
+    app.command(cls=_Command)(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -56,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _print_version(given: bool) -> None:
     if given:
-        print(f"{NAME} {_version()}")
+        write(f"{NAME} {_version()}\n")
         raise typer.Exit
 
 
