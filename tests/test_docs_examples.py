@@ -94,10 +94,9 @@ def test_docs_examples_run_as_they_stand_and_train(examples, number, run):
 @pytest.mark.parametrize("name", ONE_IN_A_ROW)
 def test_docs_first_example_trains_with_every_strategy_of_one_sequence_in_a_row(examples, name, run):
     strategy = make_strategy(name, SETTINGS)
-    imported = f"from lengthwise.batching.{name} import {type(strategy).__name__}\n"
-    code, times = re.subn(r"Bucketed\([^()]*\)", repr(strategy), examples[0])
+    code, times = re.subn(r"lw\.Bucketed\([^()]*\)", f"lw.{strategy!r}", examples[0])
     assert times == 1
-    assert_trained(run(imported + code))
+    assert_trained(run(code))
 
 
 def test_docs_first_example_reports_an_accuracy(examples, run):
@@ -111,3 +110,12 @@ def test_docs_first_example_names_every_strategy_of_one_sequence_in_a_row(root):
     text = (root / "docs" / "keras.md").read_text("utf-8")
     for name in (*ONE_IN_A_ROW, "bucketed", "packed", "truncated"):
         assert f"`{STRATEGIES[name].__name__}`" in text
+
+
+def test_batching_page_plans_with_the_public_names(root):
+    text = (root / "docs" / "batching.md").read_text("utf-8")
+    (example,) = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    namespace = {}
+    exec(compile(example, "docs/batching.md", "exec"), namespace)
+    plan = namespace["plan"]
+    assert sorted(zip(plan.rows.tolist(), plan.widths.tolist(), strict=True)) == [(1, 6), (2, 4)]

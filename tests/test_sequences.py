@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lengthwise.errors import FormatError
-from lengthwise.sequences import from_arrays, from_hugging_face, from_parquet
+from lengthwise.sequences import Sequences, from_arrays, from_hugging_face, from_parquet
 
 TOKENS = [[4, 2, 7], [5], [3, 3, 8, 2, 6], [9, 4], [0, 0], [2**31 - 1, 1]]
 LABELS = [0, 1, 1, 0, 5, 40_000]
@@ -349,3 +349,95 @@ def test_from_hugging_face_refuses_what_is_not_one_split_in_one_line(hugging_fac
         with pytest.raises((FormatError, ValueError, TypeError)) as error:
             from_hugging_face(other)
         assert_one_line(error)
+
+
+def three():
+    # Sequences of 2, 0 and 3 steps, with columns of several types and shapes.
+    return Sequences(
+        np.array([0, 2, 2, 5]),
+        {"tokens": np.arange(5, dtype=np.int32), "features": np.arange(10.0).reshape(5, 2)},
+        {"label": np.array([4, 5, 6]), "name": np.array(["a", "b", "c"])},
+    )
+
+
+def test_sequences_have_columns_by_name_and_lengths():
+    sequences = three()
+    assert (len(sequences), sequences.lengths.tolist()) == (3, [2, 0, 3])
+    assert sequences["tokens"] is sequences.per_step["tokens"]
+    assert sequences["label"] is sequences.per_sequence["label"]
+    assert "label" in sequences.per_sequence
+
+
+def test_sequences_say_which_columns_there_are():
+    with pytest.raises(KeyError, match="labels: is no column; expected one of features, label, name, tokens"):
+        three()["labels"]
+
+
+def test_sequences_show_what_they_hold_and_not_the_values():
+    assert repr(three()) == (
+        "Sequences(3 sequences, 5 steps; per step: tokens int32, features float64 (2,); "
+        "per sequence: label int64, name <U1)"
+    )
+    assert repr(Sequences(np.array([0]), {})) == "Sequences(0 sequences, 0 steps)"
+
+
+@pytest.mark.parametrize("make", [list, tuple, np.array])
+@pytest.mark.parametrize("rows", [[0, 1, 2], [2, 0], [1], [2, 2, 0, 2], []], ids=str)
+def test_take_has_all_columns_of_the_sequences_asked_for(rows, make):
+    taken = three().take(make(rows))
+    steps = [[0, 1], [], [2, 3, 4]]
+    expected = [step for row in rows for step in steps[row]]
+    assert taken.lengths.tolist() == [len(steps[row]) for row in rows]
+    assert taken["tokens"].tolist() == expected
+    assert taken["features"].tolist() == [[2.0 * step, 2.0 * step + 1] for step in expected]
+    assert taken["label"].tolist() == [4 + row for row in rows]
+    assert taken["name"].tolist() == ["abc"[row] for row in rows]
+    for name in ("tokens", "features", "label", "name"):
+        assert taken[name].dtype == three()[name].dtype
+
+
+def test_take_does_not_share_memory():
+    sequences = three()
+    taken = sequences.take([0, 1, 2])
+    taken["tokens"][:] = 9
+    assert sequences["tokens"].tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([3], "rows: got 3; expected numbers from 0, below 3"),
+        ([0, -1], "rows: got -1; expected numbers from 0, below 3"),
+        ([0.5], "rows: got float64 of shape (1,); expected whole numbers, one after another"),
+        # A mask is no list of numbers: taken for one it would give sequences 0 and 1 again and again.
+        ([True, False, True], "rows: got bool of shape (3,); expected whole numbers, one after another"),
+        (1, "rows: got int64 of shape (); expected whole numbers, one after another"),
+    ],
+)
+def test_take_says_in_one_line_what_is_wrong_with_rows(rows, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        three().take(rows)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([0, 2], {"tokens": np.arange(3)}), "tokens: got 3 values; expected 2, one for each step"),
+        (([0, 2], {"tokens": np.arange(2)}, {"label": np.arange(2)}), "label: got 2 values; expected 1, one for each"),
+        (([0, 2], {"tokens": np.array(2)}), "tokens: got one number; expected 2, one for each step"),
+        (([0, 1], {"x": np.zeros(1)}, {"x": np.zeros(1)}), "x: names a column per step and one per sequence; rename"),
+        (([], {}), "offsets: got array([]"),
+        (([1, 2], {}), "offsets: got array([1, 2]); expected whole numbers, one after another, the first 0"),
+        (([0.0, 2.0], {}), "offsets: got array([0., 2.]); expected whole numbers"),
+        (([[0, 2]], {}), "offsets: got array([[0, 2]]); expected whole numbers"),
+        (
+            ([0, 3, 2], {"tokens": np.arange(2)}),
+            "offsets: fall after sequence 1; expected each at least the one before",
+        ),
+    ],
+)
+def test_sequences_say_in_one_line_what_does_not_fit(arguments, message):
+    offsets, *columns = arguments
+    with pytest.raises(ValueError, match=re.escape(message)) as error:
+        Sequences(np.array(offsets), *columns)
+    assert_one_line(error)

@@ -1,22 +1,132 @@
-"""Training recurrent networks on sequences of different lengths.
+"""Lengthwise trains recurrent networks on sequences of different lengths.
 
-Words: a *sequence* of tokens (a sentence, a document, or all of an author) is cut into *spans*; a *row* of a *batch*
-holds spans one after another; a *plan* is an epoch of batches, made from lengths alone. Where a sequence begins the
-state is *reset*; what fills a row up is *padding*. A *lane* is one row of all batches, in which a sequence goes on from
-*window* to window, its state *carried*. A *kernel* computes a recurrent layer: Keras step by step, or the *native* one
-over rows laid out *flat*, without padding. The *lexicon* has all distinct tokens of the corpus, the
-*vocabulary* those that models know. A *label factor* is a property that is predicted (here gender and age bracket),
-the *joint class* all factors in one index.
+>>> import lengthwise as lw
+>>> sequences = lw.from_arrays([[4, 2, 7], [5]], labels=[0, 1])
+>>> plan = lw.Padded(batch_size=2).plan(sequences.lengths)
+>>> plan.rows.tolist(), plan.widths.tolist()
+([2], [3])
 
-Shapes: B rows, T padded width, D features, C joint classes, S sequences or spans, P predictions, N whatever the
-docstring says. A shape is written `tokens: int32 (B, T)`.
+Words. A *sequence* has one or more *steps*. A *strategy* makes a *plan*: the batches of one epoch, from lengths alone.
+A *batch* has *rows*; a row holds one or more *spans*, and a span is a piece of one sequence. *Padding* fills rows up.
+The state of the network is *reset* where a sequence begins. A long sequence is cut into *windows*; its state is
+*carried* from one batch to the next, in the same row (a *lane*). A *kernel* computes a recurrent layer: Keras step by
+step, or the *native* kernel without padding. The *lexicon* has all distinct tokens of a corpus; the *vocabulary* has
+those that a model knows. A *label factor* is a property to predict; a *joint class* is a combination of all factors in
+one number.
 
-Imports go to the right only, and a test walks them:
+Shapes. B rows, T steps (padded), D features, U units, C classes, S sequences, N steps of all sequences, P predictions.
+`tokens: int32 (B, T)` is an array of that type and shape.
 
-    stages, cli, sweeps, ablations -> predict, reports -> training -> evaluation -> models -> layers, losses -> native
-    training, evaluation, models -> batching -> shards -> vocabulary -> splits -> text -> corpus
-    all of them -> bursts, files, labels, parallel, progress, published, ragged, seals, strict_yaml, errors
+Errors. A wrong argument raises a `ValueError` that begins with the argument's name. All errors that a user can mend are
+`lengthwise.errors.LengthwiseError`s, one line each.
 
-TensorFlow is imported in native, layers, models, losses, training, predict, and in `batching.fit`, which gives plans to
-any Keras model. Only stages, ablations, sweeps and the command line read params.
+Names are imported when they are first used: `import lengthwise` is quick and imports no TensorFlow. The library
+(`batching`, `layers`, `native`, `models`, `training`, `evaluation`) imports nothing of the pipeline.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lengthwise.batching.bucketed import Bucketed
+    from lengthwise.batching.exact import Exact
+    from lengthwise.batching.fit import fit_data
+    from lengthwise.batching.packed import Packed
+    from lengthwise.batching.padded import Padded
+    from lengthwise.batching.padded_to_longest import PaddedToLongest
+    from lengthwise.batching.registry import make_strategy
+    from lengthwise.batching.stratified import Stratified
+    from lengthwise.batching.token_budget import TokenBudget
+    from lengthwise.batching.truncated import Truncated
+    from lengthwise.layers.cells import (
+        GRUCell,
+        LayerNormGRUCell,
+        LayerNormLSTMCell,
+        LayerNormSimpleCell,
+        LSTMCell,
+        PeepholeLSTMCell,
+        SimpleCell,
+    )
+    from lengthwise.layers.front_end import MaskedConv1D
+    from lengthwise.layers.initial_state import LearnedInitialState
+    from lengthwise.layers.recurrent import Recurrent
+    from lengthwise.layers.word_dropout import WordDropout
+    from lengthwise.models.loading import load
+    from lengthwise.sequences import Sequences, from_arrays, from_hugging_face, from_parquet
+
+# The only place of the version: pyproject.toml reads it here.
+__version__ = "0.1.0"
+
+__all__ = [
+    "Bucketed",
+    "Exact",
+    "GRUCell",
+    "LSTMCell",
+    "LayerNormGRUCell",
+    "LayerNormLSTMCell",
+    "LayerNormSimpleCell",
+    "LearnedInitialState",
+    "MaskedConv1D",
+    "Packed",
+    "Padded",
+    "PaddedToLongest",
+    "PeepholeLSTMCell",
+    "Recurrent",
+    "Sequences",
+    "SimpleCell",
+    "Stratified",
+    "TokenBudget",
+    "Truncated",
+    "WordDropout",
+    "__version__",
+    "fit_data",
+    "from_arrays",
+    "from_hugging_face",
+    "from_parquet",
+    "load",
+    "make_strategy",
+]
+
+# Where a name is defined.
+_MODULES = {
+    "Bucketed": "batching.bucketed",
+    "Exact": "batching.exact",
+    "GRUCell": "layers.cells",
+    "LSTMCell": "layers.cells",
+    "LayerNormGRUCell": "layers.cells",
+    "LayerNormLSTMCell": "layers.cells",
+    "LayerNormSimpleCell": "layers.cells",
+    "LearnedInitialState": "layers.initial_state",
+    "MaskedConv1D": "layers.front_end",
+    "Packed": "batching.packed",
+    "Padded": "batching.padded",
+    "PaddedToLongest": "batching.padded_to_longest",
+    "PeepholeLSTMCell": "layers.cells",
+    "Recurrent": "layers.recurrent",
+    "Sequences": "sequences",
+    "SimpleCell": "layers.cells",
+    "Stratified": "batching.stratified",
+    "TokenBudget": "batching.token_budget",
+    "Truncated": "batching.truncated",
+    "WordDropout": "layers.word_dropout",
+    "fit_data": "batching.fit",
+    "from_arrays": "sequences",
+    "from_hugging_face": "sequences",
+    "from_parquet": "sequences",
+    "load": "models.loading",
+    "make_strategy": "batching.registry",
+}
+
+
+# Type checkers shall not see it: with it, every name would exist.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -26,6 +26,26 @@ class LengthwiseError(Exception):
         super().__init__("".join(map(_printable, message)))
 
 
+class ArgumentError(LengthwiseError, ValueError):
+    """An argument of the library is wrong. A pipeline shows it under the key that the argument comes from.
+
+    >>> print(ArgumentError("tokens", "got 4; expected at least 9", "raise it"))
+    tokens: got 4; expected at least 9; raise it
+
+    Attributes:
+        argument: its name.
+        problem: the value, and what was expected.
+        remedy: what to do, if that is not plain from what was expected.
+    """
+
+    def __init__(self, argument: str, problem: str, remedy: str = "") -> None:
+        super().__init__("; ".join(filter(None, (f"{argument}: {problem}", remedy))))
+        self.argument, self.problem, self.remedy = argument, problem, remedy
+
+    def __reduce__(self) -> tuple[type["ArgumentError"], tuple[str, str, str]]:
+        return type(self), (self.argument, self.problem, self.remedy)
+
+
 class ParamsError(LengthwiseError):
     """A key of `params.yaml` is unknown, missing, of the wrong type, out of range, or at odds with another."""
 

@@ -27,13 +27,17 @@ PAD_ID, UNK_ID = 0, 1
 TOKENS, LABEL = "tokens", "label"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sequences:
-    """S sequences of N steps in all, as a table with a second axis inside.
+    """S sequences of N steps in all: columns with a value per step, and columns with a value per sequence.
 
+    >>> import numpy as np
+    >>> from lengthwise import Sequences
     >>> sequences = Sequences(np.array([0, 2, 3]), {"tokens": np.array([7, 8, 9])}, {"label": np.array([1, 0])})
     >>> len(sequences), sequences.lengths.tolist(), sequences["tokens"].tolist()
     (2, [2, 1], [7, 8, 9])
+    >>> sequences
+    Sequences(2 sequences, 3 steps; per step: tokens int64; per sequence: label int64)
     >>> sequences.take([1])["tokens"].tolist()
     [9]
 
@@ -43,7 +47,8 @@ class Sequences:
         per_sequence: by name, arrays (S, ...).
 
     Raises:
-        ValueError: a column has another number of entries, or a name stands for two columns.
+        ValueError: the offsets do not rise from 0, a column has another number of entries, or a name stands for two
+            columns.
     """
 
     offsets: np.ndarray
@@ -51,16 +56,29 @@ class Sequences:
     per_sequence: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        offsets = self.offsets
+        if offsets.ndim != 1 or offsets.dtype.kind not in "iu" or not len(offsets) or offsets[0] != 0:
+            raise ValueError(f"offsets: got {offsets!r:.80}; expected whole numbers, one after another, the first 0")
+        if len(falls := np.flatnonzero(offsets[1:] < offsets[:-1])):
+            raise ValueError(f"offsets: fall after sequence {falls[0]}; expected each at least the one before")
         columns = [*((name, values, int(self.offsets[-1]), "step") for name, values in self.per_step.items())]
         columns += [(name, values, len(self), "sequence") for name, values in self.per_sequence.items()]
         for name, values, expected, what in columns:
-            if len(values) != expected:
-                raise ValueError(f"{name}: got {len(values)} values; expected {expected}, one for each {what}")
+            if not values.ndim or len(values) != expected:
+                got = f"{len(values)} values" if values.ndim else "one number"
+                raise ValueError(f"{name}: got {got}; expected {expected}, one for each {what}")
         if twice := self.per_step.keys() & self.per_sequence.keys():
             raise ValueError(f"{min(twice)}: names a column per step and one per sequence; rename one of them")
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
+
+    def __repr__(self) -> str:
+        parts = [f"{len(self)} sequences, {self.offsets[-1]} steps"]
+        for what, columns in (("step", self.per_step), ("sequence", self.per_sequence)):
+            if columns:
+                parts.append(f"per {what}: {', '.join(_described(name, values) for name, values in columns.items())}")
+        return f"Sequences({'; '.join(parts)})"
 
     def __getitem__(self, name: str) -> np.ndarray:
         """A column by its name, per step (N, ...) or per sequence (S, ...).
@@ -84,8 +102,18 @@ class Sequences:
 
         Args:
             rows: int (R,), numbers from 0; one that comes again is taken again.
+
+        Raises:
+            ValueError: the rows are no whole numbers, or there is no such sequence.
         """
-        chosen = np.asarray(rows, np.int64)
+        asked = np.asarray(rows)
+        if asked.ndim != 1 or (asked.size and asked.dtype.kind not in "iu"):
+            raise ValueError(
+                f"rows: got {asked.dtype} of shape {asked.shape}; expected whole numbers, one after another"
+            )
+        chosen = asked.astype(np.int64)
+        if len(wrong := chosen[(chosen < 0) | (chosen >= len(self))]):
+            raise ValueError(f"rows: got {wrong[0]}; expected numbers from 0, below {len(self)}")
         steps = ranges(self.offsets[chosen], self.lengths[chosen])
         return Sequences(
             offsets_of(self.lengths[chosen]),
@@ -94,12 +122,25 @@ class Sequences:
         )
 
 
+def _described(name: str, values: np.ndarray) -> str:
+    """A column's name and type, and the shape of an entry, unless that is one number."""
+    shape = f" {values.shape[1:]}" if values.ndim > 1 else ""
+    return f"{name} {values.dtype}{shape}"
+
+
 def from_arrays(tokens: Sequence[ArrayLike], labels: ArrayLike) -> Sequences:
     """Sequences of token ids, each with one label.
+
+    >>> import lengthwise as lw
+    >>> lw.from_arrays([[4, 2, 7], [5]], labels=[0, 1])
+    Sequences(2 sequences, 4 steps; per step: tokens int32; per sequence: label int32)
 
     Args:
         tokens: S lists or arrays of ids, each of one id at least.
         labels: int (S,).
+
+    Returns:
+        Sequences with the columns `tokens` int32 (N,) and `label` int32 (S,).
 
     Raises:
         ValueError: a sequence is empty or no flat list of whole numbers of 32 bits, or there is not a label for each.
@@ -110,7 +151,12 @@ def from_arrays(tokens: Sequence[ArrayLike], labels: ArrayLike) -> Sequences:
 
 
 def from_parquet(path: Path | str, tokens: str = "tokens", label: str = "label") -> Sequences:
-    """Sequences from two columns of a Parquet file.
+    """Sequences from two columns of a Parquet file: `tokens` int32 (N,) and `label` int32 (S,).
+
+    >>> import lengthwise as lw, pyarrow as pa, pyarrow.parquet as pq
+    >>> pq.write_table(pa.table({"ids": [[4, 2, 7], [5]], "label": [0, 1]}), "sequences.parquet")
+    >>> lw.from_parquet("sequences.parquet", tokens="ids")
+    Sequences(2 sequences, 4 steps; per step: tokens int32; per sequence: label int32)
 
     Args:
         path: the file.
@@ -133,6 +179,12 @@ def from_parquet(path: Path | str, tokens: str = "tokens", label: str = "label")
 
 def from_hugging_face(dataset: "Dataset", tokens: str = "input_ids", label: str = "label") -> Sequences:
     """Sequences from two columns of a `datasets.Dataset`, as selected and ordered by it.
+
+    They have the columns `tokens` int32 (N,) and `label` int32 (S,).
+
+    >>> import datasets, lengthwise as lw
+    >>> lw.from_hugging_face(datasets.Dataset.from_dict({"input_ids": [[4, 2, 7], [5]], "label": [0, 1]}))
+    Sequences(2 sequences, 4 steps; per step: tokens int32; per sequence: label int32)
 
     Args:
         dataset: one split, in memory or mapped.

@@ -1,7 +1,12 @@
+import re
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
+from lengthwise.batching.padded import Padded
 from lengthwise.batching.plan import Plan, batches_in_order, epoch_rng, plan_of_batches
+from lengthwise.batching.registry import STRATEGIES, make_strategy
 
 
 @pytest.fixture
@@ -53,3 +58,40 @@ def test_epoch_rng_differs_for_every_seed_and_epoch():
     draws = {epoch_rng(seed, epoch).integers(2**62) for seed in range(30) for epoch in range(30)}
     assert len(draws) == 900
     assert epoch_rng(7, 3).integers(2**62) == epoch_rng(7, 3).integers(2**62)
+
+
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+def test_plan_takes_a_list_of_lengths_and_needs_no_generator(name):
+    strategy = make_strategy(name, {"batch_size": 2, "buckets": 2, "tokens": 9, "window": 3})
+    plan = strategy.plan([3, 9, 1])
+    assert sorted(plan.sequence[plan.start == 0].tolist()) == [0, 1, 2]
+    same = strategy.plan(np.array([3, 9, 1], np.uint8), epoch_rng(0, 0))
+    assert plan.sequence.tolist() == same.sequence.tolist()
+    assert len(strategy.plan([])) == 0
+
+
+@pytest.mark.parametrize(
+    ("lengths", "message"),
+    [
+        ([3, 0, 1], "lengths: got 0 for sequence 1; expected 1 or more; leave empty sequences out"),
+        ([3, -2], "lengths: got -2 for sequence 1; expected 1 or more; leave empty sequences out"),
+        ([1.5], "lengths: got float64 of shape (1,); expected whole numbers, one for each sequence"),
+        ([[1], [2]], "lengths: got int64 of shape (2, 1); expected whole numbers, one for each sequence"),
+        ([[1], [2, 3]], "lengths: got nested lists; expected whole numbers, one for each sequence"),
+        ([True], "lengths: got bool of shape (1,); expected whole numbers, one for each sequence"),
+        (3, "lengths: got int64 of shape (); expected whole numbers, one for each sequence"),
+    ],
+)
+def test_plan_says_in_one_line_what_is_wrong_with_lengths(lengths, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Padded(2).plan(lengths)
+
+
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+@pytest.mark.parametrize("value", [0, -1, 1.0, True, "2", None])
+def test_strategy_names_the_field_that_is_no_whole_number_from_1(name, value):
+    good = {field.name: 4 for field in fields(STRATEGIES[name])}
+    for field in good:
+        with pytest.raises(ValueError, match=re.escape(f"{field}: got {value!r}; expected a whole number from 1")):
+            STRATEGIES[name](**good | {field: value})
+        assert STRATEGIES[name](**good | {field: np.int64(3)})

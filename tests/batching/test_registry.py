@@ -41,5 +41,5 @@ def test_strategies_import_no_tensorflow(name):
 
 
 def test_make_strategy_refuses_an_unknown_name():
-    with pytest.raises(KeyError):
+    with pytest.raises(ValueError, match=r"name: got .sorted.; expected one of bucketed, exact, .*truncated"):
         make_strategy("sorted", SETTINGS)

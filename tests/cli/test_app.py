@@ -1,3 +1,4 @@
+import importlib
 import os
 import subprocess
 import sys
@@ -82,6 +83,17 @@ def test_commands_whose_dependencies_are_not_installed_say_what_to_install(capsy
     monkeypatch.delitem(sys.modules, "lengthwise.reports.results", raising=False)
     told = "error: pandas: is not installed; the command needs it; pip install 'lengthwise[pipeline]'\n"
     assert refusal(capsys, "results") == told
+
+
+def test_program_of_a_library_alone_says_what_to_install(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "typer", None)
+    for name in [name for name in sys.modules if name.startswith("lengthwise.cli.")]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(SystemExit) as caught:
+        importlib.import_module("lengthwise.cli.__main__").main()
+    assert caught.value.code == 2
+    told = "error: typer: is not installed; the command lengthwise needs it; pip install 'lengthwise[pipeline]'\n"
+    assert capsys.readouterr().err == told
 
 
 def test_shells_get_the_commands_as_completions():

@@ -36,6 +36,8 @@ def values(content: object) -> object:
         return content.tolist()
     if hasattr(content, "__dataclass_fields__"):
         return [values(getattr(content, name)) for name in content.__dataclass_fields__]
+    if isinstance(content, dict):
+        return {name: values(part) for name, part in content.items()}
     return [values(part) for part in content] if isinstance(content, list | tuple | Iterator) else content
 
 
@@ -53,7 +55,7 @@ def read_shards(folder: Path) -> object:
     index = read_index(folder / "shards")
     encoding = read_shard_encoding(folder / "shards", index)
     splits = [read_split(folder / "shards", index, name) for name in index.splits]
-    return index.model_dump(exclude={"seal"}), encoding, splits
+    return index, encoding, splits
 
 
 def read_model(folder: Path) -> object:

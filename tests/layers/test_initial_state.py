@@ -54,3 +54,9 @@ def test_learned_initial_state_works_for_an_unknown_number_of_rows():
     repeat = tf.function(layer, input_signature=[tf.TensorSpec((None, None), tf.int32)])
     assert repeat(tf.zeros((3, 4), tf.int32)).shape == (3, 2)
     assert repeat(tf.zeros((6, 1), tf.int32)).shape == (6, 2)
+
+
+@pytest.mark.parametrize("units", [0, -1])
+def test_initial_state_needs_units(units):
+    with pytest.raises(ValueError, match=f"^units: got {units}; expected at least 1$"):
+        LearnedInitialState(units)

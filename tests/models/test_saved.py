@@ -93,14 +93,14 @@ def test_load_network_refuses_a_cut_file(saved, name, kept):
 def test_load_network_refuses_another_version_and_names_both(saved):
     change_config(saved, version=1)
     message = refusal_of(saved)
-    assert f"version: Input should be {VERSION}, got 1" in message
+    assert f"version: got 1; expected {VERSION}" in message
 
 
 def test_load_network_refuses_a_folder_of_version_4_and_names_both(saved):
     path = saved / CONFIG_NAME
     path.write_text(json.dumps({**json.loads(path.read_text())["network"], "version": 4, "seal": UNSEALED}))
     seal(path)
-    assert "version: Input should be 5, got 4" in refusal_of(saved)
+    assert "version: got 4; expected 5" in refusal_of(saved)
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lengthwise.batching.plan import Plan, batches_within_groups, order_with_random_ties
+from lengthwise.batching.plan import Plan, Strategy, batches_within_groups, order_with_random_ties
 
 
 @dataclass(frozen=True)
-class Bucketed:
+class Bucketed(Strategy):
     """Batches of sequences of similar length.
 
     With 2 buckets, `batch_size` 2 and lengths [3, 1, 2, 3, 1], the buckets are [1, 4, 2] and [0, 3]:
@@ -21,16 +21,23 @@ class Bucketed:
         batch 0   0 0 0      batch 1   4 .      batch 2   1
                   3 3 3                2 2
 
+    >>> import lengthwise as lw
+    >>> plan = lw.Bucketed(batch_size=2, buckets=2).plan([3, 1, 2, 3, 1])
+    >>> plan.rows.tolist(), plan.widths.tolist()
+    ([2, 2, 1], [1, 3, 2])
+
     Attributes:
         batch_size: rows in a batch.
         buckets: how many, of equal counts; sequences of a length at a border are dealt to both sides at random.
+
+    Raises:
+        ValueError: a setting is no whole number from 1.
     """
 
     batch_size: int
     buckets: int
 
-    def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
-        """Plan one epoch."""
+    def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
         bucket = np.empty(len(lengths), np.int64)
         bucket[order_with_random_ties(lengths, rng)] = np.arange(len(lengths)) * self.buckets // max(1, len(lengths))
         return batches_within_groups(bucket, lengths, self.batch_size, rng)

@@ -29,8 +29,14 @@ def fit_data(
     Nothing is left for Keras to shuffle. The widths are declared as unknown, so that no step is traced anew for a new
     length. Every sequence is in a pass exactly once, the last, smaller batch among them.
 
+    >>> import lengthwise as lw
+    >>> sequences = lw.from_arrays([[4, 2, 7], [5]], labels=[0, 1])
+    >>> for tokens, labels in lw.fit_data(sequences, lw.Padded(batch_size=2)):
+    ...     print(tuple(tokens.shape), sorted(labels.numpy().tolist()))
+    (2, 3) [0, 1]
+
     Args:
-        sequences: from `lengthwise.sequences`, or a split of shards.
+        sequences: with the columns `tokens` int32 (N,) and `label` int (S,), as from `from_arrays`.
         strategy: how to batch, such as `Bucketed(batch_size=256, buckets=5)`.
         seed: of the order, with the number of the pass.
         inputs: what the model reads. One name gives its array, several a dict of arrays: `tokens` int32 (B, T);

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lengthwise.batching.plan import Plan, order_with_random_ties
+from lengthwise.batching.plan import Plan, Strategy, order_with_random_ties
 from lengthwise.ragged import offsets_of
 
 
@@ -31,7 +31,7 @@ class _Rows:
 
 
 @dataclass(frozen=True)
-class Packed:
+class Packed(Strategy):
     """Rows of at most `window` steps, filled with whole sequences; a longer sequence has a row of its own.
 
     A batch's rows are about as wide as each other; which sequences of a length share a row, and the order of the
@@ -40,16 +40,23 @@ class Packed:
         batch 0   0 0 0 1      batch 1   3 3 3 3 3 3
                   4 4 2 2
 
+    >>> import lengthwise as lw
+    >>> plan = lw.Packed(batch_size=2, window=4).plan([3, 1, 2, 6, 2])
+    >>> plan.rows.tolist(), plan.widths.tolist()
+    ([2, 1], [4, 6])
+
     Attributes:
         batch_size: rows in a batch; the last may have fewer.
         window: steps of a row.
+
+    Raises:
+        ValueError: a setting is no whole number from 1.
     """
 
     batch_size: int
     window: int
 
-    def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
-        """Plan one epoch."""
+    def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
         by_length = order_with_random_ties(lengths, rng)
         distinct, counts = np.unique(lengths, return_counts=True)
         rows = fill_rows(distinct.tolist(), counts.tolist(), self.window)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lengthwise.batching.plan import Plan, batches_in_order
+from lengthwise.batching.plan import Plan, Strategy, batches_in_order
 
 
 @dataclass(frozen=True)
-class Padded:
+class Padded(Strategy):
     """Batches in random order.
 
     With `batch_size` 2, lengths [3, 1, 2, 3] and the order [2, 0, 3, 1]:
@@ -20,12 +20,19 @@ class Padded:
         batch 0   2 2 .      batch 1   3 3 3
                   0 0 0                1 . .
 
+    >>> import lengthwise as lw
+    >>> plan = lw.Padded(batch_size=2).plan([3, 1, 2, 3])
+    >>> plan.rows.tolist(), plan.widths.tolist()
+    ([2, 2], [3, 3])
+
     Attributes:
         batch_size: rows in a batch.
+
+    Raises:
+        ValueError: a setting is no whole number from 1.
     """
 
     batch_size: int
 
-    def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
-        """Plan one epoch."""
+    def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
         return batches_in_order(lengths, rng.permutation(len(lengths)), self.batch_size)

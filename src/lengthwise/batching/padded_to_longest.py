@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lengthwise.batching.padded import Padded
-from lengthwise.batching.plan import Plan
+from lengthwise.batching.plan import Plan, Strategy
 
 
 @dataclass(frozen=True)
-class PaddedToLongest:
+class PaddedToLongest(Strategy):
     """Batches in random order, all of one width.
 
     With `batch_size` 2, lengths [4, 1, 2, 1] and the order [2, 1, 0, 3]:
@@ -20,13 +20,20 @@ class PaddedToLongest:
         batch 0   2 2 . .      batch 1   0 0 0 0
                   1 . . .                3 . . .
 
+    >>> import lengthwise as lw
+    >>> plan = lw.PaddedToLongest(batch_size=2).plan([4, 1, 2, 1])
+    >>> plan.rows.tolist(), plan.widths.tolist()
+    ([2, 2], [4, 4])
+
     Attributes:
         batch_size: rows in a batch; the last batch may have fewer.
+
+    Raises:
+        ValueError: a setting is no whole number from 1.
     """
 
     batch_size: int
 
-    def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
-        """Plan one epoch."""
-        plan = Padded(self.batch_size).plan(lengths, rng)
+    def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
+        plan = Padded(self.batch_size)._plan(lengths, rng)
         return replace(plan, least_width=int(lengths.max(initial=0)))

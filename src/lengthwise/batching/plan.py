@@ -4,12 +4,14 @@ A *span* `(sequence, start, stop)` is a piece of one sequence. A *row* of a batc
 another. A *plan* holds all spans of an epoch as columns, so that ten million sequences are six arrays.
 """
 
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from lengthwise.errors import ArgumentError
 from lengthwise.ragged import offsets_of
 
 
@@ -66,17 +68,54 @@ class Plan:
         return np.maximum.reduceat(values, self.offsets[:-1]).astype(np.int64)
 
 
-class Strategy(Protocol):
-    """A way to batch: a frozen dataclass of its settings."""
+@dataclass(frozen=True)
+class Strategy(ABC):
+    """A way to batch: a frozen dataclass whose fields are whole numbers from 1. A subclass writes `_plan`.
 
-    def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
+    Raises:
+        ArgumentError: a field is no whole number from 1; it is a `ValueError`.
+    """
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+                raise ArgumentError(field.name, f"got {value!r}; expected a whole number from 1")
+
+    def plan(self, lengths: ArrayLike, rng: np.random.Generator | None = None) -> Plan:
         """Plan one epoch; every epoch has the same number of batches.
 
         Args:
-            lengths: int (S,), tokens of each sequence, each at least 1.
-            rng: the only source of chance.
+            lengths: int (S,), steps of each sequence, each at least 1: an array or a list.
+            rng: the only source of chance; by default `epoch_rng(0, 0)`.
+
+        Raises:
+            ArgumentError: the lengths are no whole numbers from 1, or the strategy has no batch for one of them.
         """
-        ...
+        return self._plan(_checked(lengths), epoch_rng(0, 0) if rng is None else rng)
+
+    @abstractmethod
+    def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
+        """Plan one epoch of lengths that were checked."""
+
+
+def _checked(lengths: ArrayLike) -> np.ndarray:
+    """Lengths as an array of whole numbers from 1: int (S,)."""
+    try:
+        array = np.asarray(lengths)
+    except ValueError:  # Lists of different lengths.
+        array = np.zeros((1, 1))
+    if array.shape == (0,):
+        return np.zeros(0, np.int64)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        got = f"got {array.dtype} of shape {array.shape}" if array.size != 1 or array.ndim < 2 else "got nested lists"
+        raise ArgumentError("lengths", f"{got}; expected whole numbers, one for each sequence")
+    shortest = int(array.argmin())
+    if array[shortest] < 1:
+        raise ArgumentError(
+            "lengths", f"got {array[shortest]} for sequence {shortest}; expected 1 or more", "leave empty sequences out"
+        )
+    return array
 
 
 def epoch_rng(seed: int, epoch: int) -> np.random.Generator:

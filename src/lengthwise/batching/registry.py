@@ -13,6 +13,7 @@ from lengthwise.batching.plan import Strategy
 from lengthwise.batching.stratified import Stratified
 from lengthwise.batching.token_budget import TokenBudget
 from lengthwise.batching.truncated import Truncated
+from lengthwise.errors import ArgumentError
 
 STRATEGIES: dict[str, type[Any]] = {
     "bucketed": Bucketed,
@@ -29,9 +30,17 @@ STRATEGIES: dict[str, type[Any]] = {
 def make_strategy(name: str, settings: Mapping[str, int]) -> Strategy:
     """The strategy of a name with those of the settings that it has.
 
+    >>> from lengthwise import make_strategy
     >>> make_strategy("padded", {"batch_size": 256, "buckets": 5, "tokens": 8192})
     Padded(batch_size=256)
+
+    Raises:
+        ArgumentError: there is no such strategy, or a setting of it is missing or wrong; it is a `ValueError`.
     """
+    if name not in STRATEGIES:
+        raise ArgumentError("name", f"got {name!r}; expected one of {', '.join(STRATEGIES)}")
     kind = STRATEGIES[name]
+    if missing := [field.name for field in fields(kind) if field.name not in settings]:
+        raise ArgumentError("settings", f"got {', '.join(settings) or 'none'}; expected {missing[0]} for {name}")
     strategy: Strategy = kind(**{field.name: settings[field.name] for field in fields(kind)})
     return strategy

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lengthwise.batching.plan import Plan, order_with_random_ties, plan_of_batches
+from lengthwise.batching.plan import Plan, Strategy, order_with_random_ties, plan_of_batches
 
 
 @dataclass(frozen=True)
-class Stratified:
+class Stratified(Strategy):
     """One sequence from each stratum of length in every batch.
 
     With `batch_size` 2 and lengths [1, 4, 2, 3], the strata are [0, 2] and [3, 1]:
@@ -24,14 +24,21 @@ class Stratified:
         batch 0   3 3 3      batch 1   1 1 1 1
                   0 . .                2 2 . .
 
+    >>> import lengthwise as lw
+    >>> plan = lw.Stratified(batch_size=2).plan([1, 4, 2, 3])
+    >>> plan.rows.tolist(), plan.widths.tolist()
+    ([2, 2], [3, 4])
+
     Attributes:
         batch_size: rows in a batch, and strata; the last batch may have fewer.
+
+    Raises:
+        ValueError: a setting is no whole number from 1.
     """
 
     batch_size: int
 
-    def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
-        """Plan one epoch."""
+    def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
         count = len(lengths)
         by_length = order_with_random_ties(lengths, rng)
         strata = min(self.batch_size, count)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lengthwise.batching.plan import Plan, order_with_random_ties, plan_of_shuffled_batches
-from lengthwise.errors import ParamsError
+from lengthwise.batching.plan import Plan, Strategy, order_with_random_ties, plan_of_shuffled_batches
+from lengthwise.errors import ArgumentError
 
 
 @dataclass(frozen=True)
-class TokenBudget:
+class TokenBudget(Strategy):
     """Batches of neighbouring lengths with `rows * width <= tokens`, the order of the batches random.
 
     From the shortest on, a row is added while the batch stays within the budget. With `tokens` 6 and lengths
@@ -23,23 +23,27 @@ class TokenBudget:
                                            3 3
                                            2 2
 
+    >>> import lengthwise as lw
+    >>> plan = lw.TokenBudget(tokens=6).plan([3, 1, 2, 2, 5])
+    >>> plan.rows.tolist(), plan.widths.tolist()
+    ([1, 1, 3], [3, 5, 2])
+
     Attributes:
         tokens: steps that a batch may have, padded ones included.
+
+    Raises:
+        ValueError: a setting is no whole number from 1; planning: a sequence is longer than `tokens`.
     """
 
     tokens: int
 
-    def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
-        """Plan one epoch.
-
-        Raises:
-            ParamsError: a sequence is longer than the budget.
-        """
+    def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
         longest = int(lengths.max(initial=0))
         if longest > self.tokens:
-            raise ParamsError(
-                f"train.batching.tokens: got {self.tokens}; expected at least {longest}, the length of sequence "
-                f"{int(lengths.argmax())}; raise it, or lower shards.max_length"
+            raise ArgumentError(
+                "tokens",
+                f"got {self.tokens}; expected at least {longest}, the length of sequence {int(lengths.argmax())}",
+                "raise it, or leave longer sequences out",
             )
         by_length = order_with_random_ties(lengths, rng)
         begins = np.zeros(len(lengths), bool)

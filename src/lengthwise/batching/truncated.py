@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lengthwise.batching.plan import Plan, order_with_random_ties, smallest_type
+from lengthwise.batching.plan import Plan, Strategy, order_with_random_ties, smallest_type
 from lengthwise.ragged import ranges
 
 # Sequences are dealt to lanes in at most so many turns, whatever their number.
@@ -17,7 +17,7 @@ MOST_TURNS = 20_000
 
 
 @dataclass(frozen=True)
-class Truncated:
+class Truncated(Strategy):
     """Lanes of sequences cut every `window` steps.
 
     The first window's length is random, so that the cuts move from epoch to epoch. With `batch_size` 2, `window` 3 and
@@ -26,16 +26,23 @@ class Truncated:
         batch 0   0 0 0      batch 1   0 0
                   1 1 2                2 2
 
+    >>> import lengthwise as lw
+    >>> plan = lw.Truncated(batch_size=2, window=3).plan([5, 2, 3])
+    >>> plan.rows.tolist(), plan.widths.tolist()
+    ([2, 2], [2, 3])
+
     Attributes:
         batch_size: lanes; a batch has fewer rows once a lane has ended, for lanes stand by falling length.
         window: steps of a batch, and so of a gradient.
+
+    Raises:
+        ValueError: a setting is no whole number from 1.
     """
 
     batch_size: int
     window: int
 
-    def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
-        """Plan one epoch."""
+    def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
         lane = _lanes(lengths, order_with_random_ties(lengths, rng)[::-1], self.batch_size)
         order = order_with_random_ties(lane, rng)
         row, length = lane[order], lengths[order].astype(np.int64)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import log_softmax
 
-from lengthwise.errors import CorpusError
+from lengthwise.errors import ArgumentError
 from lengthwise.sequences import LABEL
 
 # From the finest to the coarsest; the first that is used is the shards' unit.
@@ -62,13 +62,10 @@ def items_of(columns: Mapping[str, np.ndarray], unit: str) -> list[Items]:
         unit: the shards' unit.
 
     Raises:
-        CorpusError: there is no sequence.
+        ArgumentError: there is no sequence.
     """
     if not len(columns[LABEL]):
-        raise CorpusError(
-            "shards: the train or the test split has no sequence; expected some in both; widen shards.min_length and "
-            "shards.max_length, or raise split.test"
-        )
+        raise ArgumentError("columns", "got no sequence; expected one or more to train on and to test with")
     keys = {"sentence": columns["sequence"], "document": columns["document"], "author": columns["author"]}
     items = []
     for name in LEVELS[LEVELS.index(unit) :]:

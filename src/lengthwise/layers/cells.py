@@ -23,6 +23,9 @@ class Cell(keras.layers.Layer):
     Args:
         units: U, features of the output.
         activation: f; those that do not saturate (relu) let states and gradients grow without bound.
+
+    Raises:
+        ValueError: `units` is below 1.
     """
 
     # Blocks of U gate inputs, and state vectors.
@@ -110,7 +113,15 @@ class Cell(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("lengthwise")
 class SimpleCell(Cell):
-    """The simple recurrent network (Elman, 1990): `h_t = f(x_t W + h_{t-1} R + b)`."""
+    """The simple recurrent network (Elman, 1990): `h_t = f(x_t W + h_{t-1} R + b)`.
+
+    Inputs (B, D), states and outputs float32 (B, U); arguments and errors as of `Cell`.
+
+    >>> import numpy as np
+    >>> import lengthwise as lw
+    >>> tuple(lw.Recurrent(lw.SimpleCell(4))(np.zeros((2, 5, 3), np.float32)).shape)
+    (2, 5, 4)
+    """
 
     def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor]) -> list[tf.Tensor]:
         """See `Cell.step`."""
@@ -119,7 +130,15 @@ class SimpleCell(Cell):
 
 @keras.saving.register_keras_serializable("lengthwise")
 class LayerNormSimpleCell(Cell):
-    """The simple network, its sum normalized, as in the source notes (002): `h_t = f(LN(x_t W + h_{t-1} R + b))`."""
+    """The simple network, its sum normalized, as in the source notes (002): `h_t = f(LN(x_t W + h_{t-1} R + b))`.
+
+    Inputs (B, D), states and outputs float32 (B, U); arguments and errors as of `Cell`.
+
+    >>> import numpy as np
+    >>> import lengthwise as lw
+    >>> tuple(lw.Recurrent(lw.LayerNormSimpleCell(4))(np.zeros((2, 5, 3), np.float32)).shape)
+    (2, 5, 4)
+    """
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """See `Cell.build`."""
@@ -143,6 +162,13 @@ class LSTMCell(Cell):
         o_t = sigma(x_t W_o + h_{t-1} R_o + b_o)
 
     The bias of the forget gate begins at 1 (Jozefowicz et al., 2015).
+
+    Inputs (B, D), states and outputs float32 (B, U); arguments and errors as of `Cell`.
+
+    >>> import numpy as np
+    >>> import lengthwise as lw
+    >>> tuple(lw.Recurrent(lw.LSTMCell(4))(np.zeros((2, 5, 3), np.float32)).shape)
+    (2, 5, 4)
     """
 
     gates = 4
@@ -174,6 +200,13 @@ class PeepholeLSTMCell(LSTMCell):
     With trained vectors p, and all else as in `LSTMCell`:
 
         i_t = sigma(... + p_i * c_{t-1})      f_t = sigma(... + p_f * c_{t-1})      o_t = sigma(... + p_o * c_t)
+
+    Inputs (B, D), states and outputs float32 (B, U); arguments and errors as of `Cell`.
+
+    >>> import numpy as np
+    >>> import lengthwise as lw
+    >>> tuple(lw.Recurrent(lw.PeepholeLSTMCell(4))(np.zeros((2, 5, 3), np.float32)).shape)
+    (2, 5, 4)
     """
 
     def build(self, input_shape: Sequence[int | None]) -> None:
@@ -199,6 +232,13 @@ class LayerNormLSTMCell(LSTMCell):
         (i, f, g, o) = LN(x_t W) + LN(h_{t-1} R) + b      h_t = sigma(o) * f(LN(c_t))
 
     Each of the first two normalizes all four gates' inputs together.
+
+    Inputs (B, D), states and outputs float32 (B, U); arguments and errors as of `Cell`.
+
+    >>> import numpy as np
+    >>> import lengthwise as lw
+    >>> tuple(lw.Recurrent(lw.LayerNormLSTMCell(4))(np.zeros((2, 5, 3), np.float32)).shape)
+    (2, 5, 4)
     """
 
     def build(self, input_shape: Sequence[int | None]) -> None:
@@ -230,6 +270,13 @@ class GRUCell(Cell):
 
         z_t = sigma(x_t W_z + b_z + h_{t-1} R_z + d_z)      g_t = f(x_t W_g + b_g + r_t * (h_{t-1} R_g + d_g))
         r_t = sigma(x_t W_r + b_r + h_{t-1} R_r + d_r)      h_t = z_t * h_{t-1} + (1 - z_t) * g_t
+
+    Inputs (B, D), states and outputs float32 (B, U); arguments and errors as of `Cell`.
+
+    >>> import numpy as np
+    >>> import lengthwise as lw
+    >>> tuple(lw.Recurrent(lw.GRUCell(4))(np.zeros((2, 5, 3), np.float32)).shape)
+    (2, 5, 4)
     """
 
     gates = 3
@@ -257,6 +304,13 @@ class LayerNormGRUCell(GRUCell):
 
     All else as in `GRUCell`, but LN(x_t W) stands for x_t W, and LN(h_{t-1} R) for h_{t-1} R; the gates z and r are
     normalized together, the candidate by itself.
+
+    Inputs (B, D), states and outputs float32 (B, U); arguments and errors as of `Cell`.
+
+    >>> import numpy as np
+    >>> import lengthwise as lw
+    >>> tuple(lw.Recurrent(lw.LayerNormGRUCell(4))(np.zeros((2, 5, 3), np.float32)).shape)
+    (2, 5, 4)
     """
 
     def build(self, input_shape: Sequence[int | None]) -> None:

@@ -42,6 +42,13 @@ class MaskedConv1D(keras.layers.Layer):
         padding: `same`, `causal` (no step sees a later one) or `valid`.
         activation: of the output; linear as in the source notes (002).
 
+    Inputs float32 (B, T, D) and a mask bool (B, T), true where there is a step; outputs float32 (B, T', F):
+
+    >>> import numpy as np
+    >>> import lengthwise as lw
+    >>> tuple(lw.MaskedConv1D(4, kernel_size=3, stride=2)(np.zeros((2, 5, 3), np.float32)).shape)
+    (2, 3, 4)
+
     Raises:
         ValueError: a size is below 1, or there is no such padding.
     """
@@ -57,11 +64,11 @@ class MaskedConv1D(keras.layers.Layer):
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
-        if min(filters, kernel_size, stride) < 1 or padding not in PADDINGS:
-            raise ValueError(
-                f"got filters={filters}, kernel_size={kernel_size}, stride={stride}, padding={padding!r}; expected "
-                f"numbers of at least 1 and one of {', '.join(PADDINGS)}"
-            )
+        for name, size in (("filters", filters), ("kernel_size", kernel_size), ("stride", stride)):
+            if size < 1:
+                raise ValueError(f"{name}: got {size}; expected at least 1")
+        if padding not in PADDINGS:
+            raise ValueError(f"padding: got {padding!r}; expected one of {', '.join(PADDINGS)}")
         self.filters, self.kernel_size, self.stride, self.padding = filters, kernel_size, stride, padding
         self.activation = keras.activations.get(activation)
         self.supports_masking = True

@@ -5,14 +5,24 @@ import keras
 
 @keras.saving.register_keras_serializable("lengthwise")
 class LearnedInitialState(keras.layers.Layer):
-    """One trained state, the same for every row: the article's `init_state`, which begins at zeros.
+    """One trained state, the same for every row: the article's `init_state`, which begins at zeros: float32 (B, U).
+
+    >>> import numpy as np
+    >>> import lengthwise as lw
+    >>> tuple(lw.LearnedInitialState(4)(np.zeros((2, 5, 3), np.float32)).shape)
+    (2, 4)
 
     Args:
-        units: features of the state.
+        units: U, features of the state.
+
+    Raises:
+        ValueError: `units` is below 1.
     """
 
     def __init__(self, units: int, **kwargs: object) -> None:
         super().__init__(**kwargs)
+        if units < 1:
+            raise ValueError(f"units: got {units}; expected at least 1")
         self.units = units
 
     def build(self, _input_shape: object = None) -> None:

@@ -27,6 +27,17 @@ class Recurrent(keras.layers.Layer):
 
     Without `resets` every row is one sequence, which begins at its first step, or goes on if the layer carries states.
 
+    Inputs float32 (B, T, D), `resets` and the mask bool (B, T); outputs float32 (B, T, U). One row of two sequences
+    gives what the two would give alone:
+
+    >>> import numpy as np
+    >>> import lengthwise as lw
+    >>> layer = lw.Recurrent(lw.GRUCell(4))
+    >>> steps = np.random.default_rng(0).normal(size=(1, 5, 3)).astype(np.float32)
+    >>> packed = layer(steps, resets=np.array([[True, False, False, True, False]]))
+    >>> bool(np.allclose(packed[:, 3:], layer(steps[:, 3:]), atol=1e-6))
+    True
+
     Args:
         cell: one of `lengthwise.layers.cells`, or any other Keras cell (`keras.layers.LSTMCell(64)`).
         return_sequences: whether to return the output of every step, or of the last alone.

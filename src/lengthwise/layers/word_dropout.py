@@ -10,7 +10,13 @@ from lengthwise.sequences import UNK_ID
 class WordDropout(keras.layers.Layer):
     """Word dropout (Iyyer et al., 2015), by an unknown token in the dropped one's place (Bowman et al., 2016).
 
-    A sequence keeps its length, so no batch is planned anew.
+    A sequence keeps its length, so no batch is planned anew. Inputs and outputs are int32 (B, T), ids of tokens.
+
+    >>> import numpy as np
+    >>> import lengthwise as lw
+    >>> ids = np.full((1, 1000), 7, np.int32)
+    >>> np.unique(lw.WordDropout(0.5, seed=1)(ids, training=True)).tolist()  # 1 is the unknown token's id
+    [1, 7]
 
     Args:
         rate: the share of tokens that is dropped, in [0, 1).

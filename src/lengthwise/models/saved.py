@@ -9,13 +9,12 @@ A network that was trained on something else than text has no vocabulary.
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 import keras
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
@@ -36,16 +35,14 @@ REMEDY = rerun(STAGE)
 FLOAT_BYTES = 4
 
 
-class SavedConfig(BaseModel):
+@dataclass(frozen=True)
+class SavedConfig:
     """What `config.json` holds; `digests` has the SHA-256 of every other file by its name."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: Literal[5]
     network: NetworkConfig
     tokenizer: TokenizerOptions | None
     digests: dict[str, str]
-    seal: str = ""
 
 
 def save_network(network: Network | Ensemble, folder: Path, encoding: TextEncoding | None = None) -> None:

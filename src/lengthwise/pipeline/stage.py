@@ -15,6 +15,7 @@ from typing import Any
 
 from lengthwise.errors import LengthwiseError, exit_on_user_error
 from lengthwise.pipeline.settings.params import load_params
+from lengthwise.pipeline.translation import errors_under_keys
 from lengthwise.system.files import write_metrics
 
 PARAMS_FILE = Path("params.yaml")
@@ -70,7 +71,7 @@ def run_stage(main: Callable[..., Figures], *sections: str, files: Sequence[str]
         sections: sections of `params.yaml`, the stage's own first; `WHOLE` is all of it.
         files: the names in `FIGURE_FILES` that are written; a `main` that writes its metrics itself leaves them out.
     """
-    with exit_on_user_error():
+    with exit_on_user_error(), errors_under_keys():
         arguments = _parse_arguments(main, sections, {name: FIGURE_FILES[name] for name in files})
         paths = {name: arguments.pop(name) for name in files}
         started = time.monotonic()
@@ -84,7 +85,7 @@ def run_stage(main: Callable[..., Figures], *sections: str, files: Sequence[str]
 
 def run_without_figures(main: Callable[..., None], *sections: str) -> None:
     """Run a stage script, as `run_stage`, that has nothing to report."""
-    with exit_on_user_error():
+    with exit_on_user_error(), errors_under_keys():
         arguments = _parse_arguments(main, sections, {})
         main(*_read(sections), **arguments)
 

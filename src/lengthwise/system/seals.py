@@ -14,10 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import TypeAdapter, ValidationError
-
 from lengthwise.errors import FormatError
 from lengthwise.system.files import replacing_file, write_json
+from lengthwise.system.records import read_record
 
 Content = TypeVar("Content")
 
@@ -81,19 +80,17 @@ def read_sealed_json(path: Path, model: type[Content], stage: str) -> Content:
 
     Args:
         path: the file.
-        model: what it has to hold: a pydantic model or a dataclass.
+        model: what it has to hold: a dataclass, see `read_record`; the seal is none of its fields.
         stage: who writes it, to say what to run again.
 
     Raises:
-        FormatError: see `check_seal`; or the content is not as the model says: the message names the place.
+        FormatError: see `check_seal`; or the content is not what the dataclass says: the message names the place.
     """
     check_seal(path, stage)
     try:
-        return TypeAdapter(model).validate_json(path.read_bytes())
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise FormatError(f"{path}: {place}: {first['msg']}, got {first['input']!r:.80}; {rerun(stage)}") from None
+        return read_record(path.read_bytes(), model, [SEAL_KEY])
+    except ValueError as error:
+        raise FormatError(f"{path}: {error}; {rerun(stage)}") from None
 
 
 def _seal_of(path: Path) -> tuple[int, bytes]:

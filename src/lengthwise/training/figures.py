@@ -11,7 +11,7 @@ import pandas as pd
 from lengthwise.batching.plan import epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
 from lengthwise.batching.stats import plan_stats
-from lengthwise.errors import ParamsError
+from lengthwise.errors import ArgumentError
 from lengthwise.evaluation.levels import items_of, pool
 from lengthwise.evaluation.metrics import point_figures
 from lengthwise.models.ensemble import Ensemble
@@ -69,7 +69,7 @@ def batching_table(lengths: np.ndarray, params: "TrainParams") -> pd.DataFrame:
     for name in sorted(STRATEGIES):
         try:
             plan = make_strategy(name, params.batching.model_dump()).plan(lengths, epoch_rng(params.seed, 0))
-        except ParamsError:  # Another strategy's budget is no reason to fail.
+        except ArgumentError:  # Another strategy's budget is no reason to fail.
             continue
         rows.append({"strategy": name, **asdict(plan_stats(plan))})
     return pd.DataFrame(rows)

@@ -94,7 +94,7 @@ def train(shards: Path, files: TrainFiles, task: str, params: "TrainParams") -> 
 
     Raises:
         FormatError: the shards are absent or damaged.
-        ParamsError: the strategy cannot plan these lengths.
+        ArgumentError: the strategy cannot plan these lengths.
         KernelError: the kernel is `native`, and it cannot be built here.
         OutputError: there is no room, or no permission.
     """

@@ -9,10 +9,10 @@
 docs/formats.md shows an index and a shard. A change that an older reader would misread raises `VERSION`.
 """
 
-from typing import Annotated, Literal
+from dataclasses import dataclass, fields
+from typing import Literal, get_args
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field
 
 from lengthwise.labels import LabelFactor
 from lengthwise.prepare.text.options import TokenizerOptions
@@ -37,33 +37,42 @@ SHARD_SCHEMA = pa.schema(
 )
 
 SplitName = Literal["train", "validation", "test"]
-Count = Annotated[int, Field(ge=0)]
 
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+@dataclass(frozen=True)
+class _Entry:
+    """Counts are not negative."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, int) and value < 0:
+                raise ValueError(f"{field.name}: got {value}; expected 0 or more")
 
 
+@dataclass(frozen=True)
 class ShardEntry(_Entry):
     """One file of a split: `digest` is SHA-256 of its bytes, lengths are in tokens."""
 
     file: str
-    rows: Count
-    tokens: Count
-    shortest: Count
-    longest: Count
+    rows: int
+    tokens: int
+    shortest: int
+    longest: int
     digest: str
 
 
+@dataclass(frozen=True)
 class SplitEntry(_Entry):
     """One split; `lengths` counts its sequences as [length, count], by rising length."""
 
-    rows: Count
-    tokens: Count
+    rows: int
+    tokens: int
     lengths: list[tuple[int, int]]
     shards: list[ShardEntry]
 
 
+@dataclass(frozen=True)
 class ShardIndex(_Entry):
     """What `index.json` holds; its digests and its own seal tell every change of a byte of the folder.
 
@@ -74,8 +83,12 @@ class ShardIndex(_Entry):
     version: Literal[2]
     unit: str
     tokenizer: TokenizerOptions
-    vocabulary_size: Count
+    vocabulary_size: int
     vocabulary_digest: str
     factors: list[LabelFactor]
-    splits: Annotated[dict[SplitName, SplitEntry], Field(min_length=3)]
-    seal: str = ""
+    splits: dict[SplitName, SplitEntry]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if missing := set(get_args(SplitName)) - self.splits.keys():
+            raise ValueError(f"splits: lacks {min(missing)}; expected all of {', '.join(get_args(SplitName))}")

@@ -5,7 +5,7 @@ tokens on to the shards' scratch files. In memory are one slice, one shard, and 
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO, get_args
 
@@ -105,7 +105,7 @@ def build_shards(
             factors=table.factors,
             splits=splits,
         )
-        write_sealed_json(out / INDEX_NAME, index.model_dump(mode="json"))
+        write_sealed_json(out / INDEX_NAME, asdict(index))
     sizes = {f"{name}_{kind}": getattr(entry, kind) for name, entry in splits.items() for kind in ("rows", "tokens")}
     return {**funnel, **sizes}
 

@@ -6,14 +6,13 @@ index.json              version, counts, how text became tokens, and the digest 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel
 
 from lengthwise.errors import FormatError
 from lengthwise.prepare.text.options import TokenizerOptions
@@ -32,7 +31,8 @@ SENTENCES_SCHEMA = pa.schema(
 )
 
 
-class _TokenIndex(BaseModel):
+@dataclass(frozen=True)
+class _TokenIndex:
     """What `index.json` holds; `digests` has the SHA-256 of every other file by its path in the folder."""
 
     version: Literal[2]
@@ -96,7 +96,7 @@ def write_index(folder: Path, slices: int, tokenizer: TokenizerOptions) -> None:
     index = _TokenIndex(
         version=VERSION, slices=slices, sentences=sentences, tokens=tokens, tokenizer=tokenizer, digests=digests
     )
-    write_sealed_json(folder / INDEX_NAME, index.model_dump())
+    write_sealed_json(folder / INDEX_NAME, asdict(index))
 
 
 class TokenStore:

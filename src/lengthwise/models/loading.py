@@ -1,0 +1,41 @@
+"""The public way to a saved network."""
+
+from pathlib import Path
+
+from lengthwise.errors import FormatError
+from lengthwise.models.ensemble import Ensemble
+from lengthwise.models.network import Network
+from lengthwise.models.saved import load_network
+from lengthwise.system.seals import rerun
+
+# There may be no pipeline where a network is loaded.
+REMEDY = "copy the folder again, or train and save the network again"
+
+
+def load(folder: Path | str, kernel: str = "auto") -> Network | Ensemble:
+    """Load a network that was trained and saved, such as `models/classifier` of the pipeline.
+
+    Where `folder` holds a classifier of six classes:
+
+        >>> import lengthwise as lw
+        >>> network = lw.load(folder)
+        >>> network.config.task, network.config.classes
+        ('classifier', 6)
+
+    Nothing in the folder is run: it holds numbers, a table of words and JSON.
+
+    Args:
+        folder: with `config.json`, `weights.safetensors` and, if it was trained on text, `vocabulary.tsv`.
+        kernel: `native`, `keras` or `auto`, see `lengthwise.native.choice`.
+
+    Returns:
+        The network; called with inputs and states it makes logits float32 (P, C), see `lengthwise.models.network`.
+
+    Raises:
+        FormatError: a file is absent, damaged or of another version, or the files are not of one network.
+        KernelError: the kernel is `native`, which cannot be built here, or does not compute the network's cell.
+    """
+    try:
+        return load_network(Path(folder), kernel)
+    except FormatError as error:
+        raise FormatError(str(error).replace(rerun("train"), REMEDY)) from error
