@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+import lengthwise
 from lengthwise.cli.app import app
 
 ROOT = Path(__file__).parents[1]
@@ -29,6 +30,11 @@ def prose(text):
 def codes(text):
     """What stands between backticks, and lines of code."""
     return [*re.findall(r"`([^`\n]+)`", text), *re.findall(r"^ {4}(.*)$", text, re.MULTILINE)]
+
+
+def test_changelog_has_the_version_of_the_package():
+    released = re.findall(r"^## \[([\d.]+)\]", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    assert ".".join(lengthwise.__version__.split(".")[:3]) in released
 
 
 def test_readme_is_short():

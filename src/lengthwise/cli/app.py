@@ -6,13 +6,13 @@ Every command imports what it needs when it runs, so that `lengthwise --help` an
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+import lengthwise
 from lengthwise.cli.predict import predict
 from lengthwise.cli.reading import documents, exps, page, report, results
 from lengthwise.cli.running import real, sweep
@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _print_version(given: bool) -> None:
     if given:
-        write(f"{NAME} {_version()}\n")
+        write(f"{NAME} {lengthwise.__version__}\n")
         raise typer.Exit
 
 
@@ -91,15 +91,8 @@ VERSION = typer.Option("--version", is_eager=True, callback=_print_version, help
 
 
 @app.callback()
-def lengthwise(show_version: Annotated[bool, VERSION] = False) -> None:
+def _program(show_version: Annotated[bool, VERSION] = False) -> None:
     """Train recurrent networks on sequences of any length, read the results, and use the networks."""
-
-
-def _version() -> str:
-    try:
-        return version(NAME)
-    except PackageNotFoundError:
-        return "(not installed)"
 
 
 def _usage(error: Exception) -> str:
