@@ -47,7 +47,7 @@ def test_drawing_has_every_part_once_and_an_arrow_for_each_import_without_detour
     assert drawing(package, {"inner": ("heart", "ground", "nothing")}).splitlines() == [
         "```mermaid",
         "flowchart TD",
-        '  subgraph "inner"',
+        '  subgraph frame0["inner"]',
         "    heart",
         '    ground["errors, words"]',
         "  end",

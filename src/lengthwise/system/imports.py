@@ -55,9 +55,10 @@ def drawing(package: Path, groups: Mapping[str, tuple[str, ...]]) -> str:
     """
     imports = imports_between_parts(package)
     lines = ["```mermaid", "flowchart TD"]
-    for title, members in groups.items():
+    for number, (title, members) in enumerate(groups.items()):
         there = [part for part in members if part in imports]
-        lines += [f'  subgraph "{title}"', *(f"    {_node(part, package)}" for part in there), "  end"]
+        # A frame needs a name of its own: its title may be the name of a part.
+        lines += [f'  subgraph frame{number}["{title}"]', *(f"    {_node(part, package)}" for part in there), "  end"]
     grouped = {part for members in groups.values() for part in members}
     lines += [f"  {_node(part, package)}" for part in imports if part not in grouped]
     for part, imported in without_detours(imports).items():
