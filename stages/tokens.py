@@ -12,7 +12,7 @@ def main(params: TokensParams, documents: Path, tokens: Path) -> Figures:
     # spaCy takes a second to import: only once the params are known to be good.
     from lengthwise.prepare.text.tokens import tokenize
 
-    options = TokenizerOptions.from_params(params)
+    options = TokenizerOptions(**params.model_dump())
     workers = worker_count()
     counts = tokenize(documents, tokens, options, workers)
     return Figures({**counts}, {"workers": workers})

@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-from lengthwise.pipeline.environment import environment
 from lengthwise.pipeline.settings.params import TrainParams
 from lengthwise.pipeline.stage import Figures, quiet_tensorflow, run_stage
+from lengthwise.pipeline.stages.train.environment import environment
 from lengthwise.system.files import write_metrics
 
 # Of the times of a run, these say with what it was computed.
@@ -29,10 +29,9 @@ def main(
     """
     # TensorFlow takes seconds to import: only once the params are known to be good.
     with quiet_tensorflow():
-        from lengthwise.training.events import tensorboard_folder
-        from lengthwise.training.figures import TrainFiles
-        from lengthwise.training.live import LiveFiles
-        from lengthwise.training.loop import train
+        from lengthwise.pipeline.stages.train.events import tensorboard_folder
+        from lengthwise.pipeline.stages.train.live import LiveFiles
+        from lengthwise.pipeline.stages.train.run import TrainFiles, train
 
     live = LiveFiles(epochs, steps, headline, tensorboard_folder(os.environ))
     result = train(shards, TrainFiles(model, figures, live), task, params)

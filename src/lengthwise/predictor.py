@@ -12,9 +12,11 @@ from lengthwise.models.config import NetworkConfig
 from lengthwise.models.ensemble import Ensemble, log_probabilities_of
 from lengthwise.models.network import INPUTS_SIGNATURE, Inputs, Network, States
 from lengthwise.models.prediction import predict_split
-from lengthwise.models.saved import CONFIG_NAME, load_network, read_encoding
+from lengthwise.models.saved import CONFIG_NAME, REMEDY, STAGE, VOCABULARY_NAME, load_network, read_config
+from lengthwise.prepare.shards.encoding import TextEncoding
+from lengthwise.prepare.text.options import TokenizerOptions
 from lengthwise.prepare.text.tokens import make_tokenizer
-from lengthwise.prepare.vocabulary import Vocabulary
+from lengthwise.prepare.vocabulary import Vocabulary, read_vocabulary
 from lengthwise.ragged import offsets_of
 from lengthwise.sequences import TOKENS, UNK_ID, Sequences
 
@@ -181,3 +183,27 @@ def _looks_ahead(config: NetworkConfig) -> str:
     if config.bidirectional or config.front_end != "none":
         return f"bidirectional={config.bidirectional} and front_end={config.front_end}"
     return f"readout={config.readout}" if config.pooled else ""
+
+
+def read_encoding(folder: Path) -> TextEncoding:
+    """Read how text becomes the ids of a saved network.
+
+    Raises:
+        FormatError: see `read_config`; or the network has no vocabulary, or one of another size.
+    """
+    config = read_config(folder)
+    if config.tokenizer is None:
+        raise FormatError(
+            f"{folder / CONFIG_NAME}: tokenizer: is null, so the network was not trained on text; expected one that was"
+        )
+    try:
+        tokenizer = TokenizerOptions.from_json(config.tokenizer)
+    except ValueError as error:
+        raise FormatError(f"{folder / CONFIG_NAME}: tokenizer: {error}; {REMEDY}") from None
+    vocabulary = read_vocabulary(folder / VOCABULARY_NAME, STAGE)
+    if len(vocabulary) != config.network.vocabulary_size:
+        raise FormatError(
+            f"{folder / VOCABULARY_NAME}: has {len(vocabulary)} entries; expected {config.network.vocabulary_size}, as "
+            f"{CONFIG_NAME} says; {REMEDY}"
+        )
+    return TextEncoding(tokenizer, vocabulary)

@@ -9,17 +9,16 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 
-from lengthwise.evaluation import baselines
 from lengthwise.evaluation.baselines import (
-    MODELS,
     LinearOptions,
     count_tokens,
-    evaluate_baselines,
     linear,
     majority,
 )
 from lengthwise.evaluation.levels import Items, items_of
 from lengthwise.evaluation.metrics import Bootstrap
+from lengthwise.pipeline.stages import baselines
+from lengthwise.pipeline.stages.baselines import MODELS, evaluate_baselines
 from lengthwise.prepare.shards.reader import read_index, read_split
 from lengthwise.system.progress import Progress
 

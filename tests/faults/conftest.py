@@ -29,9 +29,13 @@ LIGHT_MODULES = (
 LIGHT_MODULES += (
     "lengthwise.prepare.text.spacy_tokenizer",
     "lengthwise.prepare.text.tokens",
-    "lengthwise.evaluation.baselines",
+    "lengthwise.pipeline.stages.baselines",
 )
-HEAVY_MODULES = ("lengthwise.pipeline.stage", "lengthwise.training.loop", "lengthwise.pipeline.stages.evaluate")
+HEAVY_MODULES = (
+    "lengthwise.pipeline.stage",
+    "lengthwise.pipeline.stages.train.run",
+    "lengthwise.pipeline.stages.evaluate",
+)
 SMALL = {
     "vocabulary": {"size": 300},
     "shards": {"rows_per_shard": 500},

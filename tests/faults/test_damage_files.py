@@ -60,7 +60,8 @@ def read_shards(folder: Path) -> object:
 
 def read_model(folder: Path) -> object:
     # TensorFlow is only imported where it is needed.
-    from lengthwise.models.saved import load_network, read_encoding
+    from lengthwise.models.saved import load_network
+    from lengthwise.predictor import read_encoding
 
     encoding, network = read_encoding(folder / "model"), load_network(folder / "model")
     return repr((network.config, encoding)), [variable.numpy() for variable in network.trainable_variables]

@@ -25,10 +25,10 @@ from lengthwise.corpora.blogs.csv_rows import read_csv_rows
 from lengthwise.corpora.blogs.sources import open_source, parse_member_name, read_member
 from lengthwise.errors import LengthwiseError, ParamsError
 from lengthwise.pipeline.ablations import definitions
-from lengthwise.pipeline.settings import conflicts, params, refusals, strict_yaml
+from lengthwise.pipeline.settings import conflicts, params, refusals
 from lengthwise.prepare import vocabulary
 from lengthwise.prepare.shards import reader, schema
-from lengthwise.system import seals
+from lengthwise.system import seals, strict_yaml
 from lengthwise.system.seals import UNSEALED
 
 BRACKETS = AgeBrackets({"10s": (13, 17), "20s": (23, 27), "30s": (33, 48)})

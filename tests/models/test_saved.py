@@ -11,9 +11,9 @@ from lengthwise.models.saved import (
     VOCABULARY_NAME,
     WEIGHTS_NAME,
     load_network,
-    read_encoding,
     save_network,
 )
+from lengthwise.predictor import read_encoding
 from lengthwise.prepare.shards.encoding import TextEncoding
 from lengthwise.prepare.text.options import TokenizerOptions
 from lengthwise.prepare.vocabulary import Vocabulary, write_vocabulary
@@ -62,9 +62,9 @@ def renew_digest(saved, name):
     change_config(saved, digests={**digests, name: file_digest(saved / name)})
 
 
-def refusal_of(folder):
+def refusal_of(folder, read=load_network):
     with pytest.raises(FormatError) as caught:
-        load_network(folder)
+        read(folder)
     message = str(caught.value)
     assert "\n" not in message
     assert "run the stage train again" in message
@@ -154,9 +154,9 @@ def test_read_encoding_refuses_a_vocabulary_of_another_size_with_its_digest(with
 @pytest.mark.parametrize(
     "tokenizer", [{}, 3, {"language": "en"}, {"language": 3, "sentences": "x"}, [], {"language": None}]
 )
-def test_load_network_refuses_a_tokenizer_of_wrong_types(with_text, tokenizer):
+def test_read_encoding_refuses_a_tokenizer_of_wrong_types(with_text, tokenizer):
     change_config(with_text, tokenizer=tokenizer)
-    assert "config.json: tokenizer" in refusal_of(with_text)
+    assert "config.json: tokenizer" in refusal_of(with_text, read_encoding)
 
 
 @pytest.mark.parametrize("changes", [{"units": 6}, {"vocabulary_size": 21}, {"initial_state": "zeros"}])

@@ -1,7 +1,10 @@
 import ast
 from pathlib import Path
 
+import networkx as nx
 import pytest
+
+from lengthwise.training.resume import CODE
 
 ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / "src" / "lengthwise"
@@ -21,12 +24,16 @@ WINGS = LIBRARY_WINGS | {
     "prepare": {*GROUND, "system"},
     "corpora": {*GROUND, "system", "prepare"},
     "predictor": {*IN_LIBRARY, "prepare"},
-    "reports": {*IN_LIBRARY, "predictor"},
+    # Reports read what the pipeline has written.
+    "reports": {*IN_LIBRARY, "predictor", "prepare"},
     "pipeline": {*IN_LIBRARY, "prepare", "corpora"},
     "cli": {*IN_LIBRARY, "prepare", "corpora", "pipeline", "predictor", "reports"},
 }
 WITH_TENSORFLOW = {"layers", "models", "native", "training", "predictor"}
-MODULES_WITH_TENSORFLOW = {LIBRARY / "batching" / "fit.py"}
+MODULES_WITH_TENSORFLOW = {
+    LIBRARY / "batching" / "fit.py",
+    LIBRARY / "pipeline" / "stages" / "train" / "events.py",
+}
 
 
 def package_of(path):
@@ -88,3 +95,20 @@ def test_imports_stand_at_the_top_of_library_modules():
         for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(function, ast.FunctionDef):
                 assert not any(isinstance(node, ast.Import | ast.ImportFrom) for node in ast.walk(function)), path
+
+
+def test_digested_code_is_what_training_imports(import_closure_of):
+    modules = import_closure_of(LIBRARY / "training" / "loop.py") | {LIBRARY / "training" / "loop.py"}
+    digested = [LIBRARY / name for name in CODE]
+    assert [path for path in modules if not any(path.is_relative_to(name) for name in digested)] == []
+    assert [name for name in digested if not any(path.is_relative_to(name) for path in modules)] == []
+
+
+def test_no_modules_import_each_other_in_a_circle(imported_names_of):
+    # Packages' own modules, which import the layers under one name, are left out: they hold no code.
+    graph = {}
+    for path in modules():
+        name = ".".join(("lengthwise", *path.relative_to(LIBRARY).with_suffix("").parts))
+        graph[name] = imported_names_of(path) - {name}
+    imports = nx.DiGraph((name, other) for name, others in graph.items() for other in others if other in graph)
+    assert list(nx.simple_cycles(imports)) == []

@@ -1,13 +1,16 @@
 import json
 import os
 import signal
+from dataclasses import replace
 
 import keras
 import numpy as np
 import pytest
 
 from lengthwise.training import resume
-from lengthwise.training.resume import STATE_NAME, ResumeState, interruptions, run_digest
+from lengthwise.training.resume import CODE, STATE_NAME, ResumeState, RunDigests, interruptions, run_digests
+
+RUN = RunDigests("classifier", "code", "settings", "data")
 
 
 def variables_of(*values):
@@ -17,8 +20,8 @@ def variables_of(*values):
 def test_resume_state_keeps_arrays_that_are_no_variables(tmp_path, variables):
     # More than ten: their names do not sort as their numbers do.
     carried = [np.full((number % 3, 3), number, np.float32) for number in range(23)]
-    ResumeState(tmp_path, "digest", variables).save({"epoch": 1}, carried)
-    _, again = ResumeState(tmp_path, "digest", variables).restore()
+    ResumeState(tmp_path, RUN, variables).save({"epoch": 1}, carried)
+    _, again = ResumeState(tmp_path, RUN, variables).restore()
     assert [array.tolist() for array in again] == [array.tolist() for array in carried]
 
 
@@ -29,34 +32,51 @@ def variables():
 
 def test_resume_state_survives_bit_by_bit(tmp_path, variables):
     progress = {"epoch": 1, "sums": {"loss": 0.1 + 0.2}, "rows": [{"loss": 1 / 3}]}
-    ResumeState(tmp_path, "digest", variables).save(progress)
+    ResumeState(tmp_path, RUN, variables).save(progress)
     others = variables_of(np.zeros(2, np.float32), np.array(0, np.int64), np.zeros(2, np.uint32))
-    assert ResumeState(tmp_path, "digest", others).restore() == (progress, [])
+    assert ResumeState(tmp_path, RUN, others).restore() == (progress, [])
     for before, after in zip(variables, others, strict=True):
         assert np.array_equal(before, after)
 
 
 def test_resume_state_is_none_where_there_is_none(tmp_path, variables):
-    assert ResumeState(tmp_path, "digest", variables).restore() is None
+    assert ResumeState(tmp_path, RUN, variables).restore() is None
 
 
-def test_resume_state_of_another_digest_is_not_picked_up(tmp_path, variables):
-    ResumeState(tmp_path, "one", variables).save({"epoch": 1})
-    assert ResumeState(tmp_path, "two", variables).restore() is None
+def test_resume_state_of_another_run_is_not_taken_and_a_line_says_why(tmp_path, variables, capsys):
+    ResumeState(tmp_path, RUN, variables).save({"epoch": 1})
+    assert ResumeState(tmp_path, replace(RUN, data="other"), variables).restore() is None
+    assert capsys.readouterr().err == f"train: the state in {tmp_path / RUN.name} was made by other data; begins anew\n"
+    assert ResumeState(tmp_path, replace(RUN, code="new", settings="new"), variables).restore() is None
+    assert "was made by other code and settings; begins anew" in capsys.readouterr().err
+    # That of another task is nobody's business.
+    assert ResumeState(tmp_path, replace(RUN, task="seq2seq"), variables).restore() is None
+    assert capsys.readouterr().err == ""
+
+
+def test_resume_states_of_other_runs_stay_until_there_are_many(tmp_path, variables, monkeypatch):
+    monkeypatch.setattr(resume, "KEPT_STATES", 3)
+    runs = [replace(RUN, data=str(number)) for number in range(5)]
+    for number, run in enumerate(runs):
+        ResumeState(tmp_path, run, variables).save({"epoch": 1})
+        os.utime(tmp_path / run.name / STATE_NAME, (number, number))
+    ResumeState(tmp_path, RUN, variables).save({"epoch": 1})
+    kept = {RUN.name, *(run.name for run in runs[-2:])}
+    assert {path.name for path in tmp_path.iterdir()} == kept
 
 
 @pytest.mark.parametrize("kept", [0, 7, 40, -1])
 def test_resume_state_that_is_cut_counts_as_none_and_changes_nothing(tmp_path, variables, kept):
-    ResumeState(tmp_path, "digest", variables).save({"epoch": 1})
-    path = tmp_path / "digest" / STATE_NAME
+    ResumeState(tmp_path, RUN, variables).save({"epoch": 1})
+    path = tmp_path / RUN.name / STATE_NAME
     path.write_bytes(path.read_bytes()[:kept])
     others = variables_of(np.zeros(2, np.float32), np.array(0, np.int64), np.zeros(2, np.uint32))
-    assert ResumeState(tmp_path, "digest", others).restore() is None
+    assert ResumeState(tmp_path, RUN, others).restore() is None
     assert all(not np.any(variable.numpy()) for variable in others)
 
 
 def test_resume_state_keeps_the_old_one_where_saving_fails(tmp_path, variables, monkeypatch):
-    state = ResumeState(tmp_path, "digest", variables)
+    state = ResumeState(tmp_path, RUN, variables)
     state.save({"epoch": 1})
 
     def fail(path, content):
@@ -71,21 +91,21 @@ def test_resume_state_keeps_the_old_one_where_saving_fails(tmp_path, variables, 
 
 
 def test_resume_state_is_gone_once_cleared(tmp_path, variables):
-    state = ResumeState(tmp_path, "digest", variables)
+    state = ResumeState(tmp_path, RUN, variables)
     state.save({"epoch": 1})
-    other = ResumeState(tmp_path, "other", variables)
-    other.save({"epoch": 1})
+    another = replace(RUN, data="other")
+    ResumeState(tmp_path, another, variables).save({"epoch": 1})
     state.clear()
-    assert [path.name for path in tmp_path.iterdir()] == ["other"]
+    assert [path.name for path in tmp_path.iterdir()] == [another.name]
     state.clear()
 
 
 def test_resume_state_is_cleared_of_what_a_kill_within_a_save_left(tmp_path, variables):
-    state = ResumeState(tmp_path, "digest", variables)
+    state = ResumeState(tmp_path, RUN, variables)
     state.save({"epoch": 1})
     # SIGKILL in the middle of writing leaves the file beside; the run that goes on may end before its first save.
-    (tmp_path / "digest" / f".{STATE_NAME}.partial").write_bytes(b"half")
-    again = ResumeState(tmp_path, "digest", variables)
+    (tmp_path / RUN.name / f".{STATE_NAME}.partial").write_bytes(b"half")
+    again = ResumeState(tmp_path, RUN, variables)
     assert again.restore() == ({"epoch": 1}, [])
     again.clear()
     assert list(tmp_path.iterdir()) == []
@@ -94,7 +114,7 @@ def test_resume_state_is_cleared_of_what_a_kill_within_a_save_left(tmp_path, var
 def test_resume_state_is_due_after_save_seconds(tmp_path, variables, monkeypatch):
     now = [100.0]
     monkeypatch.setattr(resume.time, "monotonic", lambda: now[0])
-    state = ResumeState(tmp_path, "digest", variables)
+    state = ResumeState(tmp_path, RUN, variables)
     assert not state.due
     now[0] += resume.SAVE_SECONDS - 0.01
     assert not state.due
@@ -104,26 +124,42 @@ def test_resume_state_is_due_after_save_seconds(tmp_path, variables, monkeypatch
     assert not state.due
 
 
-def test_run_digest_changes_with_every_setting_the_data_and_the_code(tmp_path, monkeypatch):
+@pytest.fixture
+def package(tmp_path, monkeypatch):
     package = tmp_path / "lengthwise"
-    (package / "deep").mkdir(parents=True)
-    (package / "__init__.py").write_text("a = 1\n")
-    (package / "deep" / "b.py").write_text("b = 1\n")
+    for name in (*CODE, "reports", "corpora/blogs"):
+        path = package / name if name.endswith(".py") else package / name / "module.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("a = 1\n")
+    (package / "cli.py").write_text("a = 1\n")
     monkeypatch.setattr(resume.lengthwise, "__file__", str(package / "__init__.py"))
+    return package
+
+
+def test_run_digests_change_with_every_setting_the_data_and_the_code_of_training(package):
     settings = {"task": "classifier", "seed": 1, "model": {"units": 4}}
-    digests = [run_digest(settings, "data")]
-    assert run_digest(json.loads(json.dumps(settings)), "data") == digests[0]
-    assert run_digest(dict(reversed(settings.items())), "data") == digests[0]
-    digests += [
-        run_digest({**settings, "task": "seq2seq"}, "data"),
-        run_digest({**settings, "model": {"units": 5}}, "data"),
-        run_digest(settings, "other data"),
-    ]
-    (package / "deep" / "b.py").write_text("b = 2\n")
-    digests.append(run_digest(settings, "data"))
-    (package / "deep" / "b.py").rename(package / "deep" / "c.py")
-    digests.append(run_digest(settings, "data"))
-    assert len(set(digests)) == len(digests)
+
+    def digests(changes=(), data="data", task="classifier"):
+        return run_digests(task, {**settings, **dict(changes)}, data)
+
+    first = digests()
+    assert run_digests("classifier", json.loads(json.dumps(settings)), "data") == first
+    assert run_digests("classifier", dict(reversed(settings.items())), "data") == first
+    others = [digests({"model": {"units": 5}}), digests(data="other"), digests(task="seq2seq")]
+    for name in CODE:
+        path = package / name if name.endswith(".py") else package / name / "module.py"
+        path.write_text("a = 2\n")
+        others.append(digests())
+    (package / "training" / "module.py").rename(package / "training" / "other.py")
+    others.append(digests())
+    assert len({digest.name for digest in (first, *others)}) == len(others) + 1
+
+
+@pytest.mark.parametrize("path", ["reports/module.py", "cli.py", "corpora/blogs/module.py", "training/notes.txt"])
+def test_run_digests_stay_where_a_change_does_not_concern_training(package, path):
+    before = run_digests("classifier", {}, "data")
+    (package / path).write_text("changed")
+    assert run_digests("classifier", {}, "data") == before
 
 
 def test_interruptions_collects_signals_and_gives_the_handlers_back():

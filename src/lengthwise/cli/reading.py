@@ -89,7 +89,7 @@ def exps(
     The order is that of the validation accuracy. The table has the params that differ and the main metrics; `dvc exp
     show` has all of them.
     """
-    from lengthwise.reports.experiments import experiments_text
+    from lengthwise.pipeline.sweeps.overview import experiments_text
 
     write(f"{experiments_text(commits)}\n")
 

@@ -8,10 +8,10 @@ A network that was trained on something else than text has no vocabulary.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import keras
 import numpy as np
@@ -22,9 +22,6 @@ from lengthwise.errors import FormatError
 from lengthwise.models.config import NetworkConfig
 from lengthwise.models.ensemble import Ensemble, make_network
 from lengthwise.models.network import Network
-from lengthwise.prepare.shards.encoding import TextEncoding
-from lengthwise.prepare.text.options import TokenizerOptions
-from lengthwise.prepare.vocabulary import read_vocabulary, write_vocabulary
 from lengthwise.system.files import file_digest, replacing_folder
 from lengthwise.system.seals import SEAL_KEY, UNSEALED, check_seal, read_sealed_json, rerun, seal, write_sealed_json
 
@@ -35,34 +32,47 @@ REMEDY = rerun(STAGE)
 FLOAT_BYTES = 4
 
 
+class TextFiles(Protocol):
+    """How text becomes the ids of a network: what its folder keeps of it, and never looks into."""
+
+    @property
+    def options(self) -> Mapping[str, str | bool]:
+        """How text becomes tokens, by name."""
+        ...
+
+    def write(self, path: Path) -> None:
+        """Write the table of tokens, with a seal."""
+        ...
+
+
 @dataclass(frozen=True)
 class SavedConfig:
     """What `config.json` holds; `digests` has the SHA-256 of every other file by its name."""
 
     version: Literal[5]
     network: NetworkConfig
-    tokenizer: TokenizerOptions | None
+    tokenizer: dict[str, str | bool] | None
     digests: dict[str, str]
 
 
-def save_network(network: Network | Ensemble, folder: Path, encoding: TextEncoding | None = None) -> None:
+def save_network(network: Network | Ensemble, folder: Path, text: TextFiles | None = None) -> None:
     """Write a network: no code, no pickle, no time stamp.
 
     Args:
         network: trained.
         folder: to write.
-        encoding: how text becomes its ids; none where it was trained on something else.
+        text: how text becomes its ids; none where it was trained on something else.
     """
     with replacing_folder(folder) as out:
         (out / WEIGHTS_NAME).write_bytes(save(_arrays(network.trainable_variables), {SEAL_KEY: UNSEALED}))
         seal(out / WEIGHTS_NAME)
-        if encoding:
-            write_vocabulary(out / VOCABULARY_NAME, encoding.vocabulary)
+        if text:
+            text.write(out / VOCABULARY_NAME)
         digests = {path.name: file_digest(path) for path in sorted(out.iterdir())}
         config = {
             "version": VERSION,
             "network": asdict(network.config),
-            "tokenizer": asdict(encoding.tokenizer) if encoding else None,
+            "tokenizer": dict(text.options) if text else None,
             "digests": digests,
         }
         write_sealed_json(out / CONFIG_NAME, config)
@@ -99,7 +109,7 @@ def read_config(folder: Path) -> SavedConfig:
     """
     path = folder / CONFIG_NAME
     config = read_sealed_json(path, SavedConfig, STAGE)
-    names = {WEIGHTS_NAME} | ({VOCABULARY_NAME} if config.tokenizer else set())
+    names = {WEIGHTS_NAME} | ({VOCABULARY_NAME} if config.tokenizer is not None else set())
     if set(config.digests) != names:
         raise FormatError(f"{path}: digests: got {sorted(config.digests)}; expected {sorted(names)}; {REMEDY}")
     for name, expected in config.digests.items():
@@ -114,26 +124,6 @@ def read_config(folder: Path) -> SavedConfig:
         # Before anything of that size is made.
         raise FormatError(f"{weights}: has {weights.stat().st_size} bytes; expected {least} or more; {REMEDY}")
     return config
-
-
-def read_encoding(folder: Path) -> TextEncoding:
-    """Read how text becomes the ids of a saved network.
-
-    Raises:
-        FormatError: see `read_config`; or the network has no vocabulary, or one of another size.
-    """
-    config = read_config(folder)
-    if config.tokenizer is None:
-        raise FormatError(
-            f"{folder / CONFIG_NAME}: tokenizer: is null, so the network was not trained on text; expected one that was"
-        )
-    vocabulary = read_vocabulary(folder / VOCABULARY_NAME, STAGE)
-    if len(vocabulary) != config.network.vocabulary_size:
-        raise FormatError(
-            f"{folder / VOCABULARY_NAME}: has {len(vocabulary)} entries; expected {config.network.vocabulary_size}, as "
-            f"{CONFIG_NAME} says; {REMEDY}"
-        )
-    return TextEncoding(config.tokenizer, vocabulary)
 
 
 def _least_bytes(config: NetworkConfig) -> int:

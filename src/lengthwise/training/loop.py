@@ -1,4 +1,4 @@
-"""The stage train: epochs over plans, curves, a saved network."""
+"""Training: epochs over plans, seen by who watches, resumed where a run was killed."""
 
 import sys
 import time
@@ -6,47 +6,50 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from lengthwise.batching.evaluation import evaluation_plan
-from lengthwise.batching.plan import Plan, epoch_rng
-from lengthwise.batching.registry import make_strategy
+from lengthwise.batching.plan import Plan, Strategy, epoch_rng
 from lengthwise.batching.stats import plan_stats
-from lengthwise.models.config import NetworkConfig
-from lengthwise.models.ensemble import Ensemble, make_network
+from lengthwise.models.ensemble import Ensemble
 from lengthwise.models.network import Network, States
-from lengthwise.models.saved import save_network
 from lengthwise.native.arch import arch_of_run
-from lengthwise.native.choice import choose_kernel
-from lengthwise.prepare.shards.encoding import read_shard_encoding
-from lengthwise.prepare.shards.reader import read_index, read_split
-from lengthwise.prepare.shards.schema import INDEX_NAME, ShardIndex
 from lengthwise.sequences import Sequences
-from lengthwise.system.files import file_digest
 from lengthwise.system.progress import Progress
-from lengthwise.training.events import WALL_TIME, EventFolder
-from lengthwise.training.figures import TrainFiles, validation_levels, write_figures
-from lengthwise.training.live import EPOCH_COLUMNS, STEP_COLUMNS, VALIDATION_COLUMNS, LiveFigures
-from lengthwise.training.resume import ResumeState, interruptions, run_digest
+from lengthwise.training.resume import ResumeState, RunDigests, interruptions
 from lengthwise.training.schedule import learning_rate
 from lengthwise.training.step import Steps, Sums
+from lengthwise.training.watch import EPOCH_COLUMNS, STEP_COLUMNS, VALIDATION_COLUMNS, WALL_TIME, Watcher
 
-if TYPE_CHECKING:
-    from lengthwise.pipeline.settings.params import TrainParams
-
-RESUME_FOLDER = Path(".lengthwise") / "resume"
+Figures = dict[str, float | int | str]
 
 
 @dataclass(frozen=True)
-class TrainResult:
-    """What a run reports: reproducible metrics, and rates of this machine."""
+class TrainingSettings:
+    """How a network is trained.
 
-    metrics: dict[str, float | int | str]
-    timing: dict[str, float | int | str]
+    Attributes:
+        seed: of the order of batches, with the number of the epoch.
+        epochs: passes over the training sequences.
+        log_every: steps between two points of the curves.
+        strategy: how sequences come together in batches.
+        padding: `post` or `pre`.
+        learning_rate: the largest.
+        schedule: `constant` or `cosine`.
+        clip_norm: the largest norm of a step's gradients; None for any.
+    """
+
+    seed: int
+    epochs: int
+    log_every: int
+    strategy: Strategy
+    padding: str
+    learning_rate: float
+    schedule: str
+    clip_norm: float | None
 
 
 @dataclass
@@ -81,73 +84,39 @@ def start_tensorflow(seed: int, kernel: str) -> None:
             tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
-def train(shards: Path, files: TrainFiles, task: str, params: "TrainParams") -> TrainResult:
-    """Train a network for one of `TASKS` and save it.
-
-    A run that was killed goes on where it was, to the same bytes.
+class Training:
+    """A network in training.
 
     Args:
-        shards: the folder of shards.
-        files: what to write.
-        task: a name in `TASKS`.
-        params: the section `train`.
+        network: with the weights that it begins with.
+        training: sequences with the columns `tokens` and `label`.
+        validation: the like; may be empty.
+        settings: how.
+        folder: where the states of all runs are kept, see `ResumeState`.
+        digests: what this run is made of: a state that was made of the same is gone on from.
 
-    Raises:
-        FormatError: the shards are absent or damaged.
-        ArgumentError: the strategy cannot plan these lengths.
-        KernelError: the kernel is `native`, and it cannot be built here.
-        OutputError: there is no room, or no permission.
+    Attributes:
+        resumed_at: the step that the run goes on at; 0 if it begins.
+        state: is to be cleared once what the run has come to is saved.
     """
-    index = read_index(shards)
-    training = read_split(shards, index, "train")
-    validation = read_split(shards, index, "validation")
-    encoding = read_shard_encoding(shards, index)
-    # What `auto` comes to: kernels, and one kernel's instruction sets, differ in the last bits.
-    kernel = choose_kernel(params.kernel, params.model.cell, params.model.activation)
-    start_tensorflow(params.seed, kernel)
-    network = make_network(_network_config(index, task, params), kernel)
-    settings = {"task": task, **params.model_dump(), "kernel": kernel, "kernel_arch": arch_of_run(kernel)}
-    state_of_run = run_digest(settings, file_digest(shards / INDEX_NAME))
-    run = _Run(network, training, validation, params, state_of_run)
-    root = files.live.events
-    events = None if root is None else EventFolder(root, task, state_of_run, run.resumed_at > 0)
-    with LiveFigures(files.live, task, len(validation) > 0, events) as live:
-        run.complete(live)
-        save_network(network, files.model, encoding)
-        result = run.result()
-        result.metrics.update(validation_levels(network, validation, index))
-        write_figures(files.figures, training.lengths, params, run.cost(), result.metrics)
-    run.state.clear()
-    return result
-
-
-def _network_config(index: ShardIndex, task: str, params: "TrainParams") -> NetworkConfig:
-    factors = tuple(index.factors)
-    return NetworkConfig(task, index.vocabulary_size, factors, **params.model.model_dump())
-
-
-class _Run:
-    """A run in progress."""
 
     def __init__(
         self,
         network: Network | Ensemble,
         training: Sequences,
         validation: Sequences,
-        params: "TrainParams",
-        digest: str,
+        settings: TrainingSettings,
+        folder: Path,
+        digests: RunDigests,
     ) -> None:
         self._network, self._training, self._validation = network, training, validation
-        self._params = params
-        self._strategy = make_strategy(params.batching.strategy, params.batching.model_dump())
+        self._settings = settings
         self._plan = lru_cache(maxsize=1)(self._plan_epoch)
         # Every epoch has as many batches.
-        self._rate = learning_rate(
-            params.optimizer.schedule, params.optimizer.learning_rate, params.epochs * len(self._plan(0))
-        )
-        self._steps = Steps(network, self._rate, params.optimizer.clip_norm)
+        self._rate = learning_rate(settings.schedule, settings.learning_rate, settings.epochs * len(self._plan(0)))
+        self._steps = Steps(network, self._rate, settings.clip_norm)
         variables = [*network.variables, *self._steps.optimizer.variables]
-        self.state = ResumeState(RESUME_FOLDER, digest, variables)
+        self.state = ResumeState(folder, digests, variables)
         saved = self.state.restore()
         progress, carried = saved or ({}, [])
         self.position = _Position(**progress)
@@ -155,28 +124,30 @@ class _Run:
         self.resumed_at = self.position.step
         self._train_seconds = self._train_tokens = 0.0
 
-    def complete(self, live: LiveFigures) -> None:
-        """Train from where the run is to its end, and show it."""
-        params, position = self._params, self.position
+    def complete(self, watcher: Watcher) -> None:
+        """Train from where the run is to its end; `watcher` is told of it."""
+        settings, position = self._settings, self.position
         tokens = int(self._training.offsets[-1])
         done = position.epoch * tokens + int(self._plan(position.epoch).steps[: position.batch].sum())
         if self.resumed_at:
             print(f"train: goes on at step {self.resumed_at}", file=sys.stderr)
         name = f"train {self._network.config.task}"
-        live.begin(position.epoch_rows, position.step_rows, position.headline)
-        with interruptions() as received, Progress(name, tokens * params.epochs, "tokens", done) as progress:
-            while position.epoch < params.epochs:
-                self._epoch(progress, received, live)
-                self._end_epoch(live)
+        watcher.begin(position.epoch_rows, position.step_rows, position.headline)
+        with interruptions() as received, Progress(name, tokens * settings.epochs, "tokens", done) as progress:
+            while position.epoch < settings.epochs:
+                self._epoch(progress, received, watcher)
+                self._end_epoch(watcher)
 
-    def result(self) -> TrainResult:
+    def metrics(self) -> Figures:
         """The figures of a complete run: loss and accuracy of its last epoch."""
         last = self.position.epoch_rows[-1]
-        names = [name for name in (*EPOCH_COLUMNS[1:], *VALIDATION_COLUMNS) if name in last]
-        metrics: dict[str, float | int | str] = {name: last[name] for name in names}
+        return {name: last[name] for name in (*EPOCH_COLUMNS[1:], *VALIDATION_COLUMNS) if name in last}
+
+    def timing(self) -> Figures:
+        """With what and how fast this process has trained."""
         seconds = max(self._train_seconds, 1e-9)
         sequences = len(self._training) * self._train_tokens / int(self._training.offsets[-1])
-        timing: dict[str, float | int | str] = {
+        return {
             "kernel": self._network.kernel,
             "kernel_arch": arch_of_run(self._network.kernel),
             "resumed_at_step": self.resumed_at,
@@ -184,9 +155,8 @@ class _Run:
             "tokens_per_second": round(self._train_tokens / seconds, 1),
             "traces": self._steps.traces,
         }
-        return TrainResult(metrics, timing)
 
-    def cost(self) -> dict[str, float | int | str]:
+    def cost(self) -> Figures:
         """What the run took, whatever the machine: weights, steps, and the padding of its first epoch."""
         return {
             "parameters": sum(int(np.prod(v.shape)) for v in self._network.trainable_variables),
@@ -195,18 +165,16 @@ class _Run:
         }
 
     def _plan_epoch(self, epoch: int) -> Plan:
-        return self._strategy.plan(self._training.lengths, epoch_rng(self._params.seed, epoch))
+        return self._settings.strategy.plan(self._training.lengths, epoch_rng(self._settings.seed, epoch))
 
-    def _epoch(self, progress: Progress, received: list[int], live: LiveFigures) -> None:
+    def _epoch(self, progress: Progress, received: list[int], watcher: Watcher) -> None:
         """The rest of the epoch that the run is in."""
         position = self.position
         plan = self._plan(position.epoch)
         sums, window = Sums(**position.sums), Sums(**position.window)
         batch_tokens = plan.steps
         share = plan_stats(plan).padding_share
-        steps = self._steps.train_over(
-            plan, self._training, position.batch, self._params.batching.padding, self._carried
-        )
+        steps = self._steps.train_over(plan, self._training, position.batch, self._settings.padding, self._carried)
         started = time.monotonic()
         for figures, self._carried in steps:
             tokens = int(batch_tokens[position.batch : position.batch + len(figures)].sum())
@@ -219,14 +187,14 @@ class _Run:
                 sums.add(step)
                 window.add(step)
                 position.step += 1
-                if position.step % self._params.log_every == 0:
+                if position.step % self._settings.log_every == 0:
                     position.step_rows.append(self._step_row(window))
                     position.headline["loss"] = sums.mean_loss
                     window = Sums()
             position.batch += len(figures)
             position.sums, position.window = asdict(sums), asdict(window)
             if new := len(position.step_rows) - points:
-                live.after_steps(position.step_rows, new, position.headline)
+                watcher.after_steps(position.step_rows, new, position.headline)
             note = f"epoch {position.epoch + 1}  loss {sums.mean_loss:.4f}  accuracy {sums.accuracy:.4f}"
             progress.update(tokens, f"{note}  padding {share:.1%}")
             if received:
@@ -246,7 +214,7 @@ class _Run:
         row: dict[str, float] = dict(zip(STEP_COLUMNS, (step, window.mean_loss, window.accuracy), strict=True))
         return {**row, "learning_rate": rate, WALL_TIME: time.time()}
 
-    def _end_epoch(self, live: LiveFigures) -> None:
+    def _end_epoch(self, watcher: Watcher) -> None:
         position = self.position
         sums = Sums(**position.sums)
         row: dict[str, float] = dict(
@@ -259,7 +227,7 @@ class _Run:
             position.headline["val_acc"] = held_out.accuracy
         position.epoch_rows.append({**row, WALL_TIME: time.time()})
         position.epoch, position.batch, position.sums = position.epoch + 1, 0, asdict(Sums())
-        live.after_epoch(position.epoch_rows, position.headline)
+        watcher.after_epoch(position.epoch_rows, position.headline)
 
     def _validate(self) -> Sums:
         """Loss and accuracy on the validation split, all of it once."""

@@ -8,10 +8,9 @@ from lengthwise.models.prediction import predict_split
 from lengthwise.models.saved import load_network
 from lengthwise.pipeline.ablations.member import run_member, steps_to
 from lengthwise.pipeline.settings.params import TrainParams
+from lengthwise.pipeline.stages.train.live import LiveFiles
+from lengthwise.pipeline.stages.train.run import TrainFiles, train
 from lengthwise.prepare.shards.reader import read_index, read_split
-from lengthwise.training.figures import TrainFiles
-from lengthwise.training.live import LiveFiles
-from lengthwise.training.loop import train
 
 UNITS = 3
 

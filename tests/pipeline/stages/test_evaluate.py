@@ -4,11 +4,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from lengthwise.errors import FormatError, LengthwiseError
-from lengthwise.evaluation.baselines import LinearOptions, evaluate_baselines
+from lengthwise.evaluation.baselines import LinearOptions
 from lengthwise.evaluation.metrics import Bootstrap
 from lengthwise.labels import LabelFactor
 from lengthwise.models.prediction import predict_split
 from lengthwise.models.saved import load_network, save_network
+from lengthwise.pipeline.stages.baselines import evaluate_baselines
 from lengthwise.pipeline.stages.evaluate import evaluate
 from lengthwise.prepare.shards.encoding import TextEncoding
 from lengthwise.prepare.shards.lengths import LengthLimits

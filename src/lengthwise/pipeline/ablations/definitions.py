@@ -10,7 +10,7 @@ from lengthwise.errors import ParamsError
 from lengthwise.pipeline.settings.conflicts import first_conflict
 from lengthwise.pipeline.settings.params import Params, Section, Seed
 from lengthwise.pipeline.settings.refusals import first_error
-from lengthwise.pipeline.settings.strict_yaml import read_yaml
+from lengthwise.system.strict_yaml import read_yaml
 
 # The others are compared with this one.
 REFERENCE_ABLATION = "full"

@@ -78,7 +78,7 @@ def _build_shards(stages: tuple[str, ...], params: Params, data: PipelineData, s
             # spaCy takes a second to import.
             from lengthwise.prepare.text.tokens import tokenize
 
-            tokenize(data.documents, made["tokens"], TokenizerOptions.from_params(params.tokens), workers)
+            tokenize(data.documents, made["tokens"], TokenizerOptions(**params.tokens.model_dump()), workers)
         if "split" in stages:
             shares = SplitShares(params.split.validation, params.split.test, params.split.seed)
             split_sentences(data.documents, made["tokens"], made["split"], params.split.by, shares)

@@ -34,8 +34,8 @@ PREPARE_CODE = (
 )
 MEMBER_CODE = (
     *("batching", "evaluation", "labels.py", "layers", "models", "native", "pipeline/ablations/files.py"),
-    *("pipeline/ablations/member.py", "pipeline/published.py", "prepare/shards", "prepare/text/options.py"),
-    *("prepare/vocabulary.py", "ragged.py", "sequences.py", "system", "training"),
+    *("pipeline/ablations/member.py", "pipeline/published.py", "pipeline/stages/train", "prepare/shards"),
+    *("prepare/text/options.py", "prepare/vocabulary.py", "ragged.py", "sequences.py", "system", "training"),
 )
 MEMBER_SCRIPT = Path(__file__).parents[4] / "stages" / "ablation_member.py"
 

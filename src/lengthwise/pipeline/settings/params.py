@@ -13,7 +13,7 @@ from lengthwise.batching.registry import STRATEGIES
 from lengthwise.errors import ParamsError
 from lengthwise.pipeline.settings.conflicts import first_conflict
 from lengthwise.pipeline.settings.refusals import first_error
-from lengthwise.pipeline.settings.strict_yaml import read_yaml
+from lengthwise.system.strict_yaml import read_yaml
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 AGES = re.compile(r"([0-9]{1,3}) *- *([0-9]{1,3})")

@@ -12,8 +12,8 @@ from lengthwise.errors import ParamsError, SweepError
 from lengthwise.pipeline.settings.params import Params, check_params
 from lengthwise.pipeline.sweeps.git import git
 from lengthwise.pipeline.sweeps.grid import Run
+from lengthwise.pipeline.sweeps.overview import HEADLINE, headline
 from lengthwise.pipeline.sweeps.workspace import Snapshot
-from lengthwise.reports.experiments import HEADLINE, headline
 
 # What the stages read and Git tracks; DVC writes the .gitignore files itself.
 INPUTS = ("dvc.yaml", "src", "stages", "data", ":(exclude,glob)**/.gitignore")

@@ -12,7 +12,7 @@ from typing import Any
 
 from lengthwise.errors import ParamsError, SweepError
 from lengthwise.pipeline.settings.params import Params, check_params, load_params
-from lengthwise.pipeline.settings.strict_yaml import read_yaml
+from lengthwise.system.strict_yaml import read_yaml
 
 # What Git refuses in the name of a reference, a shell would take apart, or looks like a path.
 NOT_IN_A_NAME = re.compile(r"\.{2,}|\.(lock)?$|[^A-Za-z0-9._+=,-]+")

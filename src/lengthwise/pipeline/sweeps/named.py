@@ -11,8 +11,8 @@ from lengthwise.errors import SweepError
 from lengthwise.pipeline.ablations.definitions import ABLATION_NAME
 from lengthwise.pipeline.settings.params import Section, load_params
 from lengthwise.pipeline.settings.refusals import first_error
-from lengthwise.pipeline.settings.strict_yaml import read_yaml
 from lengthwise.pipeline.sweeps.grid import Run, changed_run, check_key
+from lengthwise.system.strict_yaml import read_yaml
 
 # What a run may run, and the targets that DVC is given for it. What trains alone leaves the test split unseen.
 TARGETS = {

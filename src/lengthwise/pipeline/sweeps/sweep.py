@@ -17,10 +17,10 @@ from typing import NoReturn
 from lengthwise.errors import SweepError, exit_on_user_error
 from lengthwise.pipeline.sweeps.experiment import figures_of, find_or_name, reference_of, take_over
 from lengthwise.pipeline.sweeps.grid import Run
+from lengthwise.pipeline.sweeps.overview import Row, flat, table_text, terminal_width
 from lengthwise.pipeline.sweeps.process import TICK_SECONDS, DvcProcess, stop
 from lengthwise.pipeline.sweeps.screen import Tally, say, say_live
 from lengthwise.pipeline.sweeps.workspace import WORKSPACES, Snapshot, remove, take_snapshot, workspace
-from lengthwise.reports.experiments import Row, flat, table_text, terminal_width
 from lengthwise.system.progress import clock
 
 RUN_FAILED = 1

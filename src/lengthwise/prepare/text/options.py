@@ -1,10 +1,7 @@
 """How text becomes tokens: what the section `tokens` says, as it is kept beside tokens, shards and trained networks."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from lengthwise.pipeline.settings.params import TokensParams
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 
 SENTENCIZER = "sentencizer"
 
@@ -28,6 +25,16 @@ class TokenizerOptions:
     replace_links: bool
 
     @classmethod
-    def from_params(cls, params: "TokensParams") -> "TokenizerOptions":
-        """The options that the section `tokens` names."""
-        return cls(**params.model_dump())
+    def from_json(cls, options: Mapping[str, object]) -> "TokenizerOptions":
+        """The options that a JSON object names.
+
+        Raises:
+            ValueError: it has other keys, or a value of another type.
+        """
+        kinds = {field.name: field.type for field in fields(cls)}
+        if options.keys() != kinds.keys():
+            raise ValueError(f"got the keys {sorted(options)}; expected {sorted(kinds)}")
+        for name, value in options.items():
+            if type(value) is not kinds[name]:
+                raise ValueError(f"{name}: got {value!r}; expected {getattr(kinds[name], '__name__', kinds[name])}")
+        return cls(**options)  # type: ignore[arg-type]

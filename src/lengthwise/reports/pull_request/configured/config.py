@@ -6,8 +6,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lengthwise.errors import ParamsError
-from lengthwise.pipeline.settings.strict_yaml import read_yaml
 from lengthwise.reports.pull_request.revisions import finite
+from lengthwise.system.strict_yaml import read_yaml
 
 FILE = ".lengthwise.yaml"
 # So that 200 pairs of equal runs hardly ever have more than ten alarms: at 0.95, every fourth trial had.

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lengthwise.training import events
-from lengthwise.training.events import DEFAULT_FOLDER, EventFolder, tensorboard_folder
+from lengthwise.pipeline.stages.train import events
+from lengthwise.pipeline.stages.train.events import DEFAULT_FOLDER, EventFolder, tensorboard_folder
 
 DIGEST, OTHER = "0123456789abcdef", "fedcba9876543210"
 

@@ -8,7 +8,7 @@ import pytest
 from lengthwise.errors import OutputError
 from lengthwise.models.tasks import TASKS
 from lengthwise.pipeline.published import SHORT_NAMES, write_headline
-from lengthwise.training.live import GrowingTable, LiveFigures, LiveFiles
+from lengthwise.pipeline.stages.train.live import GrowingTable, LiveFigures, LiveFiles
 
 COLUMNS = ("step", "loss")
 

@@ -1,7 +1,7 @@
 """What a run has to say beside its curves: the figures of its end, what it cost, and what its batches are made of."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,27 +20,11 @@ from lengthwise.models.prediction import predict_split
 from lengthwise.prepare.shards.schema import ShardIndex
 from lengthwise.sequences import Sequences
 from lengthwise.system.files import replacing_folder, write_metrics
-from lengthwise.training.live import LiveFiles
 
 if TYPE_CHECKING:
     from lengthwise.pipeline.settings.params import TrainParams
 
 Figures = Mapping[str, float | int | str]
-
-
-@dataclass(frozen=True)
-class TrainFiles:
-    """What a run writes.
-
-    Attributes:
-        model: the folder of the saved network.
-        figures: the folder for `figures.json`, `batching.csv`, `lengths.csv` and `cost.json`.
-        live: what it shows of itself while it trains.
-    """
-
-    model: Path
-    figures: Path
-    live: LiveFiles
 
 
 def write_figures(folder: Path, lengths: np.ndarray, params: "TrainParams", cost: Figures, metrics: Figures) -> None:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from lengthwise.reports.experiments import Row, best_first, flat, headline, rows_of, table_text, terminal_width
+from lengthwise.pipeline.sweeps.overview import Row, best_first, flat, headline, rows_of, table_text, terminal_width
 
 PARAMS = {
     "train": {"epochs": 2, "kernel": "auto", "model": {"units": 64, "kernel": 4}, "optimizer": {"clip_norm": None}},

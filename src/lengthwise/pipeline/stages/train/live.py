@@ -5,20 +5,15 @@ there twice and none is missing, whatever the killed run wrote after that state,
 files.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from lengthwise.pipeline.published import rounded, write_headline
+from lengthwise.pipeline.stages.train.events import EventFolder
 from lengthwise.system.files import append_text, replacing_file
-from lengthwise.training.events import EventFolder
-
-STEP_COLUMNS = ("step", "loss", "accuracy")
-EPOCH_COLUMNS = ("epoch", "train_loss", "train_accuracy")
-VALIDATION_COLUMNS = ("validation_loss", "validation_accuracy")
-
-Row = Mapping[str, float]
+from lengthwise.training.watch import EPOCH_COLUMNS, STEP_COLUMNS, VALIDATION_COLUMNS, Row
 
 
 @dataclass(frozen=True)

@@ -18,15 +18,16 @@ from lengthwise.batching.stats import plan_stats
 from lengthwise.errors import FormatError
 from lengthwise.models.network import Inputs
 from lengthwise.models.prediction import predict_split
-from lengthwise.models.saved import load_network, read_encoding
+from lengthwise.models.saved import load_network
 from lengthwise.native.arch import arch_of_run
+from lengthwise.pipeline.stages.train.events import EventFolder
+from lengthwise.pipeline.stages.train.live import GrowingTable, LiveFigures, LiveFiles
+from lengthwise.pipeline.stages.train.run import RESUME_FOLDER, TrainFiles, train
+from lengthwise.pipeline.stages.train.tables import batching_table
+from lengthwise.predictor import read_encoding
 from lengthwise.prepare.shards.encoding import TextEncoding
 from lengthwise.prepare.shards.reader import read_index, read_split
 from lengthwise.prepare.vocabulary import read_vocabulary
-from lengthwise.training.events import EventFolder
-from lengthwise.training.figures import TrainFiles, batching_table
-from lengthwise.training.live import GrowingTable, LiveFigures, LiveFiles
-from lengthwise.training.loop import RESUME_FOLDER, train
 from lengthwise.training.resume import ResumeState
 from lengthwise.training.step import Steps
 
@@ -36,9 +37,9 @@ import os, signal, sys
 from pathlib import Path
 from lengthwise.pipeline.settings.params import TrainParams
 from lengthwise.training import calls, resume, step
-from lengthwise.training.figures import TrainFiles
-from lengthwise.training.live import LiveFiles
-from lengthwise.training.loop import train
+from lengthwise.pipeline.stages.train.run import TrainFiles
+from lengthwise.pipeline.stages.train.live import LiveFiles
+from lengthwise.pipeline.stages.train.run import train
 
 shards, task, steps, params = sys.argv[1:]
 resume.SAVE_SECONDS, calls.CALL_STEPS = 0.0, 1
@@ -340,6 +341,39 @@ def test_train_goes_on_after_a_kill_to_the_same_bytes(undisturbed, corpus, train
     assert_points_are_those_of_the_tables(here)
 
 
+def test_train_survives_edits_that_do_not_concern_it(undisturbed, corpus, train_params, here, root):
+    package = here / "code" / "lengthwise"
+    shutil.copytree(root / "src" / "lengthwise", package, ignore=shutil.ignore_patterns("__pycache__"))
+    environment = {**os.environ, "PYTHONPATH": str(package.parent)}
+
+    def started(steps):
+        arguments = [str(corpus.shards), "classifier", str(steps), train_params().model_dump_json()]
+        command = [sys.executable, "-c", KILLED, *arguments]
+        return subprocess.run(command, env=environment, check=False, capture_output=True, text=True, timeout=120)
+
+    assert started(3).returncode == -signal.SIGKILL
+    for name in ("reports/run.py", "cli/app.py", "corpora/__init__.py"):
+        path = package / name
+        path.write_text(path.read_text("utf-8").replace('"""', '"""Said otherwise. ', 1), "utf-8")
+    # It is killed again, a step later.
+    done = started(1)
+    assert done.returncode == -signal.SIGKILL
+    assert "train: goes on at step 3\n" in done.stderr
+
+    loop = package / "training" / "loop.py"
+    loop.write_text(loop.read_text("utf-8") + "# Changed.\n", "utf-8")
+    done = started(1)
+    assert "was made by other code; begins anew\n" in done.stderr
+    assert "goes on" not in done.stderr
+    # The first code's state is still there, for whoever goes back to it.
+    loop.write_text(loop.read_text("utf-8").removesuffix("# Changed.\n"), "utf-8")
+    done = started(1000)
+    assert done.returncode == 0, done.stderr
+    assert "train: goes on at step 4\n" in done.stderr
+    folder, _ = undisturbed("classifier")
+    assert bytes_of(here) == bytes_of(folder)
+
+
 def test_train_with_other_params_task_or_instruction_set_does_not_pick_up_a_state(
     corpus, train_params, here, monkeypatch
 ):
@@ -348,7 +382,8 @@ def test_train_with_other_params_task_or_instruction_set_does_not_pick_up_a_stat
     assert len(states) == 1
     assert run(corpus.shards, "seq2seq", train_params(epochs=1)).timing["resumed_at_step"] == 0
     assert run(corpus.shards, "classifier", train_params(epochs=1)).timing["resumed_at_step"] == 0
-    monkeypatch.setattr("lengthwise.training.loop.arch_of_run", lambda kernel: f"another {kernel}")
+    for module in ("training.loop", "pipeline.stages.train.run"):
+        monkeypatch.setattr(f"lengthwise.{module}.arch_of_run", lambda kernel: f"another {kernel}")
     other = run(corpus.shards, "classifier", train_params())
     assert other.timing["resumed_at_step"] == 0
     assert other.timing["kernel_arch"] == f"another {other.timing['kernel']}"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lengthwise.pipeline import environment as module
-from lengthwise.pipeline.environment import PACKAGES, environment
+from lengthwise.pipeline.stages.train import environment as module
+from lengthwise.pipeline.stages.train.environment import PACKAGES, environment
 
 
 @pytest.fixture

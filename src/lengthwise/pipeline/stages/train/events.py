@@ -20,6 +20,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from lengthwise.training.watch import WALL_TIME
+
 VARIABLE = "LENGTHWISE_TENSORBOARD"
 DEFAULT_FOLDER = Path(".lengthwise") / "tensorboard"
 # Of each task; the oldest go when another begins.
@@ -29,7 +31,6 @@ NAME_CHARACTERS = 60
 FILE_NAME = "events.out.tfevents.{:010d}.lengthwise"
 # Where DVC copies the repository to for `dvc exp run --temp` and for its queue.
 TEMPORARY = (".dvc", "tmp", "exps")
-WALL_TIME = "wall_time"
 # A disk that is full for all ends the run meanwhile, when it saves its state, by one line; this one would be a second.
 SILENT_SECONDS = 30.0
 _IS_RUN = re.compile(rf".*-[0-9a-f]{{{DIGEST_CHARACTERS}}}")

@@ -1,0 +1,109 @@
+"""The stage train: shards in, a saved network and the run's figures out."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lengthwise.batching.registry import make_strategy
+from lengthwise.models.config import NetworkConfig
+from lengthwise.models.ensemble import make_network
+from lengthwise.models.saved import save_network
+from lengthwise.native.arch import arch_of_run
+from lengthwise.native.choice import choose_kernel
+from lengthwise.pipeline.stages.train.events import EventFolder
+from lengthwise.pipeline.stages.train.live import LiveFigures, LiveFiles
+from lengthwise.pipeline.stages.train.tables import validation_levels, write_figures
+from lengthwise.prepare.shards.encoding import read_shard_encoding
+from lengthwise.prepare.shards.reader import read_index, read_split
+from lengthwise.prepare.shards.schema import INDEX_NAME, ShardIndex
+from lengthwise.system.files import file_digest
+from lengthwise.training.loop import Training, TrainingSettings, start_tensorflow
+from lengthwise.training.resume import run_digests
+
+if TYPE_CHECKING:
+    from lengthwise.pipeline.settings.params import TrainParams
+
+RESUME_FOLDER = Path(".lengthwise") / "resume"
+
+
+@dataclass(frozen=True)
+class TrainFiles:
+    """What a run writes.
+
+    Attributes:
+        model: the folder of the saved network.
+        figures: the folder for `figures.json`, `batching.csv`, `lengths.csv` and `cost.json`.
+        live: what it shows of itself while it trains.
+    """
+
+    model: Path
+    figures: Path
+    live: LiveFiles
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a run reports: reproducible metrics, and rates of this machine."""
+
+    metrics: dict[str, float | int | str]
+    timing: dict[str, float | int | str]
+
+
+def train(shards: Path, files: TrainFiles, task: str, params: "TrainParams") -> TrainResult:
+    """Train a network for one of `TASKS` and save it.
+
+    A run that was killed goes on where it was, to the same bytes.
+
+    Args:
+        shards: the folder of shards.
+        files: what to write.
+        task: a name in `TASKS`.
+        params: the section `train`.
+
+    Raises:
+        FormatError: the shards are absent or damaged.
+        ParamsError: the strategy cannot plan these lengths.
+        KernelError: the kernel is `native`, and it cannot be built here.
+        OutputError: there is no room, or no permission.
+    """
+    index = read_index(shards)
+    training = read_split(shards, index, "train")
+    validation = read_split(shards, index, "validation")
+    encoding = read_shard_encoding(shards, index)
+    # What `auto` comes to: kernels, and one kernel's instruction sets, differ in the last bits.
+    kernel = choose_kernel(params.kernel, params.model.cell, params.model.activation)
+    start_tensorflow(params.seed, kernel)
+    network = make_network(_network_config(index, task, params), kernel)
+    settings = {"task": task, **params.model_dump(), "kernel": kernel, "kernel_arch": arch_of_run(kernel)}
+    digests = run_digests(task, settings, file_digest(shards / INDEX_NAME))
+    run = Training(network, training, validation, training_settings(params), RESUME_FOLDER, digests)
+    root = files.live.events
+    events = None if root is None else EventFolder(root, task, digests.name, run.resumed_at > 0)
+    with LiveFigures(files.live, task, len(validation) > 0, events) as live:
+        run.complete(live)
+        save_network(network, files.model, encoding)
+        result = TrainResult(run.metrics(), run.timing())
+        result.metrics.update(validation_levels(network, validation, index))
+        write_figures(files.figures, training.lengths, params, run.cost(), result.metrics)
+    run.state.clear()
+    return result
+
+
+def training_settings(params: "TrainParams") -> TrainingSettings:
+    """What the section `train` says of the loop."""
+    batching, optimizer = params.batching, params.optimizer
+    return TrainingSettings(
+        seed=params.seed,
+        epochs=params.epochs,
+        log_every=params.log_every,
+        strategy=make_strategy(batching.strategy, batching.model_dump()),
+        padding=batching.padding,
+        learning_rate=optimizer.learning_rate,
+        schedule=optimizer.schedule,
+        clip_norm=optimizer.clip_norm,
+    )
+
+
+def _network_config(index: ShardIndex, task: str, params: "TrainParams") -> NetworkConfig:
+    factors = tuple(index.factors)
+    return NetworkConfig(task, index.vocabulary_size, factors, **params.model.model_dump())
