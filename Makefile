@@ -1,18 +1,18 @@
-# Two commands: `make repro` runs the pipeline, `make test` the tests; each sets everything up first.
+# `make repro` runs the pipeline, `make test` the tests; both set up .venv first.
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP = $(BIN)/python -m pip install --disable-pip-version-check
-# What `make benchmark` trains on: what the stage shards has written.
+# Shards on which `make benchmark` trains: the output of the stage `shards`.
 SHARDS ?= data/shards
-# What `make sweep` runs, and of how many commits `make exps` shows the experiments.
+# The grid that `make sweep` runs, and the number of commits whose experiments `make exps` shows.
 GRID ?= sweeps/learning_rate.yaml
 COMMITS ?= 1
-# How many runs of a sweep run at once, each with its share of the processors.
+# Runs of a sweep at once; each has its share of the processors.
 JOBS ?= 1
-# What `make real` runs, of results/runs.yaml; all if empty.
+# The runs of results/runs.yaml that `make real` runs; all if empty.
 RUNS ?=
-# What `make archs` tests.
+# The tests that `make archs` runs.
 OF_KERNEL := $(addprefix tests/, native layers models training batching evaluation)
 # DVC runs the stages with the first python on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -35,50 +35,50 @@ help:  ## Show this list
 	@touch $@
 	@echo "set-up: done"
 
-repro: .venv/.complete  ## Run the pipeline (on the sample corpus, unless params.yaml says otherwise) and print the results
+repro: .venv/.complete  ## Run the pipeline on the corpus that params.yaml names (at first the sample) and print the results
 	dvc repro
 	@$(MAKE) --no-print-directory results
 
 results: .venv/.complete  ## Print the results of the last run
-	@python -m lengthwise.reports.results metrics
+	@lengthwise results
 
-ablations: .venv/.complete  ## Train what ablations/params.yaml has new or changed, with every seed, and print the table
+ablations: .venv/.complete  ## Train new and changed ablations of ablations/params.yaml with every seed; print the table
 	dvc repro ablations/dvc.yaml
 	@cat metrics/timing_ablations.md
 
-report: .venv/.complete  ## Write the last run as one page that opens offline, report.html
-	python -m lengthwise.reports.html metrics dvc.lock report.html
+report: .venv/.complete  ## Write the last run as one page, report.html, that opens offline
+	lengthwise page
 
-readme: .venv/.complete  ## Write what is generated: MODEL_CARD.md, charts in docs, parts of README.md, docs/results.md and docs/reference.md
-	python -m lengthwise.reports.documents .
+readme: .venv/.complete  ## Write what is generated: MODEL_CARD.md, charts in docs, tables in README.md and docs
+	lengthwise documents
 
 plots: .venv/.complete  ## Write the plots to dvc_plots/index.html
 	dvc plots show
 
-sweep: .venv/.complete  ## Run every combination of GRID=sweeps/....yaml as an experiment, JOBS=1 at once; fails, and names them, if some fail
-	@python -m lengthwise.pipeline.sweeps "$(GRID)" --jobs "$(JOBS)"
+sweep: .venv/.complete  ## Run every combination of GRID=sweeps/....yaml as an experiment, JOBS=1 at once; names those that fail
+	@lengthwise sweep "$(GRID)" --jobs "$(JOBS)"
 
-real: .venv/.complete  ## Run RUNS of results/runs.yaml, or all, on CORPUS=path/to/blogs.zip, and keep their params and metrics in results/
+real: .venv/.complete  ## Run RUNS (default: all) of results/runs.yaml on CORPUS=path/to/blogs.zip; keep params and metrics in results/
 	@test -n "$(CORPUS)" || { echo 'make: CORPUS: is missing; expected a zip, folder or CSV; make real CORPUS=blogs.zip' >&2; exit 2; }
-	@python -m lengthwise.pipeline.sweeps.real results/runs.yaml "$(CORPUS)" $(RUNS)
+	@lengthwise real "$(CORPUS)" $(RUNS)
 
 exps: .venv/.complete  ## Print the experiments of this commit, best validation accuracy first
-	@python -m lengthwise.pipeline.sweeps.overview --commits "$(COMMITS)"
+	@lengthwise exps --commits "$(COMMITS)"
 
 test: .venv/.complete  ## Run the tests
 	python -m pytest -n 2 --dist loadfile
 
-archs: .venv/.complete  ## Run the tests of the kernel and of the networks with each instruction set that this machine has
+archs: .venv/.complete  ## Run the tests of kernel and networks with each instruction set of this machine
 	python -m pytest tests/native -m long
 	@for arch in $$(python -c 'from lengthwise.native.arch import kernel_archs; print(*kernel_archs())'); do \
 		echo "LENGTHWISE_KERNEL_ARCH=$$arch"; \
 		LENGTHWISE_KERNEL_ARCH=$$arch python -m pytest -q -n 2 --dist loadfile $(OF_KERNEL) || exit 1; \
 	done
 
-faults: .venv/.complete  ## Run all tests of faults, also the long ones, about an hour: kills, full disks, damage (docs/reliability.md)
+faults: .venv/.complete  ## Run all tests of faults, an hour: kills, full disks, damage (docs/reliability.md)
 	python -m pytest tests/faults -m "long or not long"
 
-benchmark: .venv/.complete  ## Measure training beside its peers, about nine minutes; PyTorch takes part if it is installed
+benchmark: .venv/.complete  ## Measure training beside Keras and PyTorch (if it is installed), about nine minutes
 	python benchmarks/training.py $(SHARDS) --out benchmarks/results
 
 check: .venv/.complete  ## Lint and check types

@@ -52,7 +52,7 @@ SLOWEST = (
     "reports/test_plots_browser.py",
     "layers/test_recurrent.py",
     "batching/test_contract.py",
-    "cli/test_app.py",
+    "cli/test_predict.py",
     "faults/test_memory.py",
 )
 

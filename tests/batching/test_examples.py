@@ -55,3 +55,34 @@ def test_batching_page_shows_the_example_of_every_strategy(name):
     page = (ROOT / "docs" / "batching.md").read_text(encoding="utf-8")
     assert f"## `{name}`" in page
     assert example_of(name)[0] in page
+
+
+def readme_batches():
+    """The three drawings of README: by name, the batches, each its rows."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    head, *lines = re.search(r"^ {4}lengths .*\n((?: {4}.*\n)+?)(?= {4}padding)", text, re.MULTILINE)[0].splitlines()
+    begins = {name: head.index(name) for name in ("padded", "packed", "truncated")}
+    ends = [begins["packed"], begins["truncated"], None]
+    padded, packed, truncated = (
+        [line[begin:end].strip() for line in lines] for begin, end in zip(begins.values(), ends, strict=True)
+    )
+    windows = zip(*([window.split() for window in line.split("|")] for line in truncated if line), strict=True)
+    return {
+        "padded": [[row.split() for row in padded]],
+        "packed": [[row.split() for row in batch.split("\n")] for batch in "\n".join(packed).strip().split("\n\n")],
+        "truncated": [[row for row in batch if row] for batch in windows],
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("padded", {"batch_size": 5}),
+        ("packed", {"batch_size": 2, "window": 4}),
+        ("truncated", {"batch_size": 2, "window": 4}),
+    ],
+)
+def test_readme_shows_batches_that_strategies_make(name, settings):
+    strategy, lengths = STRATEGIES[name](**settings), np.array([3, 1, 2, 6, 2])
+    drawn = readme_batches()[name]
+    assert any(planned_batches(strategy.plan(lengths, epoch_rng(seed, 0))) == drawn for seed in range(2000))

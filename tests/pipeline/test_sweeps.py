@@ -22,7 +22,7 @@ def experiments(project):
 def sweep(project, expect, **grid):
     path = project.folder / "grid.yaml"
     path.write_text(yaml.safe_dump({key.replace("__", "."): value for key, value in grid.items()}), encoding="utf-8")
-    return project.run(sys.executable, "-m", "lengthwise.pipeline.sweeps", "grid.yaml", expect=expect)
+    return project.run(sys.executable, "-m", "lengthwise.cli", "sweep", "grid.yaml", expect=expect)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_sweep_again_runs_nothing_until_params_change(project):
 
 
 def test_experiments_are_shown_with_the_params_that_differ(project, swept):
-    lines = project.run(sys.executable, "-m", "lengthwise.pipeline.sweeps.overview").splitlines()
+    lines = project.run(sys.executable, "-m", "lengthwise.cli", "exps").splitlines()
     header = next(line for line in lines if "max_iterations" in line.split())
     # A long name is shortened: its row is known by the value.
     assert any("11" in line.split() for line in lines)
@@ -80,9 +80,7 @@ def test_experiments_are_shown_with_the_params_that_differ(project, swept):
 
 def test_experiments_outside_a_project_are_an_error(project, tmp_path):
     elsewhere = type(project)(tmp_path)
-    assert "not inside of a DVC repository" in elsewhere.run(
-        sys.executable, "-m", "lengthwise.pipeline.sweeps.overview", expect=253
-    )
+    assert "not inside of a DVC repository" in elsewhere.run(sys.executable, "-m", "lengthwise.cli", "exps", expect=253)
 
 
 @pytest.mark.long
@@ -96,7 +94,7 @@ def test_named_runs_on_a_corpus_elsewhere_leave_their_params_and_metrics_and_no_
     entries = {name: {"description": "x", "runs": "dvc.yaml", "changes": changes} for name, changes in runs.items()}
     (project.folder / "results").mkdir()
     (project.folder / "results" / "runs.yaml").write_text(yaml.safe_dump(entries, sort_keys=False), encoding="utf-8")
-    command = (sys.executable, "-m", "lengthwise.pipeline.sweeps.real", "results/runs.yaml", str(corpus))
+    command = (sys.executable, "-m", "lengthwise.cli", "real", str(corpus))
 
     assert "2 of 2 runs are kept" in project.run(*command)
     results = project.folder / "results"

@@ -89,7 +89,8 @@ def test_workflows_pass_actionlint(actionlint, path):
 def test_actionlint_finds_what_is_wrong(actionlint, tmp_path):
     path = tmp_path / ".github" / "workflows" / "wrong.yml"
     path.parent.mkdir(parents=True)
-    path.write_text(FILES[0].read_text("utf-8").replace("steps.report.outputs", "steps.reports.outputs"), "utf-8")
+    text = (FILES[0].parent / "pull_request.yml").read_text("utf-8")
+    path.write_text(text.replace("steps.report.outputs", "steps.reports.outputs"), "utf-8")
     assert "reports" in actionlint(path)
 
 
@@ -128,6 +129,26 @@ def test_pull_request_workflow_writes_only_where_none_of_its_code_runs(workflow)
     assert not re.search(r"make|python|\.venv", json.dumps([step.get("run", "") for step in job["steps"]]))
     assert "github.event.pull_request.head.repo.full_name == github.repository" in job["if"]
     assert f'startswith("{MARKER}")' in script(workflow, "comment", "comment")
+
+
+def test_dependencies_workflow_makes_the_lock_where_it_may_only_read():
+    jobs = read(ROOT / ".github" / "workflows" / "dependencies.yml")["jobs"]
+    assert jobs["lock"]["permissions"] == {"contents": "read"}
+    assert "make lock" in [step.get("run") for step in jobs["lock"]["steps"]]
+    for name, job in jobs.items():
+        writes = "write" in job["permissions"].values()
+        assert writes == (name == "pull-request")
+        assert not writes or not re.search(
+            r"make|pip|python", json.dumps([step.get("run", "") for step in job["steps"]])
+        )
+
+
+def test_pre_commit_runs_what_make_check_runs():
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))
+    assert [repository["repo"] for repository in config["repos"]] == ["local"]
+    entries = [hook["entry"].removeprefix(".venv/bin/") for hook in config["repos"][0]["hooks"]]
+    recipe = re.search(r"^check:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)[1]
+    assert entries == recipe.replace("\t", "").splitlines()
 
 
 @pytest.fixture

@@ -1,4 +1,3 @@
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -6,14 +5,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lengthwise.reports.documents import documents, main
+from lengthwise.errors import FormatError
+from lengthwise.reports.documents import documents, write_documents
 from lengthwise.reports.kept import Kept
 from lengthwise.reports.real_text import leak_chart
 
 ROOT = Path(__file__).parents[2]
 # Charts of runs that are there.
 CHARTS = ("docs/leak.svg",) if leak_chart(Kept(ROOT / "results")) else ()
-NAMES = ("README.md", "MODEL_CARD.md", "docs/reference.md", "docs/results.svg", "docs/results.md", *CHARTS)
+PAGES = tuple(f"docs/{name}.md" for name in ("batching", "design", "pipeline", "reference", "results"))
+NAMES = ("README.md", "MODEL_CARD.md", *PAGES, "docs/results.svg", *CHARTS)
 SOURCES = ("dvc.lock", "ablations/params.yaml", "dvc.yaml", "params.yaml", "pyproject.toml", "requirements.lock")
 
 
@@ -51,7 +52,7 @@ def test_documents_are_written_where_they_belong_and_make_writes_what_it_tests(t
     before = {name: (tree / name).read_bytes() for name in NAMES}
     for name in ("MODEL_CARD.md", "docs/results.svg"):
         (tree / name).unlink()
-    main([str(tree)])
+    write_documents(tree)
     made = documents(tree)
     assert {name: (tree / name).read_text(encoding="utf-8") for name in NAMES} == {
         name: made[tree / name] for name in NAMES
@@ -67,7 +68,11 @@ def test_documents_follow_the_metrics(tree, run):
     table.loc[(table["level"] == "sentence") & (table["metric"] == "accuracy"), "value"] = 0.6123456
     table.to_csv(path, index=False)
     after = documents(tree)
-    for name, figure in (("README.md", "0.6123 "), ("MODEL_CARD.md", "0.6123 "), ("docs/results.svg", ">0.612<")):
+    for name, figure in (
+        ("docs/pipeline.md", "0.6123 "),
+        ("MODEL_CARD.md", "0.6123 "),
+        ("docs/results.svg", ">0.612<"),
+    ):
         assert figure not in before[tree / name]
         assert figure in after[tree / name]
 
@@ -83,20 +88,9 @@ def test_documents_follow_the_runs_on_real_text(tree, run):
         assert image in made[tree / name]
 
 
-def test_documents_are_all_left_alone_if_one_cannot_be_made(tree, run, capsys):
+def test_documents_are_all_left_alone_if_one_cannot_be_made(tree, run):
     (run.metrics / "train" / "classifier" / "cost.json").unlink()
     before = {name: (tree / name).read_bytes() for name in NAMES}
-    with pytest.raises(SystemExit) as exit_:
-        main([str(tree)])
-    assert exit_.value.code == 2
-    assert re.fullmatch(r"error: .*cost\.json: cannot be read .*; run dvc repro\n", capsys.readouterr().err)
+    with pytest.raises(FormatError, match=r"cost\.json: cannot be read .*; run dvc repro$"):
+        write_documents(tree)
     assert {name: (tree / name).read_bytes() for name in NAMES} == before
-
-
-def test_readme_names_only_files_and_targets_that_exist():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for target in [*re.findall(r"\]\(([^):]+)\)", readme), *re.findall(r'src="([^":]+)"', readme)]:
-        assert (ROOT / target).exists(), target
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in re.findall(r"`make (\w+)`", readme):
-        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target

@@ -7,7 +7,8 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from lengthwise.reports.html import SECTIONS, main, report
+from lengthwise.cli.app import main
+from lengthwise.reports.html import SECTIONS, report
 from lengthwise.reports.run import Run
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
@@ -37,8 +38,14 @@ class Page(HTMLParser):
         self.text.append(data)
 
 
-def write(run, page):
-    main([str(run.metrics), str(run.lock), str(page)])
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    # The run of the working tree is the one that is drawn.
+    monkeypatch.chdir(tmp_path)
+
+
+def write(page):
+    main(["page", "--out", str(page)])
     return page.read_text(encoding="utf-8")
 
 
@@ -83,7 +90,7 @@ def test_report_fetches_nothing_and_runs_nothing(ablated):
 def test_report_has_the_same_bytes_in_another_process(run, tmp_path):
     # This one has a hash seed of its own, chosen by chance.
     page = tmp_path / "report.html"
-    command = [sys.executable, "-m", "lengthwise.reports.html", str(run.metrics), str(run.lock), str(page)]
+    command = [sys.executable, "-m", "lengthwise.cli", "page", "--out", str(page)]
     environment = {**os.environ, "PYTHONHASHSEED": "1", "TZ": "UTC+1", "LC_ALL": "C"}
     subprocess.run(command, check=True, env=environment, capture_output=True)
     assert page.read_text(encoding="utf-8") == report(run)
@@ -171,7 +178,7 @@ def test_report_of_an_unfinished_run_is_one_line_and_no_page(run, tmp_path, caps
     page = tmp_path / "report.html"
     page.write_text("before", encoding="utf-8")
     with pytest.raises(SystemExit) as exit_:
-        write(run, page)
+        write(page)
     assert exit_.value.code == 2
     error = capsys.readouterr().err
     assert re.fullmatch(rf"error: \S*{re.escape(name)}: cannot be read .*; run dvc repro\n", error)
@@ -179,4 +186,4 @@ def test_report_of_an_unfinished_run_is_one_line_and_no_page(run, tmp_path, caps
 
 
 def test_report_is_written_where_it_is_asked_for(run, tmp_path):
-    assert write(run, tmp_path / "new" / "report.html") == report(run)
+    assert write(tmp_path / "new" / "report.html") == report(run)

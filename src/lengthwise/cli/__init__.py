@@ -1,1 +1,1 @@
-"""The command `lengthwise`."""
+"""The command `lengthwise`: one function per command, which imports what it needs when it runs."""

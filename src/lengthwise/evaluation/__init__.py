@@ -1,1 +1,1 @@
-"""How good a model is: per sequence, per document and per author, with intervals, beside simple models."""
+"""Metrics per sequence, document and author, with confidence intervals, and baselines."""

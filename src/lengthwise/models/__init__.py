@@ -1,1 +1,1 @@
-"""The article's two models: one network, read at the last step of a sequence or at every step."""
+"""The network, read at the last step of a sequence or at every step; ensembles, saved models, predictions."""

@@ -1,1 +1,1 @@
-"""From documents to shards: who is held out, what a token is, which tokens are known, how sequences are stored."""
+"""From documents to shards: tokens, splits, vocabulary, and encoded sequences."""

@@ -1,10 +1,8 @@
-"""The documents that are generated, whole or in parts: `python -m lengthwise.reports.documents .`."""
+"""The documents that are generated, whole or in parts."""
 
-import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
-from lengthwise.errors import exit_on_user_error
+import lengthwise
 from lengthwise.reports.charts.style import standalone
 from lengthwise.reports.kept import Kept
 from lengthwise.reports.markdown import with_blocks
@@ -14,10 +12,17 @@ from lengthwise.reports.reference import ablations_table, params_tables, stages_
 from lengthwise.reports.results import results_table
 from lengthwise.reports.run import Run
 from lengthwise.reports.sections.evaluation import accuracy_chart
-from lengthwise.reports.unknown_authors import best_block
 from lengthwise.system.files import replacing_file
+from lengthwise.system.imports import drawing
 
-# README shows the joint class and its factors; `make results` has the rest.
+PACKAGE = Path(lengthwise.__file__).parent
+# The wings of the house, as docs/design.md draws them.
+WINGS = {
+    "library": ("predictor", "training", "evaluation", "models", "layers", "native", "batching", "system", "ground"),
+    "preparation": ("corpora", "prepare"),
+    "pipeline": ("cli", "pipeline", "reports"),
+}
+# The joint class and its factors; `make results` has the rest.
 SHOWN = ("accuracy", "gender_accuracy", "age_bracket_accuracy")
 
 
@@ -28,25 +33,25 @@ def documents(root: Path) -> dict[Path, str]:
         FormatError: what a document is made from is absent or damaged.
     """
     run, kept = Run(root / "metrics", root / "dvc.lock"), Kept(root / "results")
-    blocks = {
-        "results": results_block(run.metrics),
-        "stages": stages_table(root / "dvc.yaml"),
-        "strategies": strategies_table(run),
-        "real-text": f"{leak_block(kept, f'docs/{LEAK_CHART}')}\n\n{best_block(kept, every_level=False)}",
-    }
-    reference, results, readme = root / "docs" / "reference.md", root / "docs" / "results.md", root / "README.md"
+    pipeline = {"results": results_block(run.metrics), "stages": stages_table(root / "dvc.yaml")}
+    docs, readme = root / "docs", root / "README.md"
     keys = {
         "params": params_tables(root / "params.yaml"),
         "ablations": ablations_table(root / "ablations" / "params.yaml"),
     }
     chart = leak_chart(kept)
     return {
-        root / "docs" / "results.svg": standalone(accuracy_chart(run.levels)),
-        **({} if chart is None else {root / "docs" / LEAK_CHART: standalone(chart)}),
-        results: with_blocks(results, result_blocks(kept)),
-        reference: with_blocks(reference, keys),
+        docs / "results.svg": standalone(accuracy_chart(run.levels)),
+        **({} if chart is None else {docs / LEAK_CHART: standalone(chart)}),
+        docs / "results.md": with_blocks(docs / "results.md", result_blocks(kept)),
+        docs / "reference.md": with_blocks(docs / "reference.md", keys),
+        docs / "design.md": with_blocks(
+            docs / "design.md", {"wings": drawing(Path(lengthwise.__file__).parent, WINGS)}
+        ),
+        docs / "pipeline.md": with_blocks(docs / "pipeline.md", pipeline),
+        docs / "batching.md": with_blocks(docs / "batching.md", {"strategies": strategies_table(run)}),
         root / "MODEL_CARD.md": model_card(run, root / "requirements.lock", root / "pyproject.toml"),
-        readme: with_blocks(readme, blocks),
+        readme: with_blocks(readme, {"real-text": leak_block(kept, f"docs/{LEAK_CHART}")}),
     }
 
 
@@ -57,16 +62,12 @@ def results_block(metrics: Path) -> str:
     return "\n".join(f"    {line.rstrip()}" for line in text.splitlines())
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Write all of them, or none: exits with status 2 and one line if something is not there."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("root", type=Path, metavar="ROOT", help="the working tree")
-    options = parser.parse_args(arguments)
-    with exit_on_user_error():
-        for path, text in documents(options.root).items():
-            with replacing_file(path) as beside:
-                beside.write_text(text, encoding="utf-8")
+def write_documents(root: Path) -> None:
+    """Write all generated documents of a working tree, or none.
 
-
-if __name__ == "__main__":
-    main()
+    Raises:
+        FormatError: what a document is made from is absent or damaged.
+    """
+    for path, text in documents(root).items():
+        with replacing_file(path) as beside:
+            beside.write_text(text, encoding="utf-8")

@@ -1,19 +1,15 @@
-"""A run as one page that needs no network: `python -m lengthwise.reports.html metrics dvc.lock report.html`."""
+"""A run as one page that needs no network."""
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
-from pathlib import Path
 
 import pandas as pd
 
-from lengthwise.errors import exit_on_user_error
 from lengthwise.reports.charts.style import STYLE
 from lengthwise.reports.run import Run
 from lengthwise.reports.sections import ablations, data, evaluation, training
 from lengthwise.reports.sections.section import Section
-from lengthwise.system.files import replacing_file
 
 SECTIONS = (
     evaluation.results,
@@ -156,20 +152,3 @@ def _details(name: str, table: pd.DataFrame) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.0f}" if value == int(value) else f"{value:.4f}"
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the page; exits with status 2 and one line where a file of the run is absent or damaged."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("metrics", type=Path, metavar="METRICS", help="folder of metrics")
-    parser.add_argument("lock", type=Path, metavar="LOCK", help="dvc.lock: the params that the metrics are of")
-    parser.add_argument("page", type=Path, metavar="PAGE", help="HTML file to write")
-    options = parser.parse_args(arguments)
-    with exit_on_user_error():
-        page = report(Run(options.metrics, options.lock))
-        with replacing_file(options.page) as beside:
-            beside.write_text(page, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

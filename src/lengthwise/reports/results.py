@@ -1,6 +1,5 @@
-"""The results of the last run as one table: `python -m lengthwise.reports.results metrics`."""
+"""The results of the last run as one table."""
 
-import argparse
 from pathlib import Path
 
 import pandas as pd
@@ -29,13 +28,7 @@ def results_table(metrics: Path) -> pd.DataFrame:
     return wide.reindex(order)[[*known, *(model for model in wide.columns if model not in known)]]
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("metrics", type=Path, metavar="METRICS", help="folder of metrics")
-    table = results_table(parser.parse_args().metrics)
-    print("no results yet: run dvc repro" if table.empty else table.fillna("").to_string())
-
-
-if __name__ == "__main__":
-    main()
+def results_text(metrics: Path) -> str:
+    """The table as text, or one line if there are no results yet."""
+    table = results_table(metrics)
+    return "no results yet: run dvc repro" if table.empty else table.fillna("").to_string()

@@ -1,1 +1,1 @@
-"""The training loop, and how a killed run goes on."""
+"""The training loop, its step, losses and optimizer, and how a killed training resumes."""

@@ -113,13 +113,13 @@ class FakeProject:
     def sweep(self, expect=0, jobs=1, together=1, **grid):
         """What a sweep says; none of its runs goes on before `together` of them have begun."""
         self.write_grid(**grid)
-        command = [sys.executable, "-m", "lengthwise.pipeline.sweeps", "grid.yaml", "--jobs", str(jobs)]
+        command = [sys.executable, "-m", "lengthwise.cli", "sweep", "grid.yaml", "--jobs", str(jobs)]
         return self.run(*command, expect=expect, TOGETHER=str(together))
 
     def start(self, jobs=1, **grid):
         """The sweep as a process that goes on in the background."""
         self.write_grid(**grid)
-        command = [sys.executable, "-m", "lengthwise.pipeline.sweeps", "grid.yaml", "--jobs", str(jobs)]
+        command = [sys.executable, "-m", "lengthwise.cli", "sweep", "grid.yaml", "--jobs", str(jobs)]
         return subprocess.Popen(
             command,
             cwd=self.folder,

@@ -1,1 +1,1 @@
-"""`params.yaml`: what is legal, what makes sense together, and how the rest is refused."""
+"""`params.yaml`: legal values, combinations that make no sense, and the messages for both."""

@@ -1,9 +1,8 @@
-"""The experiments beside the commit that they are derived from: `python -m lengthwise.pipeline.sweeps.overview`.
+"""The experiments beside the commit that they are derived from.
 
 `dvc exp show` has a column for every metric and every param; here are those that a choice is made by.
 """
 
-import argparse
 import json
 import shutil
 import subprocess
@@ -203,18 +202,17 @@ def _row(revision: Mapping[str, Any], state: str) -> Row:
     return Row(revision["name"] or rev, rev, state, flat(params), headline(contents))
 
 
-def main() -> None:
-    """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--commits", default="1", metavar="N", help="those of the last N commits (%(default)s)")
-    commits = parser.parse_args().commits
+def experiments_text(commits: str) -> str:
+    """The tables of the experiments of the last commits, as wide as the terminal.
+
+    Exits with the status of `dvc exp show` if that fails; it has said why.
+
+    Args:
+        commits: how many, as DVC takes it.
+    """
     command = [sys.executable, "-m", "dvc", "exp", "show", "--json", "--hide-workspace", "--num", commits]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603
     if done.returncode:
         sys.exit(done.returncode)
     tables = [table_text(rows, terminal_width(), [head]) for head, *rows in rows_of(json.loads(done.stdout))]
-    print("\n\n".join(tables))
-
-
-if __name__ == "__main__":
-    main()
+    return "\n\n".join(tables)

@@ -1,11 +1,11 @@
 import signal
-import sys
 
 import pytest
 import yaml
 
-import lengthwise.pipeline.sweeps.__main__ as command
+import lengthwise.pipeline.sweeps.start as command
 import lengthwise.pipeline.sweeps.sweep as runner
+from lengthwise.cli.app import main
 from lengthwise.errors import SweepError
 
 
@@ -23,12 +23,11 @@ def sweep(root, tmp_path, monkeypatch, capsys):
         monkeypatch.chdir(tmp_path)
         (tmp_path / "params.yaml").write_bytes((root / "params.yaml").read_bytes())
         (tmp_path / "grid.yaml").write_text(yaml.safe_dump(grid, sort_keys=False), encoding="utf-8")
-        monkeypatch.setattr(sys, "argv", ["sweeps", "grid.yaml", *jobs])
         monkeypatch.setattr(command, "Sweep", FakeSweep)
         handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
         status = 0
         try:
-            command.main()
+            main(["sweep", "grid.yaml", *jobs])
         except SystemExit as caught:
             status = caught.code
         finally:

@@ -1,0 +1,92 @@
+"""The command `lengthwise predict`: its options, and what they have to do with each other."""
+
+# Help needs \b: it keeps the line breaks of the paragraph below it.
+# ruff: noqa: D301
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from lengthwise.cli.streams import flush, write
+from lengthwise.cli.texts import opened_texts
+from lengthwise.errors import LengthwiseError
+
+if TYPE_CHECKING:
+    from lengthwise.predictor import Predictor
+
+
+def _gone(option: str) -> Callable[[str | None], None]:
+    """Reject an option of versions before 5 of the format of models."""
+
+    def reject(value: str | None) -> None:
+        if value is not None:
+            raise LengthwiseError(
+                f"{option}: is not an option any more; expected the folder of a model to hold its vocabulary and how "
+                "to tokenize; leave it out"
+            )
+
+    return reject
+
+
+def predict(
+    texts: Annotated[
+        list[str] | None, typer.Argument(metavar="TEXT", help="Texts; without any, see --file.", show_default=False)
+    ] = None,
+    file: Annotated[Path | None, typer.Option(help="Read this file.  [default: standard input]")] = None,
+    lines: Annotated[bool, typer.Option("--lines", help="Each line of the file is a text of its own.")] = False,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Print a row after every token, as the text comes; the state is kept.")
+    ] = False,
+    model: Annotated[Path, typer.Option(help="Folder of a trained model.")] = Path("data/models/classifier"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per row.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Separate cells by commas (RFC 4180), not by tabs.")] = False,
+    _vocabulary: Annotated[
+        str | None, typer.Option("--vocabulary", hidden=True, callback=_gone("--vocabulary"))
+    ] = None,
+    _params: Annotated[str | None, typer.Option("--params", hidden=True, callback=_gone("--params"))] = None,
+) -> None:
+    """Predict the class of texts with a trained network.
+
+    Prints one row per text: the predicted class and the probabilities of all classes. A text is an argument, a whole
+    file, or all of standard input; with --lines each line is a text. Texts are UTF-8 and may be longer or shorter than
+    those in training. The folder of a model is all that the command needs: copy it wherever you like.
+
+    \b
+    Examples:
+      lengthwise predict "I missed the bus again." "The board meets at nine."
+      lengthwise predict --lines --file letters.txt --csv > answers.csv
+      lengthwise predict --model data/models/seq2seq --json < letter.txt
+      tail -f chat.log | lengthwise predict --stream
+    """
+    given = list(texts or [])
+    if given and file is not None:
+        _not_allowed("TEXT", "--file")
+    if as_json and as_csv:
+        _not_allowed("--csv", "--json")
+    if lines and given:
+        raise LengthwiseError("--lines: got texts as arguments; expected --file or standard input; leave one out")
+    with opened_texts(given, file, lines) as opened:
+        predictor = _load(model)
+        # NumPy takes a moment to import.
+        from lengthwise.cli.predicted import predicted_rows
+
+        for row in predicted_rows(predictor, opened, "json" if as_json else "csv" if as_csv else "tsv", stream):
+            write(row)
+            if stream:
+                flush()
+
+
+def _not_allowed(one: str, other: str) -> NoReturn:
+    raise LengthwiseError(f"{one}: not allowed with {other}; expected one of them; leave the other out")
+
+
+def _load(model: Path) -> "Predictor":
+    # TensorFlow and spaCy take seconds to import.
+    from lengthwise.pipeline.stage import quiet_tensorflow
+
+    with quiet_tensorflow():
+        from lengthwise.predictor import Predictor
+
+        return Predictor.load(model)

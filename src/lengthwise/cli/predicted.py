@@ -1,0 +1,87 @@
+"""Rows of predictions: one per text, predicted in batches, or one after every token of a stream."""
+
+import sys
+from collections.abc import Iterable, Iterator
+
+from lengthwise.cli.rows import FORMATS, Cell, RowFormat
+from lengthwise.cli.texts import whole_text
+from lengthwise.predictor import Predictor
+
+# Tokens that are predicted together: more take memory and gain nothing.
+BATCH_TOKENS = 65_536
+NO_TOKENS = "has no tokens, so nothing can be predicted"
+
+
+def predicted_rows(predictor: Predictor, texts: Iterable[Iterable[str]], form: str, stream: bool) -> Iterator[str]:
+    """Predict texts; yield the header and the rows as text.
+
+    Notes on texts without a known token go to standard error.
+
+    Args:
+        predictor: of a trained network.
+        texts: each as its pieces.
+        form: a name of `FORMATS`.
+        stream: whether a row comes after every token, or after every text.
+    """
+    row_format = FORMATS[form](predictor.network.config.factors)
+    return _stream_rows(predictor, texts, row_format) if stream else _whole_rows(predictor, texts, row_format)
+
+
+def _whole_rows(predictor: Predictor, texts: Iterable[Iterable[str]], form: RowFormat) -> Iterator[str]:
+    # Not before the first texts are read: an error has no output before it.
+    header = form.header(("text", "tokens", "unknown"))
+    for batch in _batches(predictor, texts):
+        predicted = predictor.whole([tokens for _, tokens in batch])
+        yield header
+        header = ""
+        for (number, tokens), probabilities in zip(batch, predicted, strict=True):
+            unknown = predictor.unknown(tokens)
+            if unknown == len(tokens):
+                _note(number, _none_known(unknown))
+            yield form.row({"text": number, "tokens": len(tokens), "unknown": unknown}, probabilities)
+    yield header
+
+
+def _batches(predictor: Predictor, texts: Iterable[Iterable[str]]) -> Iterator[list[tuple[int, list[str]]]]:
+    """The texts that have tokens, each with its number, in batches of about `BATCH_TOKENS` tokens."""
+    batch: list[tuple[int, list[str]]] = []
+    size = 0
+    for number, text in enumerate(texts, 1):
+        tokens = predictor.tokenize(whole_text(text))
+        if not tokens:
+            _note(number, NO_TOKENS)
+            continue
+        predictor.check_length(len(tokens), f"text {number}")
+        batch.append((number, tokens))
+        size += len(tokens)
+        if size >= BATCH_TOKENS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _stream_rows(predictor: Predictor, texts: Iterable[Iterable[str]], form: RowFormat) -> Iterator[str]:
+    stream = predictor.stream()
+    yield form.header(("text", "token", "word", "unknown"))
+    for number, text in enumerate(texts, 1):
+        stream.restart()
+        place = unknown = 0
+        for token in (token for piece in text for token in predictor.tokenize(piece)):
+            place += 1
+            is_unknown = predictor.unknown([token])
+            unknown += is_unknown
+            leading: dict[str, Cell] = {"text": number, "token": place, "word": token, "unknown": is_unknown}
+            yield form.row(leading, stream.push(token))
+        if not place:
+            _note(number, NO_TOKENS)
+        elif unknown == place:
+            _note(number, _none_known(unknown))
+
+
+def _none_known(tokens: int) -> str:
+    return f"none of its {tokens} tokens is in the vocabulary" if tokens > 1 else "its token is not in the vocabulary"
+
+
+def _note(number: int, what: str) -> None:
+    print(f"text {number}: {what}", file=sys.stderr)
