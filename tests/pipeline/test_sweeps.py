@@ -4,7 +4,11 @@ import sys
 import pytest
 import yaml
 
+from lengthwise.system.bundles import read_bundle
+
 pytestmark = pytest.mark.slow
+
+FUNNEL = ("ingest", "split")
 
 
 @pytest.fixture(scope="module")
@@ -98,12 +102,9 @@ def test_named_runs_on_a_corpus_elsewhere_leave_their_params_and_metrics_and_no_
 
     assert "2 of 2 runs are kept" in project.run(*command)
     results = project.folder / "results"
-    assert {path.name for path in results.iterdir()} == {"runs.yaml", "part", "leak"}
+    assert {path.name for path in results.iterdir()} == {"runs.yaml", "part.json", "leak.json"}
     part, leak = (
-        {
-            name: json.loads((results / run / "metrics" / f"{name}.json").read_text("utf-8"))
-            for name in ("ingest", "split")
-        }
+        {name: json.loads(read_bundle(results / f"{run}.json", "")[f"metrics/{name}.json"]) for name in FUNNEL}
         for run in ("part", "leak")
     )
     assert (part["ingest"]["authors"], leak["ingest"]["authors"]) == (12, 72)
@@ -113,6 +114,7 @@ def test_named_runs_on_a_corpus_elsewhere_leave_their_params_and_metrics_and_no_
         assert path.is_dir() or str(tmp_path).encode() not in path.read_bytes(), path
 
     # Again, one of them: it is there already, and its results are written anew.
-    (results / "leak" / "params.yaml").unlink()
+    (results / "leak.json").unlink()
     assert "run 1 of 1: leak: is there already" in project.run(*command, "leak")
-    assert yaml.safe_load((results / "leak" / "params.yaml").read_text("utf-8"))["ingest"]["source"] == "blogs.zip"
+    params = yaml.safe_load(read_bundle(results / "leak.json", "")["params.yaml"])
+    assert params["ingest"]["source"] == "blogs.zip"

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from records import record_as_folder
 from scipy.special import log_softmax
 
 from lengthwise.reports.kept import Kept
@@ -141,8 +142,6 @@ def keep_runs(root, kept_folder, write_times):
         named = yaml.safe_load((kept_folder / "runs.yaml").read_text(encoding="utf-8"))
         usual = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
         for name in names:
-            shutil.copytree(root / "metrics", kept_folder / name / "metrics")
-            write_times(kept_folder / name)
             params = deepcopy(usual)
             params["ingest"]["source"] = "blogs.zip"
             for key, value in named[name]["changes"].items():
@@ -151,7 +150,10 @@ def keep_runs(root, kept_folder, write_times):
                 for section in sections:
                     place = place[section]
                 place[last] = value
-            (kept_folder / name / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+            with record_as_folder(kept_folder / f"{name}.json") as folder:
+                shutil.copytree(root / "metrics", folder / "metrics", ignore=shutil.ignore_patterns("timing_*.csv"))
+                write_times(folder)
+                (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
         return Kept(kept_folder)
 
     return keep
@@ -161,12 +163,13 @@ def keep_runs(root, kept_folder, write_times):
 def set_level(kept_folder):
     # Changes a figure of a run that is kept.
     def change(run, model, level, metric, value, low, high):
-        (path,) = [path for path in (kept_folder / run).rglob("levels.csv") if path.parent.name == model]
-        table = pd.read_csv(path)
-        row = (table["level"] == level) & (table["metric"] == metric)
-        assert row.sum() == 1
-        table.loc[row, ["value", "low", "high"]] = [value, low, high]
-        table.to_csv(path, index=False)
+        with record_as_folder(kept_folder / f"{run}.json") as folder:
+            (path,) = [path for path in folder.rglob("levels.csv") if path.parent.name == model]
+            table = pd.read_csv(path)
+            row = (table["level"] == level) & (table["metric"] == metric)
+            assert row.sum() == 1
+            table.loc[row, ["value", "low", "high"]] = [value, low, high]
+            table.to_csv(path, index=False)
 
     return change
 

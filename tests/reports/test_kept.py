@@ -3,21 +3,22 @@ import shutil
 from pathlib import Path
 
 import pytest
-import yaml
+from records import record_as_folder
 
 from lengthwise.errors import FormatError
 from lengthwise.reports.kept import Kept, read_map
+from lengthwise.system.bundles import read_bundle
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = Kept(ROOT / "results")
 # A place of a machine: an absolute path in a value.
-MACHINE_PLACE = re.compile(rb"""(^|[\s'":=,])(/|[A-Za-z]:\\|~/|file:)[\w.-]""", re.MULTILINE)
+MACHINE_PLACE = re.compile(r"""(^|[\s'":=,])(/|[A-Za-z]:\\|~/|file:)[\w.-]""", re.MULTILINE)
 
 
-def test_kept_runs_are_the_named_ones_that_have_a_folder(keep_runs):
+def test_kept_runs_are_the_named_ones_that_have_a_record(keep_runs):
     kept = keep_runs("best_author", "article")
     assert list(kept.runs) == ["article", "best_author"]
-    (kept.folder / "somebody").mkdir()
+    (kept.folder / "somebody.json").write_text("{}")
     assert list(Kept(kept.folder).runs) == ["article", "best_author"]
 
 
@@ -29,16 +30,18 @@ def test_kept_run_has_the_params_beside_it(keep_runs):
     assert run.figures("ingest.json")["authors"] > 0
 
 
-@pytest.mark.parametrize("text", [None, "a: [", "3", "- a", "", "split: 3\n", "\x00"])
+@pytest.mark.parametrize("text", [None, "a: [", "3", "- a", "", "split: 3\n"])
 def test_kept_run_with_damaged_params_is_refused_in_one_line(keep_runs, text):
     kept = keep_runs("article")
-    path = kept.folder / "article" / "params.yaml"
-    path.unlink()
-    if text is not None:
-        path.write_text(text, encoding="utf-8")
+    record = kept.folder / "article.json"
+    with record_as_folder(record) as folder:
+        (folder / "params.yaml").unlink()
+        if text is not None:
+            (folder / "params.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(FormatError) as caught:
         kept.runs["article"].params("split")
-    assert str(caught.value).startswith(f"{path}: ")
+    assert str(caught.value).startswith(str(record))
+    assert "params.yaml" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -58,18 +61,15 @@ def test_published_figures_each_have_a_source():
 
 def problems_of(kept, name):
     """What is wrong with a run in Git: settings of another day, a place of a machine, or too much of it."""
-    folder = kept.folder / name
-    params = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
+    record = kept.folder / f"{name}.json"
+    params = kept.runs[name].all_params
     found = []
     for key, value in kept.named[name]["changes"].items():
-        had = params
-        for part in key.split("."):
-            had = had[part]
+        had = params.get(key)
         if had != value:
             found.append(f"{name} was run with {key}: {had}")
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    found += [f"{path} names a place" for path in files if MACHINE_PLACE.search(path.read_bytes())]
-    if sum(path.stat().st_size for path in files) >= 300_000:
+    found += [f"{file} names a place" for file, text in read_bundle(record, "").items() if MACHINE_PLACE.search(text)]
+    if record.stat().st_size >= 100_000:
         found.append(f"{name} is too large")
     return found
 
@@ -81,19 +81,23 @@ def test_committed_runs_are_those_of_today_small_and_name_no_machine():
 def test_committed_runs_would_be_found_wrong(keep_runs):
     kept = keep_runs("article", "best_author")
     assert problems_of(kept, "article") == problems_of(kept, "best_author") == []
-    path = kept.folder / "article" / "params.yaml"
-    path.write_text(path.read_text("utf-8").replace("by: sentence", "by: author"), "utf-8")
-    assert problems_of(kept, "article") == ["article was run with split.by: author"]
-    path.write_text(path.read_text("utf-8").replace("source: blogs", "source: /home/me/blogs"), "utf-8")
-    assert len(problems_of(kept, "article")) == 2
-    (path.parent / "metrics" / "big.csv").write_bytes(b"1" * 300_000)
-    assert len(problems_of(kept, "article")) == 3
+
+    def problems_after(old, new, more=0):
+        with record_as_folder(kept.folder / "article.json") as folder:
+            path = folder / "params.yaml"
+            path.write_text(path.read_text("utf-8").replace(old, new), "utf-8")
+            (folder / "metrics" / "big.csv").write_text("1" * more)
+        return problems_of(Kept(kept.folder), "article")
+
+    assert problems_after("by: sentence", "by: author") == ["article was run with split.by: author"]
+    assert len(problems_after("source: blogs", "source: /home/me/blogs")) == 2
+    assert len(problems_after("", "", 100_000)) == 3
 
 
 def test_results_folder_holds_runs_of_the_file_alone():
     # One that was renamed would stay, and nobody would look at it.
-    folders = {path.name for path in COMMITTED.folder.iterdir() if path.is_dir()}
-    assert folders == set(COMMITTED.runs)
+    assert {path.stem for path in COMMITTED.folder.glob("*.json")} == set(COMMITTED.runs)
+    assert not [path for path in COMMITTED.folder.iterdir() if path.is_dir()]
 
 
 def test_kept_of_no_folder_is_refused(tmp_path):

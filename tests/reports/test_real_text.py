@@ -1,9 +1,11 @@
+import io
 import re
 from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
 import yaml
+from records import record_as_folder
 
 from lengthwise.errors import FormatError
 from lengthwise.reports.kept import Kept
@@ -61,7 +63,7 @@ def test_article_shows_figures_beside_the_published_ones(keep_runs):
     assert rows["classifier, test"] == ["0.3604", f"{run.figures('evaluate/classifier.json')['sentence_accuracy']:.4f}"]
     assert rows["seq2seq, test"] == ["0.3261", f"{run.figures('evaluate/seq2seq.json')['step_accuracy']:.4f}"]
     assert rows["seq2seq, train"] == ["0.3315", f"{run.figures('train/seq2seq.json')['train_accuracy']:.4f}"]
-    padding = pd.read_csv(run.metrics / "train" / "classifier" / "batching.csv").set_index("strategy")
+    padding = pd.read_csv(io.StringIO(run.text("train/classifier/batching.csv"))).set_index("strategy")
     assert rows["zeros a batch, padded"] == ["3,279.9", f"{padding.loc['padded', 'padding_per_batch']:,.1f}"]
     assert "20.0\N{NO-BREAK SPACE}% of the sentences for the test" in result_blocks(kept)["article"]
 
@@ -96,7 +98,8 @@ def test_leak_chart_draws_every_model_of_every_split_with_its_figure(keep_runs, 
 def test_times_are_ratios_of_sentences_a_second(keep_runs, write_times, task):
     kept = keep_runs(*TIMES)
     for name, speed in zip(TIMES, (500.0, 600.0, 50.0, 80.0), strict=True):
-        write_times(kept.folder / name, **{f"train_{task}": {"sequences_per_second": speed}})
+        with record_as_folder(kept.folder / f"{name}.json") as folder:
+            write_times(folder, **{f"train_{task}": {"sequences_per_second": speed}})
     column = 2 + ["classifier", "seq2seq"].index(task)
     lines = [line for line in result_blocks(kept)["time"].splitlines() if line.startswith("| ")][2:]
     assert [line.strip("|").split(" | ")[column].strip() for line in lines] == ["1.30", "1.60", "1.20", "10.00", "7.50"]
@@ -121,11 +124,11 @@ def test_times_of_one_run_are_no_table(keep_runs):
 
 def test_ablations_are_the_table_that_their_run_has_written(keep_runs):
     kept = keep_runs("ablations")
-    written = (kept.folder / "ablations" / "metrics" / "timing_ablations.md").read_text(encoding="utf-8")
+    written = kept.runs["ablations"].text("timing_ablations.md")
     block = result_blocks(kept)["ablations"]
     assert block.endswith(written.strip())
     # Not of its params: the seeds are in a file of the ablations' own.
-    assert not {"seeds", "ablations"} & yaml.safe_load(kept.runs["ablations"].lock.read_text("utf-8")).keys()
+    assert not [key for key in kept.runs["ablations"].all_params if key.startswith(("seeds", "ablations"))]
     epochs = kept.named["ablations"]["changes"]["train.epochs"]
     assert re.search(rf"\b{epochs} epochs? with a learning rate of 0\.001, each with 3 seeds\.", block)
 
@@ -143,6 +146,7 @@ def test_ablations_are_the_table_that_their_run_has_written(keep_runs):
 )
 def test_run_that_lacks_a_file_is_refused_by_the_files_name(keep_runs, name, file):
     kept = keep_runs(name)
-    (kept.folder / name / file).unlink()
-    with pytest.raises(FormatError, match=rf"{re.escape(file.split('/')[-1])}: cannot be read .*; check it out"):
+    with record_as_folder(kept.folder / f"{name}.json") as folder:
+        (folder / file).unlink()
+    with pytest.raises(FormatError, match=rf"{name}\.json: has no {re.escape(file)}; expected .*; check it out"):
         result_blocks(kept)

@@ -2,6 +2,7 @@ import json
 import shutil
 
 import yaml
+from records import record_as_folder
 
 from lengthwise.reports.unknown_authors import best_block, search_block, splits_block
 
@@ -18,7 +19,8 @@ def test_best_shows_every_level_beside_what_was_published_of_authors_alone(keep_
     kept = keep_runs(*BESTS)
     # A run of the classifier alone has no other.
     for name in BESTS:
-        (kept.folder / name / "metrics" / "evaluate" / "seq2seq" / "levels.csv").unlink()
+        with record_as_folder(kept.folder / f"{name}.json") as folder:
+            (folder / "metrics" / "evaluate" / "seq2seq" / "levels.csv").unlink()
     set_level("best_author", "classifier", "author", "gender_accuracy", 0.7654321, 0.7, 0.8)
     lines = [line for line in best_block(kept).splitlines() if line.startswith("| ")]
     assert len(lines) == 2 + 3 * 12
@@ -48,14 +50,17 @@ def test_best_says_what_each_run_changed_and_which_is_not_there(keep_runs):
 def test_search_shows_validation_of_what_was_tried_and_of_what_was_chosen(keep_runs):
     kept = keep_runs("best_author", "search_author_1024", "search_author_linear_1")
     # A training alone and the linear models alone, as they are kept.
-    shutil.rmtree(kept.folder / "search_author_1024" / "metrics" / "baselines")
-    shutil.rmtree(kept.folder / "search_author_linear_1" / "metrics" / "train")
-    path = kept.folder / "search_author_1024" / "metrics" / "train" / "classifier.json"
-    figures = {name: value for name, value in json.loads(path.read_text("utf-8")).items() if "sentence" not in name}
-    path.write_text(json.dumps(figures | {"validation_author_accuracy": 0.7654321}), encoding="utf-8")
-    on_test = kept.folder / "best_author" / "metrics" / "evaluate" / "classifier.json"
-    figures = json.loads(on_test.read_text("utf-8"))
-    on_test.write_text(json.dumps(dict.fromkeys(figures, 0.1234567)), encoding="utf-8")
+    with record_as_folder(kept.folder / "search_author_linear_1.json") as folder:
+        shutil.rmtree(folder / "metrics" / "train")
+    with record_as_folder(kept.folder / "search_author_1024.json") as folder:
+        shutil.rmtree(folder / "metrics" / "baselines")
+        path = folder / "metrics" / "train" / "classifier.json"
+        figures = {name: value for name, value in json.loads(path.read_text("utf-8")).items() if "sentence" not in name}
+        path.write_text(json.dumps(figures | {"validation_author_accuracy": 0.7654321}), encoding="utf-8")
+    with record_as_folder(kept.folder / "best_author.json") as folder:
+        on_test = folder / "metrics" / "evaluate" / "classifier.json"
+        figures = json.loads(on_test.read_text("utf-8"))
+        on_test.write_text(json.dumps(dict.fromkeys(figures, 0.1234567)), encoding="utf-8")
     block = search_block(kept)
     rows = rows_of(block)
     assert sorted(row[:2] for row in rows) == [

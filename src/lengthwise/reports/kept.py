@@ -13,19 +13,30 @@ from lengthwise.errors import FormatError
 from lengthwise.reports.markdown import code
 from lengthwise.reports.run import Figures, Run, flat, parsed_yaml, read_text
 from lengthwise.reports.sections.section import listed
+from lengthwise.system.bundles import read_bundle
 
 MEND = "check it out again, or run make real"
 
 
 class KeptRun(Run):
-    """A named run: its params are a file of its own, since a lock would say where somebody's corpus is."""
+    """A named run, all of it in one file: its params as they were, for a lock would say where somebody's corpus is."""
 
     mend = MEND
+
+    @classmethod
+    def of(cls, record: Path) -> "KeptRun":
+        """The run that a record has.
+
+        Args:
+            record: the file `NAME.json`, see docs/formats.md.
+        """
+        # Places within the file, as if it were a folder.
+        return cls(record / "metrics", record / "params.yaml")
 
     @property
     def all_params(self) -> dict[str, Any]:
         """All of them, by their dotted keys."""
-        return dict(flat(read_map(self.lock)))
+        return dict(flat(self._params))
 
     def params(self, section: str) -> dict[str, Any]:
         """A section of the params that the run was made with.
@@ -33,10 +44,26 @@ class KeptRun(Run):
         Raises:
             FormatError: the file has none.
         """
-        content = read_map(self.lock)
-        if not isinstance(content.get(section), dict):
+        if not isinstance(self._params.get(section), dict):
             raise FormatError(f"{self.lock}: has no section {section!r}; expected params of a run; {self.mend}")
-        return dict(content[section])
+        return dict(self._params[section])
+
+    @cached_property
+    def _params(self) -> dict[str, Any]:
+        return _as_map(self._text(self.lock), self.lock)
+
+    @cached_property
+    def _texts(self) -> dict[str, str]:
+        return read_bundle(self.lock.parent, self.mend)
+
+    def _is_file(self, path: Path) -> bool:
+        return path.relative_to(self.lock.parent).as_posix() in self._texts
+
+    def _text(self, path: Path) -> str:
+        name = path.relative_to(self.lock.parent).as_posix()
+        if name not in self._texts:
+            raise FormatError(f"{self.lock.parent}: has no {name}; expected that of the run; {self.mend}")
+        return self._texts[name]
 
 
 def measured(run: KeptRun, stage: str) -> Figures:
@@ -74,8 +101,8 @@ class Kept:
     @cached_property
     def runs(self) -> dict[str, KeptRun]:
         """The named runs that are there."""
-        folders = {name: self.folder / name for name in self.named}
-        return {name: KeptRun(at / "metrics", at / "params.yaml") for name, at in folders.items() if at.is_dir()}
+        records = {name: self.folder / f"{name}.json" for name in self.named}
+        return {name: KeptRun.of(record) for name, record in records.items() if record.is_file()}
 
 
 def read_map(path: Path) -> dict[str, Any]:
@@ -84,8 +111,12 @@ def read_map(path: Path) -> dict[str, Any]:
     Raises:
         FormatError: it is absent or something else.
     """
+    return _as_map(read_text(path, MEND), path)
+
+
+def _as_map(text: str, path: Path) -> dict[str, Any]:
     try:
-        content = parsed_yaml(read_text(path, MEND))
+        content = parsed_yaml(text)
     except yaml.YAMLError as error:
         raise FormatError(f"{path}: is not YAML; expected a map; {MEND}") from error
     if not isinstance(content, Mapping):

@@ -10,7 +10,7 @@ from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.rows import Interval, interval_chart
 from lengthwise.reports.kept import Kept, KeptRun, changes_of, measured, not_run
 from lengthwise.reports.markdown import code, table
-from lengthwise.reports.run import TASKS, read_text
+from lengthwise.reports.run import TASKS
 from lengthwise.reports.sections.section import count, hue_of, percent, ranged, records
 from lengthwise.reports.unknown_authors import best_block, search_block, splits_block
 
@@ -183,4 +183,4 @@ def _ablations(kept: Kept) -> str:
         f"test; {count(train['epochs'], 'epoch')} with a learning rate of {train['optimizer']['learning_rate']:g}, "
         f"each with {count(seeds, 'seed')}."
     )
-    return f"{said}\n\n{read_text(run.metrics / 'timing_ablations.md', run.mend).strip()}"
+    return f"{said}\n\n{run.text('timing_ablations.md').strip()}"

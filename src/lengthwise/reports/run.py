@@ -1,5 +1,6 @@
 """What a run of the pipeline left: its metrics, and the lock that says from what they were made."""
 
+import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,13 +19,6 @@ LEVELS_COLUMNS = ("value", "low", "high")
 SAMPLE = "data/sample/blogs.zip"
 TIMING = "data/timing"
 PREDICTIONS = "data/predictions"
-# Where runs before data/timing have what a machine measured.
-EARLIER_TIMING = {
-    **{f"environment_{task}": "environment.json" for task in TASKS},
-    "baselines": "baselines/timing.json",
-    **{f"train_{task}": f"train/timing_{task}.json" for task in TASKS},
-    **{f"evaluate_{task}": f"evaluate/timing_{task}.json" for task in TASKS},
-}
 
 
 class Figures(dict[str, Any]):
@@ -54,7 +48,15 @@ class Run:
 
     def has(self, name: str) -> bool:
         """Whether a metrics file is there."""
-        return (self.metrics / name).is_file()
+        return self._is_file(self.metrics / name)
+
+    def text(self, name: str) -> str:
+        """A metrics file as it is.
+
+        Raises:
+            FormatError: it is absent, or is not UTF-8.
+        """
+        return self._text(self.metrics / name)
 
     def figures(self, name: str) -> Figures:
         """A JSON file of numbers and strings.
@@ -66,7 +68,7 @@ class Run:
 
     def _figures(self, path: Path) -> Figures:
         try:
-            content = json.loads(read_text(path, self.mend))
+            content = json.loads(self._text(path))
         except ValueError as error:
             raise FormatError(f"{path}: is not JSON ({error}); expected a metrics file; {self.mend}") from error
         if not isinstance(content, dict) or any(type(value) not in (int, float, str) for value in content.values()):
@@ -79,11 +81,8 @@ class Run:
         Raises:
             FormatError: it is something else.
         """
-        name = f"{TIMING}/{stage}.json"
-        if (self.lock.parent / name).is_file():
-            return self._figures(self.lock.parent / name)
-        earlier = EARLIER_TIMING.get(stage, f"timing_{stage}.json")
-        return self.figures(earlier) if self.has(earlier) else None
+        path = self.lock.parent / TIMING / f"{stage}.json"
+        return self._figures(path) if self._is_file(path) else None
 
     def predictions(self, model: str) -> pd.DataFrame | None:
         """What a model said of each test sequence, if it is at hand and of this run; else None."""
@@ -123,9 +122,9 @@ class Run:
             FormatError: it is absent, has no row or lacks a column, or a number is none.
         """
         path = self.metrics / name
-        read_text(path, self.mend)
+        text = self._text(path)
         try:
-            frame = pd.read_csv(path, dtype=dict.fromkeys(texts, str), keep_default_na=False)
+            frame = pd.read_csv(io.StringIO(text), dtype=dict.fromkeys(texts, str), keep_default_na=False)
             if missing := [column for column in (*texts, *numbers) if column not in frame]:
                 raise FormatError(f"{path}: has no column {missing[0]!r}; expected {[*texts, *numbers]}; {self.mend}")
             frame[[*numbers]] = frame[[*numbers]].apply(pd.to_numeric)
@@ -191,13 +190,19 @@ class Run:
                 return str(entry["md5"])
         raise FormatError(f"{self.lock}: has no digest of {path}; expected a whole run; {self.mend}")
 
+    def _is_file(self, path: Path) -> bool:
+        return path.is_file()
+
+    def _text(self, path: Path) -> str:
+        return read_text(path, self.mend)
+
     def _entries(self, kind: str) -> list[dict[str, Any]]:
         return [entry for stage in self._stages.values() for entry in stage.get(kind, [])]
 
     @cached_property
     def _stages(self) -> dict[str, Any]:
         try:
-            content = parsed_yaml(read_text(self.lock, self.mend))
+            content = parsed_yaml(self._text(self.lock))
         except yaml.YAMLError as error:
             raise FormatError(f"{self.lock}: is not YAML; expected what DVC writes; {self.mend}") from error
         stages = content.get("stages") if isinstance(content, dict) else None

@@ -4,6 +4,7 @@ from typing import get_args
 
 import pytest
 import yaml
+from records import unpack
 
 from lengthwise.errors import SweepError
 from lengthwise.pipeline.settings.params import load_params
@@ -14,7 +15,7 @@ from lengthwise.pipeline.sweeps.named import TARGETS, NamedRun
 FUNNEL = {"ingest.json", "shards.json", "tokens.json"}
 OF_CLASSIFIER = {"train/classifier.json", "train/classifier/epochs.csv", "evaluate/classifier.json"}
 OF_SEQ2SEQ = {"train/seq2seq.json", "train/seq2seq/epochs.csv", "evaluate/seq2seq/levels.csv"}
-OF_BASELINES = {"baselines/linear.json", "baselines/tables/levels.csv"}
+OF_BASELINES = {"baselines/linear.json", "baselines/tables/linear/levels.csv"}
 OF_ABLATIONS = {"ablations.csv", "timing_ablations.md"}
 SHOWN_NOWHERE = {"train/seq2seq/steps.csv", "live/classifier.json", "test/classifier.json"}
 # In DVC's cache.
@@ -25,6 +26,7 @@ UNPUBLISHED = {
 }
 TIMING = ["ingest", "shards", "train_classifier", "train_seq2seq", "evaluate_classifier", "baselines"]
 TIMING += ["environment_classifier", "environment_seq2seq"]
+READ_TIMING = [name for name in TIMING if name.split("_")[0] in ("train", "environment", "baselines")]
 
 
 def git(*arguments, folder):
@@ -82,16 +84,22 @@ def files_of(folder):
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
+def kept_of(run, experiment, folder):
+    """What is kept of a run, as the folder that its record is made of."""
+    keep(run, experiment, folder / "out.json")
+    unpack(folder / "out.json", folder / "out")
+    return folder / "out"
+
+
 def test_keep_writes_params_metrics_and_times_of_the_experiment_and_no_other_file(experiment, make_run, tmp_path):
-    kept = tmp_path / "results" / "article"
-    keep(make_run(), experiment, kept)
+    kept = kept_of(make_run(), experiment, tmp_path)
     assert files_of(kept / "metrics") == FUNNEL | OF_CLASSIFIER | OF_SEQ2SEQ | OF_BASELINES
-    assert files_of(kept / "data" / "timing") == {f"{stage}.json" for stage in TIMING}
+    assert files_of(kept / "data" / "timing") == {f"{stage}.json" for stage in READ_TIMING}
     assert {path.name for path in kept.iterdir()} == {"params.yaml", "metrics", "data"}
     for path in (kept / "metrics").rglob("*.*"):
-        assert path.read_text("utf-8") == f'{{"of": "{path.relative_to(kept / "metrics").as_posix()}"}}'
+        assert path.read_text("utf-8").strip() == f'{{"of": "{path.relative_to(kept / "metrics").as_posix()}"}}'
     # As it was measured.
-    assert (kept / "data" / "timing" / "ingest.json").read_text("utf-8") == '{"seconds": 0.123456789}'
+    assert (kept / "data" / "timing" / "baselines.json").read_text("utf-8").strip() == '{"seconds": 0.123456789}'
 
 
 @pytest.mark.parametrize(
@@ -113,15 +121,15 @@ def test_keep_writes_params_metrics_and_times_of_the_experiment_and_no_other_fil
     ],
 )
 def test_keep_leaves_out_what_other_targets_have_written(experiment, make_run, tmp_path, kind, metrics, timing):
-    keep(make_run(kind), experiment, tmp_path / "out")
-    assert files_of(tmp_path / "out" / "metrics") == FUNNEL | metrics
+    kept_of(make_run(kind), experiment, tmp_path)
+    assert files_of(tmp_path / "out" / "metrics") == FUNNEL | {name for name in metrics if "lengths" not in name}
     of_timing = {path.removesuffix(".json") for path in files_of(tmp_path / "out" / "data" / "timing")}
-    assert {stage for stage in of_timing if not stage.startswith("environment")} - {"ingest", "shards"} == set(timing)
+    assert {stage for stage in of_timing if not stage.startswith("environment")} == {*timing} & {*READ_TIMING}
 
 
 def test_keep_publishes_what_training_alone_leaves_in_the_cache(experiment, make_run, tmp_path):
     # What Git has there is of an earlier run.
-    keep(make_run("train"), experiment, tmp_path / "out")
+    kept_of(make_run("train"), experiment, tmp_path)
     assert yaml.safe_load((tmp_path / "out" / "metrics" / "train" / "seq2seq.json").read_text("utf-8")) == {
         "of": 0.123457
     }
@@ -134,7 +142,7 @@ def test_keep_knows_everything_that_a_named_run_may_run():
 
 def test_keep_writes_all_params_and_no_place_of_a_machine(experiment, make_run, tmp_path):
     run = make_run()
-    keep(run, experiment, tmp_path / "out")
+    kept_of(run, experiment, tmp_path)
     text = (tmp_path / "out" / "params.yaml").read_text(encoding="utf-8")
     assert "somebody" not in text
     written = load_params(tmp_path / "out" / "params.yaml")
@@ -144,10 +152,13 @@ def test_keep_writes_all_params_and_no_place_of_a_machine(experiment, make_run, 
 
 
 def test_keep_replaces_what_was_there_and_leaves_it_if_there_is_no_experiment(experiment, make_run, tmp_path):
-    write(tmp_path / "out" / "metrics", ["old.json"], "old")
+    record = tmp_path / "out.json"
+    record.write_text("old")
     with pytest.raises(SweepError, match="git archive: "):
-        keep(make_run(), "refs/exps/ab/cd/nothing", tmp_path / "out")
-    assert files_of(tmp_path / "out") == {"metrics/old.json"}
-    keep(make_run(), experiment, tmp_path / "out")
-    assert "metrics/old.json" not in files_of(tmp_path / "out")
-    assert not list(tmp_path.glob(".*.partial"))
+        keep(make_run(), "refs/exps/ab/cd/nothing", record)
+    assert record.read_text() == "old"
+    keep(make_run(), experiment, record)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
+    first = record.read_bytes()
+    keep(make_run(), experiment, record)
+    assert record.read_bytes() == first

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from records import record_as_folder
 
 from lengthwise.errors import RevisionError
 from lengthwise.reports.beside.sources import MOST_RUNS, open_sources
@@ -72,11 +73,12 @@ def test_source_of_a_name_of_two_experiments_is_the_one_of_this_commit_or_refuse
 
 
 def test_source_of_a_named_run_has_params_and_the_tasks_it_was_run_for(project, opened):
-    named = project.folder / "results" / "best"
-    shutil.copytree(project.folder / "metrics", named / "metrics")
-    shutil.rmtree(named / "metrics" / "evaluate" / "seq2seq")
-    shutil.copy(project.folder / "params.yaml", named)
-    (source,) = opened("results/best")
+    with record_as_folder(project.folder / "results" / "best.json") as named:
+        shutil.copytree(project.folder / "metrics", named / "metrics")
+        shutil.rmtree(named / "metrics" / "evaluate" / "seq2seq")
+        shutil.copy(project.folder / "params.yaml", named)
+    (source,) = opened("results/best.json")
+    assert source.run == opened("results/best")[0].run
     assert isinstance(source.run, KeptRun)
     assert list(source.tasks) == ["classifier"]
     assert source.run.all_params["shards.unit"] == "sentence"
@@ -89,7 +91,7 @@ def test_source_of_a_named_run_has_params_and_the_tasks_it_was_run_for(project, 
 def test_source_of_nothing_is_refused_in_one_line(project, opened, name):
     with pytest.raises(RevisionError) as error:
         opened(name)
-    assert "is no run; expected a DVC experiment, a Git revision, or a folder" in str(error.value)
+    assert "is no run; expected a DVC experiment, a Git revision, a named run" in str(error.value)
     assert "\n" not in str(error.value)
     assert not (project.folder / "F").exists()
 

@@ -1,4 +1,4 @@
-"""What of a named run stays in Git: its params, metrics and times, small, and no place of anybody's machine."""
+"""What of a named run stays in Git: one file with its params, metrics and times, and no place of anybody's machine."""
 
 import importlib
 import io
@@ -17,15 +17,23 @@ from lengthwise.pipeline.published import publish
 from lengthwise.pipeline.sweeps.git import git_bytes
 from lengthwise.pipeline.sweeps.grid import Run
 from lengthwise.pipeline.sweeps.named import TARGETS
-from lengthwise.system.files import replacing_folder
+from lengthwise.system.bundles import write_bundle
 
 METRICS, FIGURES, TIMING, PARAMS_NAME = "metrics", "data/figures", "data/timing", "params.yaml"
 TASKS = ("classifier", "seq2seq")
 PREPARED = ("ingest", "tokens", "split", "vocabulary", "shards")
 # What a training alone leaves to be published, of a task.
 UNPUBLISHED = ("{}.json", "{}/batching.csv", "{}/cost.json", "{}/lengths.csv")
-# Nothing that is shown is made of it.
-SHOWN_NOWHERE = ("train/*/steps.csv", "live/*", "test/*")
+# Of these files pages and documents are made; nobody reads the others.
+READ = (
+    *("metrics/*.json", "metrics/ablations.csv", "metrics/timing_ablations.md", "metrics/baselines/*.json"),
+    *("metrics/baselines/tables/*/levels.csv", "metrics/train/*.json", "metrics/train/*/*.json"),
+    *("metrics/train/*/batching.csv", "metrics/train/*/epochs.csv", "metrics/evaluate/*.json"),
+    *("metrics/evaluate/*/levels.csv", "metrics/evaluate/*/by_length.csv"),
+    *("metrics/evaluate/classifier/confusion_*.csv", f"{TIMING}/train_*.json", f"{TIMING}/baselines.json"),
+    *(f"{TIMING}/environment_*.json", PARAMS_NAME),
+)
+NOT_READ = ("metrics/live/*", "metrics/test/*", "metrics/ablations/*")
 
 
 @dataclass(frozen=True)
@@ -75,13 +83,13 @@ WRITTEN = {
 }
 
 
-def keep(run: Run, reference: str, folder: Path) -> None:
-    """Write `params.yaml`, `metrics/` and `data/timing/` of a run that is an experiment.
+def keep(run: Run, reference: str, record: Path) -> None:
+    """Write a file with the params of an experiment, and with those of its figures and times that are read.
 
     Args:
         run: whose params are written, of the corpus's place only its name.
         reference: of the experiment in Git.
-        folder: what is in it is replaced.
+        record: the file, `NAME.json`.
 
     Raises:
         SweepError: there is no such experiment.
@@ -91,15 +99,23 @@ def keep(run: Run, reference: str, folder: Path) -> None:
     content = run.params.model_dump()
     content["ingest"]["source"] = Path(content["ingest"]["source"]).name
     written = next(WRITTEN[kind] for kind, targets in TARGETS.items() if targets == tuple(run.targets))
-    with replacing_folder(folder) as beside:
-        (beside / PARAMS_NAME).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "run"
+        _write(folder / PARAMS_NAME, yaml.safe_dump(content, sort_keys=False).encode())
         for name, data in _metrics(reference):
-            if _is_any(name, written.metrics) and not _is_any(name, (*SHOWN_NOWHERE, *written.unpublished)):
-                _write(beside / METRICS / name, data)
-        _write_cached(beside / TIMING, reference, TIMING, written.timing)
-        with tempfile.TemporaryDirectory() as figures:
-            published = _write_cached(Path(figures), reference, FIGURES, written.unpublished)
-            publish(Path(figures), beside / METRICS, published)
+            if _is_any(name, written.metrics) and not _is_any(name, written.unpublished):
+                _write(folder / METRICS / name, data)
+        _write_cached(folder / TIMING, reference, TIMING, written.timing)
+        figures = Path(scratch) / "figures"
+        publish(figures, folder / METRICS, _write_cached(figures, reference, FIGURES, written.unpublished))
+        write_bundle(record, dict(_read_by_somebody(folder)))
+
+
+def _read_by_somebody(folder: Path) -> Iterator[tuple[str, str]]:
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and _is_any(name, READ) and not _is_any(name, NOT_READ):
+            yield name, path.read_text(encoding="utf-8")
 
 
 def _is_any(name: str, patterns: Sequence[str]) -> bool:

@@ -48,7 +48,7 @@ def run_named(file: Path, corpus: Path, names: Sequence[str]) -> NoReturn:
     """
 
     def keep_run(run: Run, reference: str) -> None:
-        keep(run, reference, file.parent / run.name)
+        keep(run, reference, file.parent / f"{run.name}.json")
 
     runs = read_named_runs(file, PARAMS_FILE, corpus, names)
     run_and_exit(Sweep(runs, LOGS / file.stem, keep=keep_run))

@@ -17,12 +17,14 @@ from lengthwise.errors import FormatError, RevisionError
 from lengthwise.reports.kept import KeptRun
 from lengthwise.reports.run import PREDICTIONS, TASKS, TIMING, Run
 
-LOCK, METRICS, PARAMS = "dvc.lock", "metrics", "params.yaml"
+LOCK, METRICS = "dvc.lock", "metrics"
+# Of a named run: `results/NAME` is `results/NAME.json`.
+RECORD = ".json"
 # Each has a letter and a colour, and more than these nobody tells apart.
 MOST_RUNS = 16
 EXPERIMENT = re.compile(r"refs/exps/([0-9a-f]{2})/([0-9a-f]{38})/(.+)")
 OF_THE_CACHE = re.compile(rf"({PREDICTIONS}|{TIMING})/[\w-]+\.(parquet|json)")
-EXPECTED = "expected a DVC experiment, a Git revision, or a folder with metrics/ and dvc.lock"
+EXPECTED = "expected a DVC experiment, a Git revision, a named run of results/, or a folder with metrics/ and dvc.lock"
 
 
 class CommittedRun(Run):
@@ -82,11 +84,12 @@ def _open(name: str, letter: str, project: Path, scratch: Path) -> Source:
     commit = "" if is_path else _commit(name, project)
     if commit:
         return Source(name, letter, commit, _committed(name, commit, project, scratch))
+    record = folder if folder.suffix == RECORD else Path(f"{folder}{RECORD}")
+    if name and record.is_file():
+        return Source(name, letter, "", KeptRun.of(record))
     if not name or not (folder / METRICS).is_dir():
         raise RevisionError(f"{name or repr(name)}: is no run; {EXPECTED}; dvc exp list --all names the experiments")
     shown = "workspace" if name == "." else name
-    if not (folder / LOCK).is_file() and (folder / PARAMS).is_file():
-        return Source(shown, letter, "", KeptRun(folder / METRICS, folder / PARAMS))
     return Source(shown, letter, "", Run(folder / METRICS, folder / LOCK))
 
 
