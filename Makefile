@@ -13,7 +13,7 @@ JOBS ?= 1
 # The runs of results/runs.yaml that `make real` runs; all if empty.
 RUNS ?=
 # The tests that `make archs` runs.
-OF_KERNEL := $(addprefix tests/, native layers models training batching evaluation)
+OF_KERNEL := $(addprefix tests/, native layers models training batching evaluation pipeline/stages)
 # DVC runs the stages with the first python on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
