@@ -141,9 +141,9 @@ def test_long_stages_are_kept_in_the_run_cache(stages):
 
 
 def test_plots_are_of_outputs(root, stages):
-    pipeline = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))
+    drawn = yaml.safe_load((root / "metrics" / "dvc.yaml").read_text(encoding="utf-8"))
     outs = {out.def_path for stage in stages.values() for out in stage.outs}
-    plotted = {path for plot in pipeline["plots"] for spec in plot.values() for path in spec["y"]}
+    plotted = {f"metrics/{path}" for plot in drawn["plots"] for spec in plot.values() for path in spec["y"]}
     assert all({path, str(Path(path).parent)} & outs for path in plotted)
 
 

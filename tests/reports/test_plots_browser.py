@@ -7,7 +7,7 @@ import sys
 import pytest
 
 WIDTHS = (400, 800, 1280)
-# Those of dvc.yaml as a whole, and two of each training, which grow while it trains.
+# Those of metrics/dvc.yaml, and two of each training, which grow while it trains.
 PLOTS = 6 + 2 * 2
 CUT = "…"
 
