@@ -27,13 +27,11 @@ from lengthwise.prepare.shards.reader import read_index, read_split
 from lengthwise.sequences import Sequences
 from lengthwise.training.step import Steps
 
-SEVERAL_IN_A_ROW = ("packed", "truncated")
-
 
 def plan_of(name: str, sequences: Sequences, params: TrainParams) -> Plan:
     """An epoch's plan with the shipped settings."""
     settings = params.batching.model_dump()
-    if name in SEVERAL_IN_A_ROW:
+    if STRATEGIES[name].packs or STRATEGIES[name].cuts:
         settings["batch_size"] = round(settings["batch_size"] * sequences.lengths.mean() / settings["window"])
     return make_strategy(name, settings).plan(sequences.lengths, epoch_rng(params.seed, 0))
 

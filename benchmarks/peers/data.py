@@ -9,12 +9,10 @@ import numpy as np
 
 from lengthwise.batching.collate import Batch, collate
 from lengthwise.batching.plan import Plan, epoch_rng
-from lengthwise.batching.registry import make_strategy
+from lengthwise.batching.registry import STRATEGIES, make_strategy
 from lengthwise.labels import LabelFactor, joint_class_names
 from lengthwise.pipeline.settings.params import TrainParams
 from lengthwise.sequences import Sequences
-
-SEVERAL_IN_A_ROW = ("packed", "truncated")
 
 Item = TypeVar("Item")
 
@@ -61,7 +59,7 @@ class Data:
     def plan(self, strategy: str, epoch: int = 0) -> Plan:
         """An epoch's plan; rows that hold several sequences are fewer, so that an update has seen about as many."""
         settings = self.params.batching.model_dump()
-        if strategy in SEVERAL_IN_A_ROW:
+        if STRATEGIES[strategy].packs or STRATEGIES[strategy].cuts:
             settings["batch_size"] = round(settings["batch_size"] * self.mean_length / settings["window"])
         return make_strategy(strategy, settings).plan(self.sequences.lengths, epoch_rng(self.params.seed, epoch))
 

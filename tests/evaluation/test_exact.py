@@ -14,7 +14,7 @@ from lengthwise.evaluation.metrics import Bootstrap
 from lengthwise.models.network import Network, network_inputs
 from lengthwise.models.prediction import predict_split
 from lengthwise.models.saved import save_network
-from lengthwise.models.tasks import TASKS
+from lengthwise.names import TASKS
 from lengthwise.pipeline.stages.evaluate import evaluate
 from lengthwise.prepare.shards.reader import read_index, read_split
 from lengthwise.training.step import Steps

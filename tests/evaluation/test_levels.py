@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from closeness import EXACT, assert_close
 
-from lengthwise.evaluation.levels import LEVELS, items_of, pool
+from lengthwise.evaluation.levels import items_of, pool
+from lengthwise.names import UNITS
 from lengthwise.sequences import Sequences
 
 
@@ -20,7 +21,7 @@ def sequences():
 
 def test_items_of_sentences_are_in_the_corpus_order_at_every_level(sequences):
     sentence, document, author = items_of(sequences.per_sequence, "sentence")
-    assert [level.name for level in (sentence, document, author)] == list(LEVELS)
+    assert [level.name for level in (sentence, document, author)] == list(UNITS)
     assert sentence.group.tolist() == [2, 4, 0, 1, 3]
     assert sentence.labels.tolist() == [3, 3, 3, 1, 1]
     assert sentence.author.tolist() == [2, 2, 2, 5, 5]
@@ -37,9 +38,9 @@ def test_items_of_a_coarser_unit_are_whole_though_they_are_split_into_pieces(seq
     # By pieces or by sentences: a document is the same item, and so is an author.
     levels, same = (
         items_of(sequences.per_sequence, unit),
-        items_of(sequences.per_sequence, "sentence")[LEVELS.index(unit) :],
+        items_of(sequences.per_sequence, "sentence")[UNITS.index(unit) :],
     )
-    assert [level.name for level in levels] == list(LEVELS[LEVELS.index(unit) :])
+    assert [level.name for level in levels] == list(UNITS[UNITS.index(unit) :])
     for level, expected in zip(levels, same, strict=True):
         assert level.name == expected.name
         for name in ("group", "labels", "author"):

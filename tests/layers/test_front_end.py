@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lengthwise.layers.cells import GRUCell
-from lengthwise.layers.front_end import PADDINGS, MaskedConv1D, output_lengths
+from lengthwise.layers.front_end import MaskedConv1D, output_lengths
 from lengthwise.layers.recurrent import Recurrent
+from lengthwise.names import CONV_PADDINGS
 
 FILTERS, FEATURES = 4, 3
 LENGTHS = (1, 2, 5, 8)
@@ -81,13 +82,13 @@ def graph_model(*layers):
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=9), st.integers(1, 9), st.integers(1, 9))
-@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("padding", CONV_PADDINGS)
 def test_output_lengths_count_the_places_of_the_kernel(padding, lengths, kernel_size, stride):
     found = output_lengths(np.array(lengths), kernel_size, stride, padding)
     assert found.tolist() == [len(places(length, kernel_size, stride, padding)) for length in lengths]
 
 
-@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("padding", CONV_PADDINGS)
 def test_output_lengths_are_at_least_one_and_never_more_than_the_steps(padding):
     lengths = np.arange(1, 40)
     for kernel_size in range(1, 7):
@@ -100,7 +101,7 @@ def test_output_lengths_are_at_least_one_and_never_more_than_the_steps(padding):
 
 
 @pytest.mark.parametrize(("kernel_size", "stride"), PLACES)
-@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("padding", CONV_PADDINGS)
 def test_masked_conv1d_of_a_padded_batch_equals_the_reference_of_each_sequence(padding, kernel_size, stride):
     layer = make(kernel_size, stride=stride, padding=padding)
     sequences = [draw(length, length, FEATURES) for length in LENGTHS]
@@ -114,7 +115,7 @@ def test_masked_conv1d_of_a_padded_batch_equals_the_reference_of_each_sequence(p
 
 
 @pytest.mark.parametrize(("kernel_size", "stride"), PLACES)
-@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("padding", CONV_PADDINGS)
 def test_masked_conv1d_does_not_depend_on_padding_in_outputs_or_gradients(padding, kernel_size, stride):
     layer = make(kernel_size, stride=stride, padding=padding)
     sequences = [draw(length, length, FEATURES) for length in LENGTHS]
@@ -136,7 +137,7 @@ def test_masked_conv1d_does_not_depend_on_padding_in_outputs_or_gradients(paddin
 
 
 @pytest.mark.parametrize(("kernel_size", "stride"), PLACES)
-@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("padding", CONV_PADDINGS)
 def test_masked_conv1d_mask_is_as_long_as_output_lengths_say(padding, kernel_size, stride):
     layer = make(kernel_size, stride=stride, padding=padding)
     lengths = np.arange(1, 12)
@@ -148,7 +149,7 @@ def test_masked_conv1d_mask_is_as_long_as_output_lengths_say(padding, kernel_siz
         assert found.shape[1] == layer(np.zeros((11, width, FEATURES), np.float32)).shape[1]
 
 
-@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("padding", CONV_PADDINGS)
 def test_masked_conv1d_makes_no_valid_step_of_an_empty_row(padding):
     layer = make(3, stride=2, padding=padding)
     found = layer.compute_mask(np.zeros((2, 5, FEATURES)), np.array([[False] * 5, [True] + [False] * 4]))
@@ -191,7 +192,7 @@ def test_masked_conv1d_causal_steps_see_nothing_later(stride):
 
 
 @pytest.mark.parametrize("stride", [1, 2, 4])
-@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("padding", CONV_PADDINGS)
 def test_masked_conv1d_makes_one_step_of_a_sequence_shorter_than_the_kernel(padding, stride):
     layer = make(5, padding=padding, stride=stride)
     sequence = draw(1, 1, FEATURES)
@@ -204,7 +205,7 @@ def test_masked_conv1d_makes_one_step_of_a_sequence_shorter_than_the_kernel(padd
         assert np.sum(layer.compute_mask(inputs, mask)) == 1
 
 
-@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("padding", CONV_PADDINGS)
 @pytest.mark.parametrize("follower", ["recurrent", "stock"])
 def test_masked_conv1d_in_a_functional_model_tells_the_next_layer_what_is_padding(follower, padding):
     after = Recurrent(GRUCell(5), return_sequences=False) if follower == "recurrent" else keras.layers.GRU(5)
@@ -216,7 +217,7 @@ def test_masked_conv1d_in_a_functional_model_tells_the_next_layer_what_is_paddin
             assert_close(model(np.pad(tokens, [(0, 0), (0, extra)])), expected)
 
 
-@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("padding", CONV_PADDINGS)
 def test_masked_conv1d_called_eagerly_tells_the_next_layer_what_is_padding(padding):
     embedding, gru = keras.layers.Embedding(9, FEATURES, mask_zero=True), keras.layers.GRU(5)
     layer = make(3, stride=2, padding=padding)
@@ -225,7 +226,7 @@ def test_masked_conv1d_called_eagerly_tells_the_next_layer_what_is_padding(paddi
     assert_close(gru(layer(embedding(np.pad(tokens, [(0, 0), (0, 4)])))), expected)
 
 
-@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("padding", CONV_PADDINGS)
 def test_masked_conv1d_trains_in_a_functional_model(padding):
     tokens = np.random.default_rng(0).integers(1, 9, (10, 7))
     tokens[np.arange(7) >= np.arange(1, 11)[:, np.newaxis]] = 0
@@ -238,7 +239,7 @@ def test_masked_conv1d_trains_in_a_functional_model(padding):
     assert_close(model.predict(tokens, batch_size=4, verbose=0), expected)
 
 
-@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("padding", CONV_PADDINGS)
 def test_masked_conv1d_survives_saving_of_a_model_without_masks(padding, tmp_path):
     inputs = keras.Input((None, FEATURES))
     model = keras.Model(inputs, make(2, stride=3, padding=padding, activation="relu")(inputs))
@@ -247,7 +248,7 @@ def test_masked_conv1d_survives_saving_of_a_model_without_masks(padding, tmp_pat
     np.testing.assert_array_equal(keras.saving.load_model(tmp_path / "model.keras")(rows), model(rows))
 
 
-@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("padding", CONV_PADDINGS)
 def test_masked_conv1d_survives_saving_of_a_model_with_masks(padding, tmp_path):
     model = graph_model(MaskedConv1D(FILTERS, 3, stride=2, padding=padding), Recurrent(GRUCell(5)))
     model.save(tmp_path / "model.keras")
@@ -256,7 +257,7 @@ def test_masked_conv1d_survives_saving_of_a_model_with_masks(padding, tmp_path):
 
 
 @pytest.mark.parametrize("activation", [None, "tanh"])
-@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("padding", CONV_PADDINGS)
 def test_masked_conv1d_survives_its_config(padding, activation):
     layer = MaskedConv1D(2, 5, stride=3, padding=padding, activation=activation, name="before")
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
@@ -290,7 +291,7 @@ def test_masked_conv1d_has_a_glorot_kernel_and_no_bias_at_first():
 
 
 @pytest.mark.parametrize(("kernel_size", "stride"), [(3, 1), (4, 2)])
-@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("padding", CONV_PADDINGS)
 def test_masked_conv1d_is_traced_once_for_all_rows_and_widths(padding, kernel_size, stride):
     layer = make(kernel_size, stride=stride, padding=padding)
     traces = []

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lengthwise.layers.cells import CELLS, LSTMCell
 from lengthwise.layers.recurrent import Recurrent, sequence_ends
-from lengthwise.native.ops import NATIVE_CELLS
+from lengthwise.names import NATIVE_CELLS
 
 UNITS, FEATURES = 4, 3
 KERAS_CELLS = {

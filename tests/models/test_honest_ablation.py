@@ -11,7 +11,7 @@ from lengthwise.batching.plan import epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
 from lengthwise.layers.cells import CELLS
 from lengthwise.models.network import Inputs, Network, network_inputs
-from lengthwise.models.tasks import TASKS
+from lengthwise.names import TASKS
 from lengthwise.training.losses import cross_entropy
 
 LENGTHS = [1, 7, 3, 12, 2, 5, 9, 1, 4, 4]

@@ -8,11 +8,9 @@ from closeness import assert_close
 
 from lengthwise.errors import KernelError
 from lengthwise.layers.cells import CELLS
-from lengthwise.layers.front_end import PADDINGS
-from lengthwise.layers.recurrent import INITIAL_STATES
-from lengthwise.models.config import ACTIVATIONS, FRONT_ENDS, INPUTS, READOUTS
 from lengthwise.models.network import Inputs, Network
 from lengthwise.models.saved import load_network, save_network
+from lengthwise.names import ACTIVATIONS, CONV_PADDINGS, FRONT_ENDS, INITIAL_STATES, INPUTS, READOUTS
 from lengthwise.pipeline.settings.params import ModelParams
 from lengthwise.sequences import UNK_ID
 
@@ -188,7 +186,7 @@ def test_network_refuses_the_native_kernel_for_what_it_does_not_compute(make_con
     [
         ("input", INPUTS),
         ("front_end", FRONT_ENDS),
-        ("conv_padding", PADDINGS),
+        ("conv_padding", CONV_PADDINGS),
         ("cell", CELLS),
         ("activation", ACTIVATIONS),
         ("initial_state", INITIAL_STATES),

@@ -3,7 +3,7 @@ import pytest
 
 from lengthwise.batching.collate import collate
 from lengthwise.batching.plan import Plan, batches_in_order
-from lengthwise.models.tasks import TASKS, at_every_step, at_last_step
+from lengthwise.models.tasks import PREDICTIONS_AT, at_every_step, at_last_step
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def packed(make_sequences):
 
 
 def test_tasks_are_the_two_models():
-    assert {"classifier": at_last_step, "seq2seq": at_every_step} == TASKS
+    assert {"classifier": at_last_step, "seq2seq": at_every_step} == PREDICTIONS_AT
 
 
 def test_classifier_predicts_once_per_sequence_at_its_last_step(packed):
@@ -34,9 +34,9 @@ def test_seq2seq_predicts_at_every_token_and_at_no_padding(packed):
     assert targets.labels.tolist() == sequences["label"][[1, 1, 1, 0, 0, 2]].tolist()
 
 
-@pytest.mark.parametrize("task", sorted(TASKS))
+@pytest.mark.parametrize("task", sorted(PREDICTIONS_AT))
 def test_tasks_give_integers_of_32_bits(packed, task):
-    targets = TASKS[task](packed[0])
+    targets = PREDICTIONS_AT[task](packed[0])
     assert {array.dtype.name for array in (targets.positions, targets.segments, targets.labels)} == {"int32"}
 
 

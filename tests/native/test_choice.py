@@ -4,9 +4,9 @@ import tensorflow as tf
 from lengthwise.errors import InstructionSetError, KernelError
 from lengthwise.layers.cells import CELLS
 from lengthwise.layers.recurrent import Recurrent
+from lengthwise.names import KERNELS, NATIVE_CELLS
 from lengthwise.native import choice
-from lengthwise.native.choice import KERNELS, choose_kernel
-from lengthwise.native.ops import NATIVE_CELLS
+from lengthwise.native.choice import choose_kernel
 from lengthwise.pipeline.settings import conflicts
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from closeness import assert_close
 
+from lengthwise.names import NATIVE_CELLS
 from lengthwise.native.arch import ARCH_VARIABLE, kernel_archs
-from lengthwise.native.ops import NATIVE_CELLS
 
 pytestmark = [pytest.mark.native, pytest.mark.long]
 

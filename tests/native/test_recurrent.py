@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from lengthwise.errors import KernelError
 from lengthwise.layers.cells import CELLS, GRUCell
 from lengthwise.layers.recurrent import Recurrent
-from lengthwise.native.ops import NATIVE_CELLS, ragged_layout
+from lengthwise.names import NATIVE_CELLS
+from lengthwise.native.ops import ragged_layout
 
 pytestmark = pytest.mark.native
 

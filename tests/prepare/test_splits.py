@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lengthwise.errors import CorpusError, FormatError
+from lengthwise.names import SPLITS
 from lengthwise.prepare.documents import read_document_ids
-from lengthwise.prepare.splits import SPLITS, SplitShares, read_splits, split_sentences
+from lengthwise.prepare.splits import SplitShares, read_splits, split_sentences
 
 SHARES = SplitShares(validation=0.2, test=0.2, seed=3)
 

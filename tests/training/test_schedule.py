@@ -6,9 +6,10 @@ import pytest
 import tensorflow as tf
 from closeness import assert_close
 
+from lengthwise.names import SCHEDULES
 from lengthwise.pipeline.settings.params import OptimizerParams
 from lengthwise.training.adam import FusedAdam
-from lengthwise.training.schedule import SCHEDULES, learning_rate
+from lengthwise.training.schedule import learning_rate
 
 
 def rates_of(schedule, highest, steps):

@@ -9,7 +9,7 @@ from lengthwise.batching.plan import batches_in_order, epoch_rng
 from lengthwise.batching.registry import make_strategy
 from lengthwise.batching.truncated import Truncated
 from lengthwise.models.network import Network, network_inputs
-from lengthwise.models.tasks import TASKS
+from lengthwise.names import TASKS
 from lengthwise.training.step import Steps, Sums
 
 

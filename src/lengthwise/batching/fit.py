@@ -6,9 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from lengthwise.batching.collate import Batch, collate
-from lengthwise.batching.packed import Packed
 from lengthwise.batching.plan import Plan, Strategy, epoch_rng
-from lengthwise.batching.truncated import Truncated
+from lengthwise.names import PADDINGS
 from lengthwise.sequences import Sequences
 
 INPUTS = {"tokens": tf.int32, "mask": tf.bool, "resets": tf.bool}
@@ -113,9 +112,9 @@ def _check(strategy: Strategy, inputs: Sequence[str], targets: str, padding: str
         raise ValueError(f"inputs: got {got}; expected a list of one or more of {', '.join(INPUTS)}")
     if targets not in TARGETS:
         raise ValueError(f"targets: got {targets!r}; expected one of {', '.join(TARGETS)}")
-    if padding not in ("post", "pre"):
-        raise ValueError(f"padding: got {padding!r}; expected post or pre")
-    if not isinstance(strategy, Packed | Truncated):
+    if padding not in PADDINGS:
+        raise ValueError(f"padding: got {padding!r}; expected {' or '.join(PADDINGS)}")
+    if not (strategy.packs or strategy.cuts):
         return
     name = type(strategy).__name__
     if "resets" not in inputs:
@@ -128,7 +127,7 @@ def _check(strategy: Strategy, inputs: Sequence[str], targets: str, padding: str
         raise ValueError(
             f"targets: got 'sequence'; expected last_step or every_step, since a row of {name} has no label of its own"
         )
-    if isinstance(strategy, Truncated) and padding == "pre":
+    if strategy.cuts and padding == "pre":
         raise ValueError(
             "padding: got 'pre'; expected post, since a window of Truncated goes on at the first step of its row"
         )

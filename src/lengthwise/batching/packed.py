@@ -10,6 +10,7 @@ million sequences are a matter of seconds.
 
 from bisect import bisect_left, insort
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -53,6 +54,7 @@ class Packed(Strategy):
         ValueError: a setting is no whole number from 1.
     """
 
+    packs: ClassVar[bool] = True
     batch_size: int
     window: int
 

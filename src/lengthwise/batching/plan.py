@@ -7,6 +7,7 @@ another. A *plan* holds all spans of an epoch as columns, so that ten million se
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -72,9 +73,16 @@ class Plan:
 class Strategy(ABC):
     """A way to batch: a frozen dataclass whose fields are whole numbers from 1. A subclass writes `_plan`.
 
+    Attributes:
+        packs: whether a row may hold several sequences, one after another.
+        cuts: whether a sequence may be cut into windows, in successive batches, its state carried on.
+
     Raises:
         ArgumentError: a field is no whole number from 1; it is a `ValueError`.
     """
+
+    packs: ClassVar[bool] = False
+    cuts: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -6,6 +6,7 @@ the batch before stopped, which the source notes ask their reader to arrange by 
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -39,6 +40,7 @@ class Truncated(Strategy):
         ValueError: a setting is no whole number from 1.
     """
 
+    cuts: ClassVar[bool] = True
     batch_size: int
     window: int
 

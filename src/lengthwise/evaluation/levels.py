@@ -11,10 +11,8 @@ import numpy as np
 from scipy.special import log_softmax
 
 from lengthwise.errors import ArgumentError
+from lengthwise.names import UNITS
 from lengthwise.sequences import LABEL
-
-# From the finest to the coarsest; the first that is used is the shards' unit.
-LEVELS = ("sentence", "document", "author")
 
 
 @dataclass(frozen=True)
@@ -22,7 +20,7 @@ class Level:
     """The predictions for the N items of a level.
 
     Attributes:
-        name: of `LEVELS`.
+        name: of `UNITS`.
         log_probabilities: float64 (N, C), of the joint classes.
         labels: int64 (N,), the joint class that is right.
         author: int64 (N,), the author of each item.
@@ -39,7 +37,7 @@ class Items:
     """What the items of a level are, without any prediction.
 
     Attributes:
-        name: of `LEVELS`.
+        name: of `UNITS`.
         group: int64 (S,), the item that each sequence belongs to.
         labels: int64 (N,).
         author: int64 (N,).
@@ -68,7 +66,7 @@ def items_of(columns: Mapping[str, np.ndarray], unit: str) -> list[Items]:
         raise ArgumentError("columns", "got no sequence; expected one or more to train on and to test with")
     keys = {"sentence": columns["sequence"], "document": columns["document"], "author": columns["author"]}
     items = []
-    for name in LEVELS[LEVELS.index(unit) :]:
+    for name in UNITS[UNITS.index(unit) :]:
         _, first, group = np.unique(keys[name], return_index=True, return_inverse=True)
         labels, author = columns[LABEL][first], columns["author"][first]
         items.append(Items(name, group, labels.astype(np.int64), author.astype(np.int64)))

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-PADDINGS = ("causal", "same", "valid")
+from lengthwise.names import CONV_PADDINGS
 
 
 def output_lengths(lengths: np.ndarray, kernel_size: int, stride: int, padding: str) -> np.ndarray:
@@ -67,8 +67,8 @@ class MaskedConv1D(keras.layers.Layer):
         for name, size in (("filters", filters), ("kernel_size", kernel_size), ("stride", stride)):
             if size < 1:
                 raise ValueError(f"{name}: got {size}; expected at least 1")
-        if padding not in PADDINGS:
-            raise ValueError(f"padding: got {padding!r}; expected one of {', '.join(PADDINGS)}")
+        if padding not in CONV_PADDINGS:
+            raise ValueError(f"padding: got {padding!r}; expected one of {', '.join(CONV_PADDINGS)}")
         self.filters, self.kernel_size, self.stride, self.padding = filters, kernel_size, stride, padding
         self.activation = keras.activations.get(activation)
         self.supports_masking = True

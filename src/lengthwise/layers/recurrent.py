@@ -9,10 +9,9 @@ import tensorflow as tf
 from lengthwise.layers.cells import CELLS
 from lengthwise.layers.initial_state import LearnedInitialState
 from lengthwise.layers.scan import PaddedSteps, scan
+from lengthwise.names import INITIAL_STATES
 from lengthwise.native.choice import choose_kernel
 from lengthwise.native.ops import CellWeights, RaggedLayout, ragged_layout, ragged_recurrent
-
-INITIAL_STATES = ("learned", "zeros")
 
 
 @keras.saving.register_keras_serializable("lengthwise")

@@ -3,15 +3,16 @@
 from dataclasses import dataclass
 
 from lengthwise.labels import LabelFactor, joint_class_names
-from lengthwise.layers.cells import CELLS
-from lengthwise.layers.front_end import PADDINGS
-from lengthwise.layers.recurrent import INITIAL_STATES
-from lengthwise.models.tasks import TASKS
-
-INPUTS = ("embedding", "one_hot")
-FRONT_ENDS = ("conv1d", "none")
-READOUTS = ("last", "max", "mean")
-ACTIVATIONS = ("elu", "gelu", "linear", "relu", "selu", "sigmoid", "softsign", "tanh")
+from lengthwise.names import (
+    ACTIVATIONS,
+    CELL_NAMES,
+    CONV_PADDINGS,
+    FRONT_ENDS,
+    INITIAL_STATES,
+    INPUTS,
+    READOUTS,
+    TASKS,
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class NetworkConfig:
         kernel: steps under its kernel.
         stride: steps between two places of the kernel.
         conv_padding: `same`, `causal` or `valid`, see `MaskedConv1D`.
-        cell: a name in `CELLS`.
+        cell: a name in `CELL_NAMES`.
         activation: of the cell, a name in `ACTIVATIONS`.
         units: of each recurrent layer and direction.
         layers: recurrent layers, one on the other.
@@ -73,8 +74,8 @@ class NetworkConfig:
             (self.task, TASKS),
             (self.input, INPUTS),
             (self.front_end, FRONT_ENDS),
-            (self.conv_padding, PADDINGS),
-            (self.cell, CELLS),
+            (self.conv_padding, CONV_PADDINGS),
+            (self.cell, CELL_NAMES),
             (self.activation, ACTIVATIONS),
             (self.initial_state, INITIAL_STATES),
             (self.readout, READOUTS),

@@ -15,7 +15,7 @@ from lengthwise.layers.recurrent import Recurrent, sequence_ends
 from lengthwise.layers.word_dropout import WordDropout
 from lengthwise.models.config import NetworkConfig
 from lengthwise.models.readout import flat_sequences, padded_sequences, pool
-from lengthwise.models.tasks import TASKS, Targets, shortened
+from lengthwise.models.tasks import PREDICTIONS_AT, Targets, shortened
 from lengthwise.native.ops import FlatBatch, RaggedLayout, flat_steps, ragged_layout
 
 States = Sequence[np.ndarray | tf.Tensor]
@@ -268,7 +268,7 @@ def network_inputs(config: NetworkConfig, batch: Batch) -> tuple[Inputs, Targets
     """What a network reads of a batch, and what it has to predict where."""
     if config.front_end == "conv1d":
         steps = output_lengths(batch.lengths, config.kernel, config.stride, config.conv_padding)
-        targets = TASKS[config.task](shortened(batch, steps))
+        targets = PREDICTIONS_AT[config.task](shortened(batch, steps))
     else:
-        targets = TASKS[config.task](batch)
+        targets = PREDICTIONS_AT[config.task](batch)
     return Inputs(batch.tokens, batch.mask, batch.resets, targets.positions), targets

@@ -56,4 +56,4 @@ def shortened(batch: Batch, lengths: np.ndarray) -> Batch:
     )
 
 
-TASKS: dict[str, Callable[[Batch], Targets]] = {"classifier": at_last_step, "seq2seq": at_every_step}
+PREDICTIONS_AT: dict[str, Callable[[Batch], Targets]] = {"classifier": at_last_step, "seq2seq": at_every_step}

@@ -6,9 +6,8 @@ from functools import cache
 import tensorflow as tf
 
 from lengthwise.errors import InstructionSetError, KernelError
-from lengthwise.native.ops import NATIVE_CELLS, load
-
-KERNELS = ("auto", "keras", "native")
+from lengthwise.names import KERNELS, NATIVE_CELLS
+from lengthwise.native.ops import load
 
 
 def choose_kernel(kernel: str, cell: str, activation: str) -> str:

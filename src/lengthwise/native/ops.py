@@ -21,9 +21,6 @@ import tensorflow as tf
 from lengthwise.errors import KernelError
 from lengthwise.native.build import is_whole, library
 
-# Names of `lengthwise.layers.cells.CELLS` that the kernel computes, with activation tanh.
-NATIVE_CELLS = ("gru", "lstm", "simple")
-
 
 class RaggedLayout(NamedTuple):
     """How the steps of rows stand flat.

@@ -16,12 +16,12 @@ import pyarrow.parquet as pq
 
 from lengthwise.errors import CorpusError, FormatError
 from lengthwise.labels import joint_class_names
+from lengthwise.names import SPLITS
 from lengthwise.prepare.documents import DocumentTable, read_document_ids, read_document_table
 from lengthwise.prepare.text.store import TokenStore
 from lengthwise.system.progress import Progress
 from lengthwise.system.seals import SEAL_KEY, UNSEALED, check_seal, rerun, sealed_file
 
-SPLITS = ("train", "validation", "test")
 TRAIN = SPLITS.index("train")
 SCHEMA = pa.schema([pa.field("split", pa.int8(), nullable=False, metadata={"doc": "0 train, 1 validation, 2 test"})])
 SPAN = 2**64

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lengthwise.errors import FormatError
+from lengthwise.names import SPLITS, TASKS
 from lengthwise.reports.markdown import code, table
 from lengthwise.reports.results import results_table
-from lengthwise.reports.run import TASKS, Run
+from lengthwise.reports.run import Run
 from lengthwise.reports.sections.section import count, listed, percent, records
 
 SECTIONS = ("ingest", "tokens", "split", "vocabulary", "shards", "train", "baselines", "evaluate")
-SPLITS = ("train", "validation", "test")
 PACKAGES = ("tensorflow", "keras", "spacy", "pyarrow", "numpy", "pandas", "scikit-learn", "dvc")
 
 HEAD = """\

@@ -6,11 +6,11 @@ line that says so.
 
 from collections.abc import Callable, Sequence
 
+from lengthwise.names import TASKS
 from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.rows import Interval, interval_chart
 from lengthwise.reports.kept import Kept, KeptRun, changes_of, measured, not_run
 from lengthwise.reports.markdown import code, table
-from lengthwise.reports.run import TASKS
 from lengthwise.reports.sections.section import count, hue_of, percent, ranged, records
 from lengthwise.reports.unknown_authors import best_block, search_block, splits_block
 

@@ -12,9 +12,9 @@ import pandas as pd
 import yaml
 
 from lengthwise.errors import FormatError, LengthwiseError
+from lengthwise.names import TASKS
 from lengthwise.reports.differences import agree
 
-TASKS = ("classifier", "seq2seq")
 LEVELS_COLUMNS = ("value", "low", "high")
 SAMPLE = "data/sample/blogs.zip"
 TIMING = "data/timing"

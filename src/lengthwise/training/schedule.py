@@ -2,7 +2,7 @@
 
 import keras
 
-SCHEDULES = ("constant", "cosine")
+from lengthwise.names import SCHEDULES
 
 
 def learning_rate(schedule: str, highest: float, steps: int) -> float | keras.optimizers.schedules.LearningRateSchedule:

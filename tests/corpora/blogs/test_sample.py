@@ -10,7 +10,8 @@ from lengthwise.corpora.blogs.posts import is_utf8, is_well_formed
 from lengthwise.corpora.blogs.sample import AUTHORS, DEFECTS, SEED, draw_authors, generate, main, write_sample
 from lengthwise.corpora.blogs.sources import MEBIBYTE, Member, parse_member_name
 from lengthwise.corpora.ingest import ingest
-from lengthwise.prepare.splits import SPLITS, SplitShares
+from lengthwise.names import SPLITS
+from lengthwise.prepare.splits import SplitShares
 
 COMMITTED = Path(__file__).parents[3] / "data" / "sample" / "blogs.zip"
 BRACKETS = AgeBrackets({"10s": (13, 17), "20s": (23, 27), "30s": (33, 48)})

@@ -7,8 +7,7 @@ import pytest
 import yaml
 
 from lengthwise.errors import ParamsError
-from lengthwise.native.choice import KERNELS
-from lengthwise.native.ops import NATIVE_CELLS
+from lengthwise.names import KERNELS, NATIVE_CELLS
 from lengthwise.pipeline.settings import conflicts
 from lengthwise.pipeline.settings.conflicts import CONFLICTS, first_conflict
 from lengthwise.pipeline.settings.params import EvaluateParams, TrainParams, load_params

@@ -186,7 +186,7 @@ def test_the_ends_of_a_range_are_accepted(tmp_path, content, dotted, value):
         ("train.optimizer.learning_rate", 11, "a number above 0.0 to 10.0"),
         ("split.seed", -1, "an integer from 0 to 2147483647"),
         ("vocabulary.size", 2, "an integer from 3 to 10000000"),
-        ("split.by", "blogger", "one of author, document, sentence"),
+        ("split.by", "blogger", "one of sentence, document, author"),
         ("train.batching.strategy", "sorted", f"one of {', '.join(sorted(STRATEGIES))}"),
         ("tokens.replace_links", "yes", "true or false"),
         ("ingest.age_brackets.20s", "20 to 29", AGES_IN_WORDS["words"]),

@@ -6,12 +6,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from lengthwise.errors import CorpusError, FormatError
+from lengthwise.names import SPLITS
 from lengthwise.prepare.shards.encoding import TextEncoding, read_shard_encoding
 from lengthwise.prepare.shards.lengths import LengthLimits
 from lengthwise.prepare.shards.reader import read_index, read_split
 from lengthwise.prepare.shards.schema import INDEX_NAME, SHARD_SCHEMA, VOCABULARY_NAME
 from lengthwise.prepare.shards.writer import build_shards
-from lengthwise.prepare.splits import SPLITS, read_splits
+from lengthwise.prepare.splits import read_splits
 from lengthwise.prepare.text.store import TokenStore
 from lengthwise.prepare.vocabulary import read_vocabulary
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from lengthwise.errors import ParamsError
+from lengthwise.names import TASKS
 from lengthwise.pipeline.settings.conflicts import first_conflict
 from lengthwise.pipeline.settings.params import Params, Section, Seed
 from lengthwise.pipeline.settings.refusals import first_error
@@ -19,7 +20,6 @@ ABLATION_SECTIONS = ("tokens", "split", "vocabulary", "shards", "train")
 # A name is part of the names of folders and files.
 ABLATION_NAME = re.compile(r"[a-z][a-z0-9_]*")
 ABLATION_TASK = "task"
-ABLATION_TASKS = ("classifier", "seq2seq")
 
 
 class Ablations(Section):
@@ -89,10 +89,10 @@ def _check(ablations: Ablations, params: Params) -> None:
 
 def _changed(params: Params, name: str, changes: dict[str, Any]) -> tuple[str, Params]:
     content = params.model_dump()
-    changes = {ABLATION_TASK: ABLATION_TASKS[0], **changes}
+    changes = {ABLATION_TASK: TASKS[0], **changes}
     task = changes.pop(ABLATION_TASK)
-    if task not in ABLATION_TASKS:
-        expected = ", ".join(ABLATION_TASKS)
+    if task not in TASKS:
+        expected = ", ".join(TASKS)
         raise ParamsError(f"ablations.{name}.{ABLATION_TASK}: got {task!r}; expected one of {expected}; change it")
     for key, value in changes.items():
         *sections, last = key.split(".")

@@ -29,11 +29,11 @@ SOURCE = Path(__file__).parents[2]
 SUFFIXES = (".cc", ".h", ".py")
 # What makes shards, and what trains and scores a member: folders and files of the package.
 PREPARE_CODE = (
-    *("labels.py", "pipeline/ablations/files.py", "pipeline/ablations/prepare.py", "prepare", "ragged.py"),
+    *("labels.py", "names.py", "pipeline/ablations/files.py", "pipeline/ablations/prepare.py", "prepare", "ragged.py"),
     *("sequences.py", "system"),
 )
 MEMBER_CODE = (
-    *("batching", "evaluation", "labels.py", "layers", "models", "native", "pipeline/ablations/files.py"),
+    *("batching", "evaluation", "labels.py", "layers", "models", "names.py", "native", "pipeline/ablations/files.py"),
     *("pipeline/ablations/member.py", "pipeline/published.py", "pipeline/stages/train", "prepare/shards"),
     *("prepare/text/options.py", "prepare/vocabulary.py", "ragged.py", "sequences.py", "system", "training"),
 )

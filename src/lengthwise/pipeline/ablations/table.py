@@ -15,14 +15,14 @@ import numpy as np
 import pandas as pd
 
 from lengthwise.errors import FormatError
-from lengthwise.evaluation.levels import LEVELS
 from lengthwise.evaluation.metrics import Bootstrap
+from lengthwise.names import UNITS
 from lengthwise.pipeline.ablations.definitions import REFERENCE_ABLATION
 from lengthwise.pipeline.ablations.files import AUTHORS_NAME, METRICS_NAME, REMEDY, TIMING_NAME
 
 COLUMNS = (
     *("name", "changes", "seeds", "accuracy", "accuracy_spread", "difference", "low", "high", "nll", "nll_difference"),
-    *(f"{level}_{name}" for level in LEVELS[1:] for name in ("accuracy", "difference", "low", "high")),
+    *(f"{level}_{name}" for level in UNITS[1:] for name in ("accuracy", "difference", "low", "high")),
     *("padding_share", "parameters", "steps", "steps_to_accuracy"),
 )
 
@@ -81,7 +81,7 @@ def ablation_table(
     rows = []
     for name in names:
         row: dict[str, object] = {"name": name, "changes": changes_text(changes[name]), "seeds": len(members[name])}
-        for level in LEVELS:
+        for level in UNITS:
             row |= _level_figures(level, members[name], members[REFERENCE_ABLATION], bootstrap, name)
         for metric in ("padding_share", "parameters", "steps", "steps_to_accuracy"):
             values = [member.metrics.get(metric) for member in members[name]]
@@ -113,7 +113,7 @@ def _level_figures(
     level: str, members: Sequence[Member], reference: Sequence[Member], bootstrap: Bootstrap, name: str
 ) -> dict[str, object]:
     """The cells of a level: its accuracy over seeds and the difference to the reference."""
-    prefix = "" if level == LEVELS[0] else f"{level}_"
+    prefix = "" if level == UNITS[0] else f"{level}_"
     if any(level not in member.authors.index.get_level_values("level") for member in members):
         return {}
     accuracy = [_share(member, level, "right") for member in members]
@@ -144,7 +144,7 @@ def difference_interval(
     Args:
         members: of an ablation, by seed.
         reference: of the reference, by the same seeds.
-        level: a name in `LEVELS`.
+        level: a name in `UNITS`.
         bootstrap: how.
     """
     authors = np.unique(np.concatenate([one.authors.loc[level].index for one in (*members, *reference)]))

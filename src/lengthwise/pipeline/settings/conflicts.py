@@ -1,18 +1,14 @@
 """The one table of settings that are each legal and make no sense together."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import reduce
 from itertools import pairwise
 from operator import getitem
 from typing import Any
 
-# From the finest to the coarsest: a sequence of one unit may not straddle a split by a finer one.
-UNITS = ("sentence", "document", "author")
-# Cells that the native kernel computes, with tanh; `lengthwise.native.ops` has the same names.
-NATIVE_CELLS = ("gru", "lstm", "simple")
-# Activations of a cell that do not saturate.
-UNBOUNDED = ("elu", "gelu", "linear", "relu", "selu")
+from lengthwise.batching.registry import STRATEGIES
+from lengthwise.names import NATIVE_CELLS, UNBOUNDED, UNITS
 
 Sections = Mapping[str, Mapping[str, Any]]
 
@@ -30,6 +26,10 @@ class Conflict:
 def _brackets_overlap(sections: Sections) -> bool:
     spans = sorted(sections["ingest"]["age_brackets"].values())
     return any(later[0] <= earlier[1] for earlier, later in pairwise(spans))
+
+
+def _strategy(sections: Sections) -> type[Any]:
+    return STRATEGIES[sections["train"]["batching"]["strategy"]]
 
 
 def _kernel_without_cell(key: str) -> Conflict:
@@ -66,6 +66,7 @@ CONFLICTS = (
     ),
     Conflict(
         ("split.by", "shards.unit"),
+        # From the finest to the coarsest: a sequence may not straddle a split by a finer unit.
         lambda s: UNITS.index(s["split"]["by"]) < UNITS.index(s["shards"]["unit"]),
         "a sequence would be partly in train and partly in test",
         "split by the unit of the shards, or by a coarser one",
@@ -85,7 +86,7 @@ CONFLICTS = (
     Conflict(
         ("train.batching.strategy", "train.batching.tokens", "shards.max_length"),
         lambda s: (
-            s["train"]["batching"]["strategy"] == "token_budget"
+            "tokens" in {field.name for field in fields(_strategy(s))}
             and s["train"]["batching"]["tokens"] < (s["shards"]["max_length"] or 1)
         ),
         "the longest sequences fit into no batch",
@@ -93,28 +94,25 @@ CONFLICTS = (
     ),
     Conflict(
         ("train.batching.strategy", "train.model.bidirectional"),
-        lambda s: s["train"]["batching"]["strategy"] == "truncated" and s["train"]["model"]["bidirectional"],
+        lambda s: _strategy(s).cuts and s["train"]["model"]["bidirectional"],
         "the backward direction would begin at windows that are still to come",
         "choose another strategy, or set train.model.bidirectional to false",
     ),
     Conflict(
         ("train.batching.strategy", "train.model.front_end"),
-        lambda s: (
-            s["train"]["batching"]["strategy"] in ("packed", "truncated")
-            and s["train"]["model"]["front_end"] == "conv1d"
-        ),
+        lambda s: (_strategy(s).packs or _strategy(s).cuts) and s["train"]["model"]["front_end"] == "conv1d",
         "the kernel would lie over two sequences of a row, or over the cut between two windows",
         "choose another strategy, or set train.model.front_end to none",
     ),
     Conflict(
         ("train.batching.strategy", "train.batching.padding"),
-        lambda s: s["train"]["batching"]["strategy"] == "truncated" and s["train"]["batching"]["padding"] == "pre",
+        lambda s: _strategy(s).cuts and s["train"]["batching"]["padding"] == "pre",
         "a window would not go on at the first step of its row",
         "set train.batching.padding to post",
     ),
     Conflict(
         ("train.batching.strategy", "train.model.readout"),
-        lambda s: s["train"]["batching"]["strategy"] == "truncated" and s["train"]["model"]["readout"] != "last",
+        lambda s: _strategy(s).cuts and s["train"]["model"]["readout"] != "last",
         "the outputs of a sequence would lie in windows that are gone",
         "choose another strategy, or set train.model.readout to last",
     ),

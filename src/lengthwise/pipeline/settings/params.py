@@ -5,12 +5,26 @@ No key has a default here: the defaults are the values in `params.yaml`, beside 
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from lengthwise.batching.registry import STRATEGIES
 from lengthwise.errors import ParamsError
+from lengthwise.names import (
+    Activation,
+    CellName,
+    ConvPadding,
+    FrontEnd,
+    InitialState,
+    Input,
+    Kernel,
+    Padding,
+    Readout,
+    Schedule,
+    TooLong,
+    Unit,
+)
 from lengthwise.pipeline.settings.conflicts import first_conflict
 from lengthwise.pipeline.settings.refusals import first_error
 from lengthwise.system.strict_yaml import read_yaml
@@ -40,7 +54,6 @@ def _known_strategy(name: str) -> str:
 NUMBER_FROM_TEXT = BeforeValidator(_number_from_text)
 Strategy = Annotated[str, AfterValidator(_known_strategy), Field(json_schema_extra={"enum": sorted(STRATEGIES)})]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
-Kernel = Literal["auto", "keras", "native"]
 Age = Annotated[int, Field(ge=0, le=150)]
 AGES_IN_WORDS = {"words": "the youngest and the oldest age, each from 0 to 150, such as 13-17"}
 Ages = Annotated[
@@ -76,7 +89,7 @@ class TokensParams(Section):
 class SplitParams(Section):
     """What is kept together, and how much of it is held out."""
 
-    by: Literal["author", "document", "sentence"]
+    by: Unit
     validation: Annotated[float, Field(ge=0.0, lt=1.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
     test: Annotated[float, Field(gt=0.0, lt=1.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
     seed: Seed
@@ -91,10 +104,10 @@ class VocabularyParams(Section):
 class ShardsParams(Section):
     """What a sequence is, and which lengths are kept."""
 
-    unit: Literal["sentence", "document", "author"]
+    unit: Unit
     min_length: Annotated[int, Field(ge=1)]
     max_length: Annotated[int, Field(ge=1)] | None
-    too_long: Literal["drop", "truncate", "split"]
+    too_long: TooLong
     rows_per_shard: Annotated[int, Field(ge=1)]
 
 
@@ -106,27 +119,27 @@ class BatchingParams(Section):
     buckets: Annotated[int, Field(ge=1, le=100_000)]
     tokens: Annotated[int, Field(ge=1, le=2**31 - 1)]
     window: Annotated[int, Field(ge=1, le=2**31 - 1)]
-    padding: Literal["post", "pre"]
+    padding: Padding
 
 
 class ModelParams(Section):
     """The recurrent network that both tasks share."""
 
-    input: Literal["embedding", "one_hot"]
+    input: Input
     embedding: Annotated[int, Field(ge=1, le=65_536)]
-    front_end: Literal["conv1d", "none"]
+    front_end: FrontEnd
     filters: Annotated[int, Field(ge=1, le=65_536)]
     kernel: Annotated[int, Field(ge=1, le=1024)]
     stride: Annotated[int, Field(ge=1, le=1024)]
-    conv_padding: Literal["causal", "same", "valid"]
-    cell: Literal["gru", "layer_norm_gru", "layer_norm_lstm", "layer_norm_simple", "lstm", "peephole_lstm", "simple"]
-    activation: Literal["elu", "gelu", "linear", "relu", "selu", "sigmoid", "softsign", "tanh"]
+    conv_padding: ConvPadding
+    cell: CellName
+    activation: Activation
     units: Annotated[int, Field(ge=1, le=65_536)]
     layers: Annotated[int, Field(ge=1, le=64)]
     bidirectional: bool
-    initial_state: Literal["learned", "zeros"]
+    initial_state: InitialState
     masking: bool
-    readout: Literal["last", "max", "mean"]
+    readout: Readout
     word_dropout: Annotated[float, Field(ge=0.0, lt=1.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
     dropout: Annotated[float, Field(ge=0.0, lt=1.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
     ensemble: Annotated[int, Field(ge=1, le=64)]
@@ -136,7 +149,7 @@ class OptimizerParams(Section):
     """Adam (Kingma and Ba, 2015)."""
 
     learning_rate: Annotated[float, Field(gt=0.0, le=10.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
-    schedule: Literal["constant", "cosine"]
+    schedule: Schedule
     clip_norm: Annotated[float, Field(gt=0.0, allow_inf_nan=False), NUMBER_FROM_TEXT] | None
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from lengthwise.errors import SweepError
+from lengthwise.names import TASKS
 from lengthwise.pipeline.published import publish
 from lengthwise.pipeline.sweeps.git import git_bytes
 from lengthwise.pipeline.sweeps.grid import Run
@@ -20,7 +21,6 @@ from lengthwise.pipeline.sweeps.named import TARGETS
 from lengthwise.system.bundles import write_bundle
 
 METRICS, FIGURES, TIMING, PARAMS_NAME = "metrics", "data/figures", "data/timing", "params.yaml"
-TASKS = ("classifier", "seq2seq")
 PREPARED = ("ingest", "tokens", "split", "vocabulary", "shards")
 # What a training alone leaves to be published, of a task.
 UNPUBLISHED = ("{}.json", "{}/batching.csv", "{}/cost.json", "{}/lengths.csv")

@@ -6,7 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lengthwise.errors import FormatError
-from lengthwise.prepare.shards.schema import INDEX_NAME, SHARD_SCHEMA, ShardIndex, SplitName
+from lengthwise.names import Split
+from lengthwise.prepare.shards.schema import INDEX_NAME, SHARD_SCHEMA, ShardIndex
 from lengthwise.ragged import offsets_of
 from lengthwise.sequences import LABEL, TOKENS, Sequences
 from lengthwise.system.files import file_digest
@@ -24,7 +25,7 @@ def read_index(folder: Path) -> ShardIndex:
     return read_sealed_json(folder / INDEX_NAME, ShardIndex, "shards")
 
 
-def read_split(folder: Path, index: ShardIndex, split: SplitName) -> Sequences:
+def read_split(folder: Path, index: ShardIndex, split: Split) -> Sequences:
     """Read a whole split, its digests checked, by rising length.
 
     Returns:

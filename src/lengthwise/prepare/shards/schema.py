@@ -15,6 +15,7 @@ from typing import Literal, get_args
 import pyarrow as pa
 
 from lengthwise.labels import LabelFactor
+from lengthwise.names import Split
 from lengthwise.prepare.text.options import TokenizerOptions
 
 VERSION: Literal[2] = 2
@@ -35,8 +36,6 @@ SHARD_SCHEMA = pa.schema(
     ],
     metadata={"lengthwise.prepare.shards": str(VERSION)},
 )
-
-SplitName = Literal["train", "validation", "test"]
 
 
 @dataclass(frozen=True)
@@ -86,9 +85,9 @@ class ShardIndex(_Entry):
     vocabulary_size: int
     vocabulary_digest: str
     factors: list[LabelFactor]
-    splits: dict[SplitName, SplitEntry]
+    splits: dict[Split, SplitEntry]
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if missing := set(get_args(SplitName)) - self.splits.keys():
-            raise ValueError(f"splits: lacks {min(missing)}; expected all of {', '.join(get_args(SplitName))}")
+        if missing := set(get_args(Split)) - self.splits.keys():
+            raise ValueError(f"splits: lacks {min(missing)}; expected all of {', '.join(get_args(Split))}")

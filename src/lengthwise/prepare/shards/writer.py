@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lengthwise.errors import CorpusError
+from lengthwise.names import SPLITS, Split
 from lengthwise.prepare.documents import DocumentTable, read_document_table
 from lengthwise.prepare.shards.lengths import LengthLimits, Pieces
 from lengthwise.prepare.shards.schema import (
@@ -24,10 +25,8 @@ from lengthwise.prepare.shards.schema import (
     ShardEntry,
     ShardIndex,
     SplitEntry,
-    SplitName,
 )
 from lengthwise.prepare.shards.units import read_units
-from lengthwise.prepare.splits import SPLITS
 from lengthwise.prepare.text.store import TokenStore
 from lengthwise.prepare.vocabulary import read_vocabulary, write_vocabulary
 from lengthwise.ragged import offsets_of, ranges, take_rows
@@ -162,9 +161,9 @@ def _append(stream: BinaryIO, values: np.ndarray) -> None:
     stream.write(values.astype("<i4").tobytes())
 
 
-def _write_splits(out: Path, placed: _Placed, table: DocumentTable, paths: list[Path]) -> dict[SplitName, SplitEntry]:
-    entries: dict[SplitName, SplitEntry] = {}
-    for number, name in enumerate(get_args(SplitName)):
+def _write_splits(out: Path, placed: _Placed, table: DocumentTable, paths: list[Path]) -> dict[Split, SplitEntry]:
+    entries: dict[Split, SplitEntry] = {}
+    for number, name in enumerate(get_args(Split)):
         (out / name).mkdir()
         shards = np.flatnonzero(placed.shard_splits == number)
         written = [

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from lengthwise.names import TASKS
 from lengthwise.reports.beside.sources import Source
-from lengthwise.reports.run import TASKS
 
 HUES = ("blue", "orange", "green", "purple", "gold", "violet", "red", "grey")
 

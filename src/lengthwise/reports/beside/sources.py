@@ -14,8 +14,9 @@ from dvc.exceptions import DvcException  # type: ignore[import-untyped]
 from dvc.repo import Repo  # type: ignore[import-untyped]
 
 from lengthwise.errors import FormatError, RevisionError
+from lengthwise.names import TASKS
 from lengthwise.reports.kept import KeptRun
-from lengthwise.reports.run import PREDICTIONS, TASKS, TIMING, Run
+from lengthwise.reports.run import PREDICTIONS, TIMING, Run
 
 LOCK, METRICS = "dvc.lock", "metrics"
 # Of a named run: `results/NAME` is `results/NAME.json`.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import hypot
 
-from lengthwise.evaluation.levels import LEVELS
+from lengthwise.names import UNITS
 from lengthwise.reports.pull_request.figures import Figure, Interval, Key
 from lengthwise.reports.pull_request.revisions import finite
 
@@ -53,7 +53,7 @@ class Rule:
     smallest: float
 
 
-_LEVEL = f"(evaluate|baselines)/[^/]+\\.json:({'|'.join(LEVELS)})_"
+_LEVEL = f"(evaluate|baselines)/[^/]+\\.json:({'|'.join(UNITS)})_"
 RULES = (
     (re.compile(f"{_LEVEL}nll"), Rule(-1, SMALLEST_NLL)),
     (re.compile(f"{_LEVEL}.+"), Rule(1, SMALLEST_ACCURACY)),

@@ -4,13 +4,13 @@ from typing import Any
 
 import pandas as pd
 
+from lengthwise.names import SPLITS
 from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.plane import column_chart
 from lengthwise.reports.charts.rows import Bar, bar_chart
 from lengthwise.reports.run import Run
 from lengthwise.reports.sections.section import Section, count, percent, records
 
-SPLITS = ("train", "validation", "test")
 MOST_COLUMNS = 40
 
 

@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 
 from lengthwise.evaluation.metrics import Bootstrap
+from lengthwise.names import TASKS
 from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.matrix import matrix_chart
 from lengthwise.reports.charts.plane import Series, line_chart
 from lengthwise.reports.charts.rows import Interval, interval_chart
 from lengthwise.reports.differences import Difference, paired_differences, same_sequences
-from lengthwise.reports.run import TASKS, Run
+from lengthwise.reports.run import Run
 from lengthwise.reports.sections.section import (
     Section,
     count,

@@ -2,10 +2,11 @@
 
 import pandas as pd
 
+from lengthwise.names import TASKS
 from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.plane import Series, line_chart
 from lengthwise.reports.charts.rows import Bar, bar_chart
-from lengthwise.reports.run import TASKS, Figures, Run
+from lengthwise.reports.run import Figures, Run
 from lengthwise.reports.sections.section import Section, count, hue_of, listed, percent, records
 
 FIGURES = (("accuracy", "accuracy"), ("loss", "loss in nats"))

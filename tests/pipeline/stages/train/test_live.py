@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lengthwise.errors import OutputError
-from lengthwise.models.tasks import TASKS
+from lengthwise.names import TASKS
 from lengthwise.pipeline.published import SHORT_NAMES, write_headline
 from lengthwise.pipeline.stages.train.live import GrowingTable, LiveFigures, LiveFiles
 

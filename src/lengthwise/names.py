@@ -1,0 +1,58 @@
+"""Every legal name of the library, once: as a type for those who check types, and as a tuple for those who look it up.
+
+What reads params, refuses them, builds layers and writes documents takes the names from here. A name that is added
+here without a class or a function behind it is found by the tests.
+"""
+
+from typing import Literal, get_args
+
+# What is predicted: once a sequence, or at every step.
+Task = Literal["classifier", "seq2seq"]
+TASKS: tuple[Task, ...] = get_args(Task)
+
+# What a sequence is, from the finest to the coarsest; predictions are pooled to the coarser ones.
+Unit = Literal["sentence", "document", "author"]
+UNITS: tuple[Unit, ...] = get_args(Unit)
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+# What becomes of a sequence that is too long.
+TooLong = Literal["drop", "truncate", "split"]
+
+# Where a row is filled up: behind its steps, or before them.
+Padding = Literal["post", "pre"]
+PADDINGS: tuple[Padding, ...] = get_args(Padding)
+
+Input = Literal["embedding", "one_hot"]
+INPUTS: tuple[Input, ...] = get_args(Input)
+
+FrontEnd = Literal["conv1d", "none"]
+FRONT_ENDS: tuple[FrontEnd, ...] = get_args(FrontEnd)
+
+ConvPadding = Literal["causal", "same", "valid"]
+CONV_PADDINGS: tuple[ConvPadding, ...] = get_args(ConvPadding)
+
+CellName = Literal["gru", "layer_norm_gru", "layer_norm_lstm", "layer_norm_simple", "lstm", "peephole_lstm", "simple"]
+CELL_NAMES: tuple[CellName, ...] = get_args(CellName)
+# Cells that the native kernel computes, with tanh.
+NATIVE_CELLS: tuple[CellName, ...] = ("gru", "lstm", "simple")
+
+Activation = Literal["elu", "gelu", "linear", "relu", "selu", "sigmoid", "softsign", "tanh"]
+ACTIVATIONS: tuple[Activation, ...] = get_args(Activation)
+# Activations that do not saturate.
+UNBOUNDED: tuple[Activation, ...] = ("elu", "gelu", "linear", "relu", "selu")
+
+InitialState = Literal["learned", "zeros"]
+INITIAL_STATES: tuple[InitialState, ...] = get_args(InitialState)
+
+# What a classifier reads of a sequence's outputs.
+Readout = Literal["last", "max", "mean"]
+READOUTS: tuple[Readout, ...] = get_args(Readout)
+
+# What computes a recurrent layer; `auto` is the native kernel where it can be built and has the cell.
+Kernel = Literal["auto", "keras", "native"]
+KERNELS: tuple[Kernel, ...] = get_args(Kernel)
+
+Schedule = Literal["constant", "cosine"]
+SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)

@@ -1,0 +1,78 @@
+"""A strategy is added at one place, `STRATEGIES`, and is found wherever strategies are named."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+# In a process of its own: settings look strategies up when they are imported.
+ADDED = """
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from lengthwise.batching import registry
+from lengthwise.batching.plan import Plan, Strategy, batches_in_order
+
+
+@dataclass(frozen=True)
+class Sorted(Strategy):
+    \"\"\"Batches by rising length.
+
+    Attributes:
+        batch_size: rows in a batch.
+    \"\"\"
+
+    batch_size: int
+    cuts: ClassVar[bool] = True
+
+    def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
+        return batches_in_order(lengths, np.argsort(lengths), self.batch_size)
+
+
+registry.STRATEGIES["sorted"] = Sorted
+
+from lengthwise.errors import ParamsError
+from lengthwise.pipeline.settings.params import check_params, load_params
+from lengthwise.pipeline.stages.train.tables import batching_table
+from lengthwise.reports.reference import strategies_table
+from lengthwise.reports.run import Run
+from lengthwise.system.strict_yaml import read_yaml
+
+root = Path(sys.argv[1])
+content = read_yaml(root / "params.yaml")
+
+
+def refusal(**batching):
+    content["train"]["batching"].update(batching)
+    try:
+        return check_params(content, Path("params.yaml"))
+    except ParamsError as error:
+        return str(error)
+
+
+assert "expected one of bucketed, exact, packed, padded, padded_to_longest, sorted, " in refusal(strategy="no")
+content["train"]["model"]["bidirectional"] = True
+assert "the backward direction would begin at windows that are still to come" in refusal(strategy="sorted")
+content["train"]["model"]["bidirectional"] = False
+params = refusal(strategy="sorted").train
+assert params.batching.strategy == "sorted"
+table = batching_table(np.array([3, 1, 2]), params).set_index("strategy")
+assert table.loc["sorted", "batches"] == 1
+assert "| `sorted` | Batches by rising length. |" in strategies_table(Run(root / "metrics", root / "dvc.lock"))
+print(table.index.tolist())
+"""
+
+
+def test_a_strategy_is_added_at_one_place():
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    command = [sys.executable, "-c", ADDED, str(ROOT)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "sorted" in yaml.safe_load(done.stdout)
