@@ -34,7 +34,7 @@ SHARD_SCHEMA = pa.schema(
         pa.field("label", pa.int16(), nullable=False, metadata={"doc": "joint class"}),
         pa.field("tokens", pa.list_(pa.int32()), nullable=False, metadata={"doc": "ids in the vocabulary"}),
     ],
-    metadata={"lengthwise.prepare.shards": str(VERSION)},
+    metadata={"lengthwise.shards": str(VERSION)},
 )
 
 
