@@ -47,17 +47,18 @@ if sys.argv[1] == "prepare":
     sys.exit()
 train = yaml.safe_load(Path("params.yaml").read_text())["train"]
 units = train["model"]["units"]
-trace(f"begin {units}")
-# As many wait for each other as are to run at once.
-together, end = int(os.environ.get("TOGETHER", 0)), time.monotonic() + 300
-while together and Path(os.environ["TRACE"]).read_text().count("begin ") < together:
-    if time.monotonic() > end:
-        sys.exit("error: alone")
-    time.sleep(0.02)
-print(f"training {units} units", flush=True)
 state = Path(f".lengthwise/resume/digest-{units}")
 went_on = state.exists()
 try:
+    # Whoever waits for this line may interrupt at once.
+    trace(f"begin {units}")
+    # As many wait for each other as are to run at once.
+    together, end = int(os.environ.get("TOGETHER", 0)), time.monotonic() + 300
+    while together and Path(os.environ["TRACE"]).read_text().count("begin ") < together:
+        if time.monotonic() > end:
+            sys.exit("error: alone")
+        time.sleep(0.02)
+    print(f"training {units} units", flush=True)
     time.sleep(0 if went_on else 0.001 * train["log_every"])
 except KeyboardInterrupt:
     state.parent.mkdir(parents=True, exist_ok=True)
