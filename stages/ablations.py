@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lengthwise.evaluation.metrics import Bootstrap
+from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.pipeline.ablations.definitions import load_ablations
 from lengthwise.pipeline.ablations.prepare import PipelineData
 from lengthwise.pipeline.ablations.report import markdown_table

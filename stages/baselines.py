@@ -14,7 +14,7 @@ def main(
     """Write the folder `tables` and the files `majority` and `headline`; the linear models' figures are its own."""
     # scikit-learn takes a second to import: only once the params are known to be good.
     from lengthwise.evaluation.baselines import LinearOptions
-    from lengthwise.evaluation.metrics import Bootstrap
+    from lengthwise.evaluation.resampling import Bootstrap
     from lengthwise.pipeline.stages.baselines import evaluate_baselines
 
     options = LinearOptions(params.inverse_regularization, params.max_iterations)

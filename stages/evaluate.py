@@ -11,7 +11,7 @@ def main(params: EvaluateParams, shards: Path, model: Path, predictions: Path, t
     """Score `model` on `shards`; write the files `predictions` and `headline` and the folder `tables`."""
     # TensorFlow takes seconds to import: only once the params are known to be good.
     with quiet_tensorflow():
-        from lengthwise.evaluation.metrics import Bootstrap
+        from lengthwise.evaluation.resampling import Bootstrap
         from lengthwise.pipeline.stages.evaluate import evaluate
 
     bootstrap = Bootstrap(params.bootstrap_samples, params.confidence, params.seed)

@@ -16,7 +16,7 @@ from lengthwise.evaluation.baselines import (
     majority,
 )
 from lengthwise.evaluation.levels import Items, items_of
-from lengthwise.evaluation.metrics import Bootstrap
+from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.pipeline.stages import baselines
 from lengthwise.pipeline.stages.baselines import MODELS, evaluate_baselines
 from lengthwise.prepare.shards.reader import read_index, read_split

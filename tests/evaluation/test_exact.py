@@ -10,7 +10,7 @@ from lengthwise.batching.collate import collate
 from lengthwise.batching.evaluation import evaluation_plan
 from lengthwise.batching.plan import batches_in_order, epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
-from lengthwise.evaluation.metrics import Bootstrap
+from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.models.network import Network, network_inputs
 from lengthwise.models.prediction import predict_split
 from lengthwise.models.saved import save_network

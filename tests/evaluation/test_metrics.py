@@ -4,7 +4,8 @@ from closeness import EXACT, assert_close
 from sklearn.metrics import accuracy_score, f1_score, log_loss, recall_score
 
 from lengthwise.evaluation.levels import Level
-from lengthwise.evaluation.metrics import Bootstrap, figures_of_level, point_figures
+from lengthwise.evaluation.metrics import figures_of_level, point_figures
+from lengthwise.evaluation.resampling import Bootstrap
 
 BOOTSTRAP = Bootstrap(samples=300, confidence=0.9, seed=1)
 NAMES = ["male 10s", "male 20s", "male 30s", "female 10s", "female 20s", "female 30s"]

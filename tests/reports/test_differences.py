@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lengthwise.evaluation.metrics import Bootstrap
+from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.reports.differences import agree, paired_differences, same_sequences
 
 BOOTSTRAP = Bootstrap(300, 0.9, 3)

@@ -1,37 +1,13 @@
-"""Accuracy, likelihood, F1 and recall as sums over authors, so that resampling authors gives their intervals.
-
-Sentences of one author are alike: an interval that took them for independent would be far too narrow. So the authors
-are resampled, with all that they wrote (the cluster bootstrap; Efron and Tibshirani, 1993).
-"""
+"""Accuracy, likelihood, F1 and recall as sums over authors, so that resampling authors gives their intervals."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from lengthwise.evaluation.levels import Level
+from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.labels import LabelFactor, factor_codes, factor_probabilities, joint_class_names
-
-
-@dataclass(frozen=True)
-class Bootstrap:
-    """How intervals are made.
-
-    Attributes:
-        samples: resamples of the authors.
-        confidence: probability that an interval stands for: its ends are that far from the tails.
-        seed: of the resampling.
-    """
-
-    samples: int
-    confidence: float
-    seed: int
-
-    def weights(self, authors: int) -> np.ndarray:
-        """How often each author is in each resample: float64 (samples, authors)."""
-        rng = np.random.default_rng(self.seed)
-        return rng.multinomial(authors, np.full(authors, 1 / authors), self.samples).astype(np.float64)
 
 
 def figures_of_level(level: Level, factors: Sequence[LabelFactor], bootstrap: Bootstrap) -> pd.DataFrame:
@@ -47,9 +23,8 @@ def figures_of_level(level: Level, factors: Sequence[LabelFactor], bootstrap: Bo
     once = np.ones((1, len(sums)))
     value = _figures(once, sums, confusion, present)[0]
     resampled = _figures(bootstrap.weights(len(sums)), sums, confusion, present)
-    tail = (1 - bootstrap.confidence) / 2
     # A resample may lack a rare class altogether; its recall is then unknown, not zero.
-    low, high = np.nanquantile(resampled, [tail, 1 - tail], axis=0)
+    low, high = bootstrap.ends(resampled)
     metrics = [
         "accuracy",
         *(f"{factor.name}_accuracy" for factor in factors),
@@ -72,18 +47,26 @@ def point_figures(level: Level, factors: Sequence[LabelFactor]) -> dict[str, flo
     return {f"{level.name}_{name}": figure / count for name, figure in zip(names, figures, strict=True)}
 
 
+def item_scores(level: Level, factors: Sequence[LabelFactor]) -> dict[str, np.ndarray]:
+    """What each item of a level adds to the means of its figures.
+
+    Returns:
+        By name, float64 (N,): `accuracy` of the joint class, each factor by its name, and `nll` in nats.
+    """
+    probabilities = factor_probabilities(np.exp(level.log_probabilities), factors)
+    truths = factor_codes(level.labels, factors)
+    scores = {"accuracy": level.log_probabilities.argmax(axis=1) == level.labels}
+    for factor, joint, truth in zip(factors, probabilities, truths, strict=True):
+        scores[factor.name] = joint.argmax(axis=1) == truth
+    scores["nll"] = -level.log_probabilities[np.arange(len(level.labels)), level.labels]
+    return {name: score.astype(np.float64) for name, score in scores.items()}
+
+
 def _author_sums(level: Level, factors: Sequence[LabelFactor], classes: int) -> tuple[np.ndarray, np.ndarray]:
     """Sums over each author's items: (A, 3 + factors) of count, right, right per factor, nats; and (A, C, C)."""
     _, author = np.unique(level.author, return_inverse=True)
     predicted = level.log_probabilities.argmax(axis=1)
-    probabilities = factor_probabilities(np.exp(level.log_probabilities), factors)
-    truths = factor_codes(level.labels, factors)
-    columns = [
-        np.ones(len(author)),
-        predicted == level.labels,
-        *(joint.argmax(axis=1) == truth for joint, truth in zip(probabilities, truths, strict=True)),
-        -level.log_probabilities[np.arange(len(author)), level.labels],
-    ]
+    columns = [np.ones(len(author)), *item_scores(level, factors).values()]
     sums = np.stack([np.bincount(author, column) for column in columns], axis=1)
     cells = (author * classes + level.labels) * classes + predicted
     confusion = np.bincount(cells, minlength=len(sums) * classes**2).reshape(len(sums), classes, classes)

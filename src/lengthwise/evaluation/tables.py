@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from lengthwise.evaluation.levels import Level
-from lengthwise.evaluation.metrics import Bootstrap, figures_of_level
+from lengthwise.evaluation.metrics import figures_of_level
+from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.labels import LabelFactor, joint_class_names
 
 COLUMNS = ("model", "level", "metric", "value", "low", "high")

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from lengthwise.evaluation.levels import Level, items_of, pool
-from lengthwise.evaluation.metrics import Bootstrap
+from lengthwise.evaluation.resampling import Bootstrap
 
 IDS = ("sequence", "document", "author", "label")
 # Figures in Git are rounded: predictions that give others are of another run.
@@ -59,15 +59,11 @@ def paired_differences(one: pd.DataFrame, other: pd.DataFrame, unit: str, bootst
         unit: the shards' unit.
         bootstrap: how the authors are resampled.
     """
-    tail = (1 - bootstrap.confidence) / 2
     found = []
     for mine, its in zip(levels_of(one, unit), levels_of(other, unit), strict=True):
-        gain = _right(mine) - _right(its)
-        names, author = np.unique(mine.author, return_inverse=True)
-        weights = bootstrap.weights(len(names))
-        resampled = weights @ np.bincount(author, gain) / (weights @ np.bincount(author))
-        low, high = np.quantile(resampled, [tail, 1 - tail]).tolist()
-        found.append(Difference(mine.name, float(gain.mean()), low, high, len(gain), len(names)))
+        value, low, high = bootstrap.difference(_right(mine), _right(its), mine.author)
+        authors = len(np.unique(mine.author))
+        found.append(Difference(mine.name, value, low, high, len(mine.labels), authors))
     return found
 
 

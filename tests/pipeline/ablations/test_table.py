@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from lengthwise.errors import FormatError
-from lengthwise.evaluation.metrics import Bootstrap
+from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.pipeline.ablations.table import (
     ablation_table,
     difference_interval,

@@ -5,7 +5,7 @@ import pytest
 
 from lengthwise.errors import FormatError, LengthwiseError
 from lengthwise.evaluation.baselines import LinearOptions
-from lengthwise.evaluation.metrics import Bootstrap
+from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.labels import LabelFactor
 from lengthwise.models.prediction import predict_split
 from lengthwise.models.saved import load_network, save_network

@@ -9,7 +9,8 @@ from dvc.repo import Repo
 from scipy.special import log_softmax
 
 from lengthwise.evaluation.levels import items_of, pool
-from lengthwise.evaluation.metrics import Bootstrap, figures_of_level
+from lengthwise.evaluation.metrics import figures_of_level
+from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.evaluation.tables import headline
 from lengthwise.reports.pull_request.paired import agreeing, paired_intervals, predictions_at
 from lengthwise.reports.pull_request.revisions import Snapshot

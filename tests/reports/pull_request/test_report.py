@@ -10,7 +10,7 @@ import yaml
 
 from lengthwise.errors import FormatError, RevisionError
 from lengthwise.evaluation.levels import items_of, pool
-from lengthwise.evaluation.metrics import Bootstrap
+from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.evaluation.tables import headline, level_figures
 from lengthwise.prepare.text.options import SENTENCIZER, TokenizerOptions
 from lengthwise.reports.pull_request import report as report_module

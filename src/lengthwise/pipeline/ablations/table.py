@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from lengthwise.errors import FormatError
-from lengthwise.evaluation.metrics import Bootstrap
+from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.names import UNITS
 from lengthwise.pipeline.ablations.definitions import REFERENCE_ABLATION
 from lengthwise.pipeline.ablations.files import AUTHORS_NAME, METRICS_NAME, REMEDY, TIMING_NAME
@@ -160,9 +160,8 @@ def difference_interval(
         means: np.ndarray = np.take_along_axis(accuracy, draws, axis=1).mean(axis=1)
         return means
 
-    tail = (1 - bootstrap.confidence) / 2
     with np.errstate(invalid="ignore"):
-        low, high = np.nanquantile(resampled(members) - resampled(reference), [tail, 1 - tail])
+        low, high = bootstrap.ends(resampled(members) - resampled(reference))
     return float(low), float(high)
 
 

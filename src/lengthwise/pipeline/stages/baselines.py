@@ -8,7 +8,8 @@ from sklearn.feature_extraction.text import TfidfTransformer
 
 from lengthwise.evaluation.baselines import LinearOptions, count_tokens, linear, majority
 from lengthwise.evaluation.levels import Items, Level, items_of
-from lengthwise.evaluation.metrics import Bootstrap, point_figures
+from lengthwise.evaluation.metrics import point_figures
+from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.evaluation.tables import headline, level_figures, write_level_tables
 from lengthwise.labels import joint_class_names
 from lengthwise.prepare.shards.reader import read_index, read_split

@@ -9,13 +9,12 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from lengthwise.evaluation.levels import Level
-from lengthwise.evaluation.metrics import Bootstrap
-from lengthwise.labels import LabelFactor, factor_codes, factor_probabilities, joint_class_names
+from lengthwise.evaluation.metrics import item_scores
+from lengthwise.evaluation.resampling import Bootstrap
+from lengthwise.labels import LabelFactor, joint_class_names
 from lengthwise.reports.differences import IDS, levels_of, same_sequences
 from lengthwise.reports.pull_request.cached import cached_files
 from lengthwise.reports.pull_request.figures import Interval
@@ -63,16 +62,15 @@ def paired_intervals(
         return {}
     if len(new.columns) - len(IDS) != len(joint_class_names(factors)):
         return {}
-    tail = (1 - bootstrap.confidence) / 2
     intervals = {}
     for finest, (before, after) in enumerate(zip(levels_of(old, unit), levels_of(new, unit), strict=True)):
-        scores = [_scores(level, factors, with_nll=finest == 0) for level in (before, after)]
-        _, author = np.unique(after.author, return_inverse=True)
-        weights = bootstrap.weights(author.max() + 1)
-        for name in scores[0]:
-            value, resampled = zip(*(_mean(side[name], author, weights) for side in scores), strict=True)
-            low, high = np.quantile(resampled[1] - resampled[0], [tail, 1 - tail])
-            intervals[f"{after.name}_{name}"] = (*value, Interval(float(low), float(high)))
+        was, is_now = item_scores(before, factors), item_scores(after, factors)
+        for name in was:
+            if name == "nll" and finest:
+                continue
+            _, low, high = bootstrap.difference(is_now[name], was[name], after.author)
+            value = float(was[name].mean()), float(is_now[name].mean())
+            intervals[f"{after.name}_{name}"] = (*value, Interval(low, high))
     return intervals
 
 
@@ -85,20 +83,3 @@ def agreeing(
             if not finite(known) or not math.isclose(known, value, rel_tol=SAME, abs_tol=1e-12):
                 return {}
     return {name: interval for name, (_, _, interval) in intervals.items()}
-
-
-def _scores(level: Level, factors: Sequence[LabelFactor], with_nll: bool) -> dict[str, np.ndarray]:
-    """By the headline's names: what each item adds to a mean, float64 (N,)."""
-    scores = {"accuracy": level.log_probabilities.argmax(axis=1) == level.labels}
-    probabilities = factor_probabilities(np.exp(level.log_probabilities), factors)
-    for factor, joint, truth in zip(factors, probabilities, factor_codes(level.labels, factors), strict=True):
-        scores[factor.name] = joint.argmax(axis=1) == truth
-    if with_nll:
-        scores["nll"] = -level.log_probabilities[np.arange(len(level.labels)), level.labels]
-    return {name: score.astype(np.float64) for name, score in scores.items()}
-
-
-def _mean(score: np.ndarray, author: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
-    """The mean of a score, and its mean in each resample of the authors."""
-    sums, counts = np.bincount(author, score), np.bincount(author)
-    return float(score.mean()), weights @ sums / (weights @ counts)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lengthwise.errors import FormatError
-from lengthwise.evaluation.metrics import Bootstrap
+from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.prepare.shards.reader import read_index
 from lengthwise.reports.pull_request.cached import with_times
 from lengthwise.reports.pull_request.comparison import Comparison, Verdict, compare_all, overall

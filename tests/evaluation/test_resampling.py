@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+from closeness import EXACT, assert_close
+
+from lengthwise.evaluation.resampling import Bootstrap
+
+
+def by_loop(one, other, author, bootstrap):
+    """The same, author by author and resample by resample."""
+    names = sorted(set(author.tolist()))
+    rng = np.random.default_rng(bootstrap.seed)
+    counts = rng.multinomial(len(names), [1 / len(names)] * len(names), bootstrap.samples)
+    found = []
+    for drawn in counts.tolist():
+        gains, items = 0.0, 0
+        for name, times in zip(names, drawn, strict=True):
+            gains += times * float((one - other)[author == name].sum())
+            items += times * int((author == name).sum())
+        found.append(gains / items)
+    tail = (1 - bootstrap.confidence) / 2
+    return np.quantile(found, [tail, 1 - tail])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_difference_is_that_of_a_loop_over_authors(seed):
+    rng = np.random.default_rng(seed)
+    items = int(rng.integers(1, 60))
+    author = rng.integers(0, 1 + items // 3, items) * 7 - 3
+    one, other = rng.normal(size=(2, items))
+    bootstrap = Bootstrap(50, float(rng.choice([0.5, 0.9, 0.95])), seed)
+    value, low, high = bootstrap.difference(one, other, author)
+    assert_close(value, one.mean() - other.mean(), EXACT)
+    assert_close(np.array([low, high]), by_loop(one, other, author, bootstrap), EXACT)
+    # The other way round it is the same but for its sign.
+    assert_close(np.array(bootstrap.difference(other, one, author)), -np.array([value, high, low]), EXACT)
+
+
+def test_difference_of_a_model_and_itself_is_none():
+    scores = np.array([0.3, 0.1, 0.9])
+    assert Bootstrap(20, 0.95, 1).difference(scores, scores, np.array([1, 1, 2])) == (0, 0, 0)
+
+
+def test_ends_leave_out_resamples_without_a_figure():
+    resampled = np.array([[1.0, np.nan], [2.0, 5.0], [3.0, 5.0]])
+    low, high = Bootstrap(3, 0.5, 0).ends(resampled)
+    assert low.tolist() == [1.5, 5.0]
+    assert high.tolist() == [2.5, 5.0]
