@@ -1,6 +1,8 @@
 """Accuracy, likelihood, F1 and recall as sums over authors, so that resampling authors gives their intervals."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -10,28 +12,84 @@ from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.labels import LabelFactor, factor_codes, factor_probabilities, joint_class_names
 
 
+@dataclass(frozen=True)
+class Metric:
+    """A figure that is a mean over items; or several, one for each label factor.
+
+    Attributes:
+        pattern: of the names that `per_item` gives, a regular expression.
+        per_item: from a level and the label factors, by name what each item adds to the mean: float (N,).
+        direction: 1 if higher is better, -1 if lower is.
+        smallest: the smallest difference that counts.
+        finest: whether the headline has it of the finest level alone.
+    """
+
+    pattern: str
+    per_item: Callable[[Level, Sequence[LabelFactor]], dict[str, np.ndarray]]
+    direction: int
+    smallest: float
+    finest: bool = False
+
+    def covers(self, name: str) -> bool:
+        """Whether a figure of this name is this metric's."""
+        return re.fullmatch(self.pattern, name) is not None
+
+
+def _right(level: Level, _: Sequence[LabelFactor]) -> dict[str, np.ndarray]:
+    return {"accuracy": level.log_probabilities.argmax(axis=1) == level.labels}
+
+
+def _right_by_factor(level: Level, factors: Sequence[LabelFactor]) -> dict[str, np.ndarray]:
+    joint = factor_probabilities(np.exp(level.log_probabilities), factors)
+    truths = factor_codes(level.labels, factors)
+    triples = zip(factors, joint, truths, strict=True)
+    return {f"{factor.name}_accuracy": each.argmax(axis=1) == truth for factor, each, truth in triples}
+
+
+def _nats(level: Level, _: Sequence[LabelFactor]) -> dict[str, np.ndarray]:
+    return {"nll": -level.log_probabilities[np.arange(len(level.labels)), level.labels]}
+
+
+# The one table of metrics: evaluation, its headline, paired differences and the verdict on a change read it.
+METRICS = [
+    Metric("accuracy", _right, 1, 0.01),
+    Metric(".+_accuracy", _right_by_factor, 1, 0.01),
+    Metric("nll", _nats, -1, 0.02, finest=True),
+]
+
+
+def metric_of(name: str) -> Metric | None:
+    """The metric that a figure is of, by its name in `levels.csv`; None for `macro_f1` and recalls."""
+    return next((metric for metric in METRICS if metric.covers(name)), None)
+
+
+def headline_name(name: str) -> str:
+    """How the headline calls a figure of `levels.csv`, after its level.
+
+    >>> headline_name("gender_accuracy"), headline_name("accuracy")
+    ('gender', 'accuracy')
+    """
+    return name.removesuffix("_accuracy")
+
+
 def figures_of_level(level: Level, factors: Sequence[LabelFactor], bootstrap: Bootstrap) -> pd.DataFrame:
     """All figures of a level, each with its interval.
 
     Returns:
-        Columns metric, value, low, high. The metrics: `accuracy` of the joint class, `<factor>_accuracy`, `nll` in
-        nats, `macro_f1`, and `recall <class>`; a class that does not occur has no recall and is not in the mean.
+        Columns metric, value, low, high. The metrics: those of `METRICS` (`accuracy` of the joint class,
+        `<factor>_accuracy`, `nll` in nats), `macro_f1`, and `recall <class>`; a class that does not occur has no recall
+        and is not in the mean.
     """
     names = joint_class_names(factors)
-    sums, confusion = _author_sums(level, factors, len(names))
+    means, sums, confusion = _author_sums(level, factors, len(names))
     present = np.bincount(level.labels, minlength=len(names)) > 0
     once = np.ones((1, len(sums)))
     value = _figures(once, sums, confusion, present)[0]
     resampled = _figures(bootstrap.weights(len(sums)), sums, confusion, present)
     # A resample may lack a rare class altogether; its recall is then unknown, not zero.
     low, high = bootstrap.ends(resampled)
-    metrics = [
-        "accuracy",
-        *(f"{factor.name}_accuracy" for factor in factors),
-        "nll",
-        "macro_f1",
-        *(f"recall {name}" for name, is_present in zip(names, present, strict=True) if is_present),
-    ]
+    recalls = [f"recall {name}" for name, is_present in zip(names, present, strict=True) if is_present]
+    metrics = [*means, "macro_f1", *recalls]
     return pd.DataFrame({"metric": metrics, "value": value, "low": low, "high": high})
 
 
@@ -41,36 +99,33 @@ def point_figures(level: Level, factors: Sequence[LabelFactor]) -> dict[str, flo
     Returns:
         Accuracies, `<level>_accuracy` of the joint class and `<level>_<factor>` of each factor, and `<level>_nll`.
     """
-    sums, _ = _author_sums(level, factors, len(joint_class_names(factors)))
+    means, sums, _ = _author_sums(level, factors, len(joint_class_names(factors)))
     count, *figures = sums.sum(axis=0).tolist()
-    names = ("accuracy", *(factor.name for factor in factors), "nll")
-    return {f"{level.name}_{name}": figure / count for name, figure in zip(names, figures, strict=True)}
+    return {f"{level.name}_{headline_name(name)}": of / count for name, of in zip(means, figures, strict=True)}
 
 
 def item_scores(level: Level, factors: Sequence[LabelFactor]) -> dict[str, np.ndarray]:
     """What each item of a level adds to the means of its figures.
 
     Returns:
-        By name, float64 (N,): `accuracy` of the joint class, each factor by its name, and `nll` in nats.
+        By the names of `METRICS`, in their order, float64 (N,).
     """
-    probabilities = factor_probabilities(np.exp(level.log_probabilities), factors)
-    truths = factor_codes(level.labels, factors)
-    scores = {"accuracy": level.log_probabilities.argmax(axis=1) == level.labels}
-    for factor, joint, truth in zip(factors, probabilities, truths, strict=True):
-        scores[factor.name] = joint.argmax(axis=1) == truth
-    scores["nll"] = -level.log_probabilities[np.arange(len(level.labels)), level.labels]
-    return {name: score.astype(np.float64) for name, score in scores.items()}
+    scores = (metric.per_item(level, factors) for metric in METRICS)
+    return {name: score.astype(np.float64) for of_metric in scores for name, score in of_metric.items()}
 
 
-def _author_sums(level: Level, factors: Sequence[LabelFactor], classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Sums over each author's items: (A, 3 + factors) of count, right, right per factor, nats; and (A, C, C)."""
+def _author_sums(
+    level: Level, factors: Sequence[LabelFactor], classes: int
+) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """The names of the means, the sums over each author's items (A, 1 + means), their count first; and (A, C, C)."""
     _, author = np.unique(level.author, return_inverse=True)
     predicted = level.log_probabilities.argmax(axis=1)
-    columns = [np.ones(len(author)), *item_scores(level, factors).values()]
+    scores = item_scores(level, factors)
+    columns = [np.ones(len(author)), *scores.values()]
     sums = np.stack([np.bincount(author, column) for column in columns], axis=1)
     cells = (author * classes + level.labels) * classes + predicted
     confusion = np.bincount(cells, minlength=len(sums) * classes**2).reshape(len(sums), classes, classes)
-    return sums, confusion.astype(np.float64)
+    return list(scores), sums, confusion.astype(np.float64)
 
 
 def _figures(weights: np.ndarray, sums: np.ndarray, confusion: np.ndarray, present: np.ndarray) -> np.ndarray:

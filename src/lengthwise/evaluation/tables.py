@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lengthwise.evaluation.levels import Level
-from lengthwise.evaluation.metrics import figures_of_level
+from lengthwise.evaluation.metrics import figures_of_level, headline_name, metric_of
 from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.labels import LabelFactor, joint_class_names
 
@@ -47,6 +47,8 @@ def headline(figures: pd.DataFrame) -> dict[str, float]:
     finest level the likelihood as well, `<level>_nll`.
     """
     metric, level = figures["metric"], figures["level"]
-    chosen = metric.str.endswith("accuracy") | ((metric == "nll") & (level == level.iloc[0]))
-    names = level + "_" + metric.str.removesuffix("_accuracy")
+    at_finest = (level == level.iloc[0]).tolist()
+    found = zip(map(metric_of, metric), at_finest, strict=True)
+    chosen = np.array([of is not None and (finest or not of.finest) for of, finest in found])
+    names = level + "_" + metric.map(headline_name)
     return dict(zip(names[chosen].tolist(), figures["value"][chosen].tolist(), strict=True))

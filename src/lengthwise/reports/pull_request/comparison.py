@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import hypot
 
+from lengthwise.evaluation.metrics import metric_of
 from lengthwise.names import UNITS
 from lengthwise.reports.pull_request.figures import Figure, Interval, Key
 from lengthwise.reports.pull_request.revisions import finite
 
-# Accuracies are shares, likelihoods are in nats.
-SMALLEST_ACCURACY, SMALLEST_NLL = 0.01, 0.02
 ROUNDING = 1e-9
 # What is measured on data that another split, corpus or length limit would change; counts and costs just are.
 OF_THE_DATA = re.compile(r"(train/[^/]+\.json|(live|test|evaluate|baselines)/.*|ablations.*)")
@@ -53,11 +52,7 @@ class Rule:
     smallest: float
 
 
-_LEVEL = f"(evaluate|baselines)/[^/]+\\.json:({'|'.join(UNITS)})_"
-RULES = (
-    (re.compile(f"{_LEVEL}nll"), Rule(-1, SMALLEST_NLL)),
-    (re.compile(f"{_LEVEL}.+"), Rule(1, SMALLEST_ACCURACY)),
-)
+LEVEL_FIGURE = re.compile(rf"(evaluate|baselines)/[^/]+\.json:({'|'.join(UNITS)})_(?P<name>.+)")
 
 
 @dataclass(frozen=True)
@@ -128,7 +123,12 @@ def compare(key: Key, old: Figure | None, new: Figure | None, paired: Interval |
 
 def rule_of(key: Key) -> Rule | None:
     """How a figure is judged; None if it is only reported."""
-    return next((rule for pattern, rule in RULES if pattern.fullmatch(":".join(key))), None)
+    found = LEVEL_FIGURE.fullmatch(":".join(key))
+    if not found:
+        return None
+    # The headline calls the accuracy of a factor by the factor alone.
+    metric = metric_of(found["name"]) or metric_of(f"{found['name']}_accuracy")
+    return Rule(metric.direction, metric.smallest) if metric else None
 
 
 def unpaired(old: Figure, new: Figure) -> Interval | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from lengthwise.evaluation.metrics import item_scores
+from lengthwise.evaluation.metrics import headline_name, item_scores, metric_of
 from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.labels import LabelFactor, joint_class_names
 from lengthwise.reports.differences import IDS, levels_of, same_sequences
@@ -66,11 +66,12 @@ def paired_intervals(
     for finest, (before, after) in enumerate(zip(levels_of(old, unit), levels_of(new, unit), strict=True)):
         was, is_now = item_scores(before, factors), item_scores(after, factors)
         for name in was:
-            if name == "nll" and finest:
+            metric = metric_of(name)
+            if finest and metric and metric.finest:
                 continue
             _, low, high = bootstrap.difference(is_now[name], was[name], after.author)
             value = float(was[name].mean()), float(is_now[name].mean())
-            intervals[f"{after.name}_{name}"] = (*value, Interval(low, high))
+            intervals[f"{after.name}_{headline_name(name)}"] = (*value, Interval(low, high))
     return intervals
 
 
