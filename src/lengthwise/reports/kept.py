@@ -11,9 +11,10 @@ import yaml
 
 from lengthwise.errors import FormatError
 from lengthwise.reports.markdown import code
-from lengthwise.reports.run import Figures, Run, flat, parsed_yaml, read_text
+from lengthwise.reports.run import Figures, Run, parsed_yaml, read_text
 from lengthwise.reports.sections.section import listed
 from lengthwise.system.bundles import read_bundle
+from lengthwise.system.dotted import leaves
 
 MEND = "check it out again, or run make real"
 
@@ -36,7 +37,7 @@ class KeptRun(Run):
     @property
     def all_params(self) -> dict[str, Any]:
         """All of them, by their dotted keys."""
-        return dict(flat(self._params))
+        return dict(leaves(self._params))
 
     def params(self, section: str) -> dict[str, Any]:
         """A section of the params that the run was made with.

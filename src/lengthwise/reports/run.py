@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -14,6 +14,7 @@ import yaml
 from lengthwise.errors import FormatError, LengthwiseError
 from lengthwise.names import TASKS
 from lengthwise.reports.differences import agree
+from lengthwise.system.dotted import leaves
 
 LEVELS_COLUMNS = ("value", "low", "high")
 SAMPLE = "data/sample/blogs.zip"
@@ -164,7 +165,7 @@ class Run:
         sections: dict[str, Any] = {}
         for stage in self._stages.values():
             sections |= stage.get("params", {}).get("params.yaml", {})
-        return dict(flat(sections))
+        return dict(leaves(sections))
 
     def params(self, section: str) -> dict[str, Any]:
         """A section of the params that the run was made with.
@@ -210,15 +211,6 @@ class Run:
             raise FormatError(f"{self.lock}: has no stages; expected what DVC writes; {self.mend}")
         # It has read all params, also those with which nothing else has run.
         return {name: stage for name, stage in stages.items() if name != "check"}
-
-
-def flat(content: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Params by their dotted keys."""
-    for key, value in content.items():
-        if isinstance(value, dict) and value:
-            yield from flat(value, f"{above}{key}.")
-        else:
-            yield f"{above}{key}", value
 
 
 @lru_cache(maxsize=64)

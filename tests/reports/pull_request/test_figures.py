@@ -5,7 +5,8 @@ import pytest
 
 from lengthwise.errors import FormatError
 from lengthwise.reports.pull_request.figures import Figure, Interval, figures_of
-from lengthwise.reports.pull_request.revisions import Snapshot, flatten, is_timing, snapshot_of_folder
+from lengthwise.reports.pull_request.revisions import Snapshot, is_timing, snapshot_of_folder
+from lengthwise.system.dotted import leaves
 
 LEVELS = "model,level,metric,value,low,high\n"
 
@@ -18,7 +19,7 @@ def test_figures_of_this_project_have_every_number_of_every_json_file(root):
     found = figures_of(snapshot_of_folder(root))
     for path in (root / "metrics").rglob("*.json"):
         file = path.relative_to(root / "metrics").as_posix()
-        for name, value in flatten(json.loads(path.read_text("utf-8"))).items():
+        for name, value in leaves(json.loads(path.read_text("utf-8"))):
             assert is_timing(file) is ((file, name) not in found)
             assert is_timing(file) or found[file, name].value == value
 

@@ -4,7 +4,7 @@ import copy
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 from lengthwise.errors import ParamsError, SweepError
 from lengthwise.pipeline.settings.params import Params, check_params, load_params
+from lengthwise.system.dotted import leaves
 from lengthwise.system.strict_yaml import read_yaml
 
 # What Git refuses in the name of a reference, a shell would take apart, or looks like a path.
@@ -108,8 +109,8 @@ def changed_run(name: str, values: Mapping[str, Value], base: Mapping[str, Any],
     except ParamsError as error:
         return Run(name, values, None, str(error))
     # What was written as text and means a number (1e-3) is a number from here on; all else is set as it was written.
-    leaves = {".".join(place): value for place, value in _leaves(params.model_dump())}
-    meant = {key: leaves[key] if isinstance(leaves[key], int | float) else value for key, value in values.items()}
+    read = dict(leaves(params.model_dump()))
+    meant = {key: read[key] if isinstance(read[key], int | float) else value for key, value in values.items()}
     return Run(name, meant, params)
 
 
@@ -188,18 +189,10 @@ def _name(values: Mapping[str, Value], names: Mapping[str, str]) -> str:
 
 def _short_names(base: Mapping[str, Any]) -> dict[str, str]:
     """For each dotted key the shortest end of it that no other key has: `units`, but `model.kernel`."""
-    places = [place for place, _ in _leaves(base)]
+    places = [tuple(key.split(".")) for key, _ in leaves(base)]
     ends = [place[start:] for place in places for start in range(len(place))]
     short = {}
     for place in places:
         own = (place[start:] for start in reversed(range(len(place))))
         short[".".join(place)] = ".".join(next((end for end in own if ends.count(end) == 1), place))
     return short
-
-
-def _leaves(content: Mapping[str, Any], above: Place = ()) -> Iterator[tuple[Place, Value]]:
-    for key, value in content.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, (*above, key))
-        else:
-            yield (*above, key), value

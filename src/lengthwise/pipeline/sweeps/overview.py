@@ -7,10 +7,12 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
+
+from lengthwise.system.dotted import leaves
 
 # The folders of headline figures: what a training says of validation, and what is said of the test split.
 HEADLINE = ("metrics/live", "metrics/test")
@@ -54,7 +56,7 @@ def headline(contents: Mapping[str, object]) -> dict[str, float]:
     ours = sorted(path for path in contents if str(PurePosixPath(path).parent) in HEADLINE)
     figures: dict[str, float] = {}
     for path in ours:
-        for key, value in _leaves(contents[path]):
+        for key, value in leaves(contents[path]):
             if isinstance(value, int | float) and not isinstance(value, bool):
                 figures.setdefault(key, value)
     models = list(dict.fromkeys(key.partition(".")[0] for key in figures))
@@ -63,7 +65,7 @@ def headline(contents: Mapping[str, object]) -> dict[str, float]:
 
 def flat(content: Mapping[str, Any]) -> dict[str, str]:
     """Values as text by dotted key."""
-    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in _leaves(content)}
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in leaves(content)}
 
 
 def rows_of(shown: Sequence[Mapping[str, Any]]) -> list[list[Row]]:
@@ -176,15 +178,6 @@ def _number(value: float | None) -> str:
     if value is None:
         return ""
     return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e4 else f"{value:.4g}"
-
-
-def _leaves(content: object, above: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(content, Mapping):
-        for key, value in content.items():
-            if isinstance(value, Mapping):
-                yield from _leaves(value, f"{above}{key}.")
-            else:
-                yield f"{above}{key}", value
 
 
 def _experiment(experiment: Mapping[str, Any]) -> Row:

@@ -20,7 +20,7 @@ from lengthwise.pipeline.sweeps.git import Done, git
 
 # DVC and Git ignore this folder, and DVC has its own temporary workspaces there.
 WORKSPACES = Path(".dvc") / "tmp" / "lengthwise"
-# What stages go on from after a stop, outside DVC: see `lengthwise.training.loop` and `pipeline.ablations.run`.
+# What stages go on from after a stop, outside DVC: see `pipeline.stages.train.run` and `pipeline.ablations.run`.
 STATES = (Path(".lengthwise") / "resume", Path(".lengthwise") / "ablations")
 
 

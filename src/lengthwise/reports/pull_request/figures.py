@@ -7,7 +7,8 @@ from pathlib import PurePosixPath
 import pandas as pd
 
 from lengthwise.evaluation.tables import COLUMNS, headline
-from lengthwise.reports.pull_request.revisions import METRICS, Snapshot, finite, flatten, is_timing
+from lengthwise.reports.pull_request.revisions import METRICS, Snapshot, finite, is_timing
+from lengthwise.system.dotted import leaves
 
 # The file, relative to metrics/, and the name in it.
 Key = tuple[str, str]
@@ -52,7 +53,7 @@ def figures_of(snapshot: Snapshot) -> dict[Key, Figure]:
         if is_timing(file):
             continue
         if path.endswith(".json"):
-            content = flatten(snapshot.json(path)).items()
+            content = leaves(snapshot.json(path))
             figures |= {
                 (file, name): Figure(value) for name, value in content if isinstance(value, str) or finite(value)
             }

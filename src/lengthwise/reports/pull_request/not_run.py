@@ -15,7 +15,8 @@ from dvc.exceptions import DvcException, NotDvcRepoError  # type: ignore[import-
 from dvc.repo import Repo  # type: ignore[import-untyped]
 
 from lengthwise.errors import FormatError
-from lengthwise.reports.pull_request.revisions import Snapshot, flatten
+from lengthwise.reports.pull_request.revisions import Snapshot
+from lengthwise.system.dotted import leaves
 
 PIPELINE = "dvc.yaml"
 # It reads all params and all code, and no figure is made of what it writes.
@@ -155,7 +156,7 @@ def _params(repo: Repo, dep: ParamsDependency, read: dict[str, Any]) -> Iterator
     if dep.params and recorded == {key: value_at(read[dep.fs_path], key) for key in dep.params}:
         return
     if dep.workspace_status():
-        ran, now = (flatten(values or {}) for values in (recorded, dep.read_params()))
+        ran, now = (dict(leaves(values or {})) for values in (recorded, dep.read_params()))
         yield from _changed(str(repo.fs.relpath(dep.fs_path, repo.root_dir)), ran, now)
 
 
@@ -165,8 +166,8 @@ def changed_params(snapshot: Snapshot) -> Iterator[NotRun]:
         if name == CHECK:
             continue
         recorded = recorded_params(stage)
-        ran = flatten(recorded) if recorded else {}
-        now = flatten({key: value_at(snapshot.params, str(key)) for key in recorded}) if recorded else {}
+        ran = dict(leaves(recorded)) if recorded else {}
+        now = dict(leaves({key: value_at(snapshot.params, str(key)) for key in recorded})) if recorded else {}
         if changes := tuple(_changed("params.yaml", ran, now)):
             yield NotRun(str(name), changes)
 

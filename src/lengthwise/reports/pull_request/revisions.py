@@ -185,14 +185,6 @@ def finite(value: object) -> TypeGuard[float]:
         return False
 
 
-def flatten(params: object, prefix: str = "") -> dict[str, Any]:
-    """Params by their dotted keys."""
-    if not isinstance(params, dict) or not params:
-        return {prefix: params}
-    below = (flatten(value, f"{prefix}.{key}" if prefix else str(key)) for key, value in params.items())
-    return {key: value for flat in below for key, value in flat.items()}
-
-
 def _snapshot(name: str, files: Mapping[str, bytes]) -> Snapshot:
     snapshot = Snapshot(name, {path: content for path, content in files.items() if _is_read(path)})
     if not snapshot.metrics:

@@ -6,7 +6,8 @@ from typing import Any
 
 from lengthwise.reports.pull_request.cached import output_hash
 from lengthwise.reports.pull_request.not_run import changed_params
-from lengthwise.reports.pull_request.revisions import Snapshot, flatten
+from lengthwise.reports.pull_request.revisions import Snapshot
+from lengthwise.system.dotted import leaves
 
 # Sections whose keys say which sequences there are. Of shards, rows_per_shard only says how they are stored; the
 # vocabulary is what a model knows of them.
@@ -55,7 +56,7 @@ def _data_hash(snapshot: Snapshot, path: str) -> str | None:
 
 
 def _differing_params(old: dict[str, Any], new: dict[str, Any], sections: tuple[str, ...]) -> Iterator[str]:
-    before, after = ({name: flatten(side.get(name), name) for name in sections} for side in (old, new))
+    before, after = ({name: dict(leaves(side.get(name), name)) for name in sections} for side in (old, new))
     for name in sections:
         for key in sorted({*before[name], *after[name]}):
             chooses = name != "shards" or key.removeprefix("shards.") in SELECTION

@@ -10,8 +10,9 @@ import pandas as pd
 from lengthwise.reports.pull_request.comparison import Comparison, Verdict, rule_of
 from lengthwise.reports.pull_request.figures import Figure, Key
 from lengthwise.reports.pull_request.markdown import NOTHING, Section, code, number, plain, table, value
-from lengthwise.reports.pull_request.revisions import METRICS, TIMING, Snapshot, finite, flatten
+from lengthwise.reports.pull_request.revisions import METRICS, TIMING, Snapshot, finite
 from lengthwise.reports.pull_request.text_charts import curves, interval_line
+from lengthwise.system.dotted import leaves
 
 METRICS_TITLE, PARAMS, DATA, COST, CHARTS, OTHER = "Metrics", "Params", "Data", "Cost", "Charts", "Other figures"
 ORDER_OF_CUTS = (OTHER, CHARTS, COST, DATA, PARAMS, METRICS_TITLE)
@@ -59,7 +60,7 @@ def params_section(old: Mapping[str, Any], new: Mapping[str, Any]) -> Section:
     """The keys of params.yaml that differ."""
     # As they are shown: to Python, true is 1.
     before, after = (
-        {key: value(content) for key, content in flatten(dict(side)).items() if key} for side in (old, new)
+        {key: value(content) for key, content in dict(leaves(dict(side))).items() if key} for side in (old, new)
     )
     rows = [
         (code(key), before.get(key, NOTHING), after.get(key, NOTHING))

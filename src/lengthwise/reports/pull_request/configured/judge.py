@@ -15,7 +15,8 @@ from lengthwise.reports.pull_request.configured.contents import Absent
 from lengthwise.reports.pull_request.configured.differences import fewest_groups, paired, share, widened
 from lengthwise.reports.pull_request.configured.items import read_items, scores, what_differs
 from lengthwise.reports.pull_request.figures import Interval
-from lengthwise.reports.pull_request.revisions import Snapshot, finite, flatten
+from lengthwise.reports.pull_request.revisions import Snapshot, finite
+from lengthwise.system.dotted import leaves
 
 BASE, HERE = "the base", "the working tree"
 # Relative: metrics are often rounded to a few digits.
@@ -44,7 +45,7 @@ class Side:
 
     def value(self, metric: Metric) -> object:
         """What the run has of a metric; None if nothing."""
-        return flatten(self.snapshot.json(metric.file)).get(metric.name)
+        return dict(leaves(self.snapshot.json(metric.file))).get(metric.name)
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ def judge_all(config: Config, old: Side, new: Side) -> Iterator[Judged]:
         before, after = old.value(metric), new.value(metric)
         is_elsewhere = any(absent.remedy for side in (old, new) if (absent := side.absent.get(metric.file)))
         if not any(finite(value) for value in (before, after)) and not is_elsewhere:
-            shown = ", ".join(name for name, value in flatten(new.snapshot.json(metric.file)).items() if finite(value))
+            numbers = [name for name, value in leaves(new.snapshot.json(metric.file)) if finite(value)]
+            shown = ", ".join(numbers)
             raise ParamsError(
                 f"{FILE}: metrics.{metric.file}.{metric.name}: is in neither run; expected a number of {metric.file}, "
                 f"which has {shown or 'none':.200}; run dvc repro, or name another"

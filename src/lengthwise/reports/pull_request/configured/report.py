@@ -19,9 +19,10 @@ from lengthwise.reports.pull_request.configured.judge import (
 from lengthwise.reports.pull_request.figures import Figure
 from lengthwise.reports.pull_request.markdown import Section, code, number, table
 from lengthwise.reports.pull_request.not_run import not_run
-from lengthwise.reports.pull_request.revisions import LOCK, PARAMS, Snapshot, finite, flatten
+from lengthwise.reports.pull_request.revisions import LOCK, PARAMS, Snapshot, finite
 from lengthwise.reports.pull_request.sections import OTHER, difference_cells, other_rows, params_section
 from lengthwise.reports.pull_request.text import Report, finished, head_lines, not_run_lines, verdict_lines
+from lengthwise.system.dotted import leaves
 
 LONGEST_COMMAND = 300
 HEADER = ("metric", "better", "old", "new", "difference", "its interval", "items", "verdict")
@@ -92,7 +93,7 @@ def _rest(config: Config, old: Snapshot, new: Snapshot) -> list[Comparison]:
         {
             (file, name): Figure(value)
             for file in {metric.file for metric in config.metrics}
-            for name, value in flatten(snapshot.json(file)).items()
+            for name, value in leaves(snapshot.json(file))
             if (file, name) not in named and (finite(value) or isinstance(value, str))
         }
         for snapshot in (old, new)
