@@ -112,6 +112,8 @@ def steps_of(project):
         return []
 
 
+# Curves after kills, without DVC around them, are in tests/pipeline/stages/train.
+@pytest.mark.long
 def test_experiment_that_runs_is_shown_and_goes_on_in_the_same_curves_after_a_kill(project):
     project.change_params("train", epochs=100_000, log_every=SELDOM)
     state = project.folder / ".lengthwise" / "resume"

@@ -1,7 +1,17 @@
 """Every verb of DVC that users of the pipeline need, in a colleague's clone: each works, and fits a terminal."""
 
+import fcntl
+import os
+import pty
 import re
+import select
 import shutil
+import struct
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
 
 import pytest
 import yaml
@@ -9,6 +19,8 @@ import yaml
 pytestmark = pytest.mark.slow
 
 COLUMNS = 160
+# Of a command; nothing here says how fast anything is.
+PATIENCE_SECONDS = 120
 # Only the stage baselines reads it: an experiment takes seconds.
 OVERRIDE = "baselines.max_iterations"
 NO_STAGES_RUN = "Data and pipelines are up to date."
@@ -71,6 +83,39 @@ def run(project, *words, expect=0):
     return output
 
 
+def in_terminal(project, *words):
+    """What a terminal of 160 columns shows of a command first, through DVC's own pager."""
+    screen, side = pty.openpty()
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 50, COLUMNS, 0, 0))
+    unset = {"LESS", "PAGER", "DVC_PAGER", "COLUMNS", "LINES"}
+    environment = {name: value for name, value in os.environ.items() if name not in unset} | {"TERM": "xterm"}
+    command = [str(Path(sys.executable).with_name("dvc")), *words]
+    with subprocess.Popen(
+        command, cwd=project.folder, stdin=side, stdout=side, stderr=side, env=environment
+    ) as process:
+        os.close(side)
+        shown, end = b"", time.monotonic() + PATIENCE_SECONDS
+        while process.poll() is None and time.monotonic() < end:
+            if select.select([screen], [], [], 0.5)[0]:
+                try:
+                    shown += os.read(screen, 65_536)
+                except OSError:  # The other end is closed.
+                    break
+            elif shown:
+                # The pager waits for a key.
+                os.write(screen, b"q")
+        assert process.wait(PATIENCE_SECONDS) == 0
+    os.close(screen)
+    return [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[=>]|\r", "", line) for line in shown.decode().split("\n")]
+
+
+def columns_of_experiments(project):
+    """The columns of `dvc exp show` that a terminal shows first; the others are to the right of it."""
+    lines = in_terminal(project, "exp", "show")
+    assert max(map(len, lines)) <= COLUMNS
+    return next(line for line in lines if "Experiment" in line).split()
+
+
 def stages_run(output):
     return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
 
@@ -90,6 +135,10 @@ def test_a_clone_computes_nothing_and_runs_an_experiment(clone_at, monkeypatch):
     assert stages_run(output) == ["check", "baselines"]
     table = run(clone, "exp", "show", "--only-changed", "--no-pager")
     assert all(name in table for name in ("two", OVERRIDE))
+    if shutil.which("less"):
+        # Without it DVC has no pager, and warns.
+        headline = {f"{task}.{name}" for task in ("clf", "s2s") for name in ("loss", "val_acc", "acc", "nll")}
+        assert headline | {"linear.acc", "majority.acc"} <= {*columns_of_experiments(clone)}
     run(clone, "exp", "save", "--force", "--name", "saved")
     run(clone, "exp", "apply", "two")
     clone.run("git", "checkout", "--quiet", "--", ".")
