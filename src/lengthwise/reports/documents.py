@@ -7,11 +7,11 @@ from lengthwise.reports.charts.style import standalone
 from lengthwise.reports.kept import Kept
 from lengthwise.reports.markdown import with_blocks
 from lengthwise.reports.model_card import model_card
+from lengthwise.reports.page.scores import accuracy_chart
 from lengthwise.reports.real_text import LEAK_CHART, leak_block, leak_chart, result_blocks
 from lengthwise.reports.reference import ablations_table, params_tables, stages_table, strategies_table
 from lengthwise.reports.results import results_table
 from lengthwise.reports.run import Run
-from lengthwise.reports.sections.evaluation import accuracy_chart
 from lengthwise.system.files import replacing_file
 from lengthwise.system.imports import drawing
 

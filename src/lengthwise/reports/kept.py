@@ -12,7 +12,7 @@ import yaml
 from lengthwise.errors import FormatError
 from lengthwise.reports.markdown import code
 from lengthwise.reports.run import Figures, Run, parsed_yaml, read_text
-from lengthwise.reports.sections.section import listed
+from lengthwise.reports.words import listed
 from lengthwise.system.bundles import read_bundle
 from lengthwise.system.dotted import leaves
 

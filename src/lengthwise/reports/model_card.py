@@ -15,7 +15,7 @@ from lengthwise.names import SPLITS, TASKS
 from lengthwise.reports.markdown import code, table
 from lengthwise.reports.results import results_table
 from lengthwise.reports.run import Run
-from lengthwise.reports.sections.section import count, listed, percent, records
+from lengthwise.reports.words import count, listed, percent, records
 
 SECTIONS = ("ingest", "tokens", "split", "vocabulary", "shards", "train", "baselines", "evaluate")
 PACKAGES = ("tensorflow", "keras", "spacy", "pyarrow", "numpy", "pandas", "scikit-learn", "dvc")

@@ -11,8 +11,8 @@ from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.rows import Interval, interval_chart
 from lengthwise.reports.kept import Kept, KeptRun, changes_of, measured, not_run
 from lengthwise.reports.markdown import code, table
-from lengthwise.reports.sections.section import count, hue_of, percent, ranged, records
 from lengthwise.reports.unknown_authors import best_block, search_block, splits_block
+from lengthwise.reports.words import count, hue_of, percent, ranged, records
 
 # From what leaks most to what does not leak.
 LEAK_RUNS = {"article": "sentence", "leak_document": "document", "leak_author": "author"}

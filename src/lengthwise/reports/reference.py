@@ -11,7 +11,7 @@ from lengthwise.batching.registry import STRATEGIES
 from lengthwise.errors import FormatError
 from lengthwise.reports.markdown import code, table
 from lengthwise.reports.run import Run
-from lengthwise.reports.sections.section import percent, records
+from lengthwise.reports.words import percent, records
 
 # A longer default says how much there is of it.
 LONGEST_DEFAULT = 60

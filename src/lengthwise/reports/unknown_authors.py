@@ -10,7 +10,7 @@ import pandas as pd
 from lengthwise.names import UNITS
 from lengthwise.reports.kept import Kept, KeptRun, changes_of, measured, not_run
 from lengthwise.reports.markdown import code, table
-from lengthwise.reports.sections.section import count, ranged, records
+from lengthwise.reports.words import count, ranged, records
 
 # By the unit of a sequence, from the shortest.
 BEST_RUNS = {unit: f"best_{unit}" for unit in UNITS}

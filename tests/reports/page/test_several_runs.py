@@ -7,8 +7,8 @@ import pytest
 
 from lengthwise.cli.app import main
 from lengthwise.errors import FormatError
-from lengthwise.reports.beside.page import page_of
-from lengthwise.reports.html import report
+from lengthwise.reports.page.one_run import report
+from lengthwise.reports.page.several_runs import page_of
 
 LONG = "a-name-of-an-experiment-that-goes-on-and-on-and-is-no-word-that-a-browser-would-break-anywhere"
 

@@ -1,6 +1,6 @@
 import pytest
 
-from lengthwise.reports.sections.section import count, listed, percent, ranged
+from lengthwise.reports.words import count, listed, percent, ranged
 
 
 def test_count_agrees_with_its_noun():

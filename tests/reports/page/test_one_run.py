@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from lengthwise.cli.app import main
-from lengthwise.reports.html import SECTIONS, report
+from lengthwise.reports.page.one_run import SECTIONS, report
 from lengthwise.reports.run import Run
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}

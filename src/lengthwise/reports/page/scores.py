@@ -13,9 +13,9 @@ from lengthwise.reports.charts.matrix import matrix_chart
 from lengthwise.reports.charts.plane import Series, line_chart
 from lengthwise.reports.charts.rows import Interval, interval_chart
 from lengthwise.reports.differences import Difference, paired_differences, same_sequences
+from lengthwise.reports.page.section import Section
 from lengthwise.reports.run import Run
-from lengthwise.reports.sections.section import (
-    Section,
+from lengthwise.reports.words import (
     count,
     hue_of,
     hue_of_difference,

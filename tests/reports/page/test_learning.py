@@ -2,7 +2,7 @@ import shutil
 
 import pandas as pd
 
-from lengthwise.reports.sections.training import cost, curves, environment
+from lengthwise.reports.page.learning import cost, curves, environment
 
 
 def test_curves_say_whether_the_last_epoch_is_the_best(run):

@@ -4,8 +4,9 @@ import pandas as pd
 
 from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.rows import Bar, Interval, bar_chart, interval_chart
+from lengthwise.reports.page.section import Section
 from lengthwise.reports.run import Run
-from lengthwise.reports.sections.section import Section, count, listed, records
+from lengthwise.reports.words import count, listed, records
 
 TABLE = "ablations.csv"
 TIMES = "timing_ablations.csv"

@@ -1,7 +1,7 @@
 import pytest
 
 from lengthwise.errors import FormatError
-from lengthwise.reports.sections.ablations import ablations
+from lengthwise.reports.page.ablations import ablations
 
 
 def test_ablations_are_optional(run):

@@ -1,7 +1,6 @@
-"""What a section of the report is, and how numbers are said in it."""
+"""How reports and documents write numbers, and which colour a model has."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -12,29 +11,6 @@ from lengthwise.reports.differences import Difference
 MODEL_HUES = {"majority": "grey", "linear": "green", "classifier": "blue", "seq2seq": "orange"}
 # Between a number and its unit.
 NO_BREAK = "\N{NO-BREAK SPACE}"
-
-
-@dataclass(frozen=True)
-class Section:
-    """A part of the report.
-
-    Attributes:
-        key: its anchor.
-        heading: its title.
-        text: paragraphs, plain text.
-        charts: SVG.
-        tables: numbers behind the charts, by what they are called.
-        code: commands, shown as such after the text.
-        blocks: HTML, shown before the charts.
-    """
-
-    key: str
-    heading: str
-    text: Sequence[str]
-    charts: Sequence[str] = ()
-    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    code: str = ""
-    blocks: Sequence[str] = ()
 
 
 def records(table: pd.DataFrame) -> list[Any]:

@@ -1,27 +1,21 @@
-"""Several runs as one page that needs no network."""
+"""The page of several runs beside each other, and the choice between it and the page of one run."""
 
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from lengthwise.errors import FormatError
-from lengthwise.reports.beside import pictures, words
-from lengthwise.reports.beside.sources import Source, open_sources
-from lengthwise.reports.html import Frame, page, report
+from lengthwise.reports.page.headlines import cost, params, runs
+from lengthwise.reports.page.one_run import report
+from lengthwise.reports.page.pictures import by_length, curves, differences, levels
+from lengthwise.reports.page.run_names import Source, open_sources
+from lengthwise.reports.page.section import Frame, page
 
-SECTIONS = (
-    words.runs,
-    words.params,
-    pictures.levels,
-    pictures.differences,
-    pictures.curves,
-    pictures.by_length,
-    words.cost,
-)
-BESIDE = Frame(
+SECTIONS = (runs, params, levels, differences, curves, by_length, cost)
+FRAME = Frame(
     "Lengthwise: runs beside each other",
     "Each run has a letter and a colour, the same in all pictures.",
-    "Made by <code>lengthwise page</code>.",
+    "lengthwise page",
 )
 
 
@@ -47,7 +41,7 @@ def page_of(names: Sequence[str], project: Path) -> str:
 
 def beside(sources: Sequence[Source]) -> str:
     """The page of several runs; the same runs, the same bytes."""
-    return page(BESIDE, [make(sources) for make in SECTIONS])
+    return page(FRAME, [make(sources) for make in SECTIONS])
 
 
 def _named(message: str, sources: Sequence[Source], scratch: Path) -> str:

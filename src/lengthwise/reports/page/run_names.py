@@ -23,6 +23,7 @@ LOCK, METRICS = "dvc.lock", "metrics"
 RECORD = ".json"
 # Each has a letter and a colour, and more than these nobody tells apart.
 MOST_RUNS = 16
+HUES = ("blue", "orange", "green", "purple", "gold", "violet", "red", "grey")
 EXPERIMENT = re.compile(r"refs/exps/([0-9a-f]{2})/([0-9a-f]{38})/(.+)")
 OF_THE_CACHE = re.compile(rf"({PREDICTIONS}|{TIMING})/[\w-]+\.(parquet|json)")
 EXPECTED = "expected a DVC experiment, a Git revision, a named run of results/, or a folder with metrics/ and dvc.lock"
@@ -51,11 +52,29 @@ class Source:
     run: Run
 
     @property
+    def label(self) -> str:
+        """How text and charts call it."""
+        return f"{self.letter} {self.name}"
+
+    @property
+    def hue(self) -> str:
+        """The classes of its lines: a colour of its own, dashed from the ninth run on."""
+        number = ord(self.letter) - ord("A")
+        return HUES[number % len(HUES)] + (" dashed" if number >= len(HUES) else "")
+
+    @property
     def tasks(self) -> Sequence[str]:
         """The tasks that it ought to have; a named run of `results/` has those that it was run for."""
         if not isinstance(self.run, KeptRun):
             return TASKS
         return [task for task in TASKS if self.run.has(f"evaluate/{task}/levels.csv")]
+
+
+def by_task(sources: Sequence[Source]) -> Iterator[tuple[str, list[Source]]]:
+    """Each task that a run has, with the runs that have it."""
+    for task in TASKS:
+        if having := [source for source in sources if task in source.tasks]:
+            yield task, having
 
 
 def open_sources(names: Sequence[str], project: Path, scratch: Path) -> list[Source]:

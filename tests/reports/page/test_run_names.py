@@ -7,8 +7,8 @@ import yaml
 from records import record_as_folder
 
 from lengthwise.errors import RevisionError
-from lengthwise.reports.beside.sources import MOST_RUNS, open_sources
 from lengthwise.reports.kept import KeptRun
+from lengthwise.reports.page.run_names import MOST_RUNS, open_sources
 
 
 @pytest.fixture

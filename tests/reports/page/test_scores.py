@@ -3,8 +3,8 @@ import csv
 import pandas as pd
 import pytest
 
+from lengthwise.reports.page.scores import by_length, confusion, results
 from lengthwise.reports.run import Run
-from lengthwise.reports.sections.evaluation import by_length, confusion, results
 
 
 def rows(path):

@@ -8,8 +8,9 @@ from lengthwise.names import SPLITS
 from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.plane import column_chart
 from lengthwise.reports.charts.rows import Bar, bar_chart
+from lengthwise.reports.page.section import Section
 from lengthwise.reports.run import Run
-from lengthwise.reports.sections.section import Section, count, percent, records
+from lengthwise.reports.words import count, percent, records
 
 MOST_COLUMNS = 40
 

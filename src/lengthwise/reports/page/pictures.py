@@ -4,24 +4,15 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from lengthwise.reports.beside.identity import by_task, hue_of_run, label_of
-from lengthwise.reports.beside.sources import Source
 from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.plane import Series, line_chart
 from lengthwise.reports.charts.rows import Interval, interval_chart
 from lengthwise.reports.differences import Difference, paired_differences, same_sequences
+from lengthwise.reports.page.run_names import Source, by_task
+from lengthwise.reports.page.scores import REFERENCE, bootstrap_of, length_line
+from lengthwise.reports.page.section import Section
 from lengthwise.reports.run import LEVELS_COLUMNS
-from lengthwise.reports.sections.evaluation import REFERENCE, bootstrap_of, length_line
-from lengthwise.reports.sections.section import (
-    Section,
-    count,
-    hue_of_difference,
-    level_heading,
-    of_size,
-    ranged,
-    records,
-    signed,
-)
+from lengthwise.reports.words import count, hue_of_difference, level_heading, of_size, ranged, records, signed
 
 
 def levels(sources: Sequence[Source]) -> Section:
@@ -37,11 +28,11 @@ def levels(sources: Sequence[Source]) -> Section:
             }
             rows = [
                 Interval(
-                    label_of(source),
+                    source.label,
                     row.value,
                     row.low,
                     row.high,
-                    hue_of_run(source),
+                    source.hue,
                     f"n = {count(sizes[source.letter])}",
                 )
                 for source in having
@@ -72,8 +63,8 @@ def curves(sources: Sequence[Source]) -> Section:
             for source in having:
                 epochs = source.run.table(f"train/{task}/epochs.csv", (), ("epoch", f"{split}_{figure}"))
                 points = (epochs["epoch"].tolist(), epochs[f"{split}_{figure}"].tolist())
-                lines.append(Series(source.name, *points, hue_of_run(source), letter=source.letter))
-                named = epochs.rename(columns={f"{split}_{figure}": label_of(source)}).set_index("epoch")
+                lines.append(Series(source.name, *points, source.hue, letter=source.letter))
+                named = epochs.rename(columns={f"{split}_{figure}": source.label}).set_index("epoch")
                 tables.setdefault(f"{task}: {split} {figure}", []).append(named)
             last = "; ".join(f"{line.letter} {line.name} ends at {line.y[-1]:.3f}" for line in lines)
             charts.append(line_chart(Caption(f"{task}: {split} {figure}", last), lines, "epoch", label))
@@ -106,7 +97,7 @@ def differences(sources: Sequence[Source]) -> Section:
 def _explained(first: Source) -> str:
     confidence = 100 * first.run.params("evaluate")["confidence"]
     return (
-        f"Each run less {label_of(first)}, both scored on the same test sequences. Lines are {confidence:g} % "
+        f"Each run less {first.label}, both scored on the same test sequences. Lines are {confidence:g} % "
         "intervals of the difference over resamples of the test authors, each resample of both runs. Green is better, "
         "orange is worse, grey may be either. Another seed trains another network: the intervals do not see that."
     )
@@ -120,10 +111,10 @@ def by_length(sources: Sequence[Source]) -> Section:
             source.run.table(f"evaluate/{task}/by_length.csv", (), ("length", "count", "accuracy")) for source in having
         ]
         lines = [
-            length_line(source.name, "length", table, hue_of_run(source), source.letter)
+            length_line(source.name, "length", table, source.hue, source.letter)
             for source, table in zip(having, tables, strict=True)
         ]
-        said = f"Columns say how many sequences of {label_of(having[0])} a point stands for."
+        said = f"Columns say how many sequences of {having[0].label} a point stands for."
         charts.append(
             line_chart(Caption(f"{task}: accuracy by length", said), lines, "tokens of the sequence", "accuracy")
         )
@@ -167,10 +158,10 @@ def _paired(first: Source, source: Source, task: str) -> list[Difference] | str:
     mine, its = source.run.predictions(task), first.run.predictions(task)
     for one, predictions in ((first, its), (source, mine)):
         if predictions is None:
-            return f"{label_of(one)}: its predictions are not at hand (dvc fetch gets them, if they were pushed)"
+            return f"{one.label}: its predictions are not at hand (dvc fetch gets them, if they were pushed)"
     unit = source.run.params("shards")["unit"]
     if mine is None or its is None or unit != first.run.params("shards")["unit"] or not same_sequences(mine, its):
-        return f"{label_of(source)}: it was tested on other sequences than {label_of(first)}"
+        return f"{source.label}: it was tested on other sequences than {first.label}"
     return paired_differences(mine, its, unit, bootstrap_of(first.run))
 
 
@@ -181,8 +172,8 @@ def _differences_chart(task: str, first: Source, found: Sequence[tuple[Source, l
         for one in pair:
             size = {one.level: one.items}
             note = of_size(one.level, size)
-            row = Interval(label_of(source), one.value, one.low, one.high, hue_of_difference(one), note)
+            row = Interval(source.label, one.value, one.low, one.high, hue_of_difference(one), note)
             groups.setdefault(level_heading(one.level, size), []).append(row)
-            said.append(f"{label_of(source)} by {one.level}: {signed(one)}")
+            said.append(f"{source.label} by {one.level}: {signed(one)}")
     caption = Caption(f"{task}: accuracy less that of {first.letter}", "; ".join(said))
     return interval_chart(caption, groups, "difference", signed=True)

@@ -3,7 +3,7 @@ import csv
 import numpy as np
 import pandas as pd
 
-from lengthwise.reports.sections.data import funnel, lengths
+from lengthwise.reports.page.funnel import funnel, lengths
 
 
 def test_funnel_says_what_the_counts_are(run):

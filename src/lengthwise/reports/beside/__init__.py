@@ -1,1 +1,0 @@
-"""Runs beside each other on one page: experiments, Git revisions and folders."""

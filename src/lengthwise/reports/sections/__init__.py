@@ -1,1 +1,0 @@
-"""The sections of the report: each says in a sentence, computed too, what its charts show."""
