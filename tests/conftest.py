@@ -33,7 +33,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.append(str(ROOT / "tests" / "support"))
 FACTORS = (LabelFactor("gender", ("male", "female")), LabelFactor("age_bracket", ("10s", "20s", "30s")))
 CLASSES = 6
-TOKENIZER = TokenizerOptions("en", SENTENCIZER, False, False, False)
+TOKENIZER = TokenizerOptions("en", SENTENCIZER, False, False, None)
 # Files of half a minute and more, the longest first: workers that take a file each then end together.
 SLOWEST = (
     "pipeline/test_repro.py",
@@ -130,7 +130,7 @@ def _write_corpus(folder: Path, posts: Sequence[Post], rows_per_slice: int = 819
     ):
         for post in corpus.posts:
             text = " ".join(token for sentence in post.sentences for token in sentence)
-            writer.write(Document(post.author, post.codes, 20, "Student", "Leo", None, text))
+            writer.write(Document(post.author, post.codes, text))
     (corpus.tokens / "sentences").mkdir(parents=True)
     lexicon = corpus.lexicon()
     ids = {token: number for number, token in enumerate(lexicon)}
@@ -292,8 +292,10 @@ def make_network(make_config) -> Callable[..., Any]:
 @pytest.fixture(scope="session")
 def document() -> Callable[..., Document]:
     def build(author_id: str = "7", text: str = "Hello.", **changes: object) -> Document:
-        values = {"codes": (0, 1), "age": 25, "industry": "Arts", "sign": "Leo", "date": "14,May,2004"}
-        return Document(author_id=author_id, text=text, **{**values, **changes})
+        facts = {"age": 25, "industry": "Arts", "sign": "Leo", "date": "14,May,2004"}
+        codes = changes.pop("codes", (0, 1))
+        assert changes.keys() <= facts.keys()
+        return Document(author_id, codes, text, tuple({**facts, **changes}.values()))
 
     return build
 

@@ -1,7 +1,7 @@
 """Label factors and their joint class: nothing after ingest knows what a factor means.
 
-The source article tags a sentence with a gender (0, 1) and an age bracket (0, 1, 2) and trains on the
-class `gender * 3 + bracket`: the mixed-radix index of the two.
+The source article tags a sentence with two factors, of 2 and of 3 classes, and trains on the class
+`first * 3 + second`: the mixed-radix index of the two.
 """
 
 import json
@@ -22,9 +22,9 @@ class LabelFactor:
 def joint_class(factors: Sequence[LabelFactor], codes: Sequence[np.ndarray]) -> np.ndarray:
     """The mixed-radix index of one code per factor, the last factor running fastest.
 
-    >>> gender = LabelFactor("gender", ("male", "female"))
-    >>> bracket = LabelFactor("age_bracket", ("10s", "20s", "30s"))
-    >>> joint_class([gender, bracket], [np.array([0, 0, 1]), np.array([0, 2, 1])]).tolist()
+    >>> tone = LabelFactor("tone", ("calm", "loud"))
+    >>> topic = LabelFactor("topic", ("food", "work", "home"))
+    >>> joint_class([tone, topic], [np.array([0, 0, 1]), np.array([0, 2, 1])]).tolist()
     [0, 2, 4]
     """
     shape = tuple(len(factor.classes) for factor in factors)
@@ -32,7 +32,7 @@ def joint_class(factors: Sequence[LabelFactor], codes: Sequence[np.ndarray]) -> 
 
 
 def joint_class_names(factors: Sequence[LabelFactor]) -> list[str]:
-    """The names of the joint classes in the order of their indices, such as `male 10s`."""
+    """The names of the joint classes in the order of their indices, such as `calm food`."""
     names = [""]
     for factor in factors:
         names = [f"{name} {value}".strip() for name in names for value in factor.classes]

@@ -5,8 +5,14 @@ from pathlib import Path
 import pytest
 
 from lengthwise.corpora.blogs.authors import AgeBrackets
+from lengthwise.corpora.blogs.corpus import Blogs
 
 CSV_HEADER = b"id,gender,age,topic,sign,date,text\n"
+
+
+@pytest.fixture(scope="session")
+def blogs() -> Blogs:
+    return Blogs(age_brackets={"10s": [13, 17], "20s": [23, 27], "30s": [33, 48]})
 
 
 @pytest.fixture(scope="session")

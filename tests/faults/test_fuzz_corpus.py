@@ -16,13 +16,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lengthwise.corpora.blogs.authors import AgeBrackets
+from lengthwise.corpora.blogs.corpus import Blogs
 from lengthwise.corpora.blogs.csv_rows import read_csv_rows
 from lengthwise.corpora.blogs.posts import read_posts
+from lengthwise.corpora.corpus import Extract
 from lengthwise.corpora.ingest import ingest
 from lengthwise.errors import CorpusError
 
-BRACKETS = AgeBrackets({"10s": (13, 17), "20s": (23, 27), "30s": (33, 48)})
+BLOGS = Blogs(age_brackets={"10s": [13, 17], "20s": [23, 27], "30s": [33, 48]})
+BRACKETS = BLOGS.brackets
 MEBIBYTE = 1 << 20
 PIECES = [
     b"<post>",
@@ -106,7 +108,7 @@ def test_ingest_keeps_every_document_of_others_whatever_one_blogger_s_file_holds
         with zipfile.ZipFile(path, "w") as archive:
             for number, content in enumerate([sound, garbage, sound]):
                 archive.writestr(f"{number}.male.25.Arts.Leo.xml", content)
-        ingest(path, tmp_path / "documents.parquet", BRACKETS, MEBIBYTE)
+        ingest(BLOGS, Extract(path, MEBIBYTE), tmp_path / "documents.parquet")
         table = pq.read_table(tmp_path / "documents.parquet", columns=["document_id", "text"]).to_pylist()
         others = [(row["document_id"], row["text"]) for row in table if not row["document_id"].startswith("1/")]
         assert others == [(f"{author}/{number}", f"sound {number}") for author in (0, 2) for number in range(3)]
@@ -141,7 +143,8 @@ DRIVER = """
 import json, os, resource, sys
 from pathlib import Path
 from lengthwise.corpora.ingest import ingest
-from lengthwise.corpora.blogs.authors import AgeBrackets
+from lengthwise.corpora.blogs.corpus import Blogs
+from lengthwise.corpora.corpus import Extract
 from lengthwise.errors import LengthwiseError
 memory, seconds, limit, *paths = sys.argv[1:]
 for path in paths:
@@ -152,8 +155,8 @@ for path in paths:
         resource.setrlimit(resource.RLIMIT_CPU, (int(seconds),) * 2)
         sys.stderr = open(os.devnull, "w")
         try:
-            brackets = AgeBrackets({"10s": (13, 17), "20s": (23, 27)})
-            counts = ingest(Path(path), Path(path + ".parquet"), brackets, int(limit))
+            blogs = Blogs(age_brackets={"10s": [13, 17], "20s": [23, 27]})
+            counts = ingest(blogs, Extract(Path(path), int(limit)), Path(path + ".parquet"))
             told = f"{counts['documents']} documents"
         except LengthwiseError as error:
             told = str(error)

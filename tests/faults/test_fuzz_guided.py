@@ -264,8 +264,8 @@ SEEDS = {
     "csv": [CSV_HEADER + ROWS, ROWS],
     "zip": [archive(method) for method in METHODS],
     "yaml": b"a: 1\nb: [x, {}]||'k': >\n  text||? [a, b]\n: 2001-01-01||a: &x 1||*x||{<<: {b: 2}}".split(b"||"),
-    "params": b"train.epochs: many||split.test: 1e-3||"
-    b"ingest.age_brackets: {a: [1, 2], b: [3]}||train.batching.strategy: packed||shards.max_length: null".split(b"||"),
+    "params": b"train.epochs: many||split.test: 1e-3||ingest.blogs.age_brackets: {a: [1, 2], b: [3]}||"
+    b"train.batching.strategy: packed||shards.max_length: null".split(b"||"),
     "ablations": [
         b"seeds: [1, 2]\nablations:\n  full: {}\n  new: {train.model.units: 7, task: seq2seq}\n",
         b"ablations: {full: {}, b: {train.batching.strategy: truncated, train.model.bidirectional: true}}\nseeds: [3]",

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from dvc.repo import Repo
 
+from lengthwise.corpora.registry import CORPORA
 from lengthwise.pipeline.settings.params import Params, load_params
 
 ROOT = Path(__file__).parents[2]
@@ -117,7 +118,8 @@ def test_every_key_of_a_section_is_read_by_its_stage(import_closure_of):
         script = script_of(section)
         code = "".join(path.read_text(encoding="utf-8") for path in {script, *import_closure_of(script)})
         for key in field.annotation.model_fields:
-            assert re.search(rf"\.{key}\b", code), f"{section}.{key}"
+            # The section of a corpus goes to the corpus as a whole.
+            assert key in CORPORA or re.search(rf"\.{key}\b", code), f"{section}.{key}"
 
 
 def test_no_output_is_written_twice_and_none_persists(stages):

@@ -3,6 +3,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from lengthwise.corpora.blogs.authors import FACTS
 from lengthwise.errors import FormatError
 from lengthwise.labels import LabelFactor
 from lengthwise.prepare import documents
@@ -26,14 +27,14 @@ def small_slices(monkeypatch):
 
 
 def write(path, rows):
-    with DocumentWriter(path, FACTORS) as writer:
+    with DocumentWriter(path, FACTORS, FACTS) as writer:
         for row in rows:
             writer.write(row)
     return path
 
 
 def test_documents_schema_has_the_columns_in_order_each_with_a_meaning():
-    schema = documents_schema(FACTORS)
+    schema = documents_schema(FACTORS, FACTS)
     assert {field.name: str(field.type) for field in schema} == {
         "document_id": "string",
         "author_id": "string",
@@ -62,16 +63,13 @@ def test_document_writer_round_trips_every_column(tmp_path, document):
             "author_id": row.author_id,
             "gender": row.codes[0],
             "age_bracket": row.codes[1],
-            "age": row.age,
-            "industry": row.industry,
-            "sign": row.sign,
-            "date": row.date,
+            **dict(zip(("age", "industry", "sign", "date"), row.facts, strict=True)),
             "text": row.text,
         }
         for document_id, row in zip(["7/0", "7/1", "9/0"], rows, strict=True)
     ]
     assert document_factors(open_documents(path)) == FACTORS
-    assert pq.read_schema(path).equals(documents_schema(FACTORS), check_metadata=True)
+    assert pq.read_schema(path).equals(documents_schema(FACTORS, FACTS), check_metadata=True)
 
 
 @pytest.mark.parametrize(("count", "slices"), [(0, []), (1, [1]), (3, [3]), (4, [3, 1]), (6, [3, 3]), (7, [3, 3, 1])])
@@ -123,7 +121,7 @@ def test_document_writer_leaves_the_old_file_or_none_if_the_last_slice_cannot_be
 
 def test_document_writer_shows_nothing_before_its_end(tmp_path, document):
     path = tmp_path / "new" / "documents.parquet"
-    with DocumentWriter(path, FACTORS) as writer:
+    with DocumentWriter(path, FACTORS, FACTS) as writer:
         writer.write(document())
         assert not path.exists()
     assert [file.name for file in path.parent.iterdir()] == ["documents.parquet"]

@@ -6,6 +6,7 @@ from itertools import product
 import pytest
 import yaml
 
+from lengthwise.corpora.blogs.texts.card import WORDS
 from lengthwise.errors import FormatError
 from lengthwise.reports.model_card import locked_versions, model_card
 from lengthwise.reports.run import Run
@@ -15,7 +16,7 @@ CELL = re.compile(r"(\d\.\d{4}) \((\d\.\d{4})-(\d\.\d{4})\)")
 
 @pytest.fixture
 def make(root, run):
-    return lambda changed=run: model_card(changed, root / "requirements.lock", root / "pyproject.toml")
+    return lambda changed=run: model_card(changed, WORDS, root / "requirements.lock", root / "pyproject.toml")
 
 
 @pytest.fixture
@@ -164,4 +165,4 @@ def test_locked_versions_have_their_conditions_if_there_are_several():
 def test_model_card_refuses_a_lock_file_without_a_package(root, run, tmp_path):
     (tmp_path / "requirements.lock").write_text("keras==3.1\n", encoding="utf-8")
     with pytest.raises(FormatError, match=r"requirements\.lock: does not pin tensorflow"):
-        model_card(run, tmp_path / "requirements.lock", root / "pyproject.toml")
+        model_card(run, WORDS, tmp_path / "requirements.lock", root / "pyproject.toml")

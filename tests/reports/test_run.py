@@ -70,7 +70,7 @@ def test_run_refuses_a_lock_that_is_none(run, content):
 
 def test_run_has_all_params_by_their_dotted_keys(run):
     assert run.all_params["train.model.units"] == run.params("train")["model"]["units"]
-    assert run.all_params["ingest.age_brackets.10s"] == "13-17"
+    assert run.all_params["ingest.blogs.age_brackets.10s"] == "13-17"
     sections = {key.split(".")[0] for key in run.all_params}
     assert sections >= {"ingest", "tokens", "split", "vocabulary", "shards", "train", "baselines", "evaluate"}
 

@@ -101,7 +101,7 @@ def documents(
 
     These are the model card, charts, and parts of README.md and of docs/. All of them are written, or none.
     """
-    from lengthwise.reports.documents import write_documents
+    from lengthwise.reports.generated import write_documents
 
     write_documents(root)
 

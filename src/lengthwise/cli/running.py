@@ -47,7 +47,7 @@ def real(
 
     \b
     Example:
-      lengthwise real blogs.zip article best_author
+      lengthwise real corpus.zip article best_author
     """
     from lengthwise.pipeline.sweeps.start import run_named
 

@@ -66,8 +66,8 @@ def metric_of(name: str) -> Metric | None:
 def headline_name(name: str) -> str:
     """How the headline calls a figure of `levels.csv`, after its level.
 
-    >>> headline_name("gender_accuracy"), headline_name("accuracy")
-    ('gender', 'accuracy')
+    >>> headline_name("mood_accuracy"), headline_name("accuracy")
+    ('mood', 'accuracy')
     """
     return name.removesuffix("_accuracy")
 

@@ -1,10 +1,10 @@
 """The table of documents: the only definition of its format, its writer and its readers.
 
-One row a document (here a blog post), in the order of authors and of their documents. Row groups hold
-`ROWS_PER_SLICE` documents; a later stage that maps over slices takes one row group at a time.
+One row a document, in the order of authors and of their documents. Row groups hold `ROWS_PER_SLICE` documents; a later
+stage that maps over slices takes one row group at a time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,43 +22,65 @@ VERSION = "1"
 ROWS_PER_SLICE = 8192
 VERSION_KEY, FACTORS_KEY = b"lengthwise.documents", b"lengthwise.factors"
 
-# name, type, meaning; one int8 column per label factor stands between author_id and age.
+# name, type, meaning; the label factors, an int8 column each, and the facts that a corpus knows stand between them.
 BEFORE_FACTORS = (
     ("document_id", pa.string(), "author_id, a slash, and the document's number with its author from 0"),
     ("author_id", pa.string(), "who wrote it"),
 )
-AFTER_FACTORS = (
-    ("age", pa.int16(), "the author's age in years"),
-    ("industry", pa.string(), "as the author gave it"),
-    ("sign", pa.string(), "of the zodiac, as the author gave it"),
-    ("date", pa.string(), "as written in the file; null where there was none"),
-    ("text", pa.string(), "repaired text, without white space at its ends; may be empty"),
-)
+AFTER_FACTS = (("text", pa.string(), "repaired text, without white space at its ends; may be empty"),)
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What a corpus knows of a document beside its labels and its text: a column that no later stage reads.
+
+    Attributes:
+        name: of the column.
+        kind: its Arrow type.
+        meaning: in a few words.
+        of_author: whether it is the same in all of an author's documents.
+    """
+
+    name: str
+    kind: pa.DataType
+    meaning: str
+    of_author: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One document; `codes` has one class code per label factor."""
+    """One document.
+
+    Attributes:
+        author_id: who wrote it.
+        codes: the class of each label factor.
+        text: repaired.
+        facts: a value for each of the corpus's facts.
+    """
 
     author_id: str
     codes: tuple[int, ...]
-    age: int
-    industry: str
-    sign: str
-    date: str | None
     text: str
+    facts: tuple[object, ...] = ()
 
 
-def documents_schema(factors: list[LabelFactor]) -> pa.Schema:
-    """The Arrow schema for these factors, every field with its meaning in its metadata."""
-    fields = [pa.field(name, kind, metadata={"doc": doc}) for name, kind, doc in BEFORE_FACTORS]
-    for factor in factors:
-        doc = f"class of the factor {factor.name}: " + ", ".join(
-            f"{code} {name}" for code, name in enumerate(factor.classes)
+def documents_schema(factors: Sequence[LabelFactor], facts: Iterable[Fact] = ()) -> pa.Schema:
+    """The Arrow schema for these factors and facts, every field with its meaning in its metadata."""
+    columns = [*BEFORE_FACTORS, *((fact.name, fact.kind, fact.meaning) for fact in facts), *AFTER_FACTS]
+    fields = [pa.field(name, kind, metadata={"doc": doc}) for name, kind, doc in columns]
+    fields[len(BEFORE_FACTORS) : len(BEFORE_FACTORS)] = [
+        pa.field(
+            factor.name,
+            pa.int8(),
+            nullable=False,
+            metadata={
+                "doc": f"class of the factor {factor.name}: "
+                + ", ".join(f"{code} {name}" for code, name in enumerate(factor.classes))
+            },
         )
-        fields.append(pa.field(factor.name, pa.int8(), nullable=False, metadata={"doc": doc}))
-    fields += [pa.field(name, kind, metadata={"doc": doc}) for name, kind, doc in AFTER_FACTORS]
-    return pa.schema(fields, metadata={VERSION_KEY: VERSION, FACTORS_KEY: factors_to_json(factors)})
+        for factor in factors
+    ]
+    return pa.schema(fields, metadata={VERSION_KEY: VERSION, FACTORS_KEY: factors_to_json(list(factors))})
 
 
 class DocumentWriter:
@@ -67,9 +89,9 @@ class DocumentWriter:
     An author's documents come one after another; their numbers are counted here.
     """
 
-    def __init__(self, path: Path, factors: list[LabelFactor]) -> None:
-        self._factors = factors
-        self._schema = documents_schema(factors)
+    def __init__(self, path: Path, factors: Sequence[LabelFactor], facts: Sequence[Fact] = ()) -> None:
+        self._factors, self._facts = factors, facts
+        self._schema = documents_schema(factors, facts)
         self._path = path
         self._rows: list[Document] = []
         self._ids: list[str] = []
@@ -113,7 +135,8 @@ class DocumentWriter:
             "document_id": self._ids,
             "author_id": [row.author_id for row in rows],
             **{factor.name: [row.codes[i] for row in rows] for i, factor in enumerate(self._factors)},
-            **{name: [getattr(row, name) for row in rows] for name, _, _ in AFTER_FACTORS},
+            **{fact.name: [row.facts[i] for row in rows] for i, fact in enumerate(self._facts)},
+            "text": [row.text for row in rows],
         }
         self._writer.write_table(pa.table(columns, self._schema), row_group_size=ROWS_PER_SLICE)
         self._rows, self._ids = [], []
@@ -131,7 +154,9 @@ def open_documents(path: Path) -> pq.ParquetFile:
         found = (file.schema_arrow.metadata or {}).get(VERSION_KEY, b"none").decode()
         if found != VERSION:
             raise FormatError(f"{path}: has version {found}; expected {VERSION}; {rerun('ingest')}")
-        same = file.schema_arrow.equals(documents_schema(document_factors(file)))
+        schema, factors = file.schema_arrow, document_factors(file)
+        known = [*schema.names[: len(BEFORE_FACTORS) + len(factors)], *schema.names[-len(AFTER_FACTS) :]]
+        same = pa.schema([schema.field(name) for name in known]).equals(documents_schema(factors))
     if not same:
         found = [*map(str, file.schema_arrow)]
         raise FormatError(f"{path}: has columns {found}; expected those of documents; {rerun('ingest')}")

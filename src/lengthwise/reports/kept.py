@@ -136,5 +136,5 @@ def not_run(kept: Kept, names: Iterable[str]) -> list[str]:
     if not missing:
         return []
     subject = f"{listed([code(name) for name in missing])} {'has' if len(missing) == 1 else 'have'}"
-    command = f'make real CORPUS=blogs.zip RUNS="{" ".join(missing)}"'
+    command = f'make real CORPUS=path/to/corpus RUNS="{" ".join(missing)}"'
     return [f"{subject} not been run: {code(command)}."]

@@ -1,6 +1,7 @@
 """The model card (Mitchell et al., 2019): what the networks are for, made of, worth, and made with.
 
-Its words are here; its numbers are those of a run's metrics, of `dvc.lock` and of `requirements.lock`.
+Its numbers are those of a run's metrics, of `dvc.lock` and of `requirements.lock`; what it says of a corpus, the corpus
+brings with it.
 """
 
 import hashlib
@@ -8,6 +9,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from lengthwise.errors import FormatError
@@ -25,37 +27,28 @@ HEAD = """\
 
 Written by `make readme` from `metrics/`, `dvc.lock` and `requirements.lock`: no number is typed by hand."""
 
-MISUSE = """\
-They are for research and teaching: what padding, bucketing, packing, truncation and the other techniques are worth,
-compared on the same data, split and seeds.
 
-**Do not profile anybody with them.** They are not for guessing the gender or the age of a person, or of the author of a
-text, and not for advertising, hiring, moderation, policing, or finding out who wrote something:
+@dataclass(frozen=True)
+class CardWords:
+    """What a corpus has to say in the card, in Markdown.
 
-- They know the classes above and nothing else. Two genders, and age brackets with gaps between them, are what a corpus
-  of 2004 recorded, not what people are.
-- {wrong}
-- They learned from English blogs of that time. Other texts get an answer as well, and nothing says that it means
-  anything.
-- A probability that they give is one over these classes and this corpus, not over people."""
+    Attributes:
+        use: what the networks are for and what not; `{wrong}` is where it says how often they are wrong.
+        terms: of the corpus and of networks that were trained on it.
+        invented: of a run on the sample, which is invented.
+    """
 
-TERMS = """\
-The pipeline is made for the Blog Authorship Corpus (J. Schler, M. Koppel, S. Argamon and J. Pennebaker, *Effects of Age
-and Gender on Blogging*, AAAI Spring Symposium, 2006), whose authors ask for that citation and allow non-commercial
-research. Its texts are other people's, who were not asked: do not publish them ([data/README.md](data/README.md)). A
-network that was trained on them is bound by the same terms; the code is Apache-2.0."""
-
-INVENTED = """\
-**This run is on the sample corpus, which is invented** (`lengthwise.corpora.blogs.sample`): the figures below say that
-the pipeline works, not what the networks are worth. After a run on the real corpus `make readme` writes this card
-again."""
+    use: str = "{wrong}"
+    terms: str = ""
+    invented: str = "**This run is on a sample, which is invented.**"
 
 
-def model_card(run: Run, requirements: Path, project: Path) -> str:
+def model_card(run: Run, words: CardWords, requirements: Path, project: Path) -> str:
     """The card as Markdown.
 
     Args:
         run: whose networks it is of.
+        words: of its corpus.
         requirements: the file `requirements.lock`.
         project: the file `pyproject.toml`.
 
@@ -64,8 +57,10 @@ def model_card(run: Run, requirements: Path, project: Path) -> str:
     """
     parts = {
         "Model": _model(run),
-        "Use and misuse": MISUSE.format(wrong=_wrong(run)),
-        "Data and its terms": "\n\n".join([*([INVENTED] if run.on_sample else []), _data(run), TERMS]),
+        "Use and misuse": words.use.format(wrong=_wrong(run)),
+        "Data and its terms": "\n\n".join(
+            filter(None, [words.invented if run.on_sample else "", _data(run), words.terms])
+        ),
         "Split": _split(run),
         "Results": _results(run),
         "Cost": _cost(run),

@@ -18,15 +18,15 @@ def test_age_brackets_include_both_bounds_and_refuse_every_other_age(brackets):
         if age in expected:
             assert brackets.code(age, "here") == expected[age]
         else:
-            with pytest.raises(CorpusError, match=rf"^here: age {age} is in no bracket; .*ingest\.age_brackets"):
+            with pytest.raises(CorpusError, match=rf"^here: age {age} is in no bracket; .*ingest\.blogs\.age_brackets"):
                 brackets.code(age, "here")
 
 
 def test_parse_author_takes_id_codes_and_properties(brackets):
     author = parse_author(["7", "female", "33", "Arts", "Leo"], brackets, "here")
     document = author.document(None, "text")
-    assert (document.author_id, document.codes, document.age) == ("7", (1, 2), 33)
-    assert (document.industry, document.sign, document.date, document.text) == ("Arts", "Leo", None, "text")
+    assert (document.author_id, document.codes, document.text) == ("7", (1, 2), "text")
+    assert document.facts == (33, "Arts", "Leo", None)
 
 
 @pytest.mark.parametrize("gender", ["Male", "", "m", "males", "unknown", " male"])

@@ -52,7 +52,7 @@ def test_read_csv_rows_takes_the_header_with_a_mark_or_capitals(tmp_path, bracke
         (b'HEAD7,male,25,Arts,Leo,1,"a"b\n', "line 2: is no CSV .*; close the quote"),
         (b"HEAD7,male,25,Arts,Leo,1," + b"x" * 1001 + b"\n", "line 2: is no CSV .*limit.*shorten the field"),
         (b"HEAD7,none,25,Arts,Leo,1,a\n", "line 2: gender 'none'; expected male or female"),
-        (b"HEAD7,male,20,Arts,Leo,1,a\n", r"line 2: age 20 is in no bracket; .*ingest\.age_brackets"),
+        (b"HEAD7,male,20,Arts,Leo,1,a\n", r"line 2: age 20 is in no bracket; .*ingest\.blogs\.age_brackets"),
         (b'HEAD7,male,25,Arts,Leo,1,"a\nb"\n7,male,2x,Arts,Leo,1,a\n', "line 4: age '2x'; expected a whole number"),
     ],
 )

@@ -5,16 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from lengthwise.corpora.blogs.authors import AgeBrackets
+from lengthwise.corpora.blogs.corpus import Blogs
 from lengthwise.corpora.blogs.posts import is_utf8, is_well_formed
 from lengthwise.corpora.blogs.sample import AUTHORS, DEFECTS, SEED, draw_authors, generate, main, write_sample
 from lengthwise.corpora.blogs.sources import MEBIBYTE, Member, parse_member_name
+from lengthwise.corpora.corpus import Extract
 from lengthwise.corpora.ingest import ingest
 from lengthwise.names import SPLITS
 from lengthwise.prepare.splits import SplitShares
 
 COMMITTED = Path(__file__).parents[3] / "data" / "sample" / "blogs.zip"
-BRACKETS = AgeBrackets({"10s": (13, 17), "20s": (23, 27), "30s": (33, 48)})
+BLOGS = Blogs(age_brackets={"10s": [13, 17], "20s": [23, 27], "30s": [33, 48]})
+BRACKETS = BLOGS.brackets
 FEW_AUTHORS = {"10s": 3, "20s": 2, "30s": 1}
 # What each defect leaves in the bytes of a file.
 TRACES = {
@@ -51,7 +53,7 @@ def sample() -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def counts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
-    return ingest(COMMITTED, tmp_path_factory.mktemp("sample") / "documents.parquet", BRACKETS, MEBIBYTE)
+    return ingest(BLOGS, Extract(COMMITTED, MEBIBYTE), tmp_path_factory.mktemp("sample") / "documents.parquet")
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def bytes_of(folder):
 @pytest.mark.parametrize(
     ("section", "change", "expected"),
     [
-        ("tokens", {"replace_links": True}, STAGES),
+        ("tokens", {"link_word": "urlLink"}, STAGES),
         ("split", {"by": "sentence"}, STAGES[1:]),
         ("vocabulary", {"size": 7}, STAGES[2:]),
         ("shards", {"max_length": 60}, STAGES[3:]),

@@ -210,7 +210,7 @@ def test_changed_data_concern_those_who_read_them(trial, part, concerned):
     ablations = {
         "full": {},
         "deep": {"train.model.layers": 2},
-        "links": {"tokens.replace_links": True},
+        "links": {"tokens.link_word": "urlLink"},
         "leak": {"split.by": "sentence"},
         "few": {"vocabulary.size": 9},
         "short": {"shards.max_length": 4},

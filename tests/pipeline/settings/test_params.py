@@ -9,15 +9,18 @@ from dvc.utils.hydra import apply_overrides
 from pydantic import ValidationError
 
 from lengthwise.batching.registry import STRATEGIES
+from lengthwise.corpora.blogs.corpus import AGES_IN_WORDS
 from lengthwise.errors import ParamsError
-from lengthwise.pipeline.settings.params import AGES_IN_WORDS, load_params
+from lengthwise.pipeline.settings.params import load_params
 from lengthwise.pipeline.sweeps.grid import override
 
 # Per key: values of a wrong type or out of range, then values at the ends of the range.
 WRONG = {
+    "ingest.corpus": (["blog", "Blogs", 1, None, True], ["blogs"]),
+    "ingest.blogs": ([None, [], "blogs"], []),
     "ingest.source": (["", 3, None, ["a"]], ["x"]),
-    "ingest.age_brackets": ([None, [], {}, {"10s": [13, 17]}, "10s"], []),
-    "ingest.age_brackets.10s": (
+    "ingest.blogs.age_brackets": ([None, [], {}, {"10s": [13, 17]}, "10s"], []),
+    "ingest.blogs.age_brackets.10s": (
         [
             *([13], [13, 14, 15], [13, "17"], [-1, 17], [13, 151], [[13, 17]], 13, None, True, "", "13", "13-", "-17"),
             *("13-17-19", "13 to 17", "-1-17", "13-151", "1234-17", "13.0-17", "13–17", "١٣-١٧", "13-17\n"),
@@ -30,7 +33,7 @@ WRONG = {
     "tokens.sentences": (["", 1, None], ["en_core_web_sm"]),
     "tokens.straighten_quotes": (["true", 1, 0, None, "no way"], [True, False]),
     "tokens.collapse_repeats": (["true", 1, 0, None], [True, False]),
-    "tokens.replace_links": (["true", 1, 0, None], [True, False]),
+    "tokens.link_word": ([True, 1, 0, ""], ["urlLink", None]),
     "split.by": (["blogger", "Author", 1, None, True], ["document", "sentence"]),
     "split.validation": ([-0.001, 1.0, 2, "a tenth", None, True, [0.1]], [0.0, 0, "1e-1"]),
     "split.test": ([0.0, -0.1, 1.0, "a tenth", None, True], [1e-9, 0.8]),
@@ -139,12 +142,13 @@ def test_the_shipped_params_are_valid(root, shipped):
 
 
 def test_every_leaf_of_the_shipped_params_has_its_wrong_values_here(shipped):
-    known = set(WRONG) | {f"ingest.age_brackets.{name}" for name in shipped["ingest"]["age_brackets"]}
+    brackets = shipped["ingest"]["blogs"]["age_brackets"]
+    known = set(WRONG) - {"ingest.blogs"} | {f"ingest.blogs.age_brackets.{name}" for name in brackets}
     assert set(leaves(shipped)) <= known
-    assert known - {"ingest.age_brackets"} <= set(leaves(shipped))
+    assert known - {"ingest.blogs.age_brackets"} <= set(leaves(shipped))
 
 
-@pytest.mark.parametrize("dotted", [key for key in WRONG if not key.startswith("ingest.age_brackets.")])
+@pytest.mark.parametrize("dotted", [key for key in WRONG if not key.startswith("ingest.blogs.age_brackets.")])
 def test_a_missing_key_is_refused_with_what_is_expected(tmp_path, content, dotted):
     section, key = section_of(content, dotted)
     del section[key]
@@ -188,9 +192,9 @@ def test_the_ends_of_a_range_are_accepted(tmp_path, content, dotted, value):
         ("vocabulary.size", 2, "an integer from 3 to 10000000"),
         ("split.by", "blogger", "one of sentence, document, author"),
         ("train.batching.strategy", "sorted", f"one of {', '.join(sorted(STRATEGIES))}"),
-        ("tokens.replace_links", "yes", "true or false"),
-        ("ingest.age_brackets.20s", "20 to 29", AGES_IN_WORDS["words"]),
-        ("ingest.age_brackets.20s", [20], AGES_IN_WORDS["words"]),
+        ("tokens.link_word", False, "text or null"),
+        ("ingest.blogs.age_brackets.20s", "20 to 29", AGES_IN_WORDS["words"]),
+        ("ingest.blogs.age_brackets.20s", [20], AGES_IN_WORDS["words"]),
     ],
 )
 def test_what_is_expected_has_the_bounds_or_the_legal_values(tmp_path, content, dotted, value, expected):
@@ -230,9 +234,9 @@ def test_all_errors_are_counted_and_the_first_is_told(tmp_path, content):
 
 def test_a_bracket_without_quotes_is_refused_with_what_is_expected(tmp_path, content):
     # YAML reads `10:` as a number.
-    content["ingest"]["age_brackets"] = {10: [13, 17], 20: [23, 27]}
+    content["ingest"]["blogs"]["age_brackets"] = {10: [13, 17], 20: [23, 27]}
     message = refusal_of(tmp_path, content)
-    assert message.startswith("ingest.age_brackets.10: got 10; expected text")
+    assert message.startswith("ingest.blogs.age_brackets.10: got 10; expected text")
 
 
 @pytest.mark.parametrize("dotted", NUMBERS)
@@ -334,9 +338,10 @@ def test_set_param_of_every_key_changes_its_value_and_nothing_else(root, tmp_pat
     # All in one: a key changes one line, however many do. Comments and empty lines stay.
     path, original = as_dvc_writes_numbers(root, tmp_path)
     overrides, back = {}, []
-    for dotted in leaves(shipped):
+    # There is one form of corpora.
+    for dotted in filter("ingest.corpus".__ne__, leaves(shipped)):
         section, key = section_of(shipped, dotted)
-        _, legal = WRONG.get(dotted, WRONG["ingest.age_brackets.10s"])
+        _, legal = WRONG.get(dotted, WRONG["ingest.blogs.age_brackets.10s"])
         value = next(value for value in legal if value != section[key] and not isinstance(value, list))
         overrides[dotted], back = value, [*back, override(dotted, section[key])]
     apply_overrides(path, [override(dotted, value) for dotted, value in overrides.items()])
@@ -356,7 +361,9 @@ def test_set_param_of_every_key_changes_its_value_and_nothing_else(root, tmp_pat
     assert path.read_text(encoding="utf-8") == original
 
 
-@pytest.mark.parametrize("change", ["train.epochs=3", "ingest.age_brackets={10s: 13-18}", "shards.max_length=null"])
+@pytest.mark.parametrize(
+    "change", ["train.epochs=3", "ingest.blogs.age_brackets={10s: 13-18}", "shards.max_length=null"]
+)
 def test_set_param_as_it_is_typed_changes_one_line(root, tmp_path, change):
     path, original = as_dvc_writes_numbers(root, tmp_path)
     for _ in range(2):

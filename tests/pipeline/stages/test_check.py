@@ -11,7 +11,11 @@ WRONG_PARAMS = [
     ("train.batching.strategy", "paded", "train.batching.strategy: got 'paded'; expected one of bucketed, "),
     ("train.epochs", 0, "train.epochs: got 0; expected an integer from 1"),
     ("train.epoch", 3, "train.epoch: is no key; expected one of batching, epochs"),
-    ("ingest.age_brackets.10s", "13 to 17", "ingest.age_brackets.10s: got '13 to 17'; expected the youngest and"),
+    (
+        "ingest.blogs.age_brackets.10s",
+        "13 to 17",
+        "ingest.blogs.age_brackets.10s: got '13 to 17'; expected the youngest and",
+    ),
     ("a\nb", 1, "a\\nb: is no key; expected one of baselines"),
     # Each is right by itself.
     ("train.model.bidirectional", True, "train.batching.strategy and train.model.bidirectional: got "),

@@ -8,7 +8,7 @@ from lengthwise.pipeline.sweeps.overview import Row, best_first, flat, headline,
 
 PARAMS = {
     "train": {"epochs": 2, "kernel": "auto", "model": {"units": 64, "kernel": 4}, "optimizer": {"clip_norm": None}},
-    "ingest": {"age_brackets": {"10s": [13, 17]}},
+    "ingest": {"blogs": {"age_brackets": {"10s": [13, 17]}}},
 }
 FIGURES = ["clf.loss", "clf.val_acc", "clf.acc", "clf.nll", "s2s.loss", "s2s.val_acc", "s2s.acc", "s2s.nll"]
 
@@ -117,7 +117,7 @@ def test_table_takes_a_run_without_any_data():
 
 def test_table_calls_params_by_their_last_part_unless_two_share_it():
     one = data(1, train__kernel="keras", train__model__kernel=3, train__optimizer__clip_norm=1.5)
-    two = data(1, ingest__age_brackets__10s=[13, 18])
+    two = data(1, ingest__blogs__age_brackets__10s=[13, 18])
     header = text_of(experiment("one", one), experiment("two", two)).splitlines()[0].split()
     assert header[1:5] == ["train.kernel", "train.model.kernel", "clip_norm", "10s"]
 

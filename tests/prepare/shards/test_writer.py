@@ -10,7 +10,7 @@ from lengthwise.names import SPLITS
 from lengthwise.prepare.shards.encoding import TextEncoding, read_shard_encoding
 from lengthwise.prepare.shards.lengths import LengthLimits
 from lengthwise.prepare.shards.reader import read_index, read_split
-from lengthwise.prepare.shards.schema import INDEX_NAME, SHARD_SCHEMA, VOCABULARY_NAME
+from lengthwise.prepare.shards.schema import INDEX_NAME, SHARD_SCHEMA, VERSION, VOCABULARY_NAME
 from lengthwise.prepare.shards.writer import build_shards
 from lengthwise.prepare.splits import read_splits
 from lengthwise.prepare.text.store import TokenStore
@@ -163,7 +163,7 @@ def test_build_shards_fills_files_to_rows_per_shard(write_corpus, invent_posts, 
 
 def test_build_shards_writes_an_index_that_says_what_is_there(corpus):
     index = read_index(corpus.shards)
-    assert (index.version, index.unit) == (2, "sentence")
+    assert (index.version, index.unit) == (VERSION, "sentence")
     assert set(index.splits) == set(SPLITS)
     vocabulary = read_vocabulary(corpus.vocabulary)
     assert index.vocabulary_size == len(vocabulary)

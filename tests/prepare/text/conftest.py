@@ -96,7 +96,7 @@ def write_documents() -> Callable[[Path, Sequence[str]], Path]:
     def write(path: Path, texts: Sequence[str]) -> Path:
         with DocumentWriter(path, FACTORS) as writer:
             for text in texts:
-                writer.write(Document("7", (0,), 25, "Arts", "Leo", None, text))
+                writer.write(Document("7", (0,), text))
         return path
 
     return write
@@ -128,8 +128,8 @@ def options() -> Callable[..., TokenizerOptions]:
         sentences: str = SENTENCIZER,
         straighten_quotes: bool = False,
         collapse_repeats: bool = False,
-        replace_links: bool = False,
+        link_word: str | None = None,
     ) -> TokenizerOptions:
-        return TokenizerOptions(language, sentences, straighten_quotes, collapse_repeats, replace_links)
+        return TokenizerOptions(language, sentences, straighten_quotes, collapse_repeats, link_word)
 
     return build

@@ -33,7 +33,7 @@ def nlp():
 
 @pytest.fixture(scope="module")
 def english():
-    return ChunkTokenizer("en", False)
+    return ChunkTokenizer("en", None)
 
 
 @settings(max_examples=200, deadline=None)
@@ -62,7 +62,7 @@ def test_chunk_tokenizer_has_every_end_of_a_sentence(english):
 
 
 def test_chunk_tokenizer_replaces_links_in_any_case_and_nothing_else():
-    tokens = ChunkTokenizer("en", True)(["urlLink", "(URLLINK)", "urlLinks", "http://a.b"])
+    tokens = ChunkTokenizer("en", "urlLink")(["urlLink", "(URLLINK)", "urlLinks", "http://a.b"])
     strings = tokens.strings.to_pylist()
     assert [strings[token] for token in tokens.tokens.tolist()] == [
         "<url>", "(", "<url>", ")", "urllinks", "http://a.b",

@@ -12,6 +12,7 @@ from lengthwise.prepare.text.options import TokenizerOptions
 from lengthwise.prepare.text.store import (
     LEXICON_SCHEMA,
     SENTENCES_SCHEMA,
+    VERSION,
     Sentences,
     TokenStore,
     slice_path,
@@ -23,7 +24,7 @@ from lengthwise.ragged import offsets_of
 from lengthwise.system.files import file_digest
 from lengthwise.system.seals import UNSEALED, seal
 
-TOKENIZER = TokenizerOptions("de", "some_pipeline", True, False, True)
+TOKENIZER = TokenizerOptions("de", "some_pipeline", True, False, "link")
 SLICES = [
     [(0, [2, 0]), (0, [1]), (2, [1, 1, 1])],
     [],
@@ -84,9 +85,9 @@ def test_token_store_gives_the_types_that_it_documents(tmp_path):
     assert len(index.pop("seal")) == len(UNSEALED)
     tokenizer = {
         **{"language": "de", "sentences": "some_pipeline"},
-        **{"straighten_quotes": True, "collapse_repeats": False, "replace_links": True},
+        **{"straighten_quotes": True, "collapse_repeats": False, "link_word": "link"},
     }
-    assert index == {"version": 2, "slices": 3, "sentences": 4, "tokens": 7, "tokenizer": tokenizer}
+    assert index == {"version": VERSION, "slices": 3, "sentences": 4, "tokens": 7, "tokenizer": tokenizer}
     assert store.tokenizer == TOKENIZER
 
 
@@ -106,13 +107,13 @@ def test_token_store_refuses_a_cut_index(tmp_path, content):
         TokenStore(tmp_path / "tokens")
 
 
-@pytest.mark.parametrize("version", [0, 1, 3, "2", None])
+@pytest.mark.parametrize("version", [0, 1, VERSION + 1, str(VERSION), None])
 def test_token_store_refuses_another_version(tmp_path, version):
     write(tmp_path / "tokens")
     path = tmp_path / "tokens" / "index.json"
     path.write_text(json.dumps({"version": version, "slices": 3, "seal": UNSEALED}))
     seal(path)
-    with pytest.raises(FormatError, match=f"version: got {version!r}; expected 2; run the stage tokens again"):
+    with pytest.raises(FormatError, match=f"version: got {version!r}; expected {VERSION}; run the stage tokens again"):
         TokenStore(tmp_path / "tokens")
 
 

@@ -76,7 +76,7 @@ def found_runs(monkeypatch):
 
 @pytest.fixture(scope="module")
 def english():
-    return ChunkTokenizer("en", False)
+    return ChunkTokenizer("en", None)
 
 
 @pytest.fixture
@@ -225,7 +225,7 @@ def test_tokenize_refuses_wrong_params_in_the_same_way_with_two_workers(
         tokenize(documents, tmp_path / "tokens", options("qq", sentences), 2)
 
 
-@pytest.mark.parametrize("changes", [{}, {"straighten_quotes": True, "collapse_repeats": True, "replace_links": True}])
+@pytest.mark.parametrize("changes", [{}, {"straighten_quotes": True, "collapse_repeats": True, "link_word": "urlLink"}])
 def test_make_tokenizer_gives_the_tokens_of_the_stage(
     tmp_path, random_texts, write_documents, read_sentences, options, changes
 ):
@@ -291,7 +291,7 @@ def test_tokenize_writes_a_lexicon_in_byte_order_of_what_occurs(tmp_path, random
     assert all((part.offsets[1:] > part.offsets[:-1]).all() for part in store)
 
 
-@pytest.mark.parametrize("changes", [{}, {"straighten_quotes": True, "collapse_repeats": True, "replace_links": True}])
+@pytest.mark.parametrize("changes", [{}, {"straighten_quotes": True, "collapse_repeats": True, "link_word": "urlLink"}])
 def test_tokenize_gives_the_same_bytes_by_rule_and_by_the_same_rule_as_a_pipeline(
     tmp_path, slices_of, random_texts, write_documents, options, changes
 ):
@@ -314,7 +314,7 @@ def test_tokenize_gives_the_same_bytes_by_rule_and_by_the_same_rule_as_a_pipelin
     ("changes", "sentence"),
     [
         ({}, "see urllink . it ’s sooooo ! ! ! ! ! “ ok ” ‘ em wwww ....... urllink"),
-        ({"replace_links": True}, "see <url> . it ’s sooooo ! ! ! ! ! “ ok ” ‘ em wwww ....... <url>"),
+        ({"link_word": "urlLink"}, "see <url> . it ’s sooooo ! ! ! ! ! “ ok ” ‘ em wwww ....... <url>"),
         ({"straighten_quotes": True}, "see urllink . it 's sooooo ! ! ! ! ! \" ok \" 'em wwww ....... urllink"),
         ({"collapse_repeats": True}, "see urllink . it ’s sooo ! ! ! “ ok ” ‘ em www ... urllink"),
     ],

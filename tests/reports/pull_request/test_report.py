@@ -226,9 +226,9 @@ def make_runs(project, factors):
     old = run(0.7)
     nothing = {"rows": 0, "tokens": 0, "lengths": [], "shards": []}
     index = {
-        "version": 2,
+        "version": 3,
         "unit": "sentence",
-        "tokenizer": asdict(TokenizerOptions("en", SENTENCIZER, False, False, False)),
+        "tokenizer": asdict(TokenizerOptions("en", SENTENCIZER, False, False, None)),
         "vocabulary_size": 9,
         "vocabulary_digest": "0" * 64,
         "factors": [{"name": factor.name, "classes": factor.classes} for factor in factors],

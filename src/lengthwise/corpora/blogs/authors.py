@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from lengthwise.errors import CorpusError
 from lengthwise.labels import LabelFactor
-from lengthwise.prepare.documents import Document
+from lengthwise.prepare.documents import Document, Fact
 
 GENDERS = ("male", "female")
 
@@ -33,8 +35,16 @@ class AgeBrackets:
         known = ", ".join(f"{name} {low}-{high}" for name, (low, high) in self.bounds.items())
         raise CorpusError(
             f"{place}: age {age} is in no bracket; expected one of {known}; "
-            "widen ingest.age_brackets or take the file out"
+            "widen ingest.blogs.age_brackets or take the file out"
         )
+
+
+FACTS = (
+    Fact("age", pa.int16(), "the author's age in years", of_author=True),
+    Fact("industry", pa.string(), "as the author gave it", of_author=True),
+    Fact("sign", pa.string(), "of the zodiac, as the author gave it", of_author=True),
+    Fact("date", pa.string(), "as written in the file; null where there was none"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +59,7 @@ class Author:
 
     def document(self, date: str | None, text: str) -> Document:
         """A document by this author."""
-        return Document(self.author_id, self.codes, self.age, self.industry, self.sign, date, text)
+        return Document(self.author_id, self.codes, text, (self.age, self.industry, self.sign, date))
 
 
 def parse_author(fields: Sequence[str], brackets: AgeBrackets, place: str) -> Author:

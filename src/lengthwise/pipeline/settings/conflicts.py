@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import reduce
-from itertools import pairwise
 from operator import getitem
 from typing import Any
 
@@ -21,11 +20,6 @@ class Conflict:
     holds: Callable[[Sections], bool]
     reason: str
     remedy: str
-
-
-def _brackets_overlap(sections: Sections) -> bool:
-    spans = sorted(sections["ingest"]["age_brackets"].values())
-    return any(later[0] <= earlier[1] for earlier, later in pairwise(spans))
 
 
 def _strategy(sections: Sections) -> type[Any]:
@@ -46,18 +40,6 @@ def _kernel_without_cell(key: str) -> Conflict:
 
 
 CONFLICTS = (
-    Conflict(
-        ("ingest.age_brackets",),
-        lambda s: any(low > high for low, high in s["ingest"]["age_brackets"].values()),
-        "a bracket ends before it begins, so no age is in it",
-        "write [youngest, oldest]",
-    ),
-    Conflict(
-        ("ingest.age_brackets",),
-        _brackets_overlap,
-        "two brackets share an age, so its class is undecided",
-        "let every age be in one bracket at most",
-    ),
     Conflict(
         ("split.validation", "split.test"),
         lambda s: s["split"]["validation"] + s["split"]["test"] >= 1.0,

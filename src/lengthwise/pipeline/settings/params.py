@@ -5,11 +5,13 @@ No key has a default here: the defaults are the values in `params.yaml`, beside 
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 
 from lengthwise.batching.registry import STRATEGIES
+from lengthwise.corpora.corpus import Corpus
+from lengthwise.corpora.registry import CORPORA
 from lengthwise.errors import ParamsError
 from lengthwise.names import (
     Activation,
@@ -30,18 +32,11 @@ from lengthwise.pipeline.settings.refusals import first_error
 from lengthwise.system.strict_yaml import read_yaml
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-AGES = re.compile(r"([0-9]{1,3}) *- *([0-9]{1,3})")
 
 
 def _number_from_text(value: object) -> object:
     """YAML 1.1 reads a hand-written `1e-3` as text: take it as the number that it means."""
     return float(value) if isinstance(value, str) and NUMBER.fullmatch(value) else value
-
-
-def _ages_from_text(value: object) -> object:
-    """`13-17` means from 13 to 17: DVC's `-S` would drop the comment below a YAML list."""
-    found = AGES.fullmatch(value) if isinstance(value, str) else None
-    return [int(age) for age in found.groups()] if found else value
 
 
 def _known_strategy(name: str) -> str:
@@ -50,15 +45,17 @@ def _known_strategy(name: str) -> str:
     return name
 
 
+def _known_corpus(name: str) -> str:
+    if name not in CORPORA:
+        raise ValueError("unknown")
+    return name
+
+
 # Outermost, so that the bounds of a number stay in its schema, from which the messages take them.
 NUMBER_FROM_TEXT = BeforeValidator(_number_from_text)
 Strategy = Annotated[str, AfterValidator(_known_strategy), Field(json_schema_extra={"enum": sorted(STRATEGIES)})]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
-Age = Annotated[int, Field(ge=0, le=150)]
-AGES_IN_WORDS = {"words": "the youngest and the oldest age, each from 0 to 150, such as 13-17"}
-Ages = Annotated[
-    list[Age], Field(min_length=2, max_length=2, json_schema_extra=AGES_IN_WORDS), BeforeValidator(_ages_from_text)
-]
+CorpusName = Annotated[str, AfterValidator(_known_corpus), Field(json_schema_extra={"enum": sorted(CORPORA)})]
 
 
 class Section(BaseModel):
@@ -67,13 +64,28 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
 
-class IngestParams(Section):
-    """Where the corpus is and how its file names become label factors."""
+if TYPE_CHECKING:
+    CorpusSections = Section
+else:
+    # A section below `ingest` for each form of corpus, whose keys are the fields of its class.
+    CorpusSections = create_model(
+        "CorpusSections", __base__=Section, **{name: (corpus, ...) for name, corpus in CORPORA.items()}
+    )
 
+
+class IngestParams(CorpusSections):
+    """Where the corpus is, which form it has, and how much of it is read."""
+
+    corpus: CorpusName
     source: Annotated[str, Field(min_length=1)]
-    age_brackets: Annotated[dict[str, Ages], Field(min_length=2)]
     max_member_mb: Annotated[int, Field(ge=1, le=4096)]
     authors: Annotated[int, Field(ge=1)] | None
+
+    @property
+    def chosen(self) -> Corpus:
+        """The corpus that `corpus` names, with the keys of its own section."""
+        chosen: Corpus = getattr(self, self.corpus)
+        return chosen
 
 
 class TokensParams(Section):
@@ -83,7 +95,7 @@ class TokensParams(Section):
     sentences: Annotated[str, Field(min_length=1)]
     straighten_quotes: bool
     collapse_repeats: bool
-    replace_links: bool
+    link_word: Annotated[str, Field(min_length=1)] | None
 
 
 class SplitParams(Section):

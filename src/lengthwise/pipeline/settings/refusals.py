@@ -5,6 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from lengthwise.corpora.corpus import SENSELESS
+
 
 def first_error(error: ValidationError, model: type[BaseModel]) -> str:
     """The first of a validation's errors as one line, and how many more there are."""
@@ -19,6 +21,8 @@ def first_error(error: ValidationError, model: type[BaseModel]) -> str:
         message = f"{key}: is no key; expected one of {siblings}; remove or rename it"
     elif first["type"] == "missing":
         message = f"{key}: is missing; expected {expectation(model, place)}; add it"
+    elif first["type"] == SENSELESS:
+        message = f"{key}: got {first['input']!r}; {first['msg']}"
     else:
         message = f"{key}: got {first['input']!r}; expected {expectation(model, place)}; change it"
     more = len(details) - 1

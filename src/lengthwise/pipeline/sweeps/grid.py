@@ -134,8 +134,8 @@ def check_key(path: Path, base: Mapping[str, Any], key: object) -> None:
 def override(key: str, value: Value) -> str:
     """`KEY=VALUE` in the grammar of `dvc exp run -S`, which is Hydra's.
 
-    That grammar has no key that begins with a digit, as brackets' names do (`ingest.age_brackets.10s`): what is set
-    then is the map that it stands in, which leaves the map's other keys alone.
+    That grammar has no key that begins with a digit, as names of classes may: what is set then is the map that it
+    stands in, which leaves the map's other keys alone.
     """
     parent, _, last = key.rpartition(".")
     if parent and not re.fullmatch(r"[A-Za-z_]\w*", last, re.ASCII):

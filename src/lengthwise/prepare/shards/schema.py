@@ -18,7 +18,7 @@ from lengthwise.labels import LabelFactor
 from lengthwise.names import Split
 from lengthwise.prepare.text.options import TokenizerOptions
 
-VERSION: Literal[2] = 2
+VERSION: Literal[3] = 3
 INDEX_NAME, VOCABULARY_NAME = "index.json", "vocabulary.tsv"
 
 SHARD_SCHEMA = pa.schema(
@@ -79,7 +79,7 @@ class ShardIndex(_Entry):
     network trained on them can be asked about any text.
     """
 
-    version: Literal[2]
+    version: Literal[3]
     unit: str
     tokenizer: TokenizerOptions
     vocabulary_size: int

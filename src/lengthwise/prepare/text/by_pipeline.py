@@ -26,7 +26,7 @@ class PipelineConfig:
     out: Path
     pipeline: str
     normalization: Normalization
-    replace_links: bool
+    link_word: str | None
 
 
 class _Worker(NamedTuple):
@@ -72,7 +72,7 @@ def _tokenize_slice(number: int) -> pa.Array:
     texts = read_texts(config.documents, number).to_pylist()
     for row, doc in enumerate(nlp.pipe(map(config.normalization.clean, texts)), number * ROWS_PER_SLICE):
         for sentence in doc.sents:
-            words = words_of(sentence, config.replace_links)
+            words = words_of(sentence, config.link_word)
             if words:
                 document.append(row)
                 lengths.append(len(words))

@@ -58,7 +58,7 @@ class RuleConfig:
     out: Path
     language: str
     normalization: Normalization
-    replace_links: bool
+    link_word: str | None
 
 
 class _Worker(NamedTuple):
@@ -81,7 +81,7 @@ def start_worker(config: RuleConfig) -> None:
     global _worker
     _shared.cache_clear()
     pa.set_cpu_count(1)
-    _worker = _Worker(config, ChunkTokenizer(config.language, config.replace_links))
+    _worker = _Worker(config, ChunkTokenizer(config.language, config.link_word))
 
 
 def tokenize_by_rule(config: RuleConfig, slices: int, workers: Workers) -> pa.Array:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import get_args
 
 SENTENCIZER = "sentencizer"
 
@@ -15,14 +16,14 @@ class TokenizerOptions:
         sentences: `sentencizer`, or the name of an installed spaCy pipeline.
         straighten_quotes: whether curly quotes become straight ones.
         collapse_repeats: whether a character repeated more than three times is cut to three.
-        replace_links: whether `urlLink` becomes `<url>`.
+        link_word: what stands for a link in the corpus, in any case, and becomes `<url>`; None for nothing.
     """
 
     language: str
     sentences: str
     straighten_quotes: bool
     collapse_repeats: bool
-    replace_links: bool
+    link_word: str | None
 
     @classmethod
     def from_json(cls, options: Mapping[str, object]) -> "TokenizerOptions":
@@ -35,6 +36,6 @@ class TokenizerOptions:
         if options.keys() != kinds.keys():
             raise ValueError(f"got the keys {sorted(options)}; expected {sorted(kinds)}")
         for name, value in options.items():
-            if type(value) is not kinds[name]:
+            if type(value) not in (get_args(kinds[name]) or [kinds[name]]):
                 raise ValueError(f"{name}: got {value!r}; expected {getattr(kinds[name], '__name__', kinds[name])}")
         return cls(**options)  # type: ignore[arg-type]

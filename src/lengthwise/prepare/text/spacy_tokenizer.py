@@ -2,9 +2,9 @@
 
 spaCy splits a text at white space into chunks and works chunk by chunk, so that the tokens of a chunk are the same
 wherever it stands. There is one exception: the special cases that contain punctuation (`a.m.`, `:-)`) are looked
-for in the token stream of the whole text, and `s( ')` may match across two chunks. Such boundaries are rare
-(1 in 5,000 on blogs) and known from the two tokens beside them: `SpecialBoundaries` finds them, and the chunks
-around them are tokenized as one.
+for in the token stream of the whole text, and `s( ')` may match across two chunks. Such boundaries are rare (1 in 5,000
+of everyday English) and known from the two tokens beside them: `SpecialBoundaries` finds them, and the chunks around
+them are tokenized as one.
 """
 
 from collections.abc import Iterable
@@ -24,7 +24,6 @@ from lengthwise.prepare.text.chunks import ENDS_SENTENCE, IS_PUNCTUATION, ChunkT
 
 NUMBER_TOKEN = "<#>"  # noqa: S105
 LINK_TOKEN = "<url>"  # noqa: S105
-LINK_TEXT = "urllink"
 
 
 class SpecialBoundaries:
@@ -71,13 +70,13 @@ class ChunkTokenizer:
 
     Args:
         language: a spaCy language code.
-        replace_links: whether `urlLink` becomes `<url>`.
+        link_word: what stands for a link in the corpus, in any case, and becomes `<url>`; None for nothing.
 
     Raises:
         ParamsError: see `rule_based_pipeline`.
     """
 
-    def __init__(self, language: str, replace_links: bool) -> None:
+    def __init__(self, language: str, link_word: str | None) -> None:
         nlp = rule_based_pipeline(language)
         # Most of spaCy's time with a new word goes into attributes that nobody reads here.
         getters = nlp.vocab.lex_attr_getters
@@ -86,7 +85,7 @@ class ChunkTokenizer:
         self._vocab = nlp.vocab
         self._tokenizer = nlp.tokenizer
         self._strings = nlp.vocab.strings
-        self._replace_links = replace_links
+        self._link_word = link_word
         self.boundaries = SpecialBoundaries(self._tokenizer)
         self._enders = self._hashes(Sentencizer.default_punct_chars)
         self._last = self._classes(self.boundaries.last)
@@ -102,8 +101,8 @@ class ChunkTokenizer:
         chunk = np.cumsum(separator)[kept]
         orth = orth[kept]
         hashes = np.where(like_num[kept] == 1, self._strings.add(NUMBER_TOKEN), lower[kept])
-        if self._replace_links:
-            link = self._strings.add(LINK_TEXT)
+        if self._link_word is not None:
+            link = self._strings.add(self._link_word.lower())
             hashes = np.where(hashes == link, self._strings.add(LINK_TOKEN), hashes)
         distinct, tokens = np.unique(hashes, return_inverse=True)
         counts = np.bincount(chunk, minlength=len(chunks))
@@ -139,15 +138,16 @@ def _look_up(classes: tuple[np.ndarray, np.ndarray], hashes: np.ndarray) -> np.n
     return np.where(known[place] == hashes, numbers[place], 0).astype(np.int16)
 
 
-def words_of(tokens: Iterable[Token], replace_links: bool) -> list[str]:
+def words_of(tokens: Iterable[Token], link_word: str | None) -> list[str]:
     """SpaCy's tokens as the corpus has them: lower case, number-like ones `<#>`, no white space.
 
     Args:
         tokens: of a text or a sentence.
-        replace_links: whether `urlLink` becomes `<url>`.
+        link_word: what stands for a link in the corpus, in any case, and becomes `<url>`; None for nothing.
     """
     words = (NUMBER_TOKEN if token.like_num else token.lower_ for token in tokens if not token.is_space)
-    return [LINK_TOKEN if replace_links and word == LINK_TEXT else word for word in words]
+    link = None if link_word is None else link_word.lower()
+    return [LINK_TOKEN if word == link else word for word in words]
 
 
 def rule_based_pipeline(language: str) -> Language:
@@ -202,6 +202,6 @@ def named_pipeline(name: str) -> Language:
             f"tokens.sentences: the pipeline {name!r} finds no sentences; expected one with parser, senter or "
             "sentencizer; choose another"
         )
-    # The limit guards the memory of parsers; no post may abort the run.
+    # The limit guards the memory of parsers; no document may abort the run.
     nlp.max_length = 2**30
     return nlp

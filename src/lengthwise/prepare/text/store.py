@@ -19,7 +19,7 @@ from lengthwise.prepare.text.options import TokenizerOptions
 from lengthwise.system.files import file_digest
 from lengthwise.system.seals import read_sealed_json, rerun, write_sealed_json
 
-VERSION: Literal[2] = 2
+VERSION: Literal[3] = 3
 INDEX_NAME, LEXICON_NAME = "index.json", "lexicon.parquet"
 REMEDY = rerun("tokens")
 LEXICON_SCHEMA = pa.schema([pa.field("token", pa.string(), nullable=False)])
@@ -35,7 +35,7 @@ SENTENCES_SCHEMA = pa.schema(
 class _TokenIndex:
     """What `index.json` holds; `digests` has the SHA-256 of every other file by its path in the folder."""
 
-    version: Literal[2]
+    version: Literal[3]
     slices: int
     sentences: int
     tokens: int

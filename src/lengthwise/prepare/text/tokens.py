@@ -40,7 +40,7 @@ def make_tokenizer(options: TokenizerOptions) -> Callable[[str], list[str]]:
         if len(nlp.vocab) > most_words:
             # spaCy forgets no word that it has seen, and a stream of texts has no end.
             nlp = make()
-        return words_of(nlp.tokenizer(normalization.clean(text)), options.replace_links)
+        return words_of(nlp.tokenizer(normalization.clean(text)), options.link_word)
 
     return tokens_of
 
@@ -75,14 +75,14 @@ def tokenize(documents: Path, folder: Path, options: TokenizerOptions, worker_co
         normalization = _normalization(options)
         workers = min(worker_count, slices)
         if options.sentences == SENTENCIZER:
-            rule = by_rule.RuleConfig(*common, options.language, normalization, options.replace_links)
+            rule = by_rule.RuleConfig(*common, options.language, normalization, options.link_word)
             with Workers(workers, by_rule.start_worker, rule) as pool:
                 lexicon = by_rule.tokenize_by_rule(rule, slices, pool)
         else:
             # It imports spaCy, which the parent of several workers by rule does not need.
             from lengthwise.prepare.text import by_pipeline
 
-            named = by_pipeline.PipelineConfig(*common, options.sentences, normalization, options.replace_links)
+            named = by_pipeline.PipelineConfig(*common, options.sentences, normalization, options.link_word)
             with Workers(workers, by_pipeline.start_worker, named) as pool:
                 lexicon = by_pipeline.tokenize_by_pipeline(named, slices, pool)
         write_lexicon(out, lexicon)

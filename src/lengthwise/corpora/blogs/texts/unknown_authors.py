@@ -1,6 +1,6 @@
 """Bloggers of whom nothing was read: what was tried, what was chosen by validation, and whether that holds elsewhere.
 
-Parts of `docs/results.md` and of README.md, as `lengthwise.reports.real_text` has the others.
+Parts of `docs/results.md` and of README.md, as `lengthwise.corpora.blogs.texts.named_runs` has the others.
 """
 
 from collections.abc import Iterator, Sequence

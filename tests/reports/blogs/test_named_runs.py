@@ -7,10 +7,10 @@ import pytest
 import yaml
 from records import record_as_folder
 
+from lengthwise.corpora.blogs.texts.named_runs import leak_block, leak_chart, result_blocks
 from lengthwise.errors import FormatError
 from lengthwise.reports.kept import Kept
 from lengthwise.reports.markdown import with_blocks
-from lengthwise.reports.real_text import leak_block, leak_chart, result_blocks
 
 BLOCKS = ("runs", "article", "leak", "search", "best", "splits", "time", "ablations")
 TIMES = ("time_padded", "time_bucketed", "time_padded_keras", "time_bucketed_keras")
@@ -26,7 +26,7 @@ def cells(block):
 def test_blocks_without_any_run_say_what_to_run_and_nothing_else(kept_folder):
     blocks = result_blocks(Kept(kept_folder))
     assert tuple(blocks) == BLOCKS
-    assert blocks["article"] == '`article` has not been run: `make real CORPUS=blogs.zip RUNS="article"`.'
+    assert blocks["article"] == '`article` has not been run: `make real CORPUS=path/to/corpus RUNS="article"`.'
     assert blocks["leak"].startswith("`article`, `leak_document` and `leak_author` have not been run: ")
     for name in ("time", "search", "best", "splits", "ablations"):
         assert "not been run" in blocks[name]
@@ -77,7 +77,7 @@ def test_leak_shows_the_runs_that_are_there_and_names_the_others(keep_runs, set_
     assert rows["split by"] == ["authors on both sides", "majority", "linear", "classifier", "seq2seq"]
     assert rows["author"][2] == "0.123 (0.100 to 0.200)" != rows["sentence"][2]
     assert 'src="docs/leak.svg"' in block
-    assert block.endswith('`leak_document` has not been run: `make real CORPUS=blogs.zip RUNS="leak_document"`.')
+    assert block.endswith('`leak_document` has not been run: `make real CORPUS=path/to/corpus RUNS="leak_document"`.')
 
 
 def test_leak_chart_draws_every_model_of_every_split_with_its_figure(keep_runs, set_level):
@@ -108,7 +108,10 @@ def test_times_are_ratios_of_sentences_a_second(keep_runs, write_times, task):
 def test_times_of_three_runs_are_those_of_the_pairs_that_are_there(keep_runs):
     block = result_blocks(keep_runs(*TIMES[:3]))["time"]
     table, missing = block.split("\n\n")
-    assert missing == '`time_bucketed_keras` has not been run: `make real CORPUS=blogs.zip RUNS="time_bucketed_keras"`.'
+    assert (
+        missing
+        == '`time_bucketed_keras` has not been run: `make real CORPUS=path/to/corpus RUNS="time_bucketed_keras"`.'
+    )
     shown = [tuple(cell.strip() for cell in line.strip("|").split(" | "))[:2] for line in table.splitlines()[2:]]
     assert shown == [
         ("buckets, of padded batches", "the article's"),

@@ -5,10 +5,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from lengthwise.corpora.blogs.texts.named_runs import leak_chart
 from lengthwise.errors import FormatError
-from lengthwise.reports.documents import documents, write_documents
+from lengthwise.reports.generated import documents, write_documents
 from lengthwise.reports.kept import Kept
-from lengthwise.reports.real_text import leak_chart
 
 ROOT = Path(__file__).parents[2]
 # Charts of runs that are there.

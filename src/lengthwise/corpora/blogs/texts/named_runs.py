@@ -5,19 +5,39 @@ line that says so.
 """
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
+from lengthwise.corpora.blogs.texts.unknown_authors import best_block, search_block, splits_block
 from lengthwise.names import TASKS
 from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.rows import Interval, interval_chart
+from lengthwise.reports.charts.style import standalone
 from lengthwise.reports.kept import Kept, KeptRun, changes_of, measured, not_run
-from lengthwise.reports.markdown import code, table
-from lengthwise.reports.unknown_authors import best_block, search_block, splits_block
+from lengthwise.reports.markdown import code, table, with_blocks
 from lengthwise.reports.words import count, hue_of, percent, ranged, records
 
 # From what leaks most to what does not leak.
 LEAK_RUNS = {"article": "sentence", "leak_document": "document", "leak_author": "author"}
 TIME_RUNS = ("time_padded", "time_bucketed", "time_padded_keras", "time_bucketed_keras")
 LEAK_CHART = "leak.svg"
+
+
+def written(root: Path, kept: Kept) -> dict[Path, str]:
+    """What is written of the named runs into documents: `docs/results.md`, its chart, and a part of README.md.
+
+    Args:
+        root: of the working tree.
+        kept: the runs.
+
+    Raises:
+        FormatError: a file of a run that is there, or a document, is absent or damaged.
+    """
+    docs, readme, chart = root / "docs", root / "README.md", leak_chart(kept)
+    return {
+        **({} if chart is None else {docs / LEAK_CHART: standalone(chart)}),
+        docs / "results.md": with_blocks(docs / "results.md", result_blocks(kept)),
+        readme: with_blocks(readme, {"real-text": leak_block(kept, f"docs/{LEAK_CHART}")}),
+    }
 
 
 def result_blocks(kept: Kept) -> dict[str, str]:

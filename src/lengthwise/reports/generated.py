@@ -1,14 +1,15 @@
 """The documents that are generated, whole or in parts."""
 
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import lengthwise
 from lengthwise.reports.charts.style import standalone
 from lengthwise.reports.kept import Kept
 from lengthwise.reports.markdown import with_blocks
-from lengthwise.reports.model_card import model_card
+from lengthwise.reports.model_card import CardWords, model_card
 from lengthwise.reports.page.scores import accuracy_chart
-from lengthwise.reports.real_text import LEAK_CHART, leak_block, leak_chart, result_blocks
 from lengthwise.reports.reference import ablations_table, params_tables, stages_table, strategies_table
 from lengthwise.reports.results import results_table
 from lengthwise.reports.run import Run
@@ -22,8 +23,6 @@ WINGS = {
     "preparation": ("corpora", "prepare"),
     "pipeline": ("cli", "pipeline", "reports"),
 }
-# The joint class and its factors; `make results` has the rest.
-SHOWN = ("accuracy", "gender_accuracy", "age_bracket_accuracy")
 
 
 def documents(root: Path) -> dict[Path, str]:
@@ -34,31 +33,36 @@ def documents(root: Path) -> dict[Path, str]:
     """
     run, kept = Run(root / "metrics", root / "dvc.lock"), Kept(root / "results")
     pipeline = {"results": results_block(run.metrics), "stages": stages_table(root / "dvc.yaml")}
-    docs, readme = root / "docs", root / "README.md"
+    docs = root / "docs"
     keys = {
         "params": params_tables(root / "params.yaml"),
         "ablations": ablations_table(root / "ablations" / "params.yaml"),
     }
-    chart = leak_chart(kept)
+    card = _texts(str(run.params("ingest")["corpus"]), "card")
+    words = CardWords() if card is None else card.WORDS
+    of_corpora = [_texts(folder.name, "named_runs") for folder in sorted((PACKAGE / "corpora").iterdir())]
     return {
         docs / "results.svg": standalone(accuracy_chart(run.levels)),
-        **({} if chart is None else {docs / LEAK_CHART: standalone(chart)}),
-        docs / "results.md": with_blocks(docs / "results.md", result_blocks(kept)),
         docs / "reference.md": with_blocks(docs / "reference.md", keys),
-        docs / "design.md": with_blocks(
-            docs / "design.md", {"wings": drawing(Path(lengthwise.__file__).parent, WINGS)}
-        ),
+        docs / "design.md": with_blocks(docs / "design.md", {"wings": drawing(PACKAGE, WINGS)}),
         docs / "pipeline.md": with_blocks(docs / "pipeline.md", pipeline),
         docs / "batching.md": with_blocks(docs / "batching.md", {"strategies": strategies_table(run)}),
-        root / "MODEL_CARD.md": model_card(run, root / "requirements.lock", root / "pyproject.toml"),
-        readme: with_blocks(readme, {"real-text": leak_block(kept, f"docs/{LEAK_CHART}")}),
+        root / "MODEL_CARD.md": model_card(run, words, root / "requirements.lock", root / "pyproject.toml"),
+        **{path: text for module in of_corpora if module for path, text in module.written(root, kept).items()},
     }
 
 
+def _texts(corpus: str, name: str) -> ModuleType | None:
+    """A module of what a corpus has to say in documents, if it says anything: reports know no corpus by its name."""
+    there = (PACKAGE / "corpora" / corpus / "texts" / f"{name}.py").is_file()
+    return import_module(f"lengthwise.corpora.{corpus}.texts.{name}") if there else None
+
+
 def results_block(metrics: Path) -> str:
-    """The accuracies of all models, as a block of code."""
+    """The accuracies of all models, of the joint class and of its factors, as a block of code."""
     table = results_table(metrics)
-    text = table[table.index.get_level_values("metric").isin(SHOWN)].to_string()
+    # `make results` has the rest.
+    text = table[table.index.get_level_values("metric").str.endswith("accuracy")].to_string()
     return "\n".join(f"    {line.rstrip()}" for line in text.splitlines())
 
 

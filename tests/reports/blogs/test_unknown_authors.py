@@ -4,7 +4,7 @@ import shutil
 import yaml
 from records import record_as_folder
 
-from lengthwise.reports.unknown_authors import best_block, search_block, splits_block
+from lengthwise.corpora.blogs.texts.unknown_authors import best_block, search_block, splits_block
 
 BESTS = ("best_sentence", "best_document", "best_author")
 

@@ -1,0 +1,70 @@
+"""What a corpus is: a source of documents with labels, and the keys of `ingest` that say how to read it."""
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+from pydantic_core import PydanticCustomError
+
+from lengthwise.labels import LabelFactor
+from lengthwise.prepare.documents import Document, Fact
+
+# The kind of error that `senseless` makes.
+SENSELESS = "senseless"
+
+
+def senseless(reason: str, remedy: str) -> PydanticCustomError:
+    """What a validator of a corpus raises where each of a key's values is legal and all of them make no sense."""
+    return PydanticCustomError(SENSELESS, f"{reason}; {remedy}")
+
+
+@dataclass(frozen=True)
+class Extract:
+    """Which part of what is at a place is read.
+
+    Attributes:
+        source: a file or a folder.
+        max_bytes: what one member of an archive, one file or one field may hold.
+        most_authors: if given, only so many authors are read, see `authors_of_part`.
+    """
+
+    source: Path
+    max_bytes: int
+    most_authors: int | None = None
+
+
+class Corpus(BaseModel, ABC):
+    """A form that corpora come in. Its fields are the keys of its own section, `ingest.NAME`.
+
+    Attributes:
+        looked_for: what documents look like there, for the message that there is none.
+        facts: the columns of a document beside its labels and its text.
+        counts: what `documents` counts, each of them in the stage's metrics even if it stays zero.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    looked_for: ClassVar[str] = "documents"
+    facts: ClassVar[tuple[Fact, ...]] = ()
+    counts: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    @abstractmethod
+    def factors(self) -> list[LabelFactor]:
+        """The label factors; a document has a class of each."""
+
+    @abstractmethod
+    def documents(self, extract: Extract, counts: Counter[str]) -> Iterator[Document]:
+        """Read documents, all of an author's one after another.
+
+        Args:
+            extract: where they are, and which of them to read.
+            counts: of `counts` of the corpus; each repair is added to them.
+
+        Raises:
+            CorpusError: what is there is no such corpus; the message names the place.
+        """
