@@ -178,7 +178,7 @@ def test_build_shards_writes_an_index_that_says_what_is_there(corpus):
         for shard in entry.shards:
             file = pq.ParquetFile(corpus.shards / shard.file)
             assert file.schema_arrow.equals(SHARD_SCHEMA)
-            assert file.schema_arrow.metadata[b"lengthwise.shards"] == b"2"
+            assert file.schema_arrow.metadata[b"lengthwise.shards"] == str(VERSION).encode()
             assert all(field.metadata[b"doc"] for field in file.schema_arrow)
             assert file.metadata.num_rows == shard.rows
     on_disk = {str(path.relative_to(corpus.shards)) for path in corpus.shards.rglob("*") if path.is_file()}

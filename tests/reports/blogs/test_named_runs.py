@@ -108,10 +108,8 @@ def test_times_are_ratios_of_sentences_a_second(keep_runs, write_times, task):
 def test_times_of_three_runs_are_those_of_the_pairs_that_are_there(keep_runs):
     block = result_blocks(keep_runs(*TIMES[:3]))["time"]
     table, missing = block.split("\n\n")
-    assert (
-        missing
-        == '`time_bucketed_keras` has not been run: `make real CORPUS=path/to/corpus RUNS="time_bucketed_keras"`.'
-    )
+    command = 'make real CORPUS=path/to/corpus RUNS="time_bucketed_keras"'
+    assert missing == f"`time_bucketed_keras` has not been run: `{command}`."
     shown = [tuple(cell.strip() for cell in line.strip("|").split(" | "))[:2] for line in table.splitlines()[2:]]
     assert shown == [
         ("buckets, of padded batches", "the article's"),
