@@ -109,7 +109,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.loadscopereorder = False
 
 
+# First, so that pytest leaves out what is marked here.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    _leave_out_of_samples(items)
     places = {ROOT / "tests" / name: place for place, name in enumerate(SLOWEST)}
     items.sort(key=lambda item: places.get(item.path, len(places)))
     if shutil.which(os.environ.get("CXX") or "g++") is not None:
@@ -119,6 +122,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         by_name = callspec is not None and callspec.params.get("kernel") == "native"
         if by_name or item.get_closest_marker("native"):
             item.add_marker(pytest.mark.skip(reason="there is no C++ compiler"))
+
+
+def _leave_out_of_samples(items: list[pytest.Item]) -> None:
+    """Of a test that is `sampled(n)`, every n-th case is run, and each that has a value that no case before it has."""
+    seen: dict[str, set[tuple[str, object]]] = {}
+    counts: dict[str, int] = {}
+    for item in items:
+        marker = item.get_closest_marker("sampled")
+        if marker is None:
+            continue
+        test = item.nodeid.partition("[")[0]
+        cases = item.callspec.params.items()  # type: ignore[attr-defined]
+        values = {(name, value) for name, value in cases if isinstance(value, str | bool | int | None)}
+        new = values - seen.setdefault(test, set())
+        counts[test] = counts.get(test, -1) + 1
+        if counts[test] % marker.args[0] and not new:
+            item.add_marker(pytest.mark.long)
+        else:
+            seen[test] |= values
 
 
 def _write_corpus(folder: Path, posts: Sequence[Post], rows_per_slice: int = 8192) -> Corpus:

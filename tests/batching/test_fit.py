@@ -266,6 +266,7 @@ def test_fit_data_shows_every_sequence_once_with_several_steps_per_execution(ste
     assert [order_of(batches) for batches in found.passes] == passes_without_peek("padded", 2)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", NAMES)
 def test_fit_data_traces_steps_at_most_twice_for_26_lengths(name):
     assert len(set(LENGTHS)) == 26
@@ -382,6 +383,7 @@ def test_fit_data_evaluates_a_model_of_stock_layers_as_sequence_by_sequence(name
     assert_close(found["loss"], expected)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("train", "test"), [("bucketed", "exact"), ("truncated", "packed"), ("packed", "truncated")])
 def test_fit_data_serves_as_validation_data_of_another_strategy(train, test):
     # Carried rows for both: where every row begins with a reset nothing of them is seen.

@@ -237,6 +237,7 @@ def test_cell_in_the_stock_layer_equals_recurrent(name, masked):
         assert_close(one, other)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("name", FORGETTING)
 def test_lstm_cell_forgets_little_at_first_wherever_it_is_built(name, place):

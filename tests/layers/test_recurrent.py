@@ -106,6 +106,7 @@ def test_recurrent_computes_by_the_kernel_that_the_name_of_the_test_says():
     assert [name for name in [*ALL_CELLS, *BY_KERAS] if make(name).native] == sorted(NATIVE_CELLS)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
@@ -120,6 +121,7 @@ def test_recurrent_computes_packed_sequences_as_if_each_stood_alone(name, seed, 
         assert_close(outputs[row, begin:end], alone(layer, inputs[row, begin:end])[0])
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
 def test_recurrent_gradients_of_packed_sequences_are_the_sum_over_each_alone(name, masked):
@@ -320,6 +322,7 @@ def test_recurrent_trains_in_fit(kernel):
     assert all(np.any(old != new.numpy()) for old, new in zip(before, model.trainable_weights, strict=True))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
 def test_recurrent_state_and_output_stand_still_at_masked_steps(name, reverse):
@@ -351,6 +354,7 @@ def test_recurrent_of_padded_rows_equals_the_unpadded_row(name, reverse):
         assert_close(last, expected_last)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
@@ -476,6 +480,7 @@ def test_recurrent_trains_a_keras_cell_with_dropout(options, run_eagerly):
     assert np.abs(model(rows, training=True) - model(rows, training=True)).max() > 1e-3
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("name", "carried_rows"),
     [

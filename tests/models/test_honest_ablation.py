@@ -82,6 +82,7 @@ def assert_same_gradients(left, right):
     assert_close(left[1], right[1], terms=1.0)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("cell", "kernel"), CELLS_AND_KERNELS)
 def test_logits_are_the_same_under_every_strategy(make_network, make_sequences, cell, kernel):
     network, sequences = make_network("seq2seq", cell=cell), make_sequences(LENGTHS)
@@ -124,6 +125,7 @@ def test_logits_are_other_ones_where_a_packed_neighbour_or_a_carried_state_is_mi
             assert_same_logits(epoch_logits(network, batches), expected)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.native
 @pytest.mark.parametrize(
     ("task", "changes"),
@@ -176,6 +178,7 @@ def test_logits_are_the_same_behind_a_front_end(make_network, make_sequences, co
 
 
 # A task is another readout, and no other cell.
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("cell", "kernel", "task"),
     [
@@ -233,6 +236,7 @@ PADDED = [
 ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("task", "changes", "kernel"),
     [
