@@ -31,9 +31,11 @@ if TYPE_CHECKING:
     from lengthwise.batching.bucketed import Bucketed
     from lengthwise.batching.exact import Exact
     from lengthwise.batching.fit import fit_data
+    from lengthwise.batching.fit_epoch import FitEpoch
     from lengthwise.batching.packed import Packed
     from lengthwise.batching.padded import Padded
     from lengthwise.batching.padded_to_longest import PaddedToLongest
+    from lengthwise.batching.placed import every_step, last_step, next_step
     from lengthwise.batching.registry import make_strategy
     from lengthwise.batching.stratified import Stratified
     from lengthwise.batching.token_budget import TokenBudget
@@ -52,7 +54,8 @@ if TYPE_CHECKING:
     from lengthwise.layers.recurrent import Recurrent
     from lengthwise.layers.word_dropout import WordDropout
     from lengthwise.models.loading import load
-    from lengthwise.sequences import Sequences, from_arrays, from_hugging_face, from_parquet
+    from lengthwise.sequences import Sequences
+    from lengthwise.sources import from_arrays, from_hugging_face, from_parquet, from_table
 
 # The only place of the version: pyproject.toml reads it here.
 __version__ = "0.1.0"
@@ -60,6 +63,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Bucketed",
     "Exact",
+    "FitEpoch",
     "GRUCell",
     "LSTMCell",
     "LayerNormGRUCell",
@@ -79,18 +83,23 @@ __all__ = [
     "Truncated",
     "WordDropout",
     "__version__",
+    "every_step",
     "fit_data",
     "from_arrays",
     "from_hugging_face",
     "from_parquet",
+    "from_table",
+    "last_step",
     "load",
     "make_strategy",
+    "next_step",
 ]
 
 # Where a name is defined.
 _MODULES = {
     "Bucketed": "batching.bucketed",
     "Exact": "batching.exact",
+    "FitEpoch": "batching.fit_epoch",
     "GRUCell": "layers.cells",
     "LSTMCell": "layers.cells",
     "LayerNormGRUCell": "layers.cells",
@@ -109,12 +118,16 @@ _MODULES = {
     "TokenBudget": "batching.token_budget",
     "Truncated": "batching.truncated",
     "WordDropout": "layers.word_dropout",
+    "every_step": "batching.placed",
     "fit_data": "batching.fit",
-    "from_arrays": "sequences",
-    "from_hugging_face": "sequences",
-    "from_parquet": "sequences",
+    "from_arrays": "sources",
+    "from_hugging_face": "sources",
+    "from_parquet": "sources",
+    "from_table": "sources",
+    "last_step": "batching.placed",
     "load": "models.loading",
     "make_strategy": "batching.registry",
+    "next_step": "batching.placed",
 }
 
 

@@ -8,10 +8,11 @@ import pytest
 import tensorflow as tf
 from closeness import assert_close
 
-from lengthwise.batching.fit import TARGETS, fit_data
+from lengthwise.batching.fit import fit_data
+from lengthwise.batching.placed import every_step, last_step
 from lengthwise.batching.registry import STRATEGIES, make_strategy
 from lengthwise.layers import GRUCell, LayerNormGRUCell, LSTMCell, PeepholeLSTMCell, Recurrent
-from lengthwise.sequences import from_arrays
+from lengthwise.sources import from_arrays
 
 # Keras says so of every dataset that is given to `fit` without `shuffle=False`, whatever its order.
 pytestmark = pytest.mark.filterwarnings("ignore:.*shuffle=True:UserWarning")
@@ -26,7 +27,8 @@ NAMES = sorted(STRATEGIES)
 SEVERAL_IN_A_ROW = ("packed", "truncated")
 ONE_IN_A_ROW = [name for name in NAMES if name not in SEVERAL_IN_A_ROW]
 PADDED = [(name, padding) for name in NAMES for padding in ("post", "pre") if (name, padding) != ("truncated", "pre")]
-STEPS = ("last_step", "every_step")
+STEPS = {"last_step": last_step("label"), "every_step": every_step("label")}
+TARGETS = {**STEPS, "sequence": "label"}
 FLAGS = ("tokens", "resets")
 BOTH = "mean_with_sample_weight"
 CELLS = {
@@ -64,7 +66,7 @@ def strategy_of(name, **changes):
 
 def steps_data(name, sequences=None, targets="last_step", strategy=None, **options):
     return fit_data(
-        sequences or all_sequences(), strategy or strategy_of(name), inputs=FLAGS, targets=targets, **options
+        sequences or all_sequences(), strategy or strategy_of(name), inputs=FLAGS, targets=TARGETS[targets], **options
     )
 
 
@@ -321,7 +323,7 @@ def evaluated(name):
     randomize(model)
     found = {}
     for targets in STEPS:
-        data = steps_data(name, targets=targets, strategy=strategy)
+        data = steps_data(name, targets=targets, strategy=strategy, scale="metrics")
         seen = Seen()
         model.seen[0].passes = seen.passes
         # Twice: what is carried from the end of one pass must not reach the next.
@@ -408,11 +410,13 @@ def test_fit_data_puts_labels_and_weights_of_steps_where_they_belong(name, paddi
     weighted = []
     for batch in batches_of(data):
         assert batch.tokens.shape == batch.resets.shape == batch.y.shape == batch.weights.shape
+        assert_close(batch.weights.mean(), float(batch.weights.any()))
         for token, reset, label, weight in zip(
             *(values.flat for values in (batch.tokens, batch.resets, batch.y, batch.weights)), strict=True
         ):
             ends = token in LAST if targets == "last_step" else token > 0
-            assert weight == (batch.tokens.shape[1] if ends else 0)
+            assert (weight > 0) == ends
+            assert weight in (0, batch.weights.max())
             assert reset == (token in FIRST)
             if token:
                 assert label == LABELS[OWNER[token]]
@@ -437,7 +441,7 @@ def test_fit_data_gives_each_row_the_label_of_its_sequence(name, padding):
 
 @pytest.mark.parametrize(("name", "padding"), PADDED)
 def test_fit_data_pads_each_row_on_the_side_asked_for(name, padding):
-    targets = "every_step"
+    targets = every_step("label")
     data = fit_data(
         all_sequences(), strategy_of(name), inputs=("mask", "tokens", "resets"), targets=targets, padding=padding
     )
@@ -554,18 +558,18 @@ def test_fit_data_of_truncated_carries_the_states_of_unsplit_sequences(cell):
     ("name", "options", "part"),
     [
         ("padded", {"inputs": ()}, "inputs"),
-        ("padded", {"inputs": ("lengths",)}, "inputs"),
+        ("padded", {"inputs": ("length",)}, "inputs"),
         ("padded", {"inputs": ("tokens", "labels")}, "inputs"),
         ("padded", {"targets": "steps"}, "targets"),
         ("padded", {"targets": ""}, "targets"),
         ("padded", {"padding": "left"}, "padding"),
-        ("packed", {"targets": "last_step"}, "inputs"),
-        ("packed", {"targets": "last_step", "inputs": ("tokens", "mask")}, "inputs"),
-        ("packed", {"targets": "sequence", "inputs": FLAGS}, "targets"),
+        ("packed", {"targets": last_step("label")}, "inputs"),
+        ("packed", {"targets": last_step("label"), "inputs": ("tokens", "mask")}, "inputs"),
+        ("packed", {"targets": "label", "inputs": FLAGS}, "targets"),
         ("packed", {"inputs": FLAGS}, "targets"),
-        ("truncated", {"targets": "every_step"}, "inputs"),
+        ("truncated", {"targets": every_step("label")}, "inputs"),
         ("truncated", {"inputs": FLAGS}, "targets"),
-        ("truncated", {"targets": "last_step", "inputs": FLAGS, "padding": "pre"}, "padding"),
+        ("truncated", {"targets": last_step("label"), "inputs": FLAGS, "padding": "pre"}, "padding"),
     ],
     ids=str,
 )
@@ -585,9 +589,9 @@ def test_fit_data_names_an_input_that_is_no_list_of_names_as_it_was_given():
 def test_fit_data_of_every_strategy_and_target_is_made_or_refused_at_once(name, targets):
     if name in SEVERAL_IN_A_ROW and targets == "sequence":
         with pytest.raises(ValueError, match="targets"):
-            fit_data(all_sequences(), strategy_of(name), inputs=FLAGS, targets=targets)
+            steps_data(name, targets=targets)
     else:
-        data = fit_data(all_sequences(), strategy_of(name), inputs=FLAGS, targets=targets)
+        data = steps_data(name, targets=targets)
         assert len(data.element_spec) == (2 if targets == "sequence" else 3)
         assert data.cardinality() > 1
 
@@ -595,6 +599,6 @@ def test_fit_data_of_every_strategy_and_target_is_made_or_refused_at_once(name, 
 @pytest.mark.parametrize("name", NAMES)
 def test_fit_data_of_no_sequences_has_no_batches(name):
     sequences = from_arrays([], np.zeros(0, np.int64))
-    data = fit_data(sequences, strategy_of(name), inputs=FLAGS, targets="every_step")
+    data = fit_data(sequences, strategy_of(name), inputs=FLAGS, targets=every_step("label"))
     assert data.cardinality() == 0
     assert batches_of(data) == []

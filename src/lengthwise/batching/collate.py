@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lengthwise.batching.grid import grid_of
 from lengthwise.batching.plan import Plan
-from lengthwise.ragged import ranges
-from lengthwise.sequences import LABEL, PAD_ID, TOKENS, Sequences
+from lengthwise.sequences import LABEL, TOKENS, Sequences
 
 
 @dataclass(frozen=True)
@@ -52,44 +52,27 @@ def collate(plan: Plan, batch: int, sequences: Sequences, padding: str = "post")
         sequences: what the plan's spans are of.
         padding: `post`, after a row's tokens, or `pre`, before them.
     """
-    spans = slice(plan.offsets[batch], plan.offsets[batch + 1])
-    sequence, start, row, column = (
-        plan.sequence[spans],
-        plan.start[spans],
-        plan.row[spans],
-        plan.column[spans],
-    )
-    count = plan.stop[spans] - start
-    shape = (int(row[-1]) + 1, max(int((column + count).max()), plan.least_width))
-    lengths = np.zeros(shape[0], np.int32)
-    np.maximum.at(lengths, row, column + count)
-    if padding == "pre":
-        column = column + (shape[1] - lengths)[row]
-    place = ranges(row.astype(np.int64) * shape[1] + column, count)
-
-    tokens = np.full(shape, PAD_ID, np.int32)
-    tokens.flat[place] = sequences[TOKENS][ranges(sequences.offsets[sequence] + start, count)]
-    mask = np.zeros(shape, bool)
-    mask.flat[place] = True
-    segments = np.full(shape, -1, np.int32)
-    segments.flat[place] = np.repeat(np.arange(len(sequence), dtype=np.int32), count)
-    resets = np.zeros(shape, bool)
-    fresh = start == 0
-    resets[row[fresh], column[fresh]] = True
+    grid = grid_of(plan, batch, sequences.offsets, padding)
     return Batch(
-        tokens=tokens,
-        lengths=lengths,
-        mask=mask,
-        resets=resets,
-        segments=segments,
-        labels=_labels(sequences)[sequence].astype(np.int32),
-        sequences=sequence,
-        ends=np.stack([row, column + count - 1], axis=1),
-        finished=start + count == sequences.offsets[sequence + 1] - sequences.offsets[sequence],
-        continues=not fresh.all(),
+        # Padding is 0, which is `PAD_ID`.
+        tokens=_wide(grid.of_steps(sequences[TOKENS])),
+        lengths=grid.lengths,
+        mask=grid.mask,
+        resets=grid.resets,
+        segments=grid.segments,
+        labels=_wide(_labels(sequences)[grid.sequence]),
+        sequences=grid.sequence,
+        ends=np.stack([grid.row, grid.column + grid.count - 1], axis=1),
+        finished=grid.finished,
+        continues=not (grid.start == 0).all(),
     )
 
 
 def _labels(sequences: Sequences) -> np.ndarray:
     unknown = np.broadcast_to(np.int32(-1), len(sequences))
     return sequences[LABEL] if LABEL in sequences.per_sequence else unknown
+
+
+def _wide(values: np.ndarray) -> np.ndarray:
+    """int32, unless numbers are wider than that."""
+    return values.astype(np.promote_types(values.dtype, np.int32), copy=False)

@@ -1,27 +1,39 @@
 """Batches of any strategy for `fit` and `evaluate` of any Keras model."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 import tensorflow as tf
 
-from lengthwise.batching.collate import Batch, collate
+from lengthwise.batching.fields import SCALES, Field, Scale, TargetField, input_field, target_field
+from lengthwise.batching.fit_epoch import FitEpoch
+from lengthwise.batching.grid import Grid, grid_of
+from lengthwise.batching.placed import Placed
 from lengthwise.batching.plan import Plan, Strategy, epoch_rng
+from lengthwise.errors import ArgumentError
 from lengthwise.names import PADDINGS
-from lengthwise.sequences import Sequences
+from lengthwise.sequences import LABEL, TOKENS, Sequences
 
-INPUTS = {"tokens": tf.int32, "mask": tf.bool, "resets": tf.bool}
-TARGETS = ("every_step", "last_step", "sequence")
+# What stands in a batch: a column by its name, or one placed at steps.
+Wanted = str | Placed
+WantedInputs = Sequence[Wanted] | Mapping[str, Wanted]
+WantedTargets = Wanted | Mapping[str, Wanted]
+ClassWeights = Mapping[int | str, float]
 
 
 def fit_data(
     sequences: Sequences,
     strategy: Strategy,
     *,
-    seed: int = 0,
-    inputs: Sequence[str] = ("tokens",),
-    targets: str = "sequence",
+    inputs: WantedInputs = (TOKENS,),
+    targets: WantedTargets | None = LABEL,
+    weights: str | Mapping[str, str] | None = None,
+    class_weights: ClassWeights | Mapping[str, ClassWeights] | None = None,
     padding: str = "post",
+    seed: int = 0,
+    epoch: int | FitEpoch = 0,
+    scale: Scale = "loss",
 ) -> tf.data.Dataset:
     """A dataset that each pass plans anew, for `model.fit(fit_data(...), shuffle=False)`.
 
@@ -35,38 +47,58 @@ def fit_data(
     (2, 3) [0, 1]
 
     Args:
-        sequences: with the columns `tokens` int32 (N,) and `label` int (S,), as from `from_arrays`.
+        sequences: with the columns that are named.
         strategy: how to batch, such as `Bucketed(batch_size=256, buckets=5)`.
-        seed: of the order, with the number of the pass.
-        inputs: what the model reads. One name gives its array, several a dict of arrays: `tokens` int32 (B, T);
-            `mask` bool (B, T), where there is a token; `resets` bool (B, T), where a sequence begins.
-        targets: what the model is to predict. `sequence`: a label a row, int32 (B,). `last_step` and `every_step`: a
-            label a step, int32 (B, T), with weights float32 (B, T) that are T where a sequence ends or wherever there
-            is a token, and 0 elsewhere: for losses whose `reduction` is `mean_with_sample_weight`. (T and not 1, since
-            Keras takes the mean over steps before it adds up `weighted_metrics`, and narrow batches would weigh more.)
+        inputs: what the model reads: columns per step, (B, T, ...), and per sequence, (B, ...); `every_step(column)`,
+            (B, T, ...); and what a batch knows by itself: `mask` bool (B, T), where there is a step; `resets` and
+            `ends` bool (B, T), where a sequence begins and ends; `positions` int32 (B, T), the number of the step in
+            its sequence; `sequence` int32 (B, T), the number of the sequence, -1 at padding; `lengths` int32 (B,). One
+            name gives its array, several a dict of arrays; a dict gives them the names of its keys. Padding is 0.
+        targets: what the model is to predict: a column per sequence, a value a row, (B, ...); a column per step, a
+            value a step, (B, T, ...); or `last_step(column)`, `every_step(column)`, `next_step(column)`, (B, T, ...).
+            Numbers of one float a step are (B, T, 1), as the outputs of a `Dense(1)`. A dict: by the names of the
+            model's outputs. None: x alone.
+        weights: a column per sequence or per step, numbers from 0, how much each counts; of several targets a dict.
+        class_weights: by class, its number or its name, how much it counts; of several targets a dict of them.
         padding: `post` or `pre`.
+        seed: of the order, with the number of the epoch.
+        epoch: the number of the first pass; passes that come to their end count on from it. Or a `FitEpoch`, which is
+            given to `fit` as a callback too: then the epoch is the one that `fit` is in.
+        scale: what weights are scaled for. `loss`: they are 1 on average, so that the loss of a batch is the weighted
+            mean over what counts, for losses of the reduction `sum_over_batch_size`, which is Keras's default, and
+            `mean_with_sample_weight` alike. `metrics`: `weighted_metrics` of `evaluate` are exact over all batches; a
+            loss is a mean only with `mean_with_sample_weight`.
 
     Returns:
-        A dataset of (x, y), or (x, y, weights) for targets at steps.
+        A dataset of (x, y), or (x, y, weights): float32 (B, T) for targets at steps, (B,) for weighted ones of rows.
 
     Raises:
-        ValueError: there is no such input, target or padding, or the strategy needs others.
+        ArgumentError: there is no such column, target or padding, or the strategy needs others; it is a `ValueError`.
     """
-    _check(strategy, inputs, targets, padding)
-    plans = _Passes(sequences, strategy, seed, padding)
+    named = checked_inputs(strategy, inputs, padding)
+    if scale not in SCALES:
+        raise ArgumentError("scale", f"got {scale!r}; expected {' or '.join(SCALES)}")
+    fields = {name: input_field(sequences, strategy, wanted) for name, wanted in named.items()}
+    alone = len(fields) == 1 and not isinstance(inputs, Mapping)
+    outputs = _output_fields(sequences, strategy, targets, weights, class_weights, scale)
+    parts: list[Field | dict[str, Field]] = [next(iter(fields.values())) if alone else fields]
+    if outputs:
+        several = isinstance(targets, Mapping)
+        parts.append({name: field.target for name, field in outputs.items()} if several else outputs[""].target)
+        if any(field.weights for field in outputs.values()):
+            weighing = {name: field.weights or _ones() for name, field in outputs.items()}
+            parts.append(weighing if several else weighing[""])
+    passes = _Passes(sequences, strategy, seed, padding, epoch)
 
-    def elements() -> Iterator[tuple[object, ...]]:
-        for batch in plans:
-            arrays = {name: getattr(batch, name) for name in inputs}
-            yield arrays if len(inputs) > 1 else arrays[inputs[0]], *_targets(batch, targets)
+    def elements() -> Iterator[Any]:
+        for grid in passes:
+            filled = tuple(_filled(part, grid) for part in parts)
+            yield filled if len(parts) > 1 else filled[0]
 
-    per_step = tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None, None), tf.float32)
-    specs = {name: tf.TensorSpec((None, None), INPUTS[name]) for name in inputs}
-    x = specs if len(inputs) > 1 else specs[inputs[0]]
-    y = (tf.TensorSpec((None,), tf.int32),) if targets == "sequence" else per_step
+    specs = tuple(_specs(part) for part in parts)
     # Nothing is fetched ahead: a pass that Keras gives up after the first batch must not reach its end behind its back.
-    dataset = tf.data.Dataset.from_generator(elements, output_signature=(x, *y))
-    return dataset.apply(tf.data.experimental.assert_cardinality(plans.batches))
+    dataset = tf.data.Dataset.from_generator(elements, output_signature=specs if len(parts) > 1 else specs[0])
+    return dataset.apply(tf.data.experimental.assert_cardinality(passes.batches))
 
 
 class _Passes:
@@ -78,56 +110,118 @@ class _Passes:
         batches: of every pass.
     """
 
-    def __init__(self, sequences: Sequences, strategy: Strategy, seed: int, padding: str) -> None:
+    def __init__(
+        self, sequences: Sequences, strategy: Strategy, seed: int, padding: str, epoch: int | FitEpoch
+    ) -> None:
+        if not isinstance(epoch, FitEpoch) and (isinstance(epoch, bool) or not isinstance(epoch, int) or epoch < 0):
+            raise ArgumentError("epoch", f"got {epoch!r}; expected a whole number from 0, or a FitEpoch")
         self._sequences, self._strategy, self._seed, self._padding = sequences, strategy, seed, padding
-        self._epoch = 0
+        self._fit_epoch = epoch if isinstance(epoch, FitEpoch) else None
+        self._counted = 0 if isinstance(epoch, FitEpoch) else epoch
         self.batches = len(self._plan())
 
     def _plan(self) -> Plan:
-        return self._strategy.plan(self._sequences.lengths, epoch_rng(self._seed, self._epoch))
+        number = self._fit_epoch.number if self._fit_epoch else None
+        return self._strategy.plan(
+            self._sequences.lengths, epoch_rng(self._seed, self._counted if number is None else number)
+        )
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[Grid]:
         plan = self._plan()
         for number in range(len(plan)):
             if number == len(plan) - 1:
-                self._epoch += 1
-            yield collate(plan, number, self._sequences, self._padding)
+                self._counted += 1
+            yield grid_of(plan, number, self._sequences.offsets, self._padding)
 
 
-def _targets(batch: Batch, targets: str) -> tuple[np.ndarray, ...]:
-    if targets == "sequence":
-        return (batch.labels,)
-    counts = batch.mask
-    if targets == "last_step":
-        counts = np.zeros_like(batch.mask)
-        row, step = batch.ends[batch.finished].T
-        counts[row, step] = True
-    # Where there is no token any label does, for its weight is 0.
-    return batch.labels[np.maximum(batch.segments, 0)], np.float32(batch.mask.shape[1]) * counts
+def _filled(part: Field | dict[str, Field], grid: Grid) -> np.ndarray | dict[str, np.ndarray]:
+    if isinstance(part, Field):
+        return part.fill(grid)
+    return {name: field.fill(grid) for name, field in part.items()}
 
 
-def _check(strategy: Strategy, inputs: Sequence[str], targets: str, padding: str) -> None:
-    if isinstance(inputs, str) or not inputs or not set(inputs) <= set(INPUTS):
-        got = repr(inputs) if isinstance(inputs, str) else tuple(inputs)
-        raise ValueError(f"inputs: got {got}; expected a list of one or more of {', '.join(INPUTS)}")
-    if targets not in TARGETS:
-        raise ValueError(f"targets: got {targets!r}; expected one of {', '.join(TARGETS)}")
-    if padding not in PADDINGS:
-        raise ValueError(f"padding: got {padding!r}; expected {' or '.join(PADDINGS)}")
-    if not (strategy.packs or strategy.cuts):
-        return
-    name = type(strategy).__name__
-    if "resets" not in inputs:
-        raise ValueError(
-            f"inputs: got {tuple(inputs)}; expected resets among them, since rows of {name} hold several sequences and "
-            "a layer that does not know where they begin leaks one into the next; give them to "
-            "lengthwise.layers.Recurrent"
+def _specs(part: Field | dict[str, Field]) -> tf.TensorSpec | dict[str, tf.TensorSpec]:
+    if isinstance(part, Field):
+        return tf.TensorSpec(part.shape, part.dtype)
+    return {name: tf.TensorSpec(field.shape, field.dtype) for name, field in part.items()}
+
+
+def _ones() -> Field:
+    """Weights of rows that count alike."""
+    return Field(np.dtype(np.float32), (None,), lambda grid: np.ones(grid.shape[0], np.float32))
+
+
+def _output_fields(
+    sequences: Sequences,
+    strategy: Strategy,
+    targets: WantedTargets | None,
+    weights: str | Mapping[str, str] | None,
+    class_weights: ClassWeights | Mapping[str, ClassWeights] | None,
+    scale: Scale,
+) -> dict[str, TargetField]:
+    """By the name of the output, which is empty for one target that has none."""
+    if targets is None:
+        if weights is not None or class_weights is not None:
+            raise ArgumentError("targets", "got None with weights; expected a target that they weigh")
+        return {}
+    if isinstance(targets, str | Placed):
+        if isinstance(weights, Mapping):
+            raise ArgumentError("weights", "got a dict for one target; expected the name of a column")
+        # Of one target they are by class, see `fit_data`.
+        by_class = cast("ClassWeights | None", class_weights)
+        return {"": target_field(sequences, strategy, targets, weights, by_class, scale)}
+    if not isinstance(targets, Mapping) or not targets:
+        raise ArgumentError(
+            "targets", f"got {targets!r:.80}; expected a column, one placed at steps, or a dict of them"
         )
-    if targets == "sequence":
-        raise ValueError(
-            f"targets: got 'sequence'; expected last_step or every_step, since a row of {name} has no label of its own"
+    by_output = cast("Mapping[str, ClassWeights]", class_weights or {})
+    for argument, given in {"weights": weights, "class_weights": by_output}.items():
+        if not isinstance(given, Mapping):
+            continue
+        if unknown := given.keys() - targets.keys():
+            raise ArgumentError(
+                argument, f"got {min(map(str, unknown))!r}; expected names of targets, {', '.join(targets)}"
+            )
+    return {
+        name: target_field(
+            sequences,
+            strategy,
+            wanted,
+            weights.get(name) if isinstance(weights, Mapping) else weights,
+            by_output.get(name),
+            scale,
+        )
+        for name, wanted in targets.items()
+    }
+
+
+def checked_inputs(strategy: Strategy, inputs: WantedInputs, padding: str) -> dict[str, Wanted]:
+    """Inputs by their names.
+
+    Raises:
+        ArgumentError: they are no such thing, or the strategy needs others.
+    """
+    listed = list(inputs.values()) if isinstance(inputs, Mapping) else inputs
+    if isinstance(listed, str) or not isinstance(listed, Sequence) or not listed:
+        raise ArgumentError("inputs", f"got {inputs!r:.80}; expected a list of one column or more, or a dict of them")
+    if padding not in PADDINGS:
+        raise ArgumentError("padding", f"got {padding!r}; expected {' or '.join(PADDINGS)}")
+    if not isinstance(strategy, Strategy):
+        raise ArgumentError("strategy", f"got {strategy!r:.80}; expected a strategy, such as Padded(batch_size=32)")
+    named = [wanted.column if isinstance(wanted, Placed) else wanted for wanted in listed]
+    keys = list(inputs) if isinstance(inputs, Mapping) else named
+    if len(set(keys)) < len(keys):
+        raise ArgumentError("inputs", f"got {tuple(keys)}; expected each name once", "name them by a dict")
+    name = type(strategy).__name__
+    if (strategy.packs or strategy.cuts) and "resets" not in listed:
+        raise ArgumentError(
+            "inputs",
+            f"got {tuple(keys)}; expected resets among them, since rows of {name} hold several sequences and a layer "
+            "that does not know where they begin leaks one into the next",
+            "give them to lengthwise.layers.Recurrent",
         )
     if strategy.cuts and padding == "pre":
-        raise ValueError(
-            "padding: got 'pre'; expected post, since a window of Truncated goes on at the first step of its row"
+        raise ArgumentError(
+            "padding", f"got 'pre'; expected post, since a window of {name} goes on at the first step of its row"
         )
+    return dict(zip(keys, listed, strict=True))

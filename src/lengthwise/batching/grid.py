@@ -1,0 +1,126 @@
+"""The rectangle of a batch: which step of which sequence stands where. What is padding is known from spans alone."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from lengthwise.batching.plan import Plan
+from lengthwise.ragged import ranges
+
+
+@dataclass(frozen=True)
+class Grid:
+    """B rows of T steps, n of them with a step of a sequence, in P spans.
+
+    Two sequences of 2 and 1 steps in one row, one of 1 step in the next:
+
+        segments   0  0 1      resets   1 0 1      ends   0 1 1      positions   0 1 0
+                   2 -1 -1              1 0 0             1 0 0                  0 0 0
+
+    Attributes:
+        shape: (B, T).
+        sequence: int32 (P,), which sequence each span is of.
+        start: int32 (P,), its first step in the sequence.
+        count: int32 (P,), how many steps it has.
+        row: int32 (P,).
+        column: int32 (P,), where it begins.
+        finished: bool (P,), whether it ends its sequence.
+        lengths: int32 (B,), steps of each row from its first to its last.
+        steps: int64 (n,), which of all N steps of the sequences stand in the batch, span by span.
+    """
+
+    shape: tuple[int, int]
+    sequence: np.ndarray
+    start: np.ndarray
+    count: np.ndarray
+    row: np.ndarray
+    column: np.ndarray
+    finished: np.ndarray
+    lengths: np.ndarray
+    steps: np.ndarray
+
+    @cached_property
+    def places(self) -> np.ndarray:
+        """Where those steps stand in the flattened rectangle: int64 (n,)."""
+        return ranges(self.row.astype(np.int64) * self.shape[1] + self.column, self.count)
+
+    def fill(self, values: np.ndarray) -> np.ndarray:
+        """A value for each of the n steps, (n, ...), as (B, T, ...), 0 at padding."""
+        filled = np.zeros((self.shape[0] * self.shape[1], *values.shape[1:]), values.dtype)
+        filled[self.places] = values
+        return filled.reshape(*self.shape, *values.shape[1:])
+
+    def of_steps(self, column: np.ndarray) -> np.ndarray:
+        """A column per step, (N, ...), as (B, T, ...), 0 at padding."""
+        return self.fill(column.take(self.steps, axis=0))
+
+    def of_sequences(self, column: np.ndarray) -> np.ndarray:
+        """A column per sequence, (S, ...), at each of its steps: (B, T, ...), 0 at padding."""
+        return self.fill(np.repeat(column[self.sequence], self.count, axis=0))
+
+    @cached_property
+    def mask(self) -> np.ndarray:
+        """Where there is a step: bool (B, T)."""
+        return self.fill(np.ones(len(self.steps), bool))
+
+    @cached_property
+    def segments(self) -> np.ndarray:
+        """The span that each step is of, -1 at padding: int32 (B, T)."""
+        return self.fill(np.repeat(np.arange(1, len(self.row) + 1, dtype=np.int32), self.count)) - np.int32(1)
+
+    @cached_property
+    def resets(self) -> np.ndarray:
+        """Where a sequence begins: bool (B, T)."""
+        resets = np.zeros(self.shape, bool)
+        fresh = self.start == 0
+        resets[self.row[fresh], self.column[fresh]] = True
+        return resets
+
+    @cached_property
+    def ends(self) -> np.ndarray:
+        """Where a sequence ends: bool (B, T)."""
+        ends = np.zeros(self.shape, bool)
+        ends[self.row[self.finished], (self.column + self.count - 1)[self.finished]] = True
+        return ends
+
+    @cached_property
+    def positions(self) -> np.ndarray:
+        """The number of each step in its sequence, from 0: int32 (B, T)."""
+        return self.fill(ranges(self.start, self.count).astype(np.int32))
+
+    @cached_property
+    def sequences(self) -> np.ndarray:
+        """The number of the sequence that each step is of, -1 at padding: int32 (B, T)."""
+        return self.fill(np.repeat(self.sequence + np.int32(1), self.count)) - np.int32(1)
+
+
+def grid_of(plan: Plan, batch: int, offsets: np.ndarray, padding: str = "post") -> Grid:
+    """The rectangle of one batch of a plan.
+
+    Args:
+        plan: of an epoch.
+        batch: its number, from 0.
+        offsets: int64 (S + 1,), where the sequences of the plan begin.
+        padding: `post`, after a row's steps, or `pre`, before them.
+    """
+    spans = slice(plan.offsets[batch], plan.offsets[batch + 1])
+    sequence, start, row, column = plan.sequence[spans], plan.start[spans], plan.row[spans], plan.column[spans]
+    count = plan.stop[spans] - start
+    shape = (int(row[-1]) + 1, max(int((column + count).max()), plan.least_width))
+    lengths = np.zeros(shape[0], np.int32)
+    np.maximum.at(lengths, row, column + count)
+    if padding == "pre":
+        column = column + (shape[1] - lengths)[row]
+    begins = offsets[sequence]
+    return Grid(
+        shape=shape,
+        sequence=sequence,
+        start=start,
+        count=count,
+        row=row,
+        column=column,
+        finished=start + count == offsets[sequence + 1] - begins,
+        lengths=lengths,
+        steps=ranges(begins + start, count),
+    )
