@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from lengthwise.batching.exact import Exact
     from lengthwise.batching.fit import fit_data
     from lengthwise.batching.fit_epoch import FitEpoch
+    from lengthwise.batching.in_order import predict
     from lengthwise.batching.packed import Packed
     from lengthwise.batching.padded import Padded
     from lengthwise.batching.padded_to_longest import PaddedToLongest
@@ -93,6 +94,7 @@ __all__ = [
     "load",
     "make_strategy",
     "next_step",
+    "predict",
 ]
 
 # Where a name is defined.
@@ -128,6 +130,7 @@ _MODULES = {
     "load": "models.loading",
     "make_strategy": "batching.registry",
     "next_step": "batching.placed",
+    "predict": "batching.in_order",
 }
 
 

@@ -1,6 +1,6 @@
 """Batches of any strategy for `fit` and `evaluate` of any Keras model."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -9,15 +9,12 @@ import tensorflow as tf
 from lengthwise.batching.fields import SCALES, Field, Scale, TargetField, input_field, target_field
 from lengthwise.batching.fit_epoch import FitEpoch
 from lengthwise.batching.grid import Grid, grid_of
+from lengthwise.batching.parts import Part, Wanted, WantedInputs, checked_inputs, filled, specs
 from lengthwise.batching.placed import Placed
 from lengthwise.batching.plan import Plan, Strategy, epoch_rng
 from lengthwise.errors import ArgumentError
-from lengthwise.names import PADDINGS
 from lengthwise.sequences import LABEL, TOKENS, Sequences
 
-# What stands in a batch: a column by its name, or one placed at steps.
-Wanted = str | Placed
-WantedInputs = Sequence[Wanted] | Mapping[str, Wanted]
 WantedTargets = Wanted | Mapping[str, Wanted]
 ClassWeights = Mapping[int | str, float]
 
@@ -75,13 +72,12 @@ def fit_data(
     Raises:
         ArgumentError: there is no such column, target or padding, or the strategy needs others; it is a `ValueError`.
     """
-    named = checked_inputs(strategy, inputs, padding)
+    named, alone = checked_inputs(strategy, inputs, padding)
     if scale not in SCALES:
         raise ArgumentError("scale", f"got {scale!r}; expected {' or '.join(SCALES)}")
     fields = {name: input_field(sequences, strategy, wanted) for name, wanted in named.items()}
-    alone = len(fields) == 1 and not isinstance(inputs, Mapping)
     outputs = _output_fields(sequences, strategy, targets, weights, class_weights, scale)
-    parts: list[Field | dict[str, Field]] = [next(iter(fields.values())) if alone else fields]
+    parts: list[Part] = [next(iter(fields.values())) if alone else fields]
     if outputs:
         several = isinstance(targets, Mapping)
         parts.append({name: field.target for name, field in outputs.items()} if several else outputs[""].target)
@@ -92,12 +88,12 @@ def fit_data(
 
     def elements() -> Iterator[Any]:
         for grid in passes:
-            filled = tuple(_filled(part, grid) for part in parts)
-            yield filled if len(parts) > 1 else filled[0]
+            arrays = tuple(filled(part, grid) for part in parts)
+            yield arrays if len(parts) > 1 else arrays[0]
 
-    specs = tuple(_specs(part) for part in parts)
+    declared = tuple(specs(part) for part in parts)
     # Nothing is fetched ahead: a pass that Keras gives up after the first batch must not reach its end behind its back.
-    dataset = tf.data.Dataset.from_generator(elements, output_signature=specs if len(parts) > 1 else specs[0])
+    dataset = tf.data.Dataset.from_generator(elements, output_signature=declared if len(parts) > 1 else declared[0])
     return dataset.apply(tf.data.experimental.assert_cardinality(passes.batches))
 
 
@@ -132,18 +128,6 @@ class _Passes:
             if number == len(plan) - 1:
                 self._counted += 1
             yield grid_of(plan, number, self._sequences.offsets, self._padding)
-
-
-def _filled(part: Field | dict[str, Field], grid: Grid) -> np.ndarray | dict[str, np.ndarray]:
-    if isinstance(part, Field):
-        return part.fill(grid)
-    return {name: field.fill(grid) for name, field in part.items()}
-
-
-def _specs(part: Field | dict[str, Field]) -> tf.TensorSpec | dict[str, tf.TensorSpec]:
-    if isinstance(part, Field):
-        return tf.TensorSpec(part.shape, part.dtype)
-    return {name: tf.TensorSpec(field.shape, field.dtype) for name, field in part.items()}
 
 
 def _ones() -> Field:
@@ -193,35 +177,3 @@ def _output_fields(
         )
         for name, wanted in targets.items()
     }
-
-
-def checked_inputs(strategy: Strategy, inputs: WantedInputs, padding: str) -> dict[str, Wanted]:
-    """Inputs by their names.
-
-    Raises:
-        ArgumentError: they are no such thing, or the strategy needs others.
-    """
-    listed = list(inputs.values()) if isinstance(inputs, Mapping) else inputs
-    if isinstance(listed, str) or not isinstance(listed, Sequence) or not listed:
-        raise ArgumentError("inputs", f"got {inputs!r:.80}; expected a list of one column or more, or a dict of them")
-    if padding not in PADDINGS:
-        raise ArgumentError("padding", f"got {padding!r}; expected {' or '.join(PADDINGS)}")
-    if not isinstance(strategy, Strategy):
-        raise ArgumentError("strategy", f"got {strategy!r:.80}; expected a strategy, such as Padded(batch_size=32)")
-    named = [wanted.column if isinstance(wanted, Placed) else wanted for wanted in listed]
-    keys = list(inputs) if isinstance(inputs, Mapping) else named
-    if len(set(keys)) < len(keys):
-        raise ArgumentError("inputs", f"got {tuple(keys)}; expected each name once", "name them by a dict")
-    name = type(strategy).__name__
-    if (strategy.packs or strategy.cuts) and "resets" not in listed:
-        raise ArgumentError(
-            "inputs",
-            f"got {tuple(keys)}; expected resets among them, since rows of {name} hold several sequences and a layer "
-            "that does not know where they begin leaks one into the next",
-            "give them to lengthwise.layers.Recurrent",
-        )
-    if strategy.cuts and padding == "pre":
-        raise ArgumentError(
-            "padding", f"got 'pre'; expected post, since a window of {name} goes on at the first step of its row"
-        )
-    return dict(zip(keys, listed, strict=True))

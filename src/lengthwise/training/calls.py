@@ -1,12 +1,13 @@
 """Calls of a compiled function that takes several steps, over a plan and sequences that it gets as a whole."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from lengthwise.batching.plan import Plan
-from lengthwise.native.ops import FlatPlan, FlatSequences
+from lengthwise.native.ops import FlatBatch, FlatPlan, FlatSequences, flat_batch
 from lengthwise.sequences import LABEL, TOKENS, Sequences
 
 # Steps of one call, at most, and tokens that end it: between two calls a run can be stopped, saved and reported on.
@@ -24,6 +25,18 @@ SEQUENCES_SIGNATURE = FlatSequences(
     tf.TensorSpec((None,), tf.int32, "label"),
 )
 NUMBER_SIGNATURE = tf.TensorSpec((), tf.int64)
+
+
+class FlatColumns(NamedTuple):
+    """FlatColumns by name.
+
+    Attributes:
+        per_step: (N, ...), or of a flat batch (n, ...).
+        per_sequence: (S, ...), or of a flat batch (P, ...).
+    """
+
+    per_step: Mapping[str, tf.Tensor]
+    per_sequence: Mapping[str, tf.Tensor]
 
 
 def in_turn(
@@ -71,6 +84,32 @@ def flat_sequences(sequences: Sequences) -> FlatSequences:
         tf.constant(sequences.offsets, tf.int64),
         tf.constant(sequences[LABEL].astype(np.int32)),
     )
+
+
+def flat_columns(
+    plan: FlatPlan, offsets: tf.Tensor, number: tf.Tensor, columns: FlatColumns, *, every_step: bool
+) -> tuple[FlatBatch, FlatColumns]:
+    """One batch of a plan without padding, with columns of any type and shape, as `Grid` fills them with padding.
+
+    Args:
+        plan: of an epoch.
+        offsets: int64 (S + 1,), where the sequences begin; they have fewer than 2**31 steps.
+        number: int64, the batch's number, from 0.
+        columns: by name, per step (N, ...), and per sequence (S, ...).
+        every_step: whether every step is read, or the last ones of the sequences.
+
+    Returns:
+        The batch, its `ids` the numbers of its n flat steps and its `labels` those of the sequences that are read there
+        (P,), or (n,); and the columns: per step (n, ...), and per sequence, where it is read, (P, ...), or (n, ...).
+
+    Raises:
+        tf.errors.InvalidArgumentError: see `flat_batch`.
+    """
+    steps, sequences = tf.range(tf.cast(offsets[-1], tf.int32)), tf.range(tf.size(offsets) - 1)
+    batch = flat_batch(plan, FlatSequences(steps, offsets, sequences), number, every_step=every_step)
+    per_step = {name: tf.gather(values, batch.ids) for name, values in columns.per_step.items()}
+    per_sequence = {name: tf.gather(values, batch.labels) for name, values in columns.per_sequence.items()}
+    return batch, FlatColumns(per_step, per_sequence)
 
 
 def calls(plan: Plan, first: int) -> Iterator[tuple[int, int]]:
