@@ -123,10 +123,12 @@ def _listed_steps(entries: list[Any], name: str, classes: Sequence[str] | None) 
     """A column of a list for each sequence."""
     if not entries:
         return StepColumn(np.zeros(1, np.int64), np.zeros(0, np.int32), tuple(classes) if classes else None)
+    # What pandas makes of nested lists: arrays of arrays.
+    entries = [entry.tolist() if getattr(entry, "dtype", None) == object else entry for entry in entries]
     if all(_is_array(entry) for entry in entries):
         arrays = [np.asarray(entry) for entry in entries]
         for number, array in enumerate(arrays):
-            if not array.ndim or array.shape[1:] != arrays[0].shape[1:] or array.dtype.kind == "O":
+            if not array.ndim or array.shape[1:] != arrays[0].shape[1:]:
                 raise ArgumentError(
                     name,
                     f"sequence {number}: got {array.dtype} of shape {array.shape}; expected an array (steps, ...) "
