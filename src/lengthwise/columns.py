@@ -124,7 +124,7 @@ def _listed_steps(entries: list[Any], name: str, classes: Sequence[str] | None) 
     if not entries:
         return StepColumn(np.zeros(1, np.int64), np.zeros(0, np.int32), tuple(classes) if classes else None)
     # What pandas makes of nested lists: arrays of arrays.
-    entries = [entry.tolist() if getattr(entry, "dtype", None) == object else entry for entry in entries]
+    entries = [list(entry) if _is_array(entry) and np.asarray(entry).dtype.kind == "O" else entry for entry in entries]
     if all(_is_array(entry) for entry in entries):
         arrays = [np.asarray(entry) for entry in entries]
         for number, array in enumerate(arrays):
