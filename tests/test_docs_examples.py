@@ -12,7 +12,7 @@ from lengthwise.batching.registry import STRATEGIES, make_strategy
 pytestmark = pytest.mark.filterwarnings("ignore:.*shuffle=True:UserWarning")
 
 SETTINGS = {"batch_size": 2, "buckets": 2, "tokens": 6, "window": 16}
-EXAMPLES = 3
+EXAMPLES = 6
 MOST_LINES = 20
 ONE_IN_A_ROW = sorted(set(STRATEGIES) - {"bucketed", "packed", "truncated"})
 
@@ -43,7 +43,8 @@ def run(tmp_path, monkeypatch):
             weights.append({variable.path: variable.numpy() for variable in model.trainable_variables})
 
         watch = keras.callbacks.LambdaCallback(on_epoch_end=on_epoch_end)
-        history = stock_fit(model, *args, **options, callbacks=[watch])
+        options["callbacks"] = [*options.get("callbacks", []), watch]
+        history = stock_fit(model, *args, **options)
         trainings.append((history.history, weights))
         return history
 
@@ -88,7 +89,10 @@ def test_docs_examples_are_of_20_lines_at_most(examples, number):
 
 @pytest.mark.parametrize("number", range(EXAMPLES))
 def test_docs_examples_run_as_they_stand_and_train(examples, number, run):
-    assert_trained(run(examples[number]))
+    trainings = run(examples[number])
+    # An example that trains nothing asserts what it shows.
+    if "assert" not in examples[number]:
+        assert_trained(trainings)
 
 
 @pytest.mark.parametrize("name", ONE_IN_A_ROW)

@@ -1,4 +1,4 @@
-"""The only place that pads: a plan and its sequences to the arrays of a batch."""
+"""A batch of token ids and labels: a plan and its sequences to arrays, which `grid` pads."""
 
 from dataclasses import dataclass
 
