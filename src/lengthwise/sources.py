@@ -44,9 +44,9 @@ def from_arrays(
     Columns of any names and types; strings, booleans and categories become numbers of classes:
 
     >>> features = [[[0.5, 1.0], [0.0, 2.0]], [[1.5, 0.5]]]
-    >>> found = lw.from_arrays(per_step={"x": features, "tag": [["a", "b"], ["b"]]}, per_sequence={"age": [0.5, 2.0]})
+    >>> found = lw.from_arrays(per_step={"x": features, "tag": [["a", "b"], ["b"]]}, per_sequence={"h": [0.5, 2.0]})
     >>> found
-    Sequences(2 sequences, 3 steps; per step: x float32 (2,), tag int32 of 2 classes; per sequence: age float32)
+    Sequences(2 sequences, 3 steps; per step: x float32 (2,), tag int32 of 2 classes; per sequence: h float32)
     >>> found["tag"].tolist(), found.classes
     ([0, 1, 1], {'tag': ('a', 'b')})
 
@@ -87,9 +87,9 @@ def from_table(
     """Sequences from a table with a row for each: the columns that are named, lists per step, values per sequence.
 
     >>> import lengthwise as lw, pyarrow as pa
-    >>> table = pa.table({"ids": [[4, 2, 7], [5]], "speaker": ["eve", "adam"], "age": [7, 70]})
-    >>> lw.from_table(table, per_step={"tokens": "ids"}, per_sequence=["speaker", "age"])
-    Sequences(2 sequences, 4 steps; per step: tokens int32; per sequence: speaker int32 of 2 classes, age int32)
+    >>> table = pa.table({"ids": [[4, 2, 7], [5]], "speaker": ["eve", "adam"], "height": [7, 70]})
+    >>> lw.from_table(table, per_step={"tokens": "ids"}, per_sequence=["speaker", "height"])
+    Sequences(2 sequences, 4 steps; per step: tokens int32; per sequence: speaker int32 of 2 classes, height int32)
 
     Args:
         source: an Arrow table, a pandas data frame, a dict of columns, a Hugging Face `Dataset` or `IterableDataset`

@@ -10,7 +10,7 @@ from lengthwise.training.resume import CODE
 ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / "src" / "lengthwise"
 # What each wing may import beside itself. The library comes first: nothing in it knows of a pipeline.
-GROUND = {"errors", "labels", "names", "ragged", "sequences"}
+GROUND = {"columns", "errors", "labels", "names", "ragged", "sequences", "sources"}
 LIBRARY_WINGS = {
     "system": {"errors"},
     "batching": GROUND,
@@ -34,7 +34,7 @@ WINGS = LIBRARY_WINGS | {
 }
 WITH_TENSORFLOW = {"layers", "models", "native", "training", "predictor"}
 MODULES_WITH_TENSORFLOW = {
-    LIBRARY / "batching" / "fit.py",
+    *(LIBRARY / "batching" / f"{name}.py" for name in ("fit", "fit_epoch", "in_order", "parts")),
     LIBRARY / "pipeline" / "stages" / "train" / "events.py",
 }
 
