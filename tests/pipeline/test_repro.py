@@ -115,12 +115,14 @@ def test_a_refused_param_by_hand_costs_no_output(project, undisturbed):
     assert_refused_in_one_line(project.run("dvc", "repro", "evaluate@seq2seq", expect=255), WRONG["value"][1])
 
 
-@pytest.mark.parametrize("text", ["train: {epochs: [", "train:\n\t- 1", "a: 1\na: 2", "\x00"])
-def test_a_file_that_is_no_yaml_costs_no_output(project, undisturbed, text):
-    (project.folder / "params.yaml").write_text(text, encoding="utf-8")
-    output = project.run("dvc", "repro", expect=255)
-    assert "params.yaml" in output
-    assert "Traceback" not in output
+def test_a_file_that_is_no_yaml_costs_no_output(project, undisturbed):
+    before = digests(project.folder)
+    for text in ("train: {epochs: [", "train:\n\t- 1", "a: 1\na: 2", "\x00"):
+        (project.folder / "params.yaml").write_text(text, encoding="utf-8")
+        output = project.run("dvc", "repro", expect=255)
+        assert "params.yaml" in output
+        assert "Traceback" not in output
+        assert digests(project.folder) == before, text
 
 
 def test_a_refused_param_costs_no_output_where_it_is_queued_or_temporary(project, undisturbed):

@@ -177,7 +177,7 @@ SETTINGS = {"batch_size": 3, "buckets": 2, "tokens": 40, "window": 5}
     [
         *((task, name, {}) for task in sorted(TASKS) for name in ("packed", "truncated")),
         ("classifier", "bucketed", {"input": "one_hot", "vocabulary_size": 7}),
-        ("seq2seq", "token_budget", {"input": "one_hot", "cell": "lstm", "layers": 2}),
+        ("seq2seq", "token_budget", {"input": "one_hot", "cell": "lstm"}),
         ("classifier", "truncated", {"layers": 2, "cell": "simple", "initial_state": "zeros"}),
         *(("classifier", name, {"readout": "mean"}) for name in ("bucketed", "packed")),
         ("classifier", "padded", {"readout": "max", "layers": 2}),
