@@ -34,26 +34,32 @@ sys.path.append(str(ROOT / "tests" / "support"))
 FACTORS = (LabelFactor("gender", ("male", "female")), LabelFactor("age_bracket", ("10s", "20s", "30s")))
 CLASSES = 6
 TOKENIZER = TokenizerOptions("en", SENTENCIZER, False, False, None)
-# Files of half a minute and more, the longest first: workers that take a file each then end together.
+# Files of ten seconds of work and more, the longest first: workers that take a file each then end together. While one
+# runs the pipeline for test_repro.py, the other takes a file that does not wait for it.
 SLOWEST = (
     "pipeline/test_repro.py",
+    "pipeline/stages/train/test_run.py",
+    "batching/test_fit.py",
+    "layers/test_recurrent.py",
+    "pipeline/sweeps/test_real_dvc.py",
     "pipeline/test_ablations.py",
     "models/test_honest_ablation.py",
-    "training/test_loop.py",
     "pipeline/test_verbs.py",
     "faults/test_killed.py",
-    "pipeline/test_live.py",
-    "pipeline/test_sweeps.py",
-    "pipeline/sweeps/test_real_dvc.py",
+    "cli/test_predict.py",
+    "training/test_step.py",
     "faults/test_reproducible.py",
     "faults/test_no_room.py",
+    "pipeline/test_sweeps.py",
     "models/test_ensemble.py",
-    "reports/pull_request/test_report.py",
-    "reports/test_plots_browser.py",
-    "layers/test_recurrent.py",
+    "prepare/text/test_tokens.py",
+    "test_docs_examples.py",
+    "models/test_network.py",
+    "layers/test_cells.py",
+    "reports/pull_request/configured/test_report.py",
     "batching/test_contract.py",
-    "cli/test_predict.py",
-    "faults/test_memory.py",
+    "native/test_recurrent.py",
+    "pipeline/test_workflows.py",
 )
 
 
