@@ -1,10 +1,11 @@
+import csv
 import gc
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,11 +54,15 @@ SLOWEST = (
     "pipeline/test_sweeps.py",
     "models/test_ensemble.py",
     "prepare/text/test_tokens.py",
-    "test_docs_examples.py",
     "models/test_network.py",
+    "test_docs_examples.py",
+    "reports/test_plots_browser.py",
     "layers/test_cells.py",
     "reports/pull_request/configured/test_report.py",
+    "layers/test_front_end.py",
+    "pipeline/test_stage.py",
     "batching/test_contract.py",
+    "reports/pull_request/test_report.py",
     "native/test_recurrent.py",
     "pipeline/test_workflows.py",
 )
@@ -226,6 +231,14 @@ def _make_sequences(lengths: Sequence[int] | np.ndarray, vocabulary_size: int = 
         "author": np.arange(count, dtype=np.int32),
     }
     return Sequences(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), {"tokens": tokens}, columns)
+
+
+@pytest.fixture(autouse=True)
+def _limit_of_csv_fields() -> Iterator[None]:
+    # Whoever reads a corpus sets it, for all of the process.
+    limit = csv.field_size_limit()
+    yield
+    csv.field_size_limit(limit)
 
 
 @pytest.fixture(scope="session")

@@ -102,10 +102,14 @@ def changes(name):
 SHORT = ("key", "pair", "value")
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n in SHORT else [pytest.mark.long]) for n in WRONG])
-def test_a_refused_param_costs_no_output_of_an_experiment(project, undisturbed, name):
-    options, message = changes(name)
-    assert_refused_in_one_line(project.run("dvc", "exp", "run", *options, expect=255), message)
+@pytest.mark.parametrize("names", [SHORT, pytest.param([n for n in WRONG if n not in SHORT], marks=pytest.mark.long)])
+def test_a_refused_param_costs_no_output_of_an_experiment(project, undisturbed, names):
+    before = digests(project.folder)
+    for name in names:
+        options, message = changes(name)
+        assert_refused_in_one_line(project.run("dvc", "exp", "run", *options, expect=255), message)
+        assert digests(project.folder) == before, name
+        project.run("git", "checkout", "--quiet", "params.yaml")
 
 
 def test_a_refused_param_by_hand_costs_no_output(project, undisturbed):
