@@ -76,6 +76,14 @@ class Project:
         params[section].update(changes)
         path.write_text(yaml.safe_dump(params), encoding="utf-8")
 
+    def leave_out(self, names: Collection[str]) -> None:
+        """Take stages out of the pipeline."""
+        path = self.folder / "dvc.yaml"
+        stages = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
+        if names:
+            kept = {name: stage for name, stage in stages.items() if name not in names}
+            path.write_text(yaml.safe_dump({"stages": kept}), encoding="utf-8")
+
 
 def write_corpus(path: Path, authors: int) -> None:
     rng = np.random.default_rng(0)
@@ -103,13 +111,10 @@ def copy_project(folder: Path, authors: int = 72, without: Collection[str] = ())
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
         else:
             shutil.copy(source, target)
-    if without:
-        pipeline = yaml.safe_load((folder / "dvc.yaml").read_text(encoding="utf-8"))
-        stages = {name: stage for name, stage in pipeline["stages"].items() if name not in without}
-        (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}), encoding="utf-8")
+    project = Project(folder)
+    project.leave_out(without)
     (folder / "data" / "sample").mkdir(parents=True)
     write_corpus(folder / "data" / "sample" / "blogs.zip", authors)
-    project = Project(folder)
     project.run("git", "init", "--quiet")
     return project
 

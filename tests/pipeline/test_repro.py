@@ -102,10 +102,14 @@ def changes(name):
 SHORT = ("key", "pair", "value")
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n in SHORT else [pytest.mark.long]) for n in WRONG])
-def test_a_refused_param_costs_no_output_of_an_experiment(project, undisturbed, name):
-    options, message = changes(name)
-    assert_refused_in_one_line(project.run("dvc", "exp", "run", *options, expect=255), message)
+@pytest.mark.parametrize("names", [SHORT, pytest.param([n for n in WRONG if n not in SHORT], marks=pytest.mark.long)])
+def test_a_refused_param_costs_no_output_of_an_experiment(project, undisturbed, names):
+    before = digests(project.folder)
+    for name in names:
+        options, message = changes(name)
+        assert_refused_in_one_line(project.run("dvc", "exp", "run", *options, expect=255), message)
+        assert digests(project.folder) == before, name
+        project.run("git", "checkout", "--quiet", "params.yaml")
 
 
 def test_a_refused_param_by_hand_costs_no_output(project, undisturbed):
@@ -115,12 +119,14 @@ def test_a_refused_param_by_hand_costs_no_output(project, undisturbed):
     assert_refused_in_one_line(project.run("dvc", "repro", "evaluate@seq2seq", expect=255), WRONG["value"][1])
 
 
-@pytest.mark.parametrize("text", ["train: {epochs: [", "train:\n\t- 1", "a: 1\na: 2", "\x00"])
-def test_a_file_that_is_no_yaml_costs_no_output(project, undisturbed, text):
-    (project.folder / "params.yaml").write_text(text, encoding="utf-8")
-    output = project.run("dvc", "repro", expect=255)
-    assert "params.yaml" in output
-    assert "Traceback" not in output
+def test_a_file_that_is_no_yaml_costs_no_output(project, undisturbed):
+    before = digests(project.folder)
+    for text in ("train: {epochs: [", "train:\n\t- 1", "a: 1\na: 2", "\x00"):
+        (project.folder / "params.yaml").write_text(text, encoding="utf-8")
+        output = project.run("dvc", "repro", expect=255)
+        assert "params.yaml" in output
+        assert "Traceback" not in output
+        assert digests(project.folder) == before, text
 
 
 def test_a_refused_param_costs_no_output_where_it_is_queued_or_temporary(project, undisturbed):

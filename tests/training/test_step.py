@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -177,7 +178,7 @@ SETTINGS = {"batch_size": 3, "buckets": 2, "tokens": 40, "window": 5}
     [
         *((task, name, {}) for task in sorted(TASKS) for name in ("packed", "truncated")),
         ("classifier", "bucketed", {"input": "one_hot", "vocabulary_size": 7}),
-        ("seq2seq", "token_budget", {"input": "one_hot", "cell": "lstm", "layers": 2}),
+        ("seq2seq", "token_budget", {"input": "one_hot", "cell": "lstm"}),
         ("classifier", "truncated", {"layers": 2, "cell": "simple", "initial_state": "zeros"}),
         *(("classifier", name, {"readout": "mean"}) for name in ("bucketed", "packed")),
         ("classifier", "padded", {"readout": "max", "layers": 2}),
@@ -245,6 +246,8 @@ def test_steps_drop_words_in_training_only(make_network, make_sequences, kernel)
     sequences = make_sequences([9, 5, 7, 3])
     plan = make_strategy("padded", SETTINGS).plan(sequences.lengths, epoch_rng(1, 0))
     losses = {}
+    # By chance alone, one in seventy times the loss without the words is that of all words, to a thousandth.
+    keras.utils.set_random_seed(1)
     for rate in (0.0, 0.8):
         # Weights as good as still.
         steps = Steps(twin(make_network(word_dropout=rate), kernel), 1e-12, None)

@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,9 +32,10 @@ from lengthwise.prepare.vocabulary import read_vocabulary
 from lengthwise.training.resume import ResumeState
 from lengthwise.training.step import Steps
 
-# Saves after every step, and dies without a word before the step after `steps`.
+# Each line of the input is a run in a fork, which saves after every step and dies without a word before the step after
+# `steps`; a line of the output is its exit status. So TensorFlow is imported once for all of them.
 KILLED = """
-import os, signal, sys
+import json, os, signal, sys, traceback
 from pathlib import Path
 from lengthwise.pipeline.settings.params import TrainParams
 from lengthwise.training import calls, resume, step
@@ -41,21 +43,40 @@ from lengthwise.pipeline.stages.train.run import TrainFiles
 from lengthwise.pipeline.stages.train.live import LiveFiles
 from lengthwise.pipeline.stages.train.run import train
 
-shards, task, steps, params = sys.argv[1:]
 resume.SAVE_SECONDS, calls.CALL_STEPS = 0.0, 1
 original = step.Steps.train_over
-taken = []
-
-def counted(self, *arguments):
-    for made in original(self, *arguments):
-        if len(taken) == int(steps):
-            os.kill(os.getpid(), signal.SIGKILL)
-        taken.append(1)
-        yield made
-
-step.Steps.train_over = counted
 live = LiveFiles(*(Path("live") / name for name in ("epochs.csv", "steps.csv", "headline.json", "events")))
-train(Path(shards), TrainFiles(Path("model"), Path("figures"), live), task, TrainParams.model_validate_json(params))
+
+def run(folder, shards, task, steps, params):
+    os.chdir(folder)
+    os.dup2(os.open("said", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+    taken = []
+
+    def counted(self, *arguments):
+        for made in original(self, *arguments):
+            if len(taken) == steps:
+                os.kill(os.getpid(), signal.SIGKILL)
+            taken.append(1)
+            yield made
+
+    step.Steps.train_over = counted
+    params = TrainParams.model_validate_json(params)
+    train(Path(shards), TrainFiles(Path("model"), Path("figures"), live), task, params)
+
+for line in sys.stdin:
+    child = os.fork()
+    if child:
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        continue
+    status = 1
+    try:
+        run(*json.loads(line))
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
 """
 FILES = TrainFiles(
     Path("model"),
@@ -96,6 +117,32 @@ def undisturbed(corpus, train_params, tmp_path_factory):
         return made[task]
 
     return make
+
+
+@dataclass(frozen=True)
+class Process:
+    """Another process with a copy of the code, whose runs are killed."""
+
+    package: Path
+    process: subprocess.Popen
+
+    def run(self, folder: Path, *order: object) -> tuple[int, str]:
+        """Shards, task, steps and params: the exit status, negative for a signal, and what was said."""
+        print(json.dumps([str(folder), *order]), file=self.process.stdin, flush=True)
+        status = self.process.stdout.readline()
+        assert status, "the process has ended"
+        return int(status), (folder / "said").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def another_process(root, tmp_path_factory):
+    package = tmp_path_factory.mktemp("code") / "lengthwise"
+    shutil.copytree(root / "src" / "lengthwise", package, ignore=shutil.ignore_patterns("__pycache__"))
+    environment = {**os.environ, "PYTHONPATH": str(package.parent)}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([sys.executable, "-c", KILLED], env=environment, text=True, **pipes) as process:
+        yield Process(package, process)
+        process.stdin.close()
 
 
 def run_until(steps: int, shards: Path, task: str, params) -> int:
@@ -155,27 +202,30 @@ def test_train_goes_on_after_a_signal_to_the_same_bytes(
     assert list(RESUME_FOLDER.iterdir()) == []
 
 
-def assert_goes_on_to_the_same_bytes(stop: int, here: Path, shards: Path, task: str, params):
-    """Train, then again with a stop and a second run that goes on from it."""
+def assert_goes_on_to_the_same_bytes(stops: tuple[int, ...], here: Path, shards: Path, task: str, params):
+    """Train, then again with a stop and a second run that goes on from it, for each of the stops."""
     whole = run(shards, task, params)
     expected = bytes_of(here)
-    (here / "model").rename(here / "before")
-    run_until(stop, shards, task, params)
-    again = run(shards, task, params)
-    assert again.timing["resumed_at_step"] == stop
-    assert again.metrics == whole.metrics
-    assert bytes_of(here) == expected
+    for stop in stops:
+        (here / "model").rename(here / f"before {stop}")
+        run_until(stop, shards, task, params)
+        again = run(shards, task, params)
+        assert again.timing["resumed_at_step"] == stop
+        assert again.metrics == whole.metrics
+        assert bytes_of(here) == expected
 
 
-def test_train_goes_on_with_its_schedule_and_its_dropped_words(corpus, train_params, here):
-    params = train_params(schedule="cosine", word_dropout=0.3, readout="mean", batch_size=16)
-    assert_goes_on_to_the_same_bytes(7, here, corpus.shards, "classifier", params)
-
-
-@pytest.mark.parametrize(("task", "strategy"), [("classifier", "bucketed"), ("seq2seq", "truncated")])
-def test_train_goes_on_with_all_members_of_an_ensemble(corpus, train_params, here, task, strategy):
-    params = train_params(ensemble=2, word_dropout=0.2, batch_size=16, strategy=strategy, epochs=1)
-    assert_goes_on_to_the_same_bytes(5, here, corpus.shards, task, params)
+# A network alone goes on with its schedule and its dropped words where it is killed, below.
+@pytest.mark.parametrize(
+    ("task", "changes"),
+    [
+        ("classifier", {"schedule": "cosine", "readout": "mean"}),
+        ("seq2seq", {"strategy": "truncated"}),
+    ],
+)
+def test_train_goes_on_with_all_members_of_an_ensemble(corpus, train_params, here, task, changes):
+    params = train_params(ensemble=2, word_dropout=0.2, batch_size=16, epochs=1, **changes)
+    assert_goes_on_to_the_same_bytes((5,), here, corpus.shards, task, params)
     network = load_network(here / "model")
     encoding = read_encoding(here / "model")
     assert encoding == TextEncoding(read_index(corpus.shards).tokenizer, read_vocabulary(corpus.vocabulary))
@@ -199,10 +249,9 @@ def test_train_takes_the_last_step_of_a_cosine_with_next_to_no_learning_rate(cor
     assert float(rate(steps)) == pytest.approx(0, abs=1e-9)
 
 
-@pytest.mark.parametrize("stop", [1, 9])
-def test_train_goes_on_with_the_states_of_its_lanes(corpus, train_params, here, stop):
+def test_train_goes_on_with_the_states_of_its_lanes(corpus, train_params, here):
     params = train_params(strategy="truncated", batch_size=16, window=3, cell="lstm", epochs=1)
-    assert_goes_on_to_the_same_bytes(stop, here, corpus.shards, "seq2seq", params)
+    assert_goes_on_to_the_same_bytes((1, 9), here, corpus.shards, "seq2seq", params)
 
 
 ONE_HOT = {"input": "one_hot", "padding": "pre", "cell": "simple", "activation": "relu", "masking": True}
@@ -288,7 +337,7 @@ DEATHS = [
 
 
 def test_train_killed_in_whatever_it_shows_goes_on_in_the_same_curves(corpus, train_params, here, monkeypatch):
-    params = train_params(log_every=1, batch_size=8, schedule="cosine")
+    params = train_params(log_every=1, batch_size=8, schedule="cosine", word_dropout=0.3)
     monkeypatch.setattr("lengthwise.training.calls.CALL_STEPS", 1)
     whole = run(corpus.shards, "seq2seq", params)
     expected, points = bytes_of(here), points_of(here)
@@ -329,12 +378,14 @@ def test_train_killed_in_whatever_it_shows_goes_on_in_the_same_curves(corpus, tr
     assert_points_are_those_of_the_tables(here)
 
 
-def test_train_goes_on_after_a_kill_to_the_same_bytes(undisturbed, corpus, train_params, here, steps_per_epoch):
+def test_train_goes_on_after_a_kill_to_the_same_bytes(
+    undisturbed, another_process, corpus, train_params, here, steps_per_epoch
+):
     folder, _ = undisturbed("seq2seq")
     stop = steps_per_epoch + 1
-    arguments = [str(corpus.shards), "seq2seq", str(stop), train_params().model_dump_json()]
-    killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], check=False, capture_output=True, timeout=120)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    order = [str(corpus.shards), "seq2seq", stop, train_params().model_dump_json()]
+    status, said = another_process.run(here, *order)
+    assert status == -signal.SIGKILL, said
     assert not (here / "model").exists()
     assert run(corpus.shards, "seq2seq", train_params()).timing["resumed_at_step"] == stop
     assert bytes_of(here) == bytes_of(folder)
@@ -342,23 +393,18 @@ def test_train_goes_on_after_a_kill_to_the_same_bytes(undisturbed, corpus, train
     assert_points_are_those_of_the_tables(here)
 
 
-def test_train_survives_edits_that_do_not_concern_it(undisturbed, corpus, train_params, here, root):
-    package = here / "code" / "lengthwise"
-    shutil.copytree(root / "src" / "lengthwise", package, ignore=shutil.ignore_patterns("__pycache__"))
-    environment = {**os.environ, "PYTHONPATH": str(package.parent)}
-
+def test_train_survives_edits_that_do_not_concern_it(undisturbed, another_process, corpus, train_params, here):
     def started(steps):
-        arguments = [str(corpus.shards), "classifier", str(steps), train_params().model_dump_json()]
-        command = [sys.executable, "-c", KILLED, *arguments]
-        return subprocess.run(command, env=environment, check=False, capture_output=True, text=True, timeout=120)
+        return another_process.run(here, str(corpus.shards), "classifier", steps, train_params().model_dump_json())
 
-    assert started(3).returncode == -signal.SIGKILL
+    status, said = started(3)
+    assert status == -signal.SIGKILL, said
     for name in ("reports/run.py", "cli/app.py", "corpora/__init__.py"):
-        path = package / name
+        path = another_process.package / name
         path.write_text(path.read_text("utf-8").replace('"""', '"""Said otherwise. ', 1), "utf-8")
-    done = started(1000)
-    assert done.returncode == 0, done.stderr
-    assert "train: goes on at step 3\n" in done.stderr
+    status, said = started(1000)
+    assert status == 0, said
+    assert "train: goes on at step 3\n" in said
     folder, _ = undisturbed("classifier")
     assert bytes_of(here) == bytes_of(folder)
 
