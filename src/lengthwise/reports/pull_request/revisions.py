@@ -2,7 +2,6 @@
 
 import json
 import math
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +14,7 @@ import yaml
 
 from lengthwise.errors import FormatError, RevisionError
 from lengthwise.reports.run import parsed_yaml
+from lengthwise.system.git import git
 
 PARAMS, LOCK, METRICS, TIMING = "params.yaml", "dvc.lock", "metrics/", "data/timing/"
 SUFFIXES = (".json", ".csv")
@@ -200,14 +200,13 @@ def _is_read(path: str) -> bool:
 
 
 def _git(folder: Path, *arguments: str) -> bytes:
-    try:
-        return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, check=True).stdout  # noqa: S603, S607
-    except FileNotFoundError:
-        raise RevisionError("git: cannot be run; expected it on the path; install it") from None
-    except (subprocess.CalledProcessError, ValueError) as error:
-        said = getattr(error, "stderr", b"").decode("utf-8", "replace").strip() or str(error)
-        reason = said.splitlines()[0].removeprefix("fatal: ")
-        raise RevisionError(f"git {arguments[0]}: {reason}; run this in the project's Git repository") from None
+    answer = git(*arguments, folder=folder)
+    if answer.is_absent:
+        raise RevisionError("git: cannot be run; expected it on the path; install it")
+    if answer.status:
+        reason = (answer.error.strip() or answer.reason).splitlines()[0].removeprefix("fatal: ")
+        raise RevisionError(f"{answer.command}: {reason}; run this in the project's Git repository")
+    return answer.data
 
 
 def _one_line(error: Exception) -> str:
