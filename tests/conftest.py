@@ -48,7 +48,7 @@ SLOWEST = (
     "faults/test_reproducible.py",
     "faults/test_no_room.py",
     "models/test_ensemble.py",
-    "reports/pull_request/test_report.py",
+    "reports/change/test_report.py",
     "reports/test_plots_browser.py",
     "layers/test_recurrent.py",
     "batching/test_contract.py",
