@@ -6,10 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dvc.exceptions import DvcException  # type: ignore[import-untyped]
-from dvc.repo import Repo  # type: ignore[import-untyped]
-
 from lengthwise.reports.change.revisions import TIMING, RunFiles
+from lengthwise.reports.dvc_files import cache_places
 
 MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
 
@@ -29,14 +27,7 @@ def cached_files(snapshot: RunFiles, paths: Iterable[str], folder: Path) -> dict
         folder: the project's.
     """
     digests = {path: digest for path in paths if (digest := output_hash(snapshot, path)) is not None}
-    if not digests:
-        return {}
-    try:
-        with Repo(str(folder)) as repo:
-            places = {path: Path(repo.cache.local.oid_to_path(digest)) for path, digest in digests.items()}
-    except (DvcException, OSError):
-        return {}
-    return {path: place for path, place in places.items() if place.is_file()}
+    return cache_places(digests, folder)
 
 
 def with_times(snapshot: RunFiles, folder: Path, here: bool) -> RunFiles:

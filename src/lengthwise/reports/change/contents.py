@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from dvc.repo import Repo  # type: ignore[import-untyped]
 
 from lengthwise.errors import FormatError
 from lengthwise.reports.change.revisions import blob_at
+from lengthwise.reports.dvc_files import repository_at, unreadable
 
 
 @dataclass(frozen=True)
@@ -53,25 +53,16 @@ def _here(path: Path) -> bytes | None:
 
 def _from_cache(paths: list[str], folder: Path, revision: str | None) -> Iterator[tuple[str, bytes | Absent]]:
     try:
-        with _outs(folder, revision) as (repo, inside, outs):
+        with repository_at(folder, revision) as (repo, inside):
+            outs = list(repo.index.outs)
             for path in paths:
                 yield path, _find(repo, repo.fs.join(inside, *path.split("/")), outs, path, revision)
     except NotDvcRepoError:
         yield from ((path, Absent(None)) for path in paths)
     except (DvcException, OSError) as error:
         if revision is None:
-            raise FormatError(
-                f"dvc.yaml: DVC cannot read the pipeline ({' '.join(str(error).split())}); mend it"
-            ) from None
+            raise unreadable(error) from None
         yield from ((path, Absent(None)) for path in paths)
-
-
-@contextmanager
-def _outs(folder: Path, revision: str | None) -> Iterator[tuple[Repo, str, list[Any]]]:
-    with Repo(str(folder)) as repo:
-        below = folder.resolve().relative_to(Path(repo.root_dir).resolve()).parts
-        with repo.switch(revision) if revision else nullcontext():
-            yield repo, repo.fs.join(repo.root_dir, *below), list(repo.index.outs)
 
 
 def _find(repo: Repo, place: str, outs: list[Any], path: str, revision: str | None) -> bytes | Absent:

@@ -5,7 +5,6 @@ Where one of these is another now, the figures are of another state, and compari
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,8 @@ from dvc.dependency.param import ParamsDependency, read_param_file  # type: igno
 from dvc.exceptions import DvcException, NotDvcRepoError  # type: ignore[import-untyped]
 from dvc.repo import Repo  # type: ignore[import-untyped]
 
-from lengthwise.errors import FormatError
 from lengthwise.reports.change.revisions import RunFiles
+from lengthwise.reports.dvc_files import repository_at, unreadable
 from lengthwise.system.dotted import leaves
 
 PIPELINE = "dvc.yaml"
@@ -55,21 +54,16 @@ def not_run(
         FormatError: DVC cannot read the pipeline of the working tree.
     """
     try:
-        with Repo(str(folder)) as repo:
-            below = folder.resolve().relative_to(Path(repo.root_dir).resolve()).parts
-            with repo.switch(revision) if revision else nullcontext():
-                inside = repo.fs.join(repo.root_dir, *below)
-                stages, sources = _of_folder(repo, inside) if files is None else _behind(repo, inside, files)
-                stages = [stage for stage in stages if files is not None or stage.name != CHECK]
-                return list(_by_dvc(repo, stages, sources))
+        with repository_at(folder, revision) as (repo, inside):
+            stages, sources = _of_folder(repo, inside) if files is None else _behind(repo, inside, files)
+            stages = [stage for stage in stages if files is not None or stage.name != CHECK]
+            return list(_by_dvc(repo, stages, sources))
     except NotDvcRepoError:
         return list(changed_params(snapshot))
     except (DvcException, OSError) as error:
         if revision:
             return list(changed_params(snapshot))
-        raise FormatError(
-            f"{PIPELINE}: DVC cannot read the pipeline ({' '.join(str(error).split())}); mend it"
-        ) from None
+        raise unreadable(error) from None
 
 
 def _of_folder(repo: Repo, folder: str) -> tuple[list[Any], list[Any]]:

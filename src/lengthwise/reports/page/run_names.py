@@ -6,14 +6,13 @@ the DVC cache if they are there; nothing is fetched.
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from dvc.exceptions import DvcException  # type: ignore[import-untyped]
-from dvc.repo import Repo  # type: ignore[import-untyped]
-
 from lengthwise.errors import FormatError, RevisionError
 from lengthwise.names import TASKS
+from lengthwise.reports.dvc_files import cache_places
 from lengthwise.reports.kept import KeptRun
 from lengthwise.reports.run import PREDICTIONS, TIMING, Run
 from lengthwise.system.git import git
@@ -165,18 +164,15 @@ def _committed(name: str, commit: str, project: Path, scratch: Path) -> Run:
 
 def _link_cached(sources: Sequence[Source], project: Path) -> None:
     """Link from the DVC cache what the locks name and Git does not have."""
-    try:
-        with Repo(str(project)) as repo:
-            for source in sources:
-                for path in source.run.outputs:
-                    cached = Path(repo.cache.local.oid_to_path(source.run.digest(path)))
-                    if OF_THE_CACHE.fullmatch(path) and cached.is_file():
-                        link = source.run.lock.parent / path
-                        link.parent.mkdir(parents=True, exist_ok=True)
-                        link.symlink_to(cached.resolve())
-    except (DvcException, FormatError, KeyError, OSError):
+    for source in sources:
         # The page says what is not at hand.
-        return
+        with suppress(FormatError, KeyError, OSError):
+            run = source.run
+            digests = {path: run.digest(path) for path in run.outputs if OF_THE_CACHE.fullmatch(path)}
+            for path, cached in cache_places(digests, project).items():
+                link = run.lock.parent / path
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(cached.resolve())
 
 
 def _git(project: Path, *arguments: str) -> str:
