@@ -58,11 +58,11 @@ SLOWEST = (
     "test_docs_examples.py",
     "reports/test_plots_browser.py",
     "layers/test_cells.py",
-    "reports/pull_request/configured/test_report.py",
+    "reports/change/test_configured.py",
     "layers/test_front_end.py",
     "pipeline/test_stage.py",
     "batching/test_contract.py",
-    "reports/pull_request/test_report.py",
+    "reports/change/test_report.py",
     "native/test_recurrent.py",
     "pipeline/test_workflows.py",
 )

@@ -8,7 +8,7 @@ from lengthwise.evaluation.levels import Level
 from lengthwise.evaluation.metrics import Metric, point_figures
 from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.evaluation.tables import headline, level_figures
-from lengthwise.reports.pull_request.comparison import Rule, rule_of
+from lengthwise.reports.change.comparison import Rule, rule_of
 
 
 def brier(level, factors):

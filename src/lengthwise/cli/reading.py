@@ -38,7 +38,7 @@ def report(
       lengthwise report --base main
       lengthwise report --base "$(git merge-base origin/main HEAD)" --out report.md
     """
-    from lengthwise.reports.pull_request.report import report_on
+    from lengthwise.reports.change.report import report_on
 
     made = report_on(base, Path())
     if out is None:

@@ -11,7 +11,7 @@ import yaml
 
 from lengthwise.errors import FormatError
 from lengthwise.reports.markdown import code
-from lengthwise.reports.run import Figures, Run, parsed_yaml, read_text
+from lengthwise.reports.run import FigureFile, Run, parsed_yaml, read_text
 from lengthwise.reports.words import listed
 from lengthwise.system.bundles import read_bundle
 from lengthwise.system.dotted import leaves
@@ -67,7 +67,7 @@ class KeptRun(Run):
         return self._texts[name]
 
 
-def measured(run: KeptRun, stage: str) -> Figures:
+def measured(run: KeptRun, stage: str) -> FigureFile:
     """What a machine measured of a stage.
 
     Raises:

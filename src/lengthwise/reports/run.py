@@ -23,7 +23,7 @@ TIMING = "data/timing"
 PREDICTIONS = "data/predictions"
 
 
-class Figures(dict[str, Any]):
+class FigureFile(dict[str, Any]):
     """A flat metrics file; a figure that it lacks is the user's to mend."""
 
     def __init__(self, path: Path, content: dict[str, Any], mend: str) -> None:
@@ -60,7 +60,7 @@ class Run:
         """
         return self._text(self.metrics / name)
 
-    def figures(self, name: str) -> Figures:
+    def figures(self, name: str) -> FigureFile:
         """A JSON file of numbers and strings.
 
         Raises:
@@ -68,16 +68,16 @@ class Run:
         """
         return self._figures(self.metrics / name)
 
-    def _figures(self, path: Path) -> Figures:
+    def _figures(self, path: Path) -> FigureFile:
         try:
             content = json.loads(self._text(path))
         except ValueError as error:
             raise FormatError(f"{path}: is not JSON ({error}); expected a metrics file; {self.mend}") from error
         if not isinstance(content, dict) or any(type(value) not in (int, float, str) for value in content.values()):
             raise FormatError(f"{path}: is no flat map of numbers and strings; expected a metrics file; {self.mend}")
-        return Figures(path, content, self.mend)
+        return FigureFile(path, content, self.mend)
 
-    def timing(self, stage: str) -> Figures | None:
+    def timing(self, stage: str) -> FigureFile | None:
         """What the machine measured of a stage; None where it is not at hand, since Git does not have it.
 
         Raises:

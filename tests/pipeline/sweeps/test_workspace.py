@@ -67,6 +67,12 @@ def test_snapshot_without_git_a_commit_or_dvc_is_refused_in_one_line(here, tmp_p
     assert "\n" not in str(caught.value)
 
 
+def test_snapshot_says_when_git_is_not_there(here, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(SweepError, match=r"^git: cannot be run; expected it on the path; install it$"):
+        take_snapshot()
+
+
 def test_snapshot_in_a_merge_is_refused(here):
     here.run("git", "branch", "other")
     for branch in ("-", "other"):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lengthwise.reports.charts.frame import Caption
-from lengthwise.reports.charts.rows import Bar, Interval, bar_chart, interval_chart
+from lengthwise.reports.charts.rows import Bar, IntervalRow, bar_chart, interval_chart
 
 CAPTION = Caption("A title", "What it says.")
 NS = {"s": "http://www.w3.org/2000/svg"}
@@ -34,7 +34,7 @@ def test_bar_chart_has_bars_as_long_as_their_values():
 
 
 def test_interval_chart_places_values_and_ends_on_one_scale():
-    rows = [Interval("a", 0.5, 0.4, 0.7, "blue"), Interval("b", 0.2, 0.1, 0.25, "orange")]
+    rows = [IntervalRow("a", 0.5, 0.4, 0.7, "blue"), IntervalRow("b", 0.2, 0.1, 0.25, "orange")]
     svg = parse(interval_chart(CAPTION, {"by author": rows}, "accuracy"))
     middles = [float(mark.get("cx")) for mark in svg.findall("s:circle", NS)]
     pixels = np.concatenate([intervals(svg).ravel(), middles])
@@ -44,14 +44,16 @@ def test_interval_chart_places_values_and_ends_on_one_scale():
 
 
 def test_interval_chart_of_differences_marks_zero_and_writes_signs():
-    svg = parse(interval_chart(CAPTION, {"": [Interval("a", -0.03, -0.05, -0.01, "blue")]}, "difference", signed=True))
+    svg = parse(
+        interval_chart(CAPTION, {"": [IntervalRow("a", -0.03, -0.05, -0.01, "blue")]}, "difference", signed=True)
+    )
     zero = next(line for line in svg.findall("s:line", NS) if line.get("class") == "zero")
     assert float(zero.get("x1")) > intervals(svg).max()
     assert "−0.030" in texts(svg)
 
 
 def test_interval_chart_shows_what_is_not_known_as_a_row_without_marks():
-    rows = [Interval("known", 0.5, 0.4, 0.6, "blue"), Interval("not", math.nan, math.nan, math.nan, "blue")]
+    rows = [IntervalRow("known", 0.5, 0.4, 0.6, "blue"), IntervalRow("not", math.nan, math.nan, math.nan, "blue")]
     svg = parse(interval_chart(CAPTION, {"": rows}, "accuracy"))
     assert len(svg.findall("s:circle", NS)) == 1
     assert {"not", "–"} <= set(texts(svg))
@@ -65,13 +67,16 @@ def test_row_charts_shorten_long_labels_and_keep_them_as_hints():
 
 
 def test_row_charts_tell_all_figures_wherever_the_mouse_is_in_a_row():
-    rows = [Interval("linear", 0.694, 0.617, 0.756, "green", "n = 2,188"), Interval("odd", math.nan, 0, 1, "blue")]
+    rows = [
+        IntervalRow("linear", 0.694, 0.617, 0.756, "green", "n = 2,188"),
+        IntervalRow("odd", math.nan, 0, 1, "blue"),
+    ]
     svg = parse(interval_chart(CAPTION, {"by sentence": rows}, "accuracy"))
     hits = svg.findall("s:rect[@class='hit']", NS)
     assert hits[0].find("s:title", NS).text == "linear: 0.694 (0.617 to 0.756), n = 2,188"
     tops = [float(hit.get("y")) for hit in hits]
     assert tops[1] - tops[0] == float(hits[0].get("height"))
-    svg = parse(interval_chart(CAPTION, {"": [Interval("b", -0.5, -0.75, 0.25, "blue")]}, "x", signed=True))
+    svg = parse(interval_chart(CAPTION, {"": [IntervalRow("b", -0.5, -0.75, 0.25, "blue")]}, "x", signed=True))
     assert svg.find("s:rect[@class='hit']/s:title", NS).text == "b: −0.500 (−0.750 to +0.250)"
     svg = parse(bar_chart(CAPTION, [Bar("exact", 0.0, "0 %", "grey", "of 10 steps")], "%"))
     assert svg.find("s:rect[@class='hit']/s:title", NS).text == "exact: 0 %, of 10 steps"
@@ -82,7 +87,7 @@ def test_interval_chart_has_room_for_the_text_of_every_tick_that_has_one():
     for _ in range(200):
         low, high = np.sort(rng.normal(0, 1, 2)) * 10.0 ** rng.integers(-4, 5)
         label = "x" * int(rng.integers(1, 60))
-        rows = [Interval(label, (low + high) / 2, low, high, "blue")]
+        rows = [IntervalRow(label, (low + high) / 2, low, high, "blue")]
         svg = parse(interval_chart(CAPTION, {"": rows}, "difference", signed=True))
         ticks = [t for t in svg.findall("s:text", NS) if t.get("class") == "muted middle" and t.text != "difference"]
         ends = [(float(t.get("x")) - 3 * len(t.text), float(t.get("x")) + 3 * len(t.text)) for t in ticks]

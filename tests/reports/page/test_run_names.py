@@ -131,3 +131,9 @@ def test_source_of_a_commit_has_the_predictions_that_are_in_the_cache(project, o
     (source,) = opened("HEAD")
     assert source.run.predictions("classifier") is not None
     assert source.run.predictions("seq2seq") is None
+    # The lock of one run does not take the predictions from another.
+    (project.folder / "dvc.lock").write_text("stages: 3\n", encoding="utf-8")
+    project.commit("damaged")
+    shutil.rmtree(Path(source.run.lock).parent)
+    _, source = opened("HEAD", "HEAD~1")
+    assert source.run.predictions("classifier") is not None

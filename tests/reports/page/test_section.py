@@ -4,14 +4,14 @@ from fnmatch import fnmatch
 import pytest
 from jinja2 import UndefinedError
 
-from lengthwise.reports.page.section import Frame, Section, page, part
+from lengthwise.reports.page.section import Frame, PageSection, page, part
 
 
 def test_page_escapes_all_but_charts_and_blocks():
     hostile = "<b>&\"'"
     text = page(
         Frame(hostile, hostile, hostile, hostile, hostile),
-        [Section("key", hostile, [hostile], ["<svg></svg>"], code=hostile, blocks=["<hr>"])],
+        [PageSection("key", hostile, [hostile], ["<svg></svg>"], code=hostile, blocks=["<hr>"])],
     )
     assert "<b>" not in text
     assert text.count("&lt;b&gt;&amp;&#34;&#39;") == 10

@@ -34,7 +34,8 @@ def read_csv_rows(path: Path, brackets: AgeBrackets, max_bytes: int) -> Iterator
             never closed, a line or a field is larger than `max_bytes`, or an author is wrong: the message names the
             line.
     """
-    csv.field_size_limit(max_bytes)
+    # It is one for the whole process: it is put back when the last row is read, or the reader is given up.
+    before = csv.field_size_limit(max_bytes)
     # Bytes that are no UTF-8 come through as surrogates, so that a text can be decoded again as it is repaired.
     with readable(path), path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
         reader = csv.reader(_lines(stream, path, max_bytes), strict=True)
@@ -67,6 +68,8 @@ def read_csv_rows(path: Path, brackets: AgeBrackets, max_bytes: int) -> Iterator
                 f"{path} line {reader.line_num}: is no CSV ({error}); close the quote or shorten the field, "
                 "or raise ingest.max_member_mb"
             ) from error
+        finally:
+            csv.field_size_limit(before)
 
 
 def _lines(stream: TextIO, path: Path, max_bytes: int) -> Iterator[str]:

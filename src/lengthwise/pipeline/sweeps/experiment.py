@@ -10,10 +10,10 @@ import yaml
 
 from lengthwise.errors import ParamsError, SweepError
 from lengthwise.pipeline.settings.params import Params, check_params
-from lengthwise.pipeline.sweeps.git import git
 from lengthwise.pipeline.sweeps.grid import Run
 from lengthwise.pipeline.sweeps.overview import HEADLINE, headline
 from lengthwise.pipeline.sweeps.workspace import Snapshot
+from lengthwise.system.git import git
 
 # What the stages read and Git tracks; DVC writes the .gitignore files itself.
 INPUTS = ("dvc.yaml", "src", "stages", "data", ":(exclude,glob)**/.gitignore")
@@ -35,7 +35,7 @@ def find_or_name(run: Run, snapshot: Snapshot) -> tuple[str, bool]:
     """
     for candidate in _candidates(run.name):
         reference = reference_of(candidate, snapshot.commit)
-        if git("show-ref", "--verify", "--quiet", reference).returncode:
+        if git("show-ref", "--verify", "--quiet", reference).status:
             return candidate, False
         if _is_same(reference, run.params, snapshot, run.targets):
             return candidate, True
@@ -52,29 +52,30 @@ def take_over(run: Run, snapshot: Snapshot, project: Path) -> str:
         SweepError: there is none, or Git cannot fetch it.
     """
     theirs = reference_of(run.name, snapshot.commit)
-    repository = git("rev-parse", "--absolute-git-dir", folder=project).stdout.strip()
+    repository = git("rev-parse", "--absolute-git-dir", folder=project).text.strip()
     while True:
         name, is_there = find_or_name(run, snapshot)
         if is_there:
             return name
         ours = reference_of(name, snapshot.commit)
         done = git("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", repository, f"{theirs}:{ours}")
-        if not done.returncode:
+        if not done.status:
             return name
         # Unless somebody has taken the name just now, it will not work the next time either.
-        if git("show-ref", "--verify", "--quiet", ours).returncode:
-            reason = " ".join(done.stderr.split())
-            raise SweepError(f"git fetch: {reason}; expected the experiment {run.name!r} in {project}; run it again")
+        if git("show-ref", "--verify", "--quiet", ours).status:
+            raise SweepError(
+                f"git fetch: {done.reason}; expected the experiment {run.name!r} in {project}; run it again"
+            )
 
 
 def figures_of(reference: str) -> dict[str, float]:
     """The headline figures of an experiment, by their dotted names (`clf.val_acc`)."""
     listed = git("ls-tree", "-r", "-z", "--name-only", reference, "--", *HEADLINE)
     contents = {}
-    for path in filter(None, listed.stdout.split("\0")):
+    for path in filter(None, listed.text.split("\0")):
         # A file that is no JSON has no figures.
         with contextlib.suppress(ValueError):
-            contents[path] = json.loads(git("show", f"{reference}:./{path}").stdout)
+            contents[path] = json.loads(git("show", f"{reference}:./{path}").data)
     return headline(contents)
 
 
@@ -86,10 +87,10 @@ def _candidates(name: str) -> Iterator[str]:
 def _is_same(reference: str, params: Params | None, snapshot: Snapshot, targets: Sequence[str]) -> bool:
     files = [target for target in targets if target.endswith(".yaml")]
     # Paths are given from the project's folder, which may lie within the repository.
-    if git("diff", "--quiet", reference, snapshot.tree, "--", *INPUTS, *files).returncode:
+    if git("diff", "--quiet", reference, snapshot.tree, "--", *INPUTS, *files).status:
         return False
     shown = git("show", f"{reference}:./params.yaml")
     try:
-        return check_params(yaml.safe_load(shown.stdout), Path(reference)) == params
+        return check_params(yaml.safe_load(shown.data), Path(reference)) == params
     except (ParamsError, yaml.YAMLError):
         return False

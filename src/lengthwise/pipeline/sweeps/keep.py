@@ -15,10 +15,10 @@ import yaml
 from lengthwise.errors import SweepError
 from lengthwise.names import TASKS
 from lengthwise.pipeline.published import publish
-from lengthwise.pipeline.sweeps.git import git_bytes
 from lengthwise.pipeline.sweeps.grid import Run
 from lengthwise.pipeline.sweeps.named import TARGETS
 from lengthwise.system.bundles import write_bundle
+from lengthwise.system.git import git
 
 METRICS, FIGURES, TIMING, PARAMS_NAME = "metrics", "data/figures", "data/timing", "params.yaml"
 PREPARED = ("ingest", "tokens", "split", "vocabulary", "shards")
@@ -124,11 +124,10 @@ def _is_any(name: str, patterns: Sequence[str]) -> bool:
 
 def _metrics(reference: str) -> Iterator[tuple[str, bytes]]:
     """The files below `metrics` that Git has, by their names there."""
-    done = git_bytes("archive", "--format=tar", reference, METRICS)
-    if done.returncode:
-        reason = " ".join(done.stderr.decode("utf-8", "replace").split())
-        raise SweepError(f"git archive: {reason}; expected an experiment with metrics; run it again")
-    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as tar:
+    done = git("archive", "--format=tar", reference, METRICS)
+    if done.status:
+        raise SweepError(f"git archive: {done.reason}; expected an experiment with metrics; run it again")
+    with tarfile.open(fileobj=io.BytesIO(done.data)) as tar:
         for member in tar:
             if (stream := tar.extractfile(member)) is not None:
                 yield PurePosixPath(member.name).relative_to(METRICS).as_posix(), stream.read()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from lengthwise.errors import SweepError
-from lengthwise.pipeline.sweeps.git import Done, git
+from lengthwise.system.git import GitAnswer, git
 
 # DVC and Git ignore this folder, and DVC has its own temporary workspaces there.
 WORKSPACES = Path(".dvc") / "tmp" / "lengthwise"
@@ -50,10 +50,12 @@ def take_snapshot() -> Snapshot:
         SweepError: this is no project under Git and DVC, it has no commit, or a merge is under way.
     """
     head = git("rev-parse", "--verify", "--quiet", "HEAD")
-    if head.returncode:
+    if head.is_absent:
+        raise SweepError("git: cannot be run; expected it on the path; install it")
+    if head.status:
         raise SweepError(f"{Path.cwd()}: has no Git commit; expected the project's folder; commit, or change to it")
     root = Path(_checked(git("rev-parse", "--show-toplevel")))
-    return Snapshot(head.stdout.strip(), _write_tree(), root, Path.cwd().relative_to(root.resolve()), _settings())
+    return Snapshot(head.text.strip(), _write_tree(), root, Path.cwd().relative_to(root.resolve()), _settings())
 
 
 def _write_tree() -> str:
@@ -161,8 +163,7 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
-def _checked(done: Done) -> str:
-    if done.returncode:
-        reason = " ".join((done.stderr or done.stdout).split())
-        raise SweepError(f"{' '.join(done.args[:2])}: {reason}; expected a working repository; mend what it names")
-    return done.stdout.strip()
+def _checked(answer: GitAnswer) -> str:
+    if answer.status:
+        raise SweepError(f"{answer.command}: {answer.reason}; expected a working repository; mend what it names")
+    return answer.text.strip()

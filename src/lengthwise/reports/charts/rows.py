@@ -36,7 +36,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Interval:
+class IntervalRow:
     """A row of an interval chart: a value and its interval; not a number where one is not known."""
 
     label: str
@@ -66,7 +66,7 @@ def bar_chart(caption: Caption, rows: Sequence[Bar], x_label: str) -> str:
 
 
 def interval_chart(
-    caption: Caption, groups: Mapping[str, Sequence[Interval]], x_label: str, decimals: int = 3, signed: bool = False
+    caption: Caption, groups: Mapping[str, Sequence[IntervalRow]], x_label: str, decimals: int = 3, signed: bool = False
 ) -> str:
     """Values with their intervals, a row each, under the headings of their groups (an empty heading takes no room).
 
@@ -105,14 +105,14 @@ def interval_chart(
     return finish(svg, bottom)
 
 
-def _draw_interval(svg: Element, row: Interval, x: Scale, middle: float) -> None:
+def _draw_interval(svg: Element, row: IntervalRow, x: Scale, middle: float) -> None:
     if math.isfinite(row.low) and math.isfinite(row.high):
         add(svg, "line", kind=f"line {row.hue}", x1=x(row.low), x2=x(row.high), y1=middle, y2=middle)
     if math.isfinite(row.value):
         add(svg, "circle", kind=f"mark {row.hue}", cx=x(row.value), cy=middle, r=4.5)
 
 
-def _hint(row: Interval, decimals: int, signed: bool) -> str:
+def _hint(row: IntervalRow, decimals: int, signed: bool) -> str:
     """All figures of a row: `linear: 0.694 (0.617 to 0.756), n = 2,188`."""
     value, low, high = (_value_text(figure, decimals, signed) for figure in (row.value, row.low, row.high))
     known = math.isfinite(row.low) and math.isfinite(row.high)

@@ -3,8 +3,8 @@
 import pandas as pd
 
 from lengthwise.reports.charts.frame import Caption
-from lengthwise.reports.charts.rows import Bar, Interval, bar_chart, interval_chart
-from lengthwise.reports.page.section import Section
+from lengthwise.reports.charts.rows import Bar, IntervalRow, bar_chart, interval_chart
+from lengthwise.reports.page.section import PageSection
 from lengthwise.reports.run import Run
 from lengthwise.reports.words import count, listed, records
 
@@ -14,11 +14,11 @@ TEXTS = ("name", "changes", "seeds")
 NUMBERS = ("accuracy", "accuracy_spread", "difference", "low", "high", "nll", "padding_share", "steps_to_accuracy")
 
 
-def ablations(run: Run) -> Section:
+def ablations(run: Run) -> PageSection:
     """Differences to the full model, or how to get them: they take long and are no part of a run."""
     heading = ("ablations", "Ablations")
     if not run.has(TABLE):
-        return Section(
+        return PageSection(
             *heading,
             ["No ablations have been run. This runs them, and makes this page again:"],
             code="make ablations report",
@@ -31,7 +31,9 @@ def ablations(run: Run) -> Section:
         "of the paired difference in the classifier's accuracy on test sentences.",
         said,
     ]
-    rows = [Interval(row.name, row.difference, row.low, row.high, _hue(row.low, row.high)) for row in records(changed)]
+    rows = [
+        IntervalRow(row.name, row.difference, row.low, row.high, _hue(row.low, row.high)) for row in records(changed)
+    ]
     charts = []
     if rows:
         caption = Caption("Accuracy less that of the full model", said)
@@ -41,7 +43,7 @@ def ablations(run: Run) -> Section:
         bars = [Bar(row.name, row.relative, f"{row.relative:.2f}", "grey") for row in records(times)]
         caption = Caption("Time of an epoch", "As a multiple of the full model's, on this machine.")
         charts += [bar_chart(caption, bars, "multiple of the full model's")] if bars else []
-    return Section(*heading, text, charts, {"All ablations": table})
+    return PageSection(*heading, text, charts, {"All ablations": table})
 
 
 def _hue(low: float, high: float) -> str:

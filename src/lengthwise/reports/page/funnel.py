@@ -8,14 +8,14 @@ from lengthwise.names import SPLITS
 from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.plane import column_chart
 from lengthwise.reports.charts.rows import Bar, bar_chart
-from lengthwise.reports.page.section import Section
+from lengthwise.reports.page.section import PageSection
 from lengthwise.reports.run import Run
 from lengthwise.reports.words import count, percent, records
 
 MOST_COLUMNS = 40
 
 
-def funnel(run: Run) -> Section:
+def funnel(run: Run) -> PageSection:
     """From files to sequences: what is read, what is left out and why."""
     ingest, shards = run.figures("ingest.json"), run.figures("shards.json")
     text = [_reading(run), _sequences(run)]
@@ -41,7 +41,7 @@ def funnel(run: Run) -> Section:
     ]
     repairs = {name.removeprefix("repaired_").replace("_", " "): n for name, n in ingest.items() if "repaired_" in name}
     table = pd.DataFrame({"what": list(repairs), "documents": [count(n) for n in repairs.values()]})
-    return Section("funnel", "Data", text, charts, {"What was repaired": table} if repairs else {})
+    return PageSection("funnel", "Data", text, charts, {"What was repaired": table} if repairs else {})
 
 
 def _reading(run: Run) -> str:
@@ -68,7 +68,7 @@ def _sequences(run: Run) -> str:
     )
 
 
-def lengths(run: Run) -> Section:
+def lengths(run: Run) -> PageSection:
     """Lengths of the training sequences, and the padding of an epoch of them under every strategy."""
     by_length = run.table("train/classifier/lengths.csv", (), ("length", "sequences"))
     batching = run.table(
@@ -107,7 +107,7 @@ def lengths(run: Run) -> Section:
         bar_chart(Caption("Padding by strategy", text[1]), bars, "% of an epoch's time steps"),
     ]
     shown = ordered.drop(columns="padding_per_batch").assign(padding_share=ordered["padding_share"].map(percent))
-    return Section("lengths", "Lengths and padding", text, charts, {"An epoch under every strategy": shown})
+    return PageSection("lengths", "Lengths and padding", text, charts, {"An epoch under every strategy": shown})
 
 
 def _median(by_length: pd.DataFrame) -> int:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from lengthwise.reports.page.run_names import Source, by_task
-from lengthwise.reports.page.section import Section, part
+from lengthwise.reports.page.section import PageSection, part
 from lengthwise.reports.run import LEVELS_COLUMNS
 from lengthwise.reports.words import count, percent, records
 
@@ -15,13 +15,13 @@ ABSENT = "–"
 RunTable = tuple[str, Sequence[str], Sequence[tuple[Source, Sequence[str]]]]
 
 
-def runs(sources: Sequence[Source]) -> Section:
+def runs(sources: Sequence[Source]) -> PageSection:
     """Who they are, and the headline of each task."""
     tables = [_headline(task, having) for task, having in by_task(sources)]
-    return Section("runs", "Runs", [], blocks=[part("runs", runs=sources), part("tables", tables=tables)])
+    return PageSection("runs", "Runs", [], blocks=[part("runs", runs=sources), part("tables", tables=tables)])
 
 
-def params(sources: Sequence[Source]) -> Section:
+def params(sources: Sequence[Source]) -> PageSection:
     """The params that differ, each with its values."""
     every = [(source, source.run.all_params) for source in sources]
     keys = sorted({key for _, found in every for key in found if key.split(".")[0] in PARAMS})
@@ -34,12 +34,12 @@ def params(sources: Sequence[Source]) -> Section:
         if len(values) > 1:
             differing[key] = values
     if not differing:
-        return Section("params", "Params", ["All params are the same."])
+        return PageSection("params", "Params", ["All params are the same."])
     said = f"Of {count(len(keys), 'param')} {count(len(differing))} differ{'s' if len(differing) == 1 else ''}."
-    return Section("params", "Params that differ", [said], blocks=[part("params", differing=differing)])
+    return PageSection("params", "Params that differ", [said], blocks=[part("params", differing=differing)])
 
 
-def cost(sources: Sequence[Source]) -> Section:
+def cost(sources: Sequence[Source]) -> PageSection:
     """Size, steps, padding and time."""
     tables: list[RunTable] = [
         (
@@ -50,7 +50,7 @@ def cost(sources: Sequence[Source]) -> Section:
         for task, having in by_task(sources)
     ]
     text = ["Padding is the share of an epoch's time steps. Seconds may be of different machines."]
-    return Section("cost", "Cost", text, blocks=[part("tables", tables=tables)])
+    return PageSection("cost", "Cost", text, blocks=[part("tables", tables=tables)])
 
 
 def _cost_cells(source: Source, task: str) -> list[str]:

@@ -6,14 +6,14 @@ from lengthwise.names import TASKS
 from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.plane import Series, line_chart
 from lengthwise.reports.charts.rows import Bar, bar_chart
-from lengthwise.reports.page.section import Section
-from lengthwise.reports.run import Figures, Run
+from lengthwise.reports.page.section import PageSection
+from lengthwise.reports.run import FigureFile, Run
 from lengthwise.reports.words import count, hue_of, listed, percent, records
 
 FIGURES = (("accuracy", "accuracy"), ("loss", "loss in nats"))
 
 
-def curves(run: Run) -> Section:
+def curves(run: Run) -> PageSection:
     """Loss and accuracy by epoch."""
     # Without a validation split there is nothing to say of it.
     splits = ("train", "validation") if run.figures("shards.json")["validation_rows"] else ("train",)
@@ -30,7 +30,7 @@ def curves(run: Run) -> Section:
             ]
             charts.append(line_chart(Caption(f"{task}: {figure}", text[-1]), lines, "epoch", label))
         tables[f"Epochs of {task}"] = epochs
-    return Section("curves", "Learning curves", text, charts, tables)
+    return PageSection("curves", "Learning curves", text, charts, tables)
 
 
 def _course(task: str, epochs: pd.DataFrame) -> str:
@@ -48,7 +48,7 @@ def _course(task: str, epochs: pd.DataFrame) -> str:
     return f"{said} and of {last.validation_accuracy:.3f} on validation sequences. Its validation loss {ending}"
 
 
-def cost(run: Run) -> Section:
+def cost(run: Run) -> PageSection:
     """What the networks cost: size, steps, padding, and the time of this run."""
     columns, bars = {}, []
     for task in TASKS:
@@ -75,23 +75,23 @@ def cost(run: Run) -> Section:
     ]
     charts = [bar_chart(Caption("Speed of training", text[0]), bars, "sequences a second")] if bars else []
     table = pd.DataFrame(columns).rename_axis("what").reset_index()
-    return Section("cost", "Cost", text, charts, {"Cost of training": table})
+    return PageSection("cost", "Cost", text, charts, {"Cost of training": table})
 
 
-def _time_steps(run: Run, figures: Figures) -> float:
+def _time_steps(run: Run, figures: FigureFile) -> float:
     """The time steps of an epoch: its tokens and its padding."""
     return float(run.figures("shards.json")["train_tokens"] + figures["padding_per_batch"] * figures["batches"])
 
 
-def environment(run: Run) -> Section:
+def environment(run: Run) -> PageSection:
     """Versions and machine that the networks were trained with."""
     figures = run.timing(f"environment_{TASKS[0]}")
     if figures is None:
-        return Section("environment", "Environment", ["Versions and machine are not at hand: dvc pull gets them."])
+        return PageSection("environment", "Environment", ["Versions and machine are not at hand: dvc pull gets them."])
     table = pd.DataFrame({"what": [name.replace("_", " ") for name in figures], "with": map(str, figures.values())})
     text = [
         f"The networks were trained with TensorFlow {figures['tensorflow']} under {figures['python']}, on "
         f"{figures['processor']} with {count(figures['threads'], 'thread')}. The same params, code and environment "
         "give the same bytes; another environment may give other last digits."
     ]
-    return Section("environment", "Environment", text, (), {"Versions and machine": table})
+    return PageSection("environment", "Environment", text, (), {"Versions and machine": table})

@@ -6,16 +6,16 @@ import pandas as pd
 
 from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.plane import Series, line_chart
-from lengthwise.reports.charts.rows import Interval, interval_chart
+from lengthwise.reports.charts.rows import IntervalRow, interval_chart
 from lengthwise.reports.differences import Difference, paired_differences, same_sequences
 from lengthwise.reports.page.run_names import Source, by_task
 from lengthwise.reports.page.scores import REFERENCE, bootstrap_of, length_line
-from lengthwise.reports.page.section import Section
+from lengthwise.reports.page.section import PageSection
 from lengthwise.reports.run import LEVELS_COLUMNS
 from lengthwise.reports.words import count, hue_of_difference, level_heading, of_size, ranged, records, signed
 
 
-def levels(sources: Sequence[Source]) -> Section:
+def levels(sources: Sequence[Source]) -> PageSection:
     """The accuracies of all runs at all levels, a picture a task."""
     charts = []
     for task, having in by_task(sources):
@@ -27,7 +27,7 @@ def levels(sources: Sequence[Source]) -> Section:
                 source.letter: source.run.size(name) for source in having if name in set(tables[source.letter]["level"])
             }
             rows = [
-                Interval(
+                IntervalRow(
                     source.label,
                     row.value,
                     row.low,
@@ -48,10 +48,10 @@ def levels(sources: Sequence[Source]) -> Section:
         "Lines are each run's own intervals over resamples of its test authors. The paired differences below say "
         "whether one run is better than another."
     ]
-    return Section("levels", "Levels", text, charts)
+    return PageSection("levels", "Levels", text, charts)
 
 
-def curves(sources: Sequence[Source]) -> Section:
+def curves(sources: Sequence[Source]) -> PageSection:
     """Accuracy and loss by epoch, a picture a task and figure."""
     charts, split = [], "validation"
     tables: dict[str, list[pd.DataFrame]] = {}
@@ -69,10 +69,10 @@ def curves(sources: Sequence[Source]) -> Section:
             last = "; ".join(f"{line.letter} {line.name} ends at {line.y[-1]:.3f}" for line in lines)
             charts.append(line_chart(Caption(f"{task}: {split} {figure}", last), lines, "epoch", label))
     shown = {name: pd.concat(found, axis=1).reset_index() for name, found in tables.items()}
-    return Section("curves", "Learning curves", [f"Of the {split} sequences, after each epoch."], charts, shown)
+    return PageSection("curves", "Learning curves", [f"Of the {split} sequences, after each epoch."], charts, shown)
 
 
-def differences(sources: Sequence[Source]) -> Section:
+def differences(sources: Sequence[Source]) -> PageSection:
     """Each run less the first, on the same test sequences."""
     first = sources[0]
     charts, without = [], []
@@ -91,7 +91,7 @@ def differences(sources: Sequence[Source]) -> Section:
     text = [_explained(first)] if charts else []
     if without:
         text.append(f"There is no paired difference for {'; '.join(without)}.")
-    return Section("differences", "Paired differences", text, charts)
+    return PageSection("differences", "Paired differences", text, charts)
 
 
 def _explained(first: Source) -> str:
@@ -103,7 +103,7 @@ def _explained(first: Source) -> str:
     )
 
 
-def by_length(sources: Sequence[Source]) -> Section:
+def by_length(sources: Sequence[Source]) -> PageSection:
     """Accuracy by length, a picture a task."""
     charts = []
     for task, having in by_task(sources):
@@ -122,7 +122,7 @@ def by_length(sources: Sequence[Source]) -> Section:
         "The columns below the lines say how many sequences of the first run a point stands for. Where there are few, "
         "a point says little."
     ]
-    return Section("length", "Length", text, charts)
+    return PageSection("length", "Length", text, charts)
 
 
 def _accuracies(source: Source, task: str) -> pd.DataFrame:
@@ -140,7 +140,7 @@ def _heading(level: str, sizes: Mapping[str, int]) -> str:
     return level_heading(level, None if others else {level: size})
 
 
-def _linear(sources: Sequence[Source], level: str) -> list[Interval]:
+def _linear(sources: Sequence[Source], level: str) -> list[IntervalRow]:
     """The baseline, once for all runs that share it."""
     found: dict[tuple[float, float, float], list[str]] = {}
     for source in sources:
@@ -148,7 +148,7 @@ def _linear(sources: Sequence[Source], level: str) -> list[Interval]:
             if row.level == level:
                 found.setdefault((row.value, row.low, row.high), []).append(source.letter)
     return [
-        Interval(REFERENCE if len(found) == 1 else f"{REFERENCE} of {', '.join(letters)}", *figures, "grey")
+        IntervalRow(REFERENCE if len(found) == 1 else f"{REFERENCE} of {', '.join(letters)}", *figures, "grey")
         for figures, letters in found.items()
     ]
 
@@ -166,13 +166,13 @@ def _paired(first: Source, source: Source, task: str) -> list[Difference] | str:
 
 
 def _differences_chart(task: str, first: Source, found: Sequence[tuple[Source, list[Difference]]]) -> str:
-    groups: dict[str, list[Interval]] = {}
+    groups: dict[str, list[IntervalRow]] = {}
     said = []
     for source, pair in found:
         for one in pair:
             size = {one.level: one.items}
             note = of_size(one.level, size)
-            row = Interval(source.label, one.value, one.low, one.high, hue_of_difference(one), note)
+            row = IntervalRow(source.label, one.value, one.low, one.high, hue_of_difference(one), note)
             groups.setdefault(level_heading(one.level, size), []).append(row)
             said.append(f"{source.label} by {one.level}: {signed(one)}")
     caption = Caption(f"{task}: accuracy less that of {first.letter}", "; ".join(said))

@@ -5,18 +5,17 @@ the DVC cache if they are there; nothing is fetched.
 """
 
 import re
-import subprocess
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from dvc.exceptions import DvcException  # type: ignore[import-untyped]
-from dvc.repo import Repo  # type: ignore[import-untyped]
-
 from lengthwise.errors import FormatError, RevisionError
 from lengthwise.names import TASKS
+from lengthwise.reports.dvc_files import cache_places
 from lengthwise.reports.kept import KeptRun
 from lengthwise.reports.run import PREDICTIONS, TIMING, Run
+from lengthwise.system.git import git
 
 LOCK, METRICS = "dvc.lock", "metrics"
 # Of a named run: `results/NAME` is `results/NAME.json`.
@@ -145,7 +144,9 @@ def _committed(name: str, commit: str, project: Path, scratch: Path) -> Run:
     if LOCK not in blobs or len(blobs) == 1:
         lacking = LOCK if LOCK not in blobs else f"{METRICS}/"
         raise RevisionError(f"{name}: lacks {lacking} at {commit[:7]}; expected a run that was committed; name another")
-    contents = _git_bytes(project, "cat-file", "--batch", given="".join(f"{blob}\n" for blob in blobs.values()))
+    wanted = "".join(f"{blob}\n" for blob in blobs.values())
+    answer = git("cat-file", "--batch", folder=project, given=wanted.encode())
+    contents = b"" if answer.status else answer.data
     for path in blobs:
         # A line with the size, the content, and a line break.
         head, _, contents = contents.partition(b"\n")
@@ -163,29 +164,18 @@ def _committed(name: str, commit: str, project: Path, scratch: Path) -> Run:
 
 def _link_cached(sources: Sequence[Source], project: Path) -> None:
     """Link from the DVC cache what the locks name and Git does not have."""
-    try:
-        with Repo(str(project)) as repo:
-            for source in sources:
-                for path in source.run.outputs:
-                    cached = Path(repo.cache.local.oid_to_path(source.run.digest(path)))
-                    if OF_THE_CACHE.fullmatch(path) and cached.is_file():
-                        link = source.run.lock.parent / path
-                        link.parent.mkdir(parents=True, exist_ok=True)
-                        link.symlink_to(cached.resolve())
-    except (DvcException, FormatError, KeyError, OSError):
+    for source in sources:
         # The page says what is not at hand.
-        return
+        with suppress(FormatError, KeyError, OSError):
+            run = source.run
+            digests = {path: run.digest(path) for path in run.outputs if OF_THE_CACHE.fullmatch(path)}
+            for path, cached in cache_places(digests, project).items():
+                link = run.lock.parent / path
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(cached.resolve())
 
 
 def _git(project: Path, *arguments: str) -> str:
-    return _git_bytes(project, *arguments).decode("utf-8", "surrogateescape")
-
-
-def _git_bytes(project: Path, *arguments: str, given: str = "") -> bytes:
     """What Git prints; nothing where it fails: then there is no repository, or no such thing in it."""
-    try:
-        command = ["git", *arguments]
-        done = subprocess.run(command, cwd=project, input=given.encode(), capture_output=True, check=True)  # noqa: S603
-        return done.stdout
-    except (OSError, ValueError, subprocess.CalledProcessError):
-        return b""
+    answer = git(*arguments, folder=project)
+    return "" if answer.status else answer.text

@@ -11,9 +11,9 @@ from lengthwise.names import TASKS
 from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.matrix import matrix_chart
 from lengthwise.reports.charts.plane import Series, line_chart
-from lengthwise.reports.charts.rows import Interval, interval_chart
+from lengthwise.reports.charts.rows import IntervalRow, interval_chart
 from lengthwise.reports.differences import Difference, paired_differences, same_sequences
-from lengthwise.reports.page.section import Section
+from lengthwise.reports.page.section import PageSection
 from lengthwise.reports.run import Run
 from lengthwise.reports.words import (
     count,
@@ -31,7 +31,7 @@ REFERENCE = "linear"
 MOST_POINTS = 40
 
 
-def results(run: Run) -> Section:
+def results(run: Run) -> PageSection:
     """Every accuracy and the likelihood, with intervals, at all levels, and the paired differences."""
     levels = run.levels
     metrics = [name for name in dict.fromkeys(levels["metric"]) if name.endswith("accuracy")]
@@ -53,7 +53,7 @@ def results(run: Run) -> Section:
             "There are no paired differences, since the predictions of this run are not at hand: dvc pull gets them."
         )
     shown = levels[levels["metric"].isin([*metrics, "nll", "macro_f1"])]
-    return Section("results", "Results", text, charts, {"All figures": shown})
+    return PageSection("results", "Results", text, charts, {"All figures": shown})
 
 
 def accuracy_chart(levels: pd.DataFrame, metric: str = "accuracy", sizes: Mapping[str, int] | None = None) -> str:
@@ -68,7 +68,7 @@ def _levels_chart(
     chosen = levels[levels["metric"] == metric]
     groups = {
         level_heading(str(level), sizes): [
-            Interval(r.model, r.value, r.low, r.high, hue_of(r.model), of_size(str(level), sizes))
+            IntervalRow(r.model, r.value, r.low, r.high, hue_of(r.model), of_size(str(level), sizes))
             for r in records(rows)
         ]
         for level, rows in chosen.groupby("level", sort=False)
@@ -101,7 +101,7 @@ def bootstrap_of(run: Run) -> Bootstrap:
 def _differences_chart(differences: Differences) -> str:
     groups = {
         f"{one} less {other}": [
-            Interval(f"by {d.level}", d.value, d.low, d.high, hue_of_difference(d), f"n = {count(d.items)}")
+            IntervalRow(f"by {d.level}", d.value, d.low, d.high, hue_of_difference(d), f"n = {count(d.items)}")
             for d in found
         ]
         for (one, other), found in differences.items()
@@ -147,7 +147,7 @@ def _paired_words(pairs: Mapping[tuple[str, str], Difference], one: str, other: 
     return f" (paired interval {low} to {high}{'' if pair.clear else ': either may be better'})"
 
 
-def confusion(run: Run) -> Section:
+def confusion(run: Run) -> PageSection:
     """What each class is taken for, by both networks at all levels."""
     text = ["A row is an actual class; its cells say in percent what it was taken for."]
     charts, tables = [], {}
@@ -162,7 +162,7 @@ def confusion(run: Run) -> Section:
             charts.append(matrix_chart(caption, names, counts.to_numpy().tolist(), ("actual", "predicted")))
             text += [said] if len(charts) <= len(TASKS) else []
             tables[f"Counts of {task}, by {level}"] = counts.rename_axis(columns=None).reset_index()
-    return Section("confusion", "Confusion", text, charts, tables)
+    return PageSection("confusion", "Confusion", text, charts, tables)
 
 
 def _confused(task: str, level: str, counts: pd.DataFrame) -> str:
@@ -177,7 +177,7 @@ def _confused(task: str, level: str, counts: pd.DataFrame) -> str:
     )
 
 
-def by_length(run: Run) -> Section:
+def by_length(run: Run) -> PageSection:
     """Accuracy by length of the sequence, and by the time step at which seq2seq is asked."""
     lengths = {task: run.table(f"evaluate/{task}/by_length.csv", (), ("length", "count", "accuracy")) for task in TASKS}
     steps = run.table("evaluate/seq2seq/by_step.csv", (), ("step", "count", "accuracy"))
@@ -196,7 +196,7 @@ def by_length(run: Run) -> Section:
     warning = (
         "The columns below the lines say how many sequences a point stands for: where there are few, it says little."
     )
-    return Section("length", "Length and time", [halves, f"{course} {warning}"], charts, tables)
+    return PageSection("length", "Length and time", [halves, f"{course} {warning}"], charts, tables)
 
 
 def _halves(task: str, table: pd.DataFrame) -> str:

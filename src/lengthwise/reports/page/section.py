@@ -10,7 +10,7 @@ from lengthwise.reports.charts.style import STYLE
 
 
 @dataclass(frozen=True)
-class Section:
+class PageSection:
     """A part of a page.
 
     Attributes:
@@ -43,7 +43,7 @@ class Frame:
     notice: str = ""
 
 
-def page(frame: Frame, sections: Sequence[Section]) -> str:
+def page(frame: Frame, sections: Sequence[PageSection]) -> str:
     """A page of sections, with links to them; the same sections, the same bytes."""
     return TEMPLATES.get_template("page.html.j2").render(frame=frame, sections=sections, style=STYLE)
 

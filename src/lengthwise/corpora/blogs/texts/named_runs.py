@@ -10,7 +10,7 @@ from pathlib import Path
 from lengthwise.corpora.blogs.texts.unknown_authors import best_block, search_block, splits_block
 from lengthwise.names import TASKS
 from lengthwise.reports.charts.frame import Caption
-from lengthwise.reports.charts.rows import Interval, interval_chart
+from lengthwise.reports.charts.rows import IntervalRow, interval_chart
 from lengthwise.reports.charts.style import standalone
 from lengthwise.reports.kept import Kept, KeptRun, changes_of, measured, not_run
 from lengthwise.reports.markdown import code, table, with_blocks
@@ -95,13 +95,15 @@ def _leak_runs(kept: Kept) -> dict[str, KeptRun]:
     return {by: kept.runs[name] for name, by in LEAK_RUNS.items() if name in kept.runs}
 
 
-def _sentences(run: KeptRun) -> dict[str, Interval]:
+def _sentences(run: KeptRun) -> dict[str, IntervalRow]:
     """The accuracy of sentences by model."""
     chosen = run.levels[(run.levels["level"] == "sentence") & (run.levels["metric"] == "accuracy")]
-    return {row.model: Interval(row.model, row.value, row.low, row.high, hue_of(row.model)) for row in records(chosen)}
+    return {
+        row.model: IntervalRow(row.model, row.value, row.low, row.high, hue_of(row.model)) for row in records(chosen)
+    }
 
 
-def _interval(row: Interval) -> str:
+def _interval(row: IntervalRow) -> str:
     return ranged(row.value, row.low, row.high)
 
 

@@ -1,0 +1,135 @@
+"""What a change did, in one Markdown report: the working tree compared with a Git revision.
+
+docs/reports.md says how figures are judged.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lengthwise.errors import FormatError
+from lengthwise.evaluation.resampling import Bootstrap
+from lengthwise.prepare.shards.reader import read_index
+from lengthwise.reports.change.cached import with_times
+from lengthwise.reports.change.comparison import Comparison, Verdict, compare_all, overall
+from lengthwise.reports.change.config_file import read_config
+from lengthwise.reports.change.configured import report_as_configured
+from lengthwise.reports.change.figures import Figure, Interval, Key, figures_of
+from lengthwise.reports.change.not_run import not_run
+from lengthwise.reports.change.paired import agreeing, paired_intervals, predictions_at
+from lengthwise.reports.change.revisions import METRICS, RunFiles, resolve, snapshot_at, snapshot_of_folder
+from lengthwise.reports.change.same_data import DataCheck, check_data
+from lengthwise.reports.change.sections import (
+    charts_section,
+    cost_section,
+    data_section,
+    metrics_section,
+    other_section,
+    params_section,
+)
+from lengthwise.reports.change.text import Report, finished, head_lines, listed, not_run_lines, verdict_lines
+
+SHARDS = Path("data/shards")
+EVALUATION = re.compile(r"evaluate/[^/]+\.json")
+
+
+@dataclass(frozen=True)
+class ComparedRuns:
+    """Both runs, and their figures."""
+
+    old: RunFiles
+    new: RunFiles
+    old_figures: dict[Key, Figure]
+    new_figures: dict[Key, Figure]
+
+
+def report_on(base: str, folder: Path) -> Report:
+    """Compare a project's params and metrics with those at a revision.
+
+    Args:
+        base: the revision, taken as it is: for what a branch changed, give the merge base.
+        folder: the project's.
+
+    Raises:
+        RevisionError: there is no such revision, or one of the two has no metrics.
+        ParamsError: `.lengthwise.yaml` is wrong.
+        FormatError: a file of one of the two is damaged.
+    """
+    commit, config = resolve(base, folder), read_config(folder)
+    if config is not None:
+        return report_as_configured(config, base, commit, folder)
+    old, new = snapshot_at(base, folder), snapshot_of_folder(folder)
+    outdated, outdated_base = not_run(new, folder), not_run(old, folder, commit)
+    old, new = with_times(old, folder, here=False), with_times(new, folder, here=True)
+    runs = ComparedRuns(old, new, _of_same_confidence(old, new), figures_of(new))
+    data = check_data(old, new)
+    paired = {} if data.changes else _paired(runs, folder)
+    comparisons = compare_all(runs.old_figures, runs.new_figures, paired, not data.changes)
+    verdict = Verdict.NOT_RUN if outdated else overall(comparisons)
+    sections = [
+        metrics_section(comparisons),
+        params_section(old.params, new.params),
+        data_section(comparisons),
+        cost_section(comparisons, old, new),
+        charts_section(runs.old_figures, runs.new_figures, old, new),
+        other_section(comparisons),
+    ]
+    head = [*head_lines(verdict, base, commit), *not_run_lines(outdated, outdated_base)]
+    head += [*verdict_lines(comparisons), *_notes(data, comparisons, set(paired))]
+    return finished(head, sections, verdict)
+
+
+def _of_same_confidence(old: RunFiles, new: RunFiles) -> dict[Key, Figure]:
+    """The base's figures; intervals of another confidence than the working tree's cannot be set against these."""
+    figures = figures_of(old)
+    if _evaluate(old).get("confidence") == _evaluate(new).get("confidence"):
+        return figures
+    return {key: replace(figure, interval=None) for key, figure in figures.items()}
+
+
+def _paired(runs: ComparedRuns, folder: Path) -> dict[Key, Interval]:
+    """Intervals of the differences, as far as both runs' predictions are at hand and are those of the metrics."""
+    try:
+        index = read_index(folder / SHARDS)
+        settings = _evaluate(runs.new)
+        bootstrap = Bootstrap(int(settings["bootstrap_samples"]), float(settings["confidence"]), int(settings["seed"]))
+    except (FormatError, KeyError, TypeError, ValueError):
+        return {}
+    intervals: dict[Key, Interval] = {}
+    for file in sorted({file for file, _ in runs.new_figures if EVALUATION.fullmatch(file)}):
+        path = f"data/predictions/{Path(file).stem}.parquet"
+        old, new = (predictions_at(side, path, folder) for side in (runs.old, runs.new))
+        if old is None or new is None:
+            continue
+        found = paired_intervals(old, new, index.unit, index.factors, bootstrap)
+        known = agreeing(found, runs.old.json(METRICS + file), runs.new.json(METRICS + file))
+        intervals |= {(file, name): interval for name, interval in known.items()}
+    return intervals
+
+
+def _evaluate(snapshot: RunFiles) -> dict[str, Any]:
+    section = snapshot.params.get("evaluate")
+    return section if isinstance(section, dict) else {}
+
+
+def _notes(data: DataCheck, comparisons: Sequence[Comparison], paired: set[Key]) -> Iterator[str]:
+    if data.changes:
+        yield f"\n**Not comparable**: the data changed ({listed(data.changes)}), so that nothing is better or worse."
+    else:
+        yield f"\nThe data are the same, by {data.evidence}."
+    judged = {comparison.key for comparison in comparisons if comparison.interval is not None}
+    if judged & paired:
+        yield (
+            f"\nIntervals of {len(judged & paired)} differences: a paired bootstrap over the test authors, from both "
+            "runs' predictions."
+        )
+    if judged - paired:
+        yield (
+            f"\nIntervals of {len(judged - paired)} differences: from each run's own interval, as if the runs were "
+            "independent, which is wider than need be: there are not both runs' predictions in the DVC cache, and a "
+            "baseline leaves none."
+        )
+    if judged:
+        yield "\nThey say what other test authors would give; that another seed trains another network comes on top."

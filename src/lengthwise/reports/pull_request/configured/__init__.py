@@ -1,1 +1,0 @@
-"""The report in any DVC repository, whose `.lengthwise.yaml` names its metrics and predictions."""
