@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         PeepholeLSTMCell,
         SimpleCell,
     )
+    from lengthwise.layers.drop_in import GRU, LSTM, RNN, SimpleRNN
     from lengthwise.layers.front_end import MaskedConv1D
     from lengthwise.layers.initial_state import LearnedInitialState
     from lengthwise.layers.recurrent import Recurrent
@@ -58,6 +59,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
     "Bucketed",
     "Exact",
     "GRUCell",
@@ -74,6 +78,7 @@ __all__ = [
     "Recurrent",
     "Sequences",
     "SimpleCell",
+    "SimpleRNN",
     "Stratified",
     "TokenBudget",
     "Truncated",
@@ -91,7 +96,9 @@ __all__ = [
 _MODULES = {
     "Bucketed": "batching.bucketed",
     "Exact": "batching.exact",
+    "GRU": "layers.drop_in",
     "GRUCell": "layers.cells",
+    "LSTM": "layers.drop_in",
     "LSTMCell": "layers.cells",
     "LayerNormGRUCell": "layers.cells",
     "LayerNormLSTMCell": "layers.cells",
@@ -102,9 +109,11 @@ _MODULES = {
     "Padded": "batching.padded",
     "PaddedToLongest": "batching.padded_to_longest",
     "PeepholeLSTMCell": "layers.cells",
+    "RNN": "layers.drop_in",
     "Recurrent": "layers.recurrent",
     "Sequences": "sequences",
     "SimpleCell": "layers.cells",
+    "SimpleRNN": "layers.drop_in",
     "Stratified": "batching.stratified",
     "TokenBudget": "batching.token_budget",
     "Truncated": "batching.truncated",
