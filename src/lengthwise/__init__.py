@@ -50,8 +50,10 @@ if TYPE_CHECKING:
         PeepholeLSTMCell,
         SimpleCell,
     )
+    from lengthwise.layers.drop_in import GRU, LSTM, RNN, SimpleRNN
     from lengthwise.layers.front_end import MaskedConv1D
     from lengthwise.layers.initial_state import LearnedInitialState
+    from lengthwise.layers.kernels import with_kernel, with_stock_layers
     from lengthwise.layers.recurrent import Recurrent
     from lengthwise.layers.word_dropout import WordDropout
     from lengthwise.models.loading import load
@@ -62,6 +64,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
     "Bucketed",
     "Exact",
     "FitEpoch",
@@ -79,6 +84,7 @@ __all__ = [
     "Recurrent",
     "Sequences",
     "SimpleCell",
+    "SimpleRNN",
     "Stratified",
     "TokenBudget",
     "Truncated",
@@ -95,6 +101,8 @@ __all__ = [
     "make_strategy",
     "next_step",
     "predict",
+    "with_kernel",
+    "with_stock_layers",
 ]
 
 # Where a name is defined.
@@ -102,7 +110,9 @@ _MODULES = {
     "Bucketed": "batching.bucketed",
     "Exact": "batching.exact",
     "FitEpoch": "batching.fit_epoch",
+    "GRU": "layers.drop_in",
     "GRUCell": "layers.cells",
+    "LSTM": "layers.drop_in",
     "LSTMCell": "layers.cells",
     "LayerNormGRUCell": "layers.cells",
     "LayerNormLSTMCell": "layers.cells",
@@ -113,9 +123,11 @@ _MODULES = {
     "Padded": "batching.padded",
     "PaddedToLongest": "batching.padded_to_longest",
     "PeepholeLSTMCell": "layers.cells",
+    "RNN": "layers.drop_in",
     "Recurrent": "layers.recurrent",
     "Sequences": "sequences",
     "SimpleCell": "layers.cells",
+    "SimpleRNN": "layers.drop_in",
     "Stratified": "batching.stratified",
     "TokenBudget": "batching.token_budget",
     "Truncated": "batching.truncated",
@@ -131,6 +143,8 @@ _MODULES = {
     "make_strategy": "batching.registry",
     "next_step": "batching.placed",
     "predict": "batching.in_order",
+    "with_kernel": "layers.kernels",
+    "with_stock_layers": "layers.kernels",
 }
 
 

@@ -1,0 +1,60 @@
+"""Which cells the native kernel computes, of this package and of Keras, and their weights as it reads them."""
+
+import keras
+import tensorflow as tf
+
+from lengthwise.layers.cells import GRUCell, LSTMCell, SimpleCell
+from lengthwise.native.ops import CellWeights
+
+# By the very class: a derived one may compute something else.
+KINDS: dict[type[keras.layers.Layer], str] = {
+    GRUCell: "gru",
+    LSTMCell: "lstm",
+    SimpleCell: "simple",
+    keras.layers.GRUCell: "gru",
+    keras.layers.LSTMCell: "lstm",
+    keras.layers.SimpleRNNCell: "simple",
+}
+
+
+def described(cell: object, *others: keras.layers.Layer) -> tuple[str, str]:
+    """A cell's name and its activation, as `lengthwise.native.choice.choose_kernel` knows them.
+
+    Args:
+        cell: any cell; one that the kernel does not compute has a name that says why.
+        *others: layers whose dtype counts too.
+    """
+    # By identity: another function may have the name.
+    is_tanh = getattr(cell, "activation", None) is keras.activations.tanh
+    activation = "tanh" if is_tanh else "an activation of its own"
+    name = KINDS.get(type(cell))
+    if name is None:
+        return type(cell).__name__, activation
+    policies = [layer.dtype_policy for layer in (cell, *others)]
+    if any({policy.compute_dtype, policy.variable_dtype} != {"float32"} for policy in policies):
+        return f"{name} in {policies[0].compute_dtype}", activation
+    if getattr(cell, "recurrent_activation", keras.activations.sigmoid) is not keras.activations.sigmoid:
+        return f"{name} with a recurrent activation of its own", activation
+    if not getattr(cell, "reset_after", True):
+        return f"{name} with reset_after=False", activation
+    # Each gate has a mask of its own then.
+    if getattr(cell, "recurrent_dropout", 0) > 0 or (
+        getattr(cell, "dropout", 0) > 0 and getattr(cell, "dropout_mask_count", None)
+    ):
+        return f"{name} with recurrent dropout", activation
+    return name, activation
+
+
+def native_weights(cell: keras.layers.Layer) -> CellWeights:
+    """The weights of a cell in `KINDS`: its kernel (D, G U), its recurrent kernel (U, G U) and its biases (G U,)."""
+    kernel, recurrent_kernel = (tf.convert_to_tensor(weight) for weight in (cell.kernel, cell.recurrent_kernel))
+    name = KINDS[type(cell)]
+    if cell.bias is None:
+        bias = recurrent_bias = tf.zeros(tf.shape(recurrent_kernel)[1:])
+    elif name == "gru" and len(cell.bias.shape) == 2:
+        bias, recurrent_bias = tf.unstack(tf.convert_to_tensor(cell.bias))
+    else:
+        bias, recurrent_bias = tf.convert_to_tensor(cell.bias), getattr(cell, "recurrent_bias", None)
+    if name != "gru":
+        recurrent_bias = tf.zeros(0)
+    return CellWeights(kernel, recurrent_kernel, bias, tf.convert_to_tensor(recurrent_bias))
