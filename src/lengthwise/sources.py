@@ -110,7 +110,7 @@ def from_table(
     steps, others = _renamed(per_step), _renamed(per_sequence)
     wanted = [*steps.values(), *others.values(), *([mask] if mask else [])]
     table, known = _columns_of(source, wanted)
-    given = {**{name: known[column] for name, column in {**steps, **others}.items() if column in known}}
+    given = {name: known[column] for name, column in {**steps, **others}.items() if column in known}
     return _assembled(
         {name: table[column] for name, column in steps.items()},
         {name: table[column] for name, column in others.items()},
@@ -203,9 +203,8 @@ def _assembled(
     for name, (values, _) in others.items():
         if len(values) != len(offsets) - 1:
             raise ArgumentError(name, f"got {len(values)} values; expected {len(offsets) - 1}, one for each sequence")
-    found = {name: column.classes for name, column in steps.items()} | {
-        name: named for name, (_, named) in others.items()
-    }
+    found = {name: column.classes for name, column in steps.items()}
+    found |= {name: named for name, (_, named) in others.items()}
     return Sequences(
         offsets,
         {name: column.values if kept is None else column.values[kept] for name, column in steps.items()},
@@ -280,9 +279,7 @@ def _of_files(paths: Paths, wanted: list[str]) -> Columns:
                 reason = " ".join(str(error).split())
                 raise FormatError(f"{name}: cannot be read ({reason}); expected a Parquet file") from error
             if not tables[-1].schema.equals(tables[0].schema):
-                raise FormatError(
-                    f"{name}: its columns have other types than those of the file before; expected the same"
-                )
+                raise FormatError(f"{name}: has columns of other types than the file before; expected the same")
     return pa.concat_tables(tables)
 
 
