@@ -713,31 +713,6 @@ def test_ragged_recurrent_refuses_a_cell_that_it_does_not_compute(cell):
         load().lengthwise_ragged_recurrent(**floats(legal_inputs()), cell=cell, save=True)
 
 
-@pytest.mark.parametrize("save", [False, True])
-def test_ragged_recurrent_refuses_a_gradient_of_its_gradient(save):
-    # Nothing instead of an error would be a penalty on gradients that trains nothing.
-    problem = draw_problem("gru", valid=1.0)
-    layout, places = ragged_layout(problem.mask, problem.resets)
-    kernel = tf.constant(problem.weights.kernel)
-    with tf.GradientTape() as outer:
-        outer.watch(kernel)
-        with tf.GradientTape() as inner:
-            inner.watch(kernel)
-            outputs, _ = ragged_recurrent(
-                "gru",
-                problem.weights._replace(kernel=kernel),
-                problem.items,
-                tf.gather(tf.reshape(problem.reads, [-1]), places.steps),
-                layout,
-                problem.states,
-                problem.initial,
-                save=save,
-            )
-        penalty = tf.reduce_sum(inner.gradient(outputs, kernel) ** 2)
-    with pytest.raises(LookupError):
-        outer.gradient(penalty, kernel)
-
-
 def test_ragged_recurrent_knows_its_shapes_in_a_graph():
     problem = draw_problem("lstm")
 

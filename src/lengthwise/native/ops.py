@@ -20,6 +20,7 @@ import tensorflow as tf
 
 from lengthwise.errors import KernelError
 from lengthwise.native.build import is_whole, library
+from lengthwise.native.second_order import second_gradient
 
 
 class RaggedLayout(NamedTuple):
@@ -138,11 +139,19 @@ def load() -> Any:  # noqa: ANN401 - a module that TensorFlow makes.
         )
         return [by_inputs, None, None, None, None, *others, None]
 
+    def gradient_of_gradient(operation: tf.Operation, *upstream: tf.Tensor) -> list[Any]:
+        attributes = {name: operation.get_attr(name) for name in ("cell", "projected", "read_all")}
+        attributes["cell"] = tf.compat.as_str(attributes["cell"])
+        *arguments, _, by_outputs, by_last = operation.inputs
+        *found, by_by_outputs, by_by_last = second_gradient(arguments, [by_outputs, by_last], upstream, attributes)
+        return [*found, None, by_by_outputs, by_by_last]
+
     def dropout_gradient(operation: tf.Operation, by_dropped: tf.Tensor) -> list[Any]:
         seed, rate = operation.inputs[1], operation.get_attr("rate")
         return [operations.lengthwise_dropout(by_dropped, seed, rate=rate), None]
 
     tf.RegisterGradient("LengthwiseRaggedRecurrent")(gradient)
+    tf.RegisterGradient("LengthwiseRaggedRecurrentGrad")(gradient_of_gradient)
     tf.RegisterGradient("LengthwiseDropout")(dropout_gradient)
     tf.no_gradient("LengthwiseRaggedLayout")
     tf.no_gradient("LengthwiseFlatBatch")
