@@ -58,6 +58,8 @@ def contestants(task: str, kernels: list[str]) -> list[Contestant]:
     return [
         _keras("keras fit, padded", "padded"),
         _keras("keras fit, padded", "padded", TUNED),
+        # As the first row, but for the import of one layer.
+        _keras("keras fit, padded, lengthwise.GRU", "padded", drop_in=True),
         *buckets,
         _keras("keras fit, bucket_by_sequence_length", "bucket_by_sequence_length"),
         _keras("keras fit, exact length", "exact"),
@@ -69,10 +71,11 @@ def contestants(task: str, kernels: list[str]) -> list[Contestant]:
     ]
 
 
-def _keras(name: str, batching: str, steps: int = 1) -> Contestant:
+def _keras(name: str, batching: str, steps: int = 1, *, drop_in: bool = False) -> Contestant:
     if steps > 1:
         name = f"{name}, {steps} steps a call"
-    return Contestant(name, "keras_models", {"batching": batching, "steps_per_execution": steps})
+    options = {"batching": batching, "steps_per_execution": steps, "drop_in": drop_in}
+    return Contestant(name, "keras_models", options)
 
 
 def _pytorch(name: str, batching: str, threads: int) -> Contestant:

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+import lengthwise as lw
 from lengthwise.batching.collate import Batch
 from lengthwise.batching.plan import batches_within_groups, epoch_rng
 from lengthwise.batching.stats import plan_stats
@@ -17,7 +18,9 @@ from peers.processes import Stopwatch
 Count = tuple[int, float]
 
 
-def run(data: Data, stopwatch: Stopwatch, *, batching: str, steps_per_execution: int = 1) -> None:
+def run(
+    data: Data, stopwatch: Stopwatch, *, batching: str, steps_per_execution: int = 1, drop_in: bool = False
+) -> None:
     """Train, or for the task `evaluation` predict, in one call that does not end.
 
     Args:
@@ -25,12 +28,14 @@ def run(data: Data, stopwatch: Stopwatch, *, batching: str, steps_per_execution:
         stopwatch: what to count on.
         batching: a strategy's name, whose batches are cut beforehand; or `bucket_by_sequence_length`.
         steps_per_execution: batches that Keras runs before it is back in Python.
+        drop_in: whether the recurrent layer is Lengthwise's of the same name, and everything else Keras's.
     """
     keras.utils.set_random_seed(data.params.seed)
     source = _bucket_by_sequence_length if batching == "bucket_by_sequence_length" else partial(_cut, name=batching)
     dataset, counts, stopwatch.padding_share = source(data)
     # A mask costs time: batches of one length need none.
-    model = _model(data, batching != "exact", steps_per_execution)
+    model = _model(data, batching != "exact", lw.GRU if drop_in else keras.layers.GRU)
+    model.steps_per_execution = steps_per_execution
     turns = [_Turns(stopwatch, counts, model.steps_per_execution)]
     if data.task == "evaluation":
         model.predict(dataset, verbose=0, callbacks=turns)
@@ -38,12 +43,12 @@ def run(data: Data, stopwatch: Stopwatch, *, batching: str, steps_per_execution:
         model.fit(dataset, shuffle=False, verbose=0, callbacks=turns)
 
 
-def _model(data: Data, masked: bool, steps_per_execution: int) -> keras.Model:
+def _model(data: Data, masked: bool, recurrent: type[keras.layers.Layer]) -> keras.Model:
     settings = data.params.model
     model = keras.Sequential(
         [
             keras.layers.Embedding(data.vocabulary_size, settings.embedding, mask_zero=masked),
-            keras.layers.GRU(settings.units, return_sequences=data.task == "seq2seq"),
+            recurrent(settings.units, return_sequences=data.task == "seq2seq"),
             keras.layers.Dropout(settings.dropout),
             keras.layers.Dense(data.classes),
         ]
@@ -51,7 +56,7 @@ def _model(data: Data, masked: bool, steps_per_execution: int) -> keras.Model:
     # At every step, too: Keras hands the mask on to the loss, which leaves padded steps out of sum and count.
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     optimizer = keras.optimizers.Adam(data.params.optimizer.learning_rate)
-    model.compile(optimizer, loss, steps_per_execution=steps_per_execution)
+    model.compile(optimizer, loss)
     return model
 
 
