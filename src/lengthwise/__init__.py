@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from lengthwise.layers.initial_state import LearnedInitialState
     from lengthwise.layers.kernels import with_kernel, with_stock_layers
     from lengthwise.layers.recurrent import Recurrent
+    from lengthwise.layers.sequence_ends import sequence_ends
+    from lengthwise.layers.streaming import first_states, with_states
     from lengthwise.layers.word_dropout import WordDropout
     from lengthwise.models.loading import load
     from lengthwise.sequences import Sequences
@@ -91,6 +93,7 @@ __all__ = [
     "WordDropout",
     "__version__",
     "every_step",
+    "first_states",
     "fit_data",
     "from_arrays",
     "from_hugging_face",
@@ -101,7 +104,9 @@ __all__ = [
     "make_strategy",
     "next_step",
     "predict",
+    "sequence_ends",
     "with_kernel",
+    "with_states",
     "with_stock_layers",
 ]
 
@@ -133,6 +138,7 @@ _MODULES = {
     "Truncated": "batching.truncated",
     "WordDropout": "layers.word_dropout",
     "every_step": "batching.placed",
+    "first_states": "layers.streaming",
     "fit_data": "batching.fit",
     "from_arrays": "sources",
     "from_hugging_face": "sources",
@@ -143,7 +149,9 @@ _MODULES = {
     "make_strategy": "batching.registry",
     "next_step": "batching.placed",
     "predict": "batching.in_order",
+    "sequence_ends": "layers.sequence_ends",
     "with_kernel": "layers.kernels",
+    "with_states": "layers.streaming",
     "with_stock_layers": "layers.kernels",
 }
 

@@ -38,8 +38,8 @@ def random_tokens(seed, rows, width):
 def reference_logits(network, tokens):
     # Cho et al.'s GRU with the reset gate after the product, as cuDNN and Keras have it; (T, C) for one row.
     weights = {variable.path.split("/", 1)[1]: variable.numpy().astype(np.float64) for variable in network.variables}
-    kernel, recurrent, input_bias, recurrent_bias = (
-        weights[f"forward_0/cell/{name}"] for name in ("kernel", "recurrent_kernel", "bias", "recurrent_bias")
+    kernel, recurrent, (input_bias, recurrent_bias) = (
+        weights[f"forward_0/cell/{name}"] for name in ("kernel", "recurrent_kernel", "bias")
     )
     units = len(recurrent)
     state = weights.get("forward_0/initial_state_0/state", np.zeros((1, units)))[0]
@@ -76,7 +76,7 @@ def test_network_equals_a_reference_in_numpy_at_every_step(make_network, initial
 def test_network_has_an_initial_state_only_where_it_is_learned(make_network):
     names = [[v.path for v in make_network(initial_state=kind).trainable_variables] for kind in ("learned", "zeros")]
     assert set(names[0]) - set(names[1]) == {"network/forward_0/initial_state_0/state"}
-    assert len(names[0]) == len(names[1]) + 1 == 8
+    assert len(names[0]) == len(names[1]) + 1 == 7
 
 
 def test_network_reads_one_hot_tokens_as_an_embedding_of_the_identity(make_network):

@@ -83,7 +83,7 @@ def test_recurrent_returns_the_same_by_both_kernels(shape):
     states = [draw(seed + 1 + number, rows, units) for number in range(len(pair[0].state_sizes))]
     call = {
         "mask": mask if shape["masked"] else None,
-        "resets": resets if shape["reset"] else None,
+        "ends" if shape["reverse"] else "resets": resets if shape["reset"] else None,
         "states": states if shape["given_states"] else None,
         "training": shape["training"],
     }
@@ -100,7 +100,7 @@ def test_recurrent_resets_at_masked_steps_are_the_same_by_both_kernels(name, rev
     states = [draw(number, 4, 5) for number in range(len(pair[0].state_sizes))]
     by = [draw(7, 4, 8, 5), *(draw(8, 4, 5) for _ in states)]
     for end in (6, 8):
-        call = {"mask": mask[:, :end], "resets": resets[:, :end], "states": states}
+        call = {"mask": mask[:, :end], "ends" if reverse else "resets": resets[:, :end], "states": states}
         factors = [by[0][:, :end], *by[1:]]
         assert_same(*(results(layer, draw(1, 4, end, FEATURES), factors, **call) for layer in pair))
 
@@ -231,7 +231,7 @@ def test_recurrent_of_an_activation_that_has_the_name_of_another_computes_that_a
 
 def test_recurrent_of_a_cell_that_is_derived_from_a_native_one_computes_that_cell():
     class Halved(GRUCell):
-        def step(self, projected, states):
+        def step(self, projected, states, training=False):
             return [state / 2 for state in super().step(projected, states)]
 
     layer = Recurrent(Halved(4))

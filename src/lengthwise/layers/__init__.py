@@ -11,7 +11,8 @@ from lengthwise.layers.cells import (
 )
 from lengthwise.layers.front_end import MaskedConv1D
 from lengthwise.layers.initial_state import LearnedInitialState
-from lengthwise.layers.recurrent import Recurrent, sequence_ends
+from lengthwise.layers.recurrent import Recurrent
+from lengthwise.layers.sequence_ends import sequence_ends
 from lengthwise.layers.word_dropout import WordDropout
 
 __all__ = [

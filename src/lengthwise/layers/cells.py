@@ -11,7 +11,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from lengthwise.layers.cell import Cell
+from lengthwise.layers.cell import Cell, GatedCell
+from lengthwise.layers.weight_options import Option
 
 
 @keras.saving.register_keras_serializable("lengthwise")
@@ -26,9 +27,9 @@ class SimpleCell(Cell):
     (2, 5, 4)
     """
 
-    def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor], training: bool = False) -> list[tf.Tensor]:
         """See `Cell.step`."""
-        return [self.activation(projected + ops.matmul(states[0], self.recurrent_kernel))]
+        return [self.activation(projected + self._recurred(states[0], training))]
 
 
 @keras.saving.register_keras_serializable("lengthwise")
@@ -48,13 +49,13 @@ class LayerNormSimpleCell(Cell):
         super().build(input_shape)
         self.normalization = self._normalization("normalization", self.units)
 
-    def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor], training: bool = False) -> list[tf.Tensor]:
         """See `Cell.step`."""
-        return [self.activation(self.normalization(projected + ops.matmul(states[0], self.recurrent_kernel)))]
+        return [self.activation(self.normalization(projected + self._recurred(states[0], training)))]
 
 
 @keras.saving.register_keras_serializable("lengthwise")
-class LSTMCell(Cell):
+class LSTMCell(GatedCell):
     """Long short-term memory (Hochreiter and Schmidhuber, 1997) with forget gate (Gers et al., 2000).
 
     Gates i, f, g, o; states h, c; weights as in the Keras layer:
@@ -64,7 +65,7 @@ class LSTMCell(Cell):
         g_t =     f(x_t W_g + h_{t-1} R_g + b_g)
         o_t = sigma(x_t W_o + h_{t-1} R_o + b_o)
 
-    The bias of the forget gate begins at 1 (Jozefowicz et al., 2015).
+    The bias of the forget gate begins at 1 (Jozefowicz et al., 2015), unless `unit_forget_bias` is false.
 
     Inputs (B, D), states and outputs float32 (B, U); arguments and errors as of `Cell`.
 
@@ -77,19 +78,32 @@ class LSTMCell(Cell):
     gates = 4
     states = 2
 
-    def _first_bias(self, shape: Sequence[int], dtype: str | None = None) -> tf.Tensor:
-        parts = [ops.zeros(self.units, dtype), ops.ones(self.units, dtype), ops.zeros(shape[0] - 2 * self.units, dtype)]
-        return ops.concatenate(parts)
+    def __init__(
+        self, units: int, activation: str = "tanh", *, unit_forget_bias: bool = True, **options: Option
+    ) -> None:
+        super().__init__(units, activation, **options)
+        self.unit_forget_bias = unit_forget_bias
 
-    def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    def _first_bias(self, shape: Sequence[int], dtype: str | None = None) -> tf.Tensor:
+        if not self.unit_forget_bias:
+            return super()._first_bias(shape, dtype)
+        first = super()._first_bias
+        forget = ops.ones((self.units,), dtype)
+        return ops.concatenate([first((self.units,), dtype), forget, first((2 * self.units,), dtype)])
+
+    def get_config(self) -> dict[str, object]:
+        """What `from_config` needs."""
+        return {**super().get_config(), "unit_forget_bias": self.unit_forget_bias}
+
+    def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor], training: bool = False) -> list[tf.Tensor]:
         """See `Cell.step`."""
-        return self._remember(projected + ops.matmul(states[0], self.recurrent_kernel), states[1])
+        return self._remember(projected + self._recurred(states[0], training), states[1])
 
     def _remember(self, gates: tf.Tensor, memory: tf.Tensor) -> list[tf.Tensor]:
         """Gate inputs (B, 4 U) and the memory to the new states."""
         i, f, g, o = ops.split(gates, 4, axis=-1)
-        memory = ops.sigmoid(f) * memory + ops.sigmoid(i) * self.activation(g)
-        return [ops.sigmoid(o) * self.activation(self._shown(memory)), memory]
+        memory = self.recurrent_activation(f) * memory + self.recurrent_activation(i) * self.activation(g)
+        return [self.recurrent_activation(o) * self.activation(self._shown(memory)), memory]
 
     def _shown(self, memory: tf.Tensor) -> tf.Tensor:
         """The memory as the output sees it."""
@@ -115,15 +129,16 @@ class PeepholeLSTMCell(LSTMCell):
     def build(self, input_shape: Sequence[int | None]) -> None:
         """See `Cell.build`."""
         super().build(input_shape)
-        self.peepholes = self.add_weight(shape=(3, self.units), initializer="glorot_uniform", name="peepholes")
+        # Regularized and constrained as the other weights that a state goes through.
+        self.peepholes = self._weight("peepholes", (3, self.units), "recurrent", "glorot_uniform")
 
-    def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor], training: bool = False) -> list[tf.Tensor]:
         """See `Cell.step`."""
         hidden, memory = states
-        i, f, g, o = ops.split(projected + ops.matmul(hidden, self.recurrent_kernel), 4, axis=-1)
-        i, f = (ops.sigmoid(gate + self.peepholes[k] * memory) for k, gate in enumerate((i, f)))
+        i, f, g, o = ops.split(projected + self._recurred(hidden, training), 4, axis=-1)
+        i, f = (self.recurrent_activation(gate + self.peepholes[k] * memory) for k, gate in enumerate((i, f)))
         memory = f * memory + i * self.activation(g)
-        return [ops.sigmoid(o + self.peepholes[2] * memory) * self.activation(memory), memory]
+        return [self.recurrent_activation(o + self.peepholes[2] * memory) * self.activation(memory), memory]
 
 
 @keras.saving.register_keras_serializable("lengthwise")
@@ -152,13 +167,13 @@ class LayerNormLSTMCell(LSTMCell):
         self.state_normalization = self._normalization("state_normalization", width)
         self.memory_normalization = self._normalization("memory_normalization", self.units)
 
-    def project(self, inputs: tf.Tensor) -> tf.Tensor:
+    def project(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """See `Cell.project`."""
-        return self.input_normalization(ops.matmul(inputs, self.kernel)) + self.bias
+        return self._with_bias(self.input_normalization(self._projected(inputs, training)))
 
-    def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor], training: bool = False) -> list[tf.Tensor]:
         """See `Cell.step`."""
-        recurrent = self.state_normalization(ops.matmul(states[0], self.recurrent_kernel))
+        recurrent = self.state_normalization(self._recurred(states[0], training))
         return self._remember(projected + recurrent, states[1])
 
     def _shown(self, memory: tf.Tensor) -> tf.Tensor:
@@ -166,10 +181,10 @@ class LayerNormLSTMCell(LSTMCell):
 
 
 @keras.saving.register_keras_serializable("lengthwise")
-class GRUCell(Cell):
+class GRUCell(GatedCell):
     """The gated recurrent unit (Cho et al., 2014), reset after the product, as cuDNN and Keras have it.
 
-    Gates z, r, g; weights as in the Keras layer, its bias (2, 3 U) being `bias` b and `recurrent_bias` d:
+    Gates z, r, g; weights as in the Keras layer, its bias (2, 3 U) being b and d:
 
         z_t = sigma(x_t W_z + b_z + h_{t-1} R_z + d_z)      g_t = f(x_t W_g + b_g + r_t * (h_{t-1} R_g + d_g))
         r_t = sigma(x_t W_r + b_r + h_{t-1} R_r + d_r)      h_t = z_t * h_{t-1} + (1 - z_t) * g_t
@@ -184,20 +199,29 @@ class GRUCell(Cell):
 
     gates = 3
 
-    def build(self, input_shape: Sequence[int | None]) -> None:
-        """See `Cell.build`."""
-        super().build(input_shape)
-        self.recurrent_bias = self.add_weight(shape=(3 * self.units,), initializer="zeros", name="recurrent_bias")
+    def __init__(self, units: int, activation: str = "tanh", *, reset_after: bool = True, **options: Option) -> None:
+        if not reset_after:
+            raise ValueError("reset_after: got False; expected True; take keras.layers.GRUCell(reset_after=False)")
+        super().__init__(units, activation, **options)
 
-    def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    def _bias_shape(self) -> tuple[int, ...]:
+        return (2, super()._bias_shape()[0])
+
+    def _with_bias(self, projected: tf.Tensor) -> tf.Tensor:
+        return projected if self.bias is None else projected + self.bias[0]
+
+    def _with_recurrent_bias(self, recurrent: tf.Tensor) -> tf.Tensor:
+        return recurrent if self.bias is None else recurrent + self.bias[1]
+
+    def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor], training: bool = False) -> list[tf.Tensor]:
         """See `Cell.step`."""
-        return self._gate(projected, ops.matmul(states[0], self.recurrent_kernel) + self.recurrent_bias, states[0])
+        return self._gate(projected, self._with_recurrent_bias(self._recurred(states[0], training)), states[0])
 
     def _gate(self, projected: tf.Tensor, recurrent: tf.Tensor, hidden: tf.Tensor) -> list[tf.Tensor]:
         """The input's and the state's parts of the gates, each (B, 3 U), to the new state."""
         input_z, input_r, input_g = ops.split(projected, 3, axis=-1)
         state_z, state_r, state_g = ops.split(recurrent, 3, axis=-1)
-        z, r = ops.sigmoid(input_z + state_z), ops.sigmoid(input_r + state_r)
+        z, r = self.recurrent_activation(input_z + state_z), self.recurrent_activation(input_r + state_r)
         return [z * hidden + (1 - z) * self.activation(input_g + r * state_g)]
 
 
@@ -223,14 +247,14 @@ class LayerNormGRUCell(GRUCell):
         self.input_normalizations = [self._normalization(f"input_{name}", size) for name, size in parts.items()]
         self.state_normalizations = [self._normalization(f"state_{name}", size) for name, size in parts.items()]
 
-    def project(self, inputs: tf.Tensor) -> tf.Tensor:
+    def project(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """See `Cell.project`."""
-        return self._normalize(self.input_normalizations, ops.matmul(inputs, self.kernel)) + self.bias
+        return self._with_bias(self._normalize(self.input_normalizations, self._projected(inputs, training)))
 
-    def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor], training: bool = False) -> list[tf.Tensor]:
         """See `Cell.step`."""
-        recurrent = self._normalize(self.state_normalizations, ops.matmul(states[0], self.recurrent_kernel))
-        return self._gate(projected, recurrent + self.recurrent_bias, states[0])
+        recurrent = self._normalize(self.state_normalizations, self._recurred(states[0], training))
+        return self._gate(projected, self._with_recurrent_bias(recurrent), states[0])
 
     def _normalize(self, layers: list[keras.layers.LayerNormalization], values: tf.Tensor) -> tf.Tensor:
         gated = 2 * self.units

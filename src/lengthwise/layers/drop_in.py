@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from lengthwise.layers.by_kernel import ComputedByKernel
 from lengthwise.layers.flat import at_padded_steps, flat_rows, run_flat
 from lengthwise.layers.native_cell import described
 from lengthwise.native.choice import choose_kernel
@@ -19,20 +20,8 @@ from lengthwise.native.choice import choose_kernel
 Nested = Any
 
 
-class WithoutPadding(keras.layers.RNN):
+class WithoutPadding(ComputedByKernel, keras.layers.RNN):
     """What the four layers share: how all steps are taken; stands before the layer of Keras among the bases."""
-
-    @property
-    def kernel(self) -> str:
-        """`native`, `keras` or `auto`; what is set counts from the next time that the layer is traced."""
-        return self._kernel
-
-    @kernel.setter
-    def kernel(self, kernel: str) -> None:
-        self._kernel = kernel
-        self.native = self._chosen() == "native"
-        if self.native:
-            self.supports_jit = False
 
     def inner_loop(
         self,
@@ -43,7 +32,7 @@ class WithoutPadding(keras.layers.RNN):
     ) -> tuple[tf.Tensor, tf.Tensor, Nested]:
         """Take all steps, as Keras's method of this name."""
         mask = mask[0] if keras.tree.is_nested(mask) else mask
-        if not self.native or self._chosen() != "native" or (mask is not None and len(mask.shape) != 2):
+        if not self._computes_natively() or (mask is not None and len(mask.shape) != 2):
             # What stands in the padding is no number, perhaps: no gradient that is zero may be multiplied by it.
             return super().inner_loop(_without(mask, sequences), initial_state, mask, training=training)
         return self._run_flat(sequences, initial_state, mask, training)
@@ -101,7 +90,8 @@ class WithoutPadding(keras.layers.RNN):
 
 def _as_in_keras(kind: type) -> type:
     """Give a class the constructor of the layer that it stands for, with `kernel` besides."""
-    stock: Any = kind.__mro__[2]
+    # Those before it have no constructor of their own.
+    stock: Any = next(base for base in kind.__mro__ if base.__module__.startswith("keras."))
 
     def construct(self: WithoutPadding, *args: object, kernel: str = "auto", **options: object) -> None:
         stock.__init__(self, *args, **options)

@@ -1,11 +1,13 @@
 """A convolution in front of a recurrent layer that knows which steps are padding."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from lengthwise.layers.weight_options import Option, WithWeightOptions
 from lengthwise.names import CONV_PADDINGS
 
 
@@ -26,7 +28,7 @@ def output_lengths(lengths: np.ndarray, kernel_size: int, stride: int, padding: 
 
 
 @keras.saving.register_keras_serializable("lengthwise")
-class MaskedConv1D(keras.layers.Layer):
+class MaskedConv1D(WithWeightOptions):
     """A convolution over time whose result does not depend on padding, with the mask of what it makes.
 
     The stock `Conv1D` loses the mask, reads whatever stands at padded steps, and with `same` and a stride begins
@@ -41,6 +43,9 @@ class MaskedConv1D(keras.layers.Layer):
         stride: steps from one place of the kernel to the next.
         padding: `same`, `causal` (no step sees a later one) or `valid`.
         activation: of the output; linear as in the source notes (002).
+        use_bias: whether there is a bias.
+        **options: `kernel_initializer`, `kernel_regularizer`, `kernel_constraint`, the same with `bias_`, as those of
+            Keras's layer; and those of any Keras layer.
 
     Inputs float32 (B, T, D) and a mask bool (B, T), true where there is a step; outputs float32 (B, T', F):
 
@@ -53,6 +58,8 @@ class MaskedConv1D(keras.layers.Layer):
         ValueError: a size is below 1, or there is no such padding.
     """
 
+    initialized_by: ClassVar = {"kernel": "glorot_uniform", "bias": "zeros"}
+
     def __init__(
         self,
         filters: int,
@@ -61,23 +68,29 @@ class MaskedConv1D(keras.layers.Layer):
         stride: int = 1,
         padding: str = "same",
         activation: str | None = None,
-        **kwargs: object,
+        use_bias: bool = True,
+        **options: Option,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**options)
         for name, size in (("filters", filters), ("kernel_size", kernel_size), ("stride", stride)):
             if size < 1:
                 raise ValueError(f"{name}: got {size}; expected at least 1")
         if padding not in CONV_PADDINGS:
             raise ValueError(f"padding: got {padding!r}; expected one of {', '.join(CONV_PADDINGS)}")
         self.filters, self.kernel_size, self.stride, self.padding = filters, kernel_size, stride, padding
-        self.activation = keras.activations.get(activation)
+        self.activation, self.use_bias = keras.activations.get(activation), use_bias
         self.supports_masking = True
 
     def build(self, input_shape: Sequence[int | None]) -> None:
-        """Make the kernel (kernel_size, D, F) and the bias."""
-        shape = (self.kernel_size, input_shape[-1], self.filters)
-        self.kernel = self.add_weight(shape=shape, initializer="glorot_uniform", name="kernel")
-        self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
+        """Make the kernel (kernel_size, D, F) and the bias.
+
+        Raises:
+            ValueError: the inputs are no rows of steps of so many features.
+        """
+        if len(input_shape) != 3 or input_shape[-1] is None:
+            raise ValueError(f"inputs: got the shape {tuple(input_shape)}; expected (B, T, D), with D features known")
+        self.kernel = self._weight("kernel", (self.kernel_size, input_shape[-1], self.filters), "kernel")
+        self.bias = self._weight("bias", (self.filters,), "bias") if self.use_bias else None
         self.built = True
 
     def call(self, inputs: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
@@ -91,13 +104,21 @@ class MaskedConv1D(keras.layers.Layer):
             float32 (B, T', F), where T' is `output_lengths` of T.
         """
         if mask is not None:
-            inputs = tf.where(mask[..., tf.newaxis], inputs, tf.zeros((), inputs.dtype))
+            inputs = tf.where(tf.cast(mask, tf.bool)[..., tf.newaxis], inputs, tf.zeros((), inputs.dtype))
         width = tf.shape(inputs)[1]
         before = {"same": (self.kernel_size - 1) // 2, "causal": self.kernel_size - 1, "valid": 0}[self.padding]
         after = tf.maximum(0, (self._steps(width) - 1) * self.stride + self.kernel_size - before - width)
         padded = tf.pad(inputs, [[0, 0], [before, after], [0, 0]])
         outputs = tf.nn.conv1d(padded, tf.convert_to_tensor(self.kernel), self.stride, "VALID")[:, : self._steps(width)]
-        return self.activation(outputs + self.bias)
+        return self.activation(outputs if self.bias is None else outputs + self.bias)
+
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
+        """The shape (B, T', F) for inputs of the shape (B, T, D)."""
+        rows, width = input_shape[:2]
+        steps = (
+            None if width is None else int(output_lengths(np.array(width), self.kernel_size, self.stride, self.padding))
+        )
+        return (rows, steps, self.filters)
 
     def compute_mask(self, inputs: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor | None:
         """Which of the T' steps are no padding: bool (B, T')."""
@@ -110,7 +131,7 @@ class MaskedConv1D(keras.layers.Layer):
 
     def get_config(self) -> dict[str, object]:
         """What `from_config` needs."""
-        names = ("filters", "kernel_size", "stride", "padding")
+        names = ("filters", "kernel_size", "stride", "padding", "use_bias")
         activation = keras.activations.serialize(self.activation)
         return {**super().get_config(), **{name: getattr(self, name) for name in names}, "activation": activation}
 

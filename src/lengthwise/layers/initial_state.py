@@ -1,5 +1,7 @@
 """The state of a recurrent layer before its first step."""
 
+from collections.abc import Sequence
+
 import keras
 
 
@@ -40,6 +42,10 @@ class LearnedInitialState(keras.layers.Layer):
             float32 (B, units).
         """
         return keras.ops.repeat(self.state, keras.ops.shape(rows)[0], axis=0)
+
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, int]:
+        """The shape (B, U) for an array of the shape (B, ...)."""
+        return (input_shape[0], self.units)
 
     def get_config(self) -> dict[str, object]:
         """What `from_config` needs."""

@@ -1,4 +1,4 @@
-"""The same model with another kernel: for deployment where Lengthwise is not, for second derivatives, for XLA."""
+"""The same model with another kernel, or with Keras's own layers: for XLA, and for places without Lengthwise."""
 
 from copy import deepcopy
 from typing import Any
@@ -11,19 +11,22 @@ from lengthwise.names import KERNELS
 PACKAGE = "lengthwise>"
 # Layers of Keras that have the same arguments and weights.
 STOCK = ("GRU", "LSTM", "SimpleRNN", "RNN")
+# The layer of Keras that runs a cell, and those of our arguments that it has too.
+OF_CELL = {"GRUCell": "GRU", "LSTMCell": "LSTM", "SimpleCell": "SimpleRNN", "SimpleRNNCell": "SimpleRNN"}
+SHARED = ("name", "trainable", "return_sequences", "return_state", "go_backwards", "zero_output_for_mask")
+# What `Recurrent` does and no layer of Keras: its arguments that have to be as they are by default.
+OWN = {"reverse": False, "initial_state": "zeros", "carried_rows": None}
 
 
 def with_kernel(model: keras.Model, kernel: str) -> keras.Model:
     """A copy of a trained model whose recurrent layers are computed by another kernel; its weights are copied.
 
-    A model with the native kernel can be exported, but what is exported runs only where Lengthwise is installed. With
-    `keras` it runs wherever TensorFlow does:
+    XLA knows no operation of ours, so what it compiles is computed by `keras`. (`model.export` needs no such copy.)
 
-    >>> import keras, lengthwise as lw, numpy as np, tensorflow as tf
+    >>> import keras, lengthwise as lw, numpy as np
     >>> model = keras.Sequential([keras.Input((None, 3)), lw.Recurrent(lw.GRUCell(4))])
-    >>> lw.with_kernel(model, "keras").export("exported", verbose=False)
-    >>> x, exported = np.ones((2, 5, 3), np.float32), tf.saved_model.load("exported")
-    >>> bool(np.allclose(exported.serve(x), model(x), atol=1e-6))
+    >>> x, copy = np.ones((2, 5, 3), np.float32), lw.with_kernel(model, "keras")
+    >>> bool(np.allclose(copy(x), model(x), atol=1e-6))
     True
 
     Args:
@@ -46,9 +49,11 @@ def with_kernel(model: keras.Model, kernel: str) -> keras.Model:
 
 
 def with_stock_layers(model: keras.Model) -> keras.Model:
-    """A copy of a trained model with Keras's own layers in the place of `GRU`, `LSTM`, `SimpleRNN` and `RNN`.
+    """A copy of a trained model with Keras's own layers in the place of ours.
 
-    Its `.keras` file loads where Lengthwise is not installed. Inputs (B, T, ...), outputs and weights are the same.
+    Its `.keras` file loads where Lengthwise is not installed. Inputs (B, T, ...), outputs and weights are the same. Of
+    our layers it may have `GRU`, `LSTM`, `SimpleRNN` and `RNN`, and `Recurrent` of the cells that Keras has too, in one
+    direction and called with inputs alone. Others run elsewhere by `model.export`, as a SavedModel or as ONNX.
 
     >>> import keras, lengthwise as lw
     >>> model = keras.Sequential([keras.Input((None, 3)), lw.GRU(4)])
@@ -59,18 +64,43 @@ def with_stock_layers(model: keras.Model) -> keras.Model:
         ArgumentError: the model has another layer or cell of Lengthwise, or is of a class of its own; it is a
             `ValueError`.
     """
+    return _copy(model, _to_stock)
 
-    def change(node: dict[str, Any]) -> None:
-        name = str(node.get("registered_name"))
-        if not name.startswith(PACKAGE):
-            return
-        if node["class_name"] not in STOCK:
-            expected = ", ".join(STOCK)
-            raise ArgumentError("model", f"got the layer {node['class_name']}; expected none of ours but {expected}")
-        node.update(module="keras.layers", registered_name=None)
-        node["config"].pop("kernel", None)
 
-    return _copy(model, change)
+def _to_stock(node: dict[str, Any]) -> None:
+    """Say the layer of Keras where a configuration says one of ours."""
+    if not str(node.get("registered_name")).startswith(PACKAGE):
+        return
+    name, config = node["class_name"], node["config"]
+    if name == "Recurrent":
+        node["config"], name = _config_of_stock(node), OF_CELL[config["cell"]["class_name"]]
+    elif name not in STOCK:
+        expected = ", ".join(("Recurrent", *STOCK))
+        raise ArgumentError("model", f"got the layer {name}; expected none of ours but {expected}", "take export")
+    node.update(module="keras.layers", class_name=name, registered_name=None)
+    node["config"].pop("kernel", None)
+
+
+def _config_of_stock(node: dict[str, Any]) -> dict[str, Any]:
+    """What the layer of Keras is made of that does what a `Recurrent` does.
+
+    Raises:
+        ArgumentError: there is none.
+    """
+    config, cell = node["config"], node["config"]["cell"]
+    called = [
+        key for call in node.get("inbound_nodes", ()) for key, value in call["kwargs"].items() if value is not None
+    ]
+    own = [name for name, default in OWN.items() if config[name] != default] + sorted(
+        set(called) - {"mask", "training"}
+    )
+    if cell["class_name"] not in OF_CELL:
+        own.append(cell["class_name"])
+    if own:
+        got = f"got {config['name']} with {', '.join(own)}, which no layer of Keras has"
+        raise ArgumentError("model", f"{got}; expected a layer that Keras has too", "take export")
+    kept = {name: value for name, value in cell["config"].items() if name not in ("name", "trainable")}
+    return {**kept, **{name: config[name] for name in SHARED}, "dtype": config["dtype"]}
 
 
 def _copy(model: keras.Model, change: Any) -> keras.Model:  # noqa: ANN401 - a function of a node.
@@ -85,6 +115,8 @@ def _copy(model: keras.Model, change: Any) -> keras.Model:  # noqa: ANN401 - a f
     copy = keras.saving.deserialize_keras_object(config)
     if not copy.built:
         copy.build(model.input_shape)
+    # Keras exports no model as ONNX that was never called.
+    copy(copy.inputs if len(copy.inputs) > 1 else copy.inputs[0])
     copy.set_weights(model.get_weights())
     return copy
 

@@ -48,13 +48,7 @@ def described(cell: object, *others: keras.layers.Layer) -> tuple[str, str]:
 def native_weights(cell: keras.layers.Layer) -> CellWeights:
     """The weights of a cell in `KINDS`: its kernel (D, G U), its recurrent kernel (U, G U) and its biases (G U,)."""
     kernel, recurrent_kernel = (tf.convert_to_tensor(weight) for weight in (cell.kernel, cell.recurrent_kernel))
-    name = KINDS[type(cell)]
-    if cell.bias is None:
-        bias = recurrent_bias = tf.zeros(tf.shape(recurrent_kernel)[1:])
-    elif name == "gru" and len(cell.bias.shape) == 2:
-        bias, recurrent_bias = tf.unstack(tf.convert_to_tensor(cell.bias))
-    else:
-        bias, recurrent_bias = tf.convert_to_tensor(cell.bias), getattr(cell, "recurrent_bias", None)
-    if name != "gru":
-        recurrent_bias = tf.zeros(0)
-    return CellWeights(kernel, recurrent_kernel, bias, tf.convert_to_tensor(recurrent_bias))
+    bias = tf.zeros(recurrent_kernel.shape[1:]) if cell.bias is None else tf.convert_to_tensor(cell.bias)
+    if KINDS[type(cell)] != "gru":
+        return CellWeights(kernel, recurrent_kernel, bias, tf.zeros(0))
+    return CellWeights(kernel, recurrent_kernel, *(tf.unstack(bias) if len(bias.shape) == 2 else (bias, bias)))

@@ -11,7 +11,8 @@ from lengthwise.batching.collate import Batch
 from lengthwise.layers.cells import CELLS
 from lengthwise.layers.dropout import Dropout
 from lengthwise.layers.front_end import MaskedConv1D, output_lengths
-from lengthwise.layers.recurrent import Recurrent, sequence_ends
+from lengthwise.layers.recurrent import Recurrent
+from lengthwise.layers.sequence_ends import sequence_ends
 from lengthwise.layers.word_dropout import WordDropout
 from lengthwise.models.config import NetworkConfig
 from lengthwise.models.readout import flat_sequences, padded_sequences, pool
@@ -165,8 +166,8 @@ class Network(keras.Model):
             outputs, *last = forward(features, states=self._states_of(number, states), training=training, **here)
             after += last
             if self.backwards:
-                ends = {**here, "resets": sequence_ends(resets, mask)}
-                outputs = tf.concat([outputs, self.backwards[number](features, **ends)[0]], axis=-1)
+                back = {"ends": sequence_ends(resets, mask), "mask": here["mask"]}
+                outputs = tf.concat([outputs, self.backwards[number](features, **back)[0]], axis=-1)
             if number == self.config.layers - 1:
                 # Only what is read is dropped and classified.
                 outputs = self._read_padded(outputs, mask, resets, inputs.positions)

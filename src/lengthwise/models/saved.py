@@ -25,7 +25,7 @@ from lengthwise.models.network import Network
 from lengthwise.system.files import file_digest, replacing_folder
 from lengthwise.system.seals import SEAL_KEY, UNSEALED, check_seal, read_sealed_json, rerun, seal, write_sealed_json
 
-VERSION: Literal[6] = 6
+VERSION: Literal[7] = 7
 CONFIG_NAME, WEIGHTS_NAME, VOCABULARY_NAME = "config.json", "weights.safetensors", "vocabulary.tsv"
 STAGE = "train"
 REMEDY = rerun(STAGE)
@@ -49,7 +49,7 @@ class TextFiles(Protocol):
 class SavedConfig:
     """What `config.json` holds; `digests` has the SHA-256 of every other file by its name."""
 
-    version: Literal[6]
+    version: Literal[7]
     network: NetworkConfig
     tokenizer: dict[str, str | bool | None] | None
     digests: dict[str, str]
