@@ -17,7 +17,7 @@ OF_KERNEL := $(addprefix tests/, native layers models training batching evaluati
 # DVC runs the stages with the first python on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro results ablations report readme plots sweep real exps test archs faults benchmark check format lock
+.PHONY: help repro results ablations report readme docs plots sweep real exps test archs faults benchmark check format lock
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -51,6 +51,9 @@ report: .venv/.complete  ## Write the last run as one page, report.html, that op
 
 readme: .venv/.complete  ## Write what is generated: MODEL_CARD.md, charts in docs, tables in README.md and docs
 	lengthwise documents
+
+docs: .venv/.complete  ## Build the documentation with the whole API as a site, site/index.html
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
 
 plots: .venv/.complete  ## Write the plots to dvc_plots/index.html
 	dvc plots show

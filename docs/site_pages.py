@@ -1,0 +1,56 @@
+"""Pages of the site that are no files of this folder: those of the repository's root, and the API.
+
+`mkdocs` calls `on_files` before it builds; see mkdocs.yml.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+
+import lengthwise
+
+ROOT = Path(__file__).parents[1]
+OF_ROOT = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
+OF_ROOT |= {"MODEL_CARD.md": "model_card.md"}
+# Which part of the API a module belongs to.
+API = {
+    "sequences": ("Sequences", ("sequences", "sources", "testing")),
+    "batching": ("Strategies and training", ("batching", "advise")),
+    "layers": ("Layers and cells", ("layers",)),
+    "models": ("Trained networks", ("models",)),
+}
+
+
+def on_files(files: Files, config: Any) -> Files:  # noqa: ANN401 - MkDocs's own.
+    """Add the pages."""
+    for name, page in OF_ROOT.items():
+        files.append(File.generated(config, page, content=_from_root((ROOT / name).read_text("utf-8"))))
+    for part, (title, modules) in API.items():
+        files.append(File.generated(config, f"api/{part}.md", content=_api(title, modules)))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, **_: object) -> str:  # noqa: ANN401
+    """Lead to pages that stand elsewhere on the site; what is no page is named, and no link."""
+    for name, moved in OF_ROOT.items():
+        markdown = markdown.replace(f"](../{name}", f"]({moved}")
+    if page.file.src_uri.startswith("api/"):
+        return markdown
+    return re.sub(r"(?<!!)\[`?([^\]`]+)`?\]\((?:\.\./)+[^)]*\)", r"`\1`", markdown)
+
+
+def _from_root(text: str) -> str:
+    """A page of the root, its links as they are from `docs/`."""
+    text = re.sub(r"\[docs/(\w+)\.md\]", r"[\1]", text)
+    text = re.sub(r"(\]\(|src=\")docs/", r"\1", text)
+    for name, moved in OF_ROOT.items():
+        text = text.replace(f"]({name}", f"]({moved}")
+    return text
+
+
+def _api(title: str, modules: tuple[str, ...]) -> str:
+    """All public names that these modules define, classes and functions in the order of the alphabet."""
+    names = [name for name, module in lengthwise._MODULES.items() if module.partition(".")[0] in modules]
+    return "\n\n".join([f"# {title}", *(f"::: lengthwise.{name}" for name in sorted(names, key=str.lower))]) + "\n"
