@@ -16,11 +16,14 @@ OF_ROOT = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANG
 OF_ROOT |= {"MODEL_CARD.md": "model_card.md"}
 # Which part of the API a module belongs to.
 API = {
-    "sequences": ("Sequences", ("sequences", "sources", "testing")),
+    "sequences": ("Sequences", ("sequences", "sources")),
     "batching": ("Strategies and training", ("batching", "advise")),
     "layers": ("Layers and cells", ("layers",)),
     "models": ("Trained networks", ("models",)),
 }
+
+# Public names that are imported from a module of their own, and where they belong.
+OTHERS = {"testing.check_batching": "batching", "testing.assert_batching": "batching"}
 
 
 def on_files(files: Files, config: Any) -> Files:  # noqa: ANN401 - MkDocs's own.
@@ -53,4 +56,5 @@ def _from_root(text: str) -> str:
 def _api(title: str, modules: tuple[str, ...]) -> str:
     """All public names that these modules define, classes and functions in the order of the alphabet."""
     names = [name for name, module in lengthwise._MODULES.items() if module.partition(".")[0] in modules]
-    return "\n\n".join([f"# {title}", *(f"::: lengthwise.{name}" for name in sorted(names, key=str.lower))]) + "\n"
+    names = sorted(names, key=str.lower) + [name for name, module in OTHERS.items() if module in modules]
+    return "\n\n".join([f"# {title}", *(f"::: lengthwise.{name}" for name in names)]) + "\n"

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from lengthwise.batching.placed import every_step, last_step, next_step
     from lengthwise.batching.registry import make_strategy
     from lengthwise.batching.stratified import Stratified
+    from lengthwise.batching.streams import Stream
     from lengthwise.batching.token_budget import TokenBudget
     from lengthwise.batching.truncated import Truncated
     from lengthwise.layers.cells import (
@@ -88,6 +89,7 @@ __all__ = [
     "SimpleCell",
     "SimpleRNN",
     "Stratified",
+    "Stream",
     "TokenBudget",
     "Truncated",
     "WordDropout",
@@ -134,6 +136,7 @@ _MODULES = {
     "SimpleCell": "layers.cells",
     "SimpleRNN": "layers.drop_in",
     "Stratified": "batching.stratified",
+    "Stream": "batching.streams",
     "TokenBudget": "batching.token_budget",
     "Truncated": "batching.truncated",
     "WordDropout": "layers.word_dropout",

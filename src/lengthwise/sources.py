@@ -1,29 +1,21 @@
 """Sequences from where people have them: lists and arrays, tables, Parquet files, Hugging Face datasets."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from lengthwise.columns import sequence_column, step_column
-from lengthwise.errors import ArgumentError, FormatError
+from lengthwise.errors import ArgumentError
 from lengthwise.ragged import offsets_of
 from lengthwise.sequences import LABEL, TOKENS, Sequences
+from lengthwise.tables import Columns, Names, Paths, columns_of, is_hugging_face, renamed
 
 if TYPE_CHECKING:
     from datasets import Dataset, IterableDataset
 
 # What tokenizers call their columns.
 INPUT_IDS, ATTENTION_MASK = "input_ids", "attention_mask"
-# Rows of a streamed dataset that are taken at a time.
-STREAMED_ROWS = 1000
-
-Columns = Mapping[str, Any]
-Names = str | Sequence[str] | Mapping[str, str]
-Paths = Path | str | Sequence[Path | str]
 
 
 def from_arrays(
@@ -107,9 +99,9 @@ def from_table(
         TypeError: the source is something else, such as a dict of splits.
         ArgumentError: see `from_arrays`; it is a `ValueError`.
     """
-    steps, others = _renamed(per_step), _renamed(per_sequence)
+    steps, others = renamed(per_step), renamed(per_sequence)
     wanted = [*steps.values(), *others.values(), *([mask] if mask else [])]
-    table, known = _columns_of(source, wanted)
+    table, known = columns_of(source, wanted)
     given = {name: known[column] for name, column in {**steps, **others}.items() if column in known}
     return _assembled(
         {name: table[column] for name, column in steps.items()},
@@ -169,7 +161,7 @@ def from_hugging_face(
         FormatError: it lacks a column.
         ArgumentError: see `from_arrays`; it is a `ValueError`.
     """
-    if not _is_hugging_face(dataset):
+    if not is_hugging_face(dataset):
         raise TypeError(f"dataset: got {type(dataset).__name__}; expected a datasets.Dataset, one split of it")
     if mask is None and tokens == INPUT_IDS and ATTENTION_MASK in (dataset.column_names or ()):
         mask = ATTENTION_MASK
@@ -219,81 +211,3 @@ def _same_lengths(name: str, offsets: np.ndarray, first: str, expected: np.ndarr
     if len(wrong := np.flatnonzero(np.diff(offsets) != np.diff(expected))):
         got, wanted = np.diff(offsets)[wrong[0]], np.diff(expected)[wrong[0]]
         raise ArgumentError(name, f"got {got} steps in sequence {wrong[0]}; expected {wanted}, as in {first}")
-
-
-def _renamed(names: Names) -> dict[str, str]:
-    if isinstance(names, str):
-        return {names: names}
-    return dict(names) if isinstance(names, Mapping) else {name: name for name in names}
-
-
-def _is_hugging_face(source: object) -> bool:
-    return not isinstance(source, dict) and all(hasattr(source, name) for name in ("select_columns", "column_names"))
-
-
-def _columns_of(source: Any, wanted: list[str]) -> tuple[Columns, Mapping[str, Sequence[str]]]:  # noqa: ANN401
-    """The columns that are wanted, and the classes of those that say so themselves."""
-    if _is_hugging_face(source):
-        return _of_hugging_face(source, wanted)
-    if isinstance(source, pa.RecordBatch):
-        source = pa.Table.from_batches([source])
-    if isinstance(source, str | Path) or (
-        isinstance(source, list | tuple) and source and all(isinstance(path, str | Path) for path in source)
-    ):
-        return _of_files(source, wanted), {}
-    if isinstance(source, pa.Table):
-        _expect_columns("table", source.column_names, wanted)
-    elif isinstance(source, Mapping) or hasattr(source, "iloc"):
-        # A dict of splits is a dict too, but its values are no columns.
-        if splits := [name for name in source if _is_hugging_face(source[name])]:
-            raise TypeError(f"source: got {type(source).__name__}; expected one split of it, such as {splits[0]!r}")
-        _expect_columns("table", list(source), wanted)
-    else:
-        raise TypeError(
-            f"source: got {type(source).__name__}; expected a table, a data frame, a dict of columns, a dataset, or "
-            "paths of Parquet files"
-        )
-    return {name: source[name] for name in wanted}, {}
-
-
-def _expect_columns(source: str, known: Iterable[str], wanted: list[str]) -> None:
-    names = [str(name) for name in known]
-    if missing := [name for name in wanted if name not in names]:
-        raise FormatError(f"{source}: has no column {missing[0]!r}; expected one of its columns, {', '.join(names)}")
-
-
-def _of_files(paths: Paths, wanted: list[str]) -> Columns:
-    """Columns of Parquet files, one file after another."""
-    tables = []
-    for given in [paths] if isinstance(paths, str | Path) else paths:
-        path = Path(given)
-        files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
-        if not files:
-            raise FormatError(f"{path}: has no file *.parquet; expected a Parquet file, or a folder of them")
-        for name in files:
-            try:
-                with pq.ParquetFile(name) as file:
-                    _expect_columns(str(name), file.schema_arrow.names, wanted)
-                    tables.append(file.read(list(dict.fromkeys(wanted))))
-            except (OSError, pa.ArrowException) as error:
-                reason = " ".join(str(error).split())
-                raise FormatError(f"{name}: cannot be read ({reason}); expected a Parquet file") from error
-            if not tables[-1].schema.equals(tables[0].schema):
-                raise FormatError(f"{name}: has columns of other types than the file before; expected the same")
-    return pa.concat_tables(tables)
-
-
-def _of_hugging_face(dataset: Any, wanted: list[str]) -> tuple[Columns, Mapping[str, Sequence[str]]]:  # noqa: ANN401
-    """Columns of one split; a stream has no length and may not know its columns."""
-    if dataset.column_names is not None:
-        _expect_columns("dataset", dataset.column_names, wanted)
-    features = getattr(dataset, "features", None) or {}
-    classes = {name: features[name].names for name in wanted if getattr(features.get(name), "names", None)}
-    if hasattr(dataset, "__len__"):
-        return dataset.select_columns(wanted).with_format("arrow")[:], classes
-    columns: dict[str, list[Any]] = {name: [] for name in wanted}
-    for batch in dataset.iter(batch_size=STREAMED_ROWS):
-        _expect_columns("dataset", list(batch), wanted)
-        for name in wanted:
-            columns[name] += list(batch[name])
-    return columns, classes

@@ -2,26 +2,24 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from lengthwise.batching.fields import SCALES, Field, Scale, TargetField, input_field, target_field
+from lengthwise.batching.epochs import Epochs
+from lengthwise.batching.examples import Asked, ClassWeights, WantedTargets
+from lengthwise.batching.fields import Scale
 from lengthwise.batching.fit_epoch import FitEpoch
 from lengthwise.batching.grid import Grid, grid_of
-from lengthwise.batching.parts import Part, Wanted, WantedInputs, checked_inputs, filled, specs
-from lengthwise.batching.placed import Placed
+from lengthwise.batching.parts import WantedInputs
 from lengthwise.batching.plan import Plan, Strategy, epoch_rng
-from lengthwise.errors import ArgumentError
+from lengthwise.batching.streams import Stream, stream_data
 from lengthwise.sequences import LABEL, TOKENS, Sequences
-
-WantedTargets = Wanted | Mapping[str, Wanted]
-ClassWeights = Mapping[int | str, float]
 
 
 def fit_data(
-    sequences: Sequences,
+    sequences: Sequences | Stream,
     strategy: Strategy,
     *,
     inputs: WantedInputs = (TOKENS,),
@@ -45,7 +43,7 @@ def fit_data(
     (2, 3) [0, 1]
 
     Args:
-        sequences: with the columns that are named.
+        sequences: with the columns that are named; or a `Stream` of them, which is planned buffer by buffer.
         strategy: how to batch, such as `Bucketed(batch_size=256, buckets=5)`.
         inputs: what the model reads: columns per step, (B, T, ...), and per sequence, (B, ...); `every_step(column)`,
             (B, T, ...); and what a batch knows by itself: `mask` bool (B, T), where there is a step; `resets` and
@@ -73,32 +71,22 @@ def fit_data(
     Raises:
         ArgumentError: there is no such column, target or padding, or the strategy needs others; it is a `ValueError`.
     """
-    named, alone = checked_inputs(strategy, inputs, padding)
-    if scale not in SCALES:
-        raise ArgumentError("scale", f"got {scale!r}; expected {' or '.join(SCALES)}")
-    fields = {name: input_field(sequences, strategy, wanted) for name, wanted in named.items()}
-    outputs = _output_fields(sequences, strategy, targets, weights, class_weights, scale)
-    parts: list[Part] = [next(iter(fields.values())) if alone else fields]
-    if outputs:
-        several = isinstance(targets, Mapping)
-        parts.append({name: field.target for name, field in outputs.items()} if several else outputs[""].target)
-        if any(field.weights for field in outputs.values()):
-            weighing = {name: field.weights or _ones() for name, field in outputs.items()}
-            parts.append(weighing if several else weighing[""])
+    asked = Asked(strategy, inputs, targets, weights, class_weights, padding, scale)
+    if isinstance(sequences, Stream):
+        return stream_data(sequences, asked, seed, epoch)
+    examples = asked.of(sequences)
     passes = _Passes(sequences, strategy, seed, padding, epoch)
-    declared = tuple(specs(part) for part in parts)
-    flat = tf.nest.flatten(declared)
+    flat = tf.nest.flatten(examples.specs)
 
     def arrays_of(number: np.ndarray, place: np.ndarray) -> list[np.ndarray]:
-        grid = passes.grid(int(number), int(place))
-        return [array for part in parts for array in tf.nest.flatten(filled(part, grid))]
+        return examples.arrays(passes.grid(int(number), int(place)))
 
     def batch_of(number: tf.Tensor, place: tf.Tensor) -> Any:  # noqa: ANN401 - of the structure declared.
         tensors = tf.numpy_function(arrays_of, [number, place], [spec.dtype for spec in flat])
         for tensor, spec in zip(tensors, flat, strict=True):
             tensor.set_shape(spec.shape)
-        found = tf.nest.pack_sequence_as(declared, tensors)
-        return found if len(parts) > 1 else found[0]
+        found = tf.nest.pack_sequence_as(examples.specs, tensors)
+        return found if len(found) > 1 else found[0]
 
     def one_pass(_: tf.Tensor) -> tf.data.Dataset:
         number = tf.numpy_function(passes.begin, [], tf.int64)
@@ -110,10 +98,8 @@ def fit_data(
     return dataset.apply(tf.data.experimental.assert_cardinality(passes.batches))
 
 
-class _Passes:
+class _Passes(Epochs):
     """Again and again: each pass to the end is an epoch with a plan of its own.
-
-    A pass that is given up before its last batch (Keras looks at the first one to build a model) does not count.
 
     Attributes:
         batches: of every pass.
@@ -122,10 +108,7 @@ class _Passes:
     def __init__(
         self, sequences: Sequences, strategy: Strategy, seed: int, padding: str, epoch: int | FitEpoch
     ) -> None:
-        if not isinstance(epoch, FitEpoch) and (isinstance(epoch, bool) or not isinstance(epoch, int) or epoch < 0):
-            raise ArgumentError("epoch", f"got {epoch!r}; expected a whole number from 0, or a FitEpoch")
-        self._fit_epoch = epoch if isinstance(epoch, FitEpoch) else None
-        self._counted = 0 if isinstance(epoch, FitEpoch) else epoch
+        super().__init__(epoch)
         self._offsets, self._padding = sequences.offsets, padding
 
         def plan_of(number: int) -> Plan:
@@ -133,68 +116,14 @@ class _Passes:
 
         # Two, since a pass may begin before another one's end.
         self._plan = lru_cache(maxsize=2)(plan_of)
-        self.batches = len(self._plan(self._number))
-
-    @property
-    def _number(self) -> int:
-        number = self._fit_epoch.number if self._fit_epoch else None
-        return self._counted if number is None else number
+        self.batches = len(self._plan(self.number))
 
     def begin(self) -> np.int64:
         """The epoch of a pass that begins."""
-        return np.int64(self._number)
+        return np.int64(self.number)
 
     def grid(self, number: int, place: int) -> Grid:
         """A batch of an epoch; after the last one the next epoch comes."""
         if place == self.batches - 1:
-            self._counted += 1
+            self.end()
         return grid_of(self._plan(number), place, self._offsets, self._padding)
-
-
-def _ones() -> Field:
-    """Weights of rows that count alike."""
-    return Field(np.dtype(np.float32), (None,), lambda grid: np.ones(grid.shape[0], np.float32))
-
-
-def _output_fields(
-    sequences: Sequences,
-    strategy: Strategy,
-    targets: WantedTargets | None,
-    weights: str | Mapping[str, str] | None,
-    class_weights: ClassWeights | Mapping[str, ClassWeights] | None,
-    scale: Scale,
-) -> dict[str, TargetField]:
-    """By the name of the output, which is empty for one target that has none."""
-    if targets is None:
-        if weights is not None or class_weights is not None:
-            raise ArgumentError("targets", "got None with weights; expected a target that they weigh")
-        return {}
-    if isinstance(targets, str | Placed):
-        if isinstance(weights, Mapping):
-            raise ArgumentError("weights", "got a dict for one target; expected the name of a column")
-        # Of one target they are by class, see `fit_data`.
-        by_class = cast("ClassWeights | None", class_weights)
-        return {"": target_field(sequences, strategy, targets, weights, by_class, scale)}
-    if not isinstance(targets, Mapping) or not targets:
-        raise ArgumentError(
-            "targets", f"got {targets!r:.80}; expected a column, one placed at steps, or a dict of them"
-        )
-    by_output = cast("Mapping[str, ClassWeights]", class_weights or {})
-    for argument, given in {"weights": weights, "class_weights": by_output}.items():
-        if not isinstance(given, Mapping):
-            continue
-        if unknown := given.keys() - targets.keys():
-            raise ArgumentError(
-                argument, f"got {min(map(str, unknown))!r}; expected names of targets, {', '.join(targets)}"
-            )
-    return {
-        name: target_field(
-            sequences,
-            strategy,
-            wanted,
-            weights.get(name) if isinstance(weights, Mapping) else weights,
-            by_output.get(name),
-            scale,
-        )
-        for name, wanted in targets.items()
-    }

@@ -1,7 +1,7 @@
 """Predictions of any Keras model in the order of the sequences, whatever the order of the batches."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Literal
 
 import keras
@@ -14,7 +14,7 @@ from lengthwise.batching.fields import input_field
 from lengthwise.batching.grid import Grid, grid_of
 from lengthwise.batching.padded import Padded
 from lengthwise.batching.parts import Part, WantedInputs, checked_inputs, filled, specs
-from lengthwise.batching.plan import Strategy
+from lengthwise.batching.plan import Plan, Strategy
 from lengthwise.errors import ArgumentError
 from lengthwise.sequences import TOKENS, Sequences
 
@@ -72,16 +72,28 @@ def predict(
     plan = evaluation_plan(lengths) if strategy is None else strategy.plan(lengths)
     if not len(plan):
         raise ArgumentError("sequences", "got none; expected one at least")
+    return outputs_in_order(model, sequences, (plan, part, padding), at)
+
+
+def outputs_in_order(model: keras.Model, sequences: Sequences, batches: tuple[Plan, Part, str], at: At) -> Any:  # noqa: ANN401
+    """What a model says of the batches of a plan, in the order of the sequences; see `predict`.
+
+    Args:
+        model: any Keras model.
+        sequences: those of the plan.
+        batches: the plan, what x is filled with, and `post` or `pre`.
+        at: where outputs are wanted.
+
+    Raises:
+        ArgumentError: the outputs are not where they are wanted; it is a `ValueError`.
+    """
+    plan, part, padding = batches
     call = tf.function(lambda x: model(x, training=False), input_signature=(specs(part),), autograph=False)
-
-    def batches() -> Iterator[tuple[Grid, Any]]:
-        grids = (grid_of(plan, number, sequences.offsets, padding) for number in range(len(plan)))
-        return in_bursts(lambda grid: (grid, filled(part, grid)), grids)
-
+    grids = (grid_of(plan, number, sequences.offsets, padding) for number in range(len(plan)))
     count = int(sequences.offsets[-1]) if at == "every_step" else len(sequences)
     found: list[np.ndarray] = []
     structure: Any = None
-    for grid, x in batches():
+    for grid, x in in_bursts(lambda grid: (grid, filled(part, grid)), grids):
         structure = call(keras.tree.map_structure(tf.convert_to_tensor, x))
         outputs = [np.asarray(output) for output in keras.tree.flatten(structure)]
         for output in outputs:
