@@ -91,3 +91,14 @@ def test_pages_name_commands_that_are_there(page):
         command = re.match(r"(?:watch |\$ )?(?:\w+=\S+ )*(make|lengthwise) ([a-z]+)\b(?!=)", text)
         if command:
             assert command[2] in (targets if command[1] == "make" else commands), text
+
+
+def test_every_issue_of_the_field_has_a_test():
+    text = (ROOT / "docs" / "field.md").read_text("utf-8")
+    lines = [line for line in text.splitlines() if line.startswith("| [")]
+    assert len(lines) >= 30
+    for line in [*lines, *(line for line in text.splitlines() if "::" in line)]:
+        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", line)
+        assert named, line
+        for file, test in named:
+            assert f"def {test}(" in (ROOT / file).read_text("utf-8"), f"{file}::{test}"

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from lengthwise.errors import FormatError, ParamsError
+from lengthwise.errors import ArgumentError, FormatError, ParamsError
 from lengthwise.labels import joint_class_names
 from lengthwise.models.config import NetworkConfig
 from lengthwise.models.ensemble import Ensemble, log_probabilities_of
@@ -104,8 +104,11 @@ class Predictor:
 
         Raises:
             FormatError: a text has more tokens than `longest`.
+            ArgumentError: a text has none; it is a `ValueError`.
         """
         lengths = np.array([len(tokens) for tokens in texts], np.int64)
+        if len(empty := np.flatnonzero(lengths == 0)):
+            raise ArgumentError(f"text {empty[0]}", "has no token; expected one at least", "leave empty texts out")
         self.check_length(int(lengths.max(initial=0)), "a text")
         probabilities = np.empty((len(texts), self.network.config.classes), np.float32)
         windowed = (lengths > WINDOW) & (self.longest is None)

@@ -135,6 +135,7 @@ TASKS = {
     "regression_at_steps": ("height", keras.losses.MeanAbsoluteError, 1),
     "vectors_at_steps": ("vector", keras.losses.MeanSquaredError, 2),
     "labels_yes_or_no": (last_step("topics"), functools.partial(keras.losses.BinaryCrossentropy, from_logits=True), 5),
+    "yes_or_no_at_steps": ("said", functools.partial(keras.losses.BinaryCrossentropy, from_logits=True), 1),
 }
 WEIGHTS = {
     "none": {},
@@ -153,6 +154,7 @@ def of_one_step(lengths):
         {
             "tokens": rng.integers(1, VOCABULARY, steps),
             "tag": rng.integers(0, CLASSES, steps),
+            "said": rng.integers(0, 2, steps),
             "height": rng.normal(size=steps),
             "vector": rng.normal(size=(steps, 2)),
             "trust": rng.uniform(0, 2, steps).astype(np.float32),
@@ -232,6 +234,7 @@ SOME = [
     ("regression_at_steps", "none"),
     ("vectors_at_steps", "none"),
     ("labels_yes_or_no", "per_sequence"),
+    ("yes_or_no_at_steps", "per_step"),
 ]
 
 
@@ -262,3 +265,18 @@ def test_loss_of_every_strategy_is_that_of_each_sequence_alone(task, weights, na
     expected = loss_alone(model_of(TASKS[task][2], TASKS[task][1], reduction), sequences, task, weights)
     found, _ = step_of(name, sequences, task, weights, reduction)
     assert_close(found, expected, 1e-6)
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_loss_of_outputs_with_a_mask_of_keras_is_right_with_the_other_reduction(reduction):
+    # Keras weighs by the mask of the outputs too, and then divides by all steps: too large by the share of padding.
+    sequences = of_one_step([1, 5, 2, 7])
+    keras.utils.set_random_seed(5)
+    layers = [keras.layers.Embedding(VOCABULARY, 3, mask_zero=True), keras.layers.Dense(CLASSES)]
+    model = keras.Sequential([keras.Input((None,), dtype="int32"), *layers])
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=reduction))
+    ((x, y, w),) = list(fit_data(sequences, make_strategy("padded", {"batch_size": 4}), targets="tag"))
+    logits = keras.ops.log_softmax(model(sequences["tokens"][np.newaxis])[0])
+    expected = -float(np.mean(np.asarray(logits)[np.arange(15), sequences["tag"]]))
+    expected *= {"sum_over_batch_size": 4 * 7 / 15, "mean_with_sample_weight": 1.0}[reduction]
+    assert_close(np.float64(model.test_on_batch(x, y, sample_weight=w)), np.float64(expected))

@@ -429,7 +429,7 @@ def test_fit_data_puts_labels_and_weights_of_steps_where_they_belong(name, paddi
     data = steps_data(name, targets=targets, padding=padding)
     weighted = []
     for batch in batches_of(data):
-        assert batch.tokens.shape == batch.resets.shape == batch.y.shape == batch.weights.shape
+        assert batch.tokens.shape == batch.resets.shape == batch.y.shape[:2] == batch.weights.shape
         assert_close(batch.weights.mean(), float(batch.weights.any()))
         for token, reset, label, weight in zip(
             *(values.flat for values in (batch.tokens, batch.resets, batch.y, batch.weights)), strict=True
@@ -500,7 +500,7 @@ def test_fit_data_gives_one_input_as_an_array_and_several_by_name(inputs):
 @pytest.mark.parametrize("targets", STEPS)
 def test_fit_data_declares_targets_at_steps_with_weights(targets):
     _, y, weights = steps_data("packed", targets=targets).element_spec
-    assert y == tf.TensorSpec((None, None), tf.int32)
+    assert y == tf.TensorSpec((None, None, 1), tf.int32)
     assert weights == tf.TensorSpec((None, None), tf.float32)
 
 

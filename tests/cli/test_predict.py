@@ -131,6 +131,13 @@ def test_predict_stream_equals_the_whole_text_at_every_token(workspace, ensemble
         stream.restart()
 
 
+def test_predictor_refuses_a_text_without_tokens_in_one_line(workspace):
+    predictor = Predictor(workspace(), VOCABULARY, str.split)
+    assert predictor.whole([]).shape[0] == 0
+    with pytest.raises(ValueError, match="text 1: has no token; expected one at least; leave empty texts out"):
+        predictor.whole([["a"], [], ["b"]])
+
+
 @pytest.mark.parametrize("ensemble", [1, 2])
 def test_predict_reads_a_long_text_in_windows_as_if_at_once(workspace, monkeypatch, ensemble):
     network = workspace(layers=2, ensemble=ensemble)

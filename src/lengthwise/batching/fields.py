@@ -101,12 +101,13 @@ def target_field(
     field = _column_field(sequences, strategy, wanted, "targets", ())
     name = wanted if isinstance(wanted, str) else wanted.column
     stepwise = not isinstance(wanted, str) or wanted in sequences.per_step
-    if stepwise and field.dtype.kind == "f" and len(field.shape) == 2:
-        # Keras drops the last axis of outputs (B, T, 1) where targets have none, and takes the mean over steps.
-        field = Field(field.dtype, (*field.shape, 1), _with_axis(field.fill))
     factors = [_weight_factor(sequences, weights, stepwise)] if weights is not None else []
     if class_weights is not None:
         factors.append(_class_factor(field, _factor_by_class(sequences, name, class_weights)))
+    if stepwise and len(field.shape) == 2:
+        # Keras drops the last axis of outputs (B, T, 1) where targets have none, and takes the mean over steps. Losses
+        # of classes drop the axis of the targets.
+        field = Field(field.dtype, (*field.shape, 1), _with_axis(field.fill))
     if not stepwise and not factors:
         return TargetField(field, None)
     counts = _counts(wanted) if stepwise else _every_row

@@ -52,8 +52,8 @@ def fit_data(
             name gives its array, several a dict of arrays; a dict gives them the names of its keys. Padding is 0.
         targets: what the model is to predict: a column per sequence, a value a row, (B, ...); a column per step, a
             value a step, (B, T, ...); or `last_step(column)`, `every_step(column)`, `next_step(column)`, (B, T, ...).
-            Numbers of one float a step are (B, T, 1), as the outputs of a `Dense(1)`. A dict: by the names of the
-            model's outputs. None: x alone.
+            One number a step is (B, T, 1), as the outputs of a `Dense(1)`; losses of classes take it so too. A dict: by
+            the names of the model's outputs. None: x alone.
         weights: a column per sequence or per step, numbers from 0, how much each counts; of several targets a dict.
         class_weights: by class, its number or its name, how much it counts; of several targets a dict of them.
         padding: `post` or `pre`.
