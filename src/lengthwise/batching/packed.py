@@ -15,6 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from lengthwise.batching.plan import Plan, Strategy, order_with_random_ties
+from lengthwise.batching.sizes import BatchSize, WindowSize
 from lengthwise.ragged import offsets_of
 
 
@@ -55,8 +56,8 @@ class Packed(Strategy):
     """
 
     packs: ClassVar[bool] = True
-    batch_size: int
-    window: int
+    batch_size: BatchSize
+    window: WindowSize
 
     def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
         by_length = order_with_random_ties(lengths, rng)

@@ -6,8 +6,9 @@ import numpy as np
 from scipy.sparse import vstack
 from sklearn.feature_extraction.text import TfidfTransformer
 
-from lengthwise.evaluation.baselines import LinearOptions, count_tokens, linear, majority
+from lengthwise.evaluation.baselines import count_tokens, linear, majority
 from lengthwise.evaluation.levels import Items, Level, items_of
+from lengthwise.evaluation.linear_options import LinearOptions
 from lengthwise.evaluation.metrics import point_figures
 from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.evaluation.tables import headline, level_figures, write_level_tables

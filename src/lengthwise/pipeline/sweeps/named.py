@@ -9,7 +9,8 @@ from pydantic import Field, ValidationError
 
 from lengthwise.errors import SweepError
 from lengthwise.pipeline.ablations.definitions import ABLATION_NAME
-from lengthwise.pipeline.settings.params import Section, load_params
+from lengthwise.pipeline.settings.contained import Section
+from lengthwise.pipeline.settings.params import load_params
 from lengthwise.pipeline.settings.refusals import first_error
 from lengthwise.pipeline.sweeps.grid import Run, changed_run, check_key
 from lengthwise.system.strict_yaml import read_yaml

@@ -52,7 +52,7 @@ def batching_table(lengths: np.ndarray, params: "TrainParams") -> pd.DataFrame:
     rows = []
     for name in sorted(STRATEGIES):
         try:
-            plan = make_strategy(name, params.batching.model_dump()).plan(lengths, epoch_rng(params.seed, 0))
+            plan = make_strategy(name, params.batching.model_dump()).plan(lengths, epoch_rng(params.course.seed, 0))
         except ArgumentError:  # Another strategy's budget is no reason to fail.
             continue
         rows.append({"strategy": name, **asdict(plan_stats(plan))})
