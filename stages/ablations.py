@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from lengthwise.pipeline.ablations.definitions import load_ablations
-from lengthwise.pipeline.ablations.prepare import PipelineData
-from lengthwise.pipeline.ablations.report import markdown_table
-from lengthwise.pipeline.ablations.run import Store, run_ablations
+from lengthwise.pipeline.ablations.kept_members import Store, run_ablations
+from lengthwise.pipeline.ablations.prepared import PipelineData
+from lengthwise.pipeline.ablations.printed import markdown_table
 from lengthwise.pipeline.ablations.table import ablation_table, headlines, read_members, timing_table
 from lengthwise.pipeline.published import rounded_csv, write_rounded_json
 from lengthwise.pipeline.settings.params import Params

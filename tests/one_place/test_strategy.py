@@ -44,7 +44,7 @@ registry.STRATEGIES["sorted"] = Sorted
 
 from lengthwise.errors import ParamsError
 from lengthwise.pipeline.settings.params import check_params, load_params
-from lengthwise.pipeline.stages.train.tables import batching_table
+from lengthwise.pipeline.stages.train.outcome import batching_table
 from lengthwise.reports.reference import strategies_table
 from lengthwise.reports.run import Run
 from lengthwise.system.strict_yaml import read_yaml

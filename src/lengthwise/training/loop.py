@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lengthwise.batching.evaluation import evaluation_plan
+from lengthwise.batching.for_evaluation import evaluation_plan
 from lengthwise.batching.plan import Plan, epoch_rng
 from lengthwise.batching.stats import plan_stats
 from lengthwise.models.ensemble import Ensemble
@@ -25,7 +25,7 @@ from lengthwise.training.step import Steps, Sums
 from lengthwise.training.training_settings import TrainingSettings
 from lengthwise.training.watch import EPOCH_COLUMNS, STEP_COLUMNS, VALIDATION_COLUMNS, WALL_TIME, Watcher
 
-Figures = dict[str, float | int | str]
+NamedFigures = dict[str, float | int | str]
 
 
 @dataclass
@@ -115,12 +115,12 @@ class Training:
                 self._epoch(progress, received, watcher)
                 self._end_epoch(watcher)
 
-    def metrics(self) -> Figures:
+    def metrics(self) -> NamedFigures:
         """The figures of a complete run: loss and accuracy of its last epoch."""
         last = self.position.epoch_rows[-1]
         return {name: last[name] for name in (*EPOCH_COLUMNS[1:], *VALIDATION_COLUMNS) if name in last}
 
-    def timing(self) -> Figures:
+    def timing(self) -> NamedFigures:
         """With what and how fast this process has trained."""
         seconds = max(self._train_seconds, 1e-9)
         sequences = len(self._training) * self._train_tokens / int(self._training.offsets[-1])
@@ -133,7 +133,7 @@ class Training:
             "traces": self._steps.traces,
         }
 
-    def cost(self) -> Figures:
+    def cost(self) -> NamedFigures:
         """What the run took, whatever the machine: weights, steps, and the padding of its first epoch."""
         return {
             "parameters": sum(int(np.prod(v.shape)) for v in self._network.trainable_variables),

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.sparse import vstack
 from sklearn.feature_extraction.text import TfidfTransformer
 
-from lengthwise.evaluation.baselines import count_tokens, linear, majority
+from lengthwise.evaluation.baseline_models import count_tokens, linear, majority
 from lengthwise.evaluation.levels import Items, Level, items_of
 from lengthwise.evaluation.linear_options import LinearOptions
 from lengthwise.evaluation.metrics import point_figures

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lengthwise.pipeline.ablations.definitions import Ablations, ablated
-from lengthwise.pipeline.ablations.files import SETTINGS_NAME, SHARDS_NAME
+from lengthwise.pipeline.ablations.member_files import SETTINGS_NAME, SHARDS_NAME
 from lengthwise.pipeline.settings.params import Params
 from lengthwise.prepare.counting import build_vocabulary
 from lengthwise.prepare.shards.writer import ShardInputs, build_shards

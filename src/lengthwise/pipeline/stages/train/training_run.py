@@ -12,7 +12,7 @@ from lengthwise.native.arch import arch_of_run
 from lengthwise.native.choice import choose_kernel
 from lengthwise.pipeline.stages.train.events import EventFolder
 from lengthwise.pipeline.stages.train.live import LiveFigures, LiveFiles
-from lengthwise.pipeline.stages.train.tables import validation_levels, write_figures
+from lengthwise.pipeline.stages.train.outcome import validation_levels, write_figures
 from lengthwise.prepare.shards.encoding import read_shard_encoding
 from lengthwise.prepare.shards.reader import read_index, read_split
 from lengthwise.prepare.shards.schema import INDEX_NAME
