@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from lengthwise.bounds import Count, Share, Within, check_fields
+from lengthwise.bounds import Count, OneOf, Share, Within, check_fields
 from lengthwise.labels import LabelFactor, joint_class_names
-from lengthwise.names import Activation, CellName, ConvPadding, FrontEnd, InitialState, Input, Readout, Task
+from lengthwise.names import CELL_PLACES, Activation, ConvPadding, FrontEnd, InitialState, Input, Readout, Task
 
 # Of a layer, or of a token.
 FeatureCount = Annotated[int, Within(1, 65_536)]
@@ -27,7 +27,7 @@ class Architecture:
         kernel: steps under its kernel.
         stride: steps between two places of the kernel.
         conv_padding: `same`, `causal` or `valid`, see `MaskedConv1D`.
-        cell: a name in `CELL_NAMES`.
+        cell: a name in `CELL_PLACES`.
         activation: of the cell, a name in `ACTIVATIONS`.
         units: of each recurrent layer and direction.
         layers: recurrent layers, one on the other.
@@ -50,7 +50,7 @@ class Architecture:
     kernel: StepCount
     stride: StepCount
     conv_padding: ConvPadding
-    cell: CellName
+    cell: Annotated[str, OneOf(CELL_PLACES)]
     activation: Activation
     units: FeatureCount
     layers: LayerCount

@@ -1,5 +1,7 @@
-"""The reference tables: stages from `dvc.yaml`, params from the params files, strategies from the registry."""
+"""The reference tables: stages from `dvc.yaml`, params from the params files, what registries have."""
 
+import ast
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -7,8 +9,10 @@ from pathlib import Path
 
 import yaml
 
+import lengthwise
 from lengthwise.batching.registry import STRATEGIES
 from lengthwise.errors import FormatError
+from lengthwise.names import CELL_PLACES, NATIVE_CELLS
 from lengthwise.reports.markdown import code, table
 from lengthwise.reports.run import Run
 from lengthwise.reports.words import percent, records
@@ -47,6 +51,24 @@ def strategies_table(run: Run) -> str:
         (code(name), (kind.__doc__ or "").splitlines()[0], shares.get(name, "")) for name, kind in STRATEGIES.items()
     ]
     return table(("strategy", "batches", "padding"), rows)
+
+
+def cells_table() -> str:
+    """Every recurrent cell by its name in params: its class, what it is, and whether the native kernel computes it."""
+    rows = []
+    for name, place in sorted(CELL_PLACES.items()):
+        kind = place.rpartition(".")[2]
+        rows.append((code(name), code(kind), _first_line_about(place), "yes" if name in NATIVE_CELLS else ""))
+    return table(("cell", "class", "is", "native"), rows)
+
+
+def _first_line_about(place: str) -> str:
+    """The first line of a class's docstring, read from its source: to import a cell would import TensorFlow."""
+    *parts, kind = place.split(".")
+    sources = [Path(folder, *parts).with_suffix(".py") for folder in (Path(lengthwise.__file__).parents[1], *sys.path)]
+    source = next(path for path in sources if path.is_file())
+    found = (n for n in ast.parse(_read(source)).body if isinstance(n, ast.ClassDef) and n.name == kind)
+    return (ast.get_docstring(next(found)) or "").partition("\n")[0]
 
 
 def params_tables(params: Path) -> str:
