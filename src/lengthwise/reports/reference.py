@@ -65,8 +65,8 @@ def cells_table() -> str:
 def _first_line_about(place: str) -> str:
     """The first line of a class's docstring, read from its source: to import a cell would import TensorFlow."""
     *parts, kind = place.split(".")
-    sources = [Path(folder, *parts).with_suffix(".py") for folder in (Path(lengthwise.__file__).parents[1], *sys.path)]
-    source = next(path for path in sources if path.is_file())
+    roots = [str(Path(lengthwise.__file__).parents[1]), *sys.path]
+    source = next(path for root in roots if (path := Path(root, *parts).with_suffix(".py")).is_file())
     found = (n for n in ast.parse(_read(source)).body if isinstance(n, ast.ClassDef) and n.name == kind)
     return (ast.get_docstring(next(found)) or "").partition("\n")[0]
 
