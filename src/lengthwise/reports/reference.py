@@ -22,7 +22,7 @@ LONGEST_DEFAULT = 60
 
 
 @dataclass(frozen=True)
-class Key:
+class ParamsKey:
     """A key of a params file: its dotted name, its default as it is written, its comment."""
 
     name: str
@@ -82,12 +82,12 @@ def ablations_table(definitions: Path) -> str:
     return _keys_table(read_keys(definitions))
 
 
-def _keys_table(keys: Iterable[Key]) -> str:
+def _keys_table(keys: Iterable[ParamsKey]) -> str:
     rows = [(code(key.name), code(key.default), key.comment) for key in keys]
     return table(("key", "default", "meaning"), rows)
 
 
-def read_keys(params: Path) -> list[Key]:
+def read_keys(params: Path) -> list[ParamsKey]:
     """The keys of a params file with the comments right above them.
 
     A key without a comment has that of the key above it, which speaks of both. A map with a comment is one key, a map
@@ -106,7 +106,7 @@ def read_keys(params: Path) -> list[Key]:
     return list(_keys(root, "", text))
 
 
-def _keys(node: yaml.MappingNode, prefix: str, text: str) -> Iterator[Key]:
+def _keys(node: yaml.MappingNode, prefix: str, text: str) -> Iterator[ParamsKey]:
     lines = text.splitlines()
     comment = ""
     for key, value in node.value:
@@ -116,7 +116,7 @@ def _keys(node: yaml.MappingNode, prefix: str, text: str) -> Iterator[Key]:
         if isinstance(value, yaml.MappingNode) and not above:
             yield from _keys(value, f"{name}.", text)
         else:
-            yield Key(name, _written(value, text), comment)
+            yield ParamsKey(name, _written(value, text), comment)
 
 
 def _comment_above(lines: list[str], line: int) -> str:
