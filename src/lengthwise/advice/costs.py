@@ -1,0 +1,167 @@
+"""What a plan costs: a linear model of the time of an epoch, and a formula of its peak memory.
+
+    seconds = batches * per_batch + sequential * per_sequential_step + computed * per_computed_step + steps * per_step
+    bytes   = weights * 16 + plans and tokens + the most of any batch: computed * bytes_computed + steps * bytes_step
+
+Of a batch of B rows that is T wide, with n steps of sequences: sequential steps are T, computed ones B * T, padding
+among them. The Keras kernel computes all of them and goes step by step; the native one computes the n steps, and what
+it has to do for padding is to skip it.
+"""
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from lengthwise.batching.plan import Plan
+from lengthwise.errors import ArgumentError
+from lengthwise.names import KERNELS
+
+# Gates of the cells, and arrays of their state.
+GATES = {"gru": 3, "lstm": 4, "simple": 1}
+STATES = {"gru": 1, "lstm": 2, "simple": 1}
+MEASURED_KERNELS = tuple(name for name in KERNELS if name != "auto")
+FLOAT_BYTES = 4
+# A weight, its gradient, and the two moments of Adam.
+COPIES_OF_WEIGHTS = 4
+# A span is six columns of int32. `fit_data` keeps two plans.
+PLAN_BYTES = 2 * 6 * 4
+TOKEN_BYTES = 4
+MOST_UNITS = 1_000_000
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """What is trained: one recurrent layer over embeddings (B, T, D), read at every step, (B, T, U).
+
+    >>> from lengthwise import TrainedNetwork
+    >>> TrainedNetwork("lstm", units=64, features=32, kernel="native").multiplications
+    24576
+
+    Attributes:
+        cell: gru, lstm or simple.
+        units: U, of the layer.
+        features: D, of the embeddings, or of the steps.
+        kernel: `native`, or `keras`: step by step.
+
+    Raises:
+        ArgumentError: there is no such cell or kernel, or a number is no whole number from 1; it is a `ValueError`.
+    """
+
+    cell: str = "lstm"
+    units: int = 64
+    features: int = 64
+    kernel: str = "native"
+
+    def __post_init__(self) -> None:
+        for name, legal in (("cell", tuple(GATES)), ("kernel", MEASURED_KERNELS)):
+            if getattr(self, name) not in legal:
+                raise ArgumentError(name, f"got {getattr(self, name)!r}; expected one of {', '.join(legal)}")
+        for name in ("units", "features"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value <= MOST_UNITS:
+                raise ArgumentError(name, f"got {value!r}; expected a whole number from 1 to {MOST_UNITS:,}")
+
+    @property
+    def multiplications(self) -> int:
+        """Of one step, forwards."""
+        return GATES[self.cell] * self.units * (self.units + self.features)
+
+    @property
+    def weights(self) -> int:
+        """Of the layer: its kernel, its recurrent kernel and its bias."""
+        return self.multiplications + GATES[self.cell] * self.units
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Seconds that training takes, of one network on one machine.
+
+    Attributes:
+        network: that they are of.
+        per_batch: of a batch, whatever its shape.
+        per_sequential_step: of a step of the widest row, since the next one has to wait for it.
+        per_computed_step: of a step of the rectangle, padding among them.
+        per_step: of a step of a sequence, beside that.
+        measured: whether they were measured on this machine.
+
+    Raises:
+        ArgumentError: a number is below 0 or not finite; it is a `ValueError`.
+    """
+
+    network: TrainedNetwork
+    per_batch: float
+    per_sequential_step: float
+    per_computed_step: float
+    per_step: float
+    measured: bool = False
+
+    def __post_init__(self) -> None:
+        for name in PARTS:
+            if not 0 <= getattr(self, name) < np.inf:
+                raise ArgumentError(name, f"got {getattr(self, name)!r}; expected a finite number of seconds from 0")
+
+    def seconds(self, plan: Plan) -> float:
+        """Of an epoch of this plan."""
+        counts = (len(plan), int(plan.widths.sum()), int((plan.rows * plan.widths).sum()), int(plan.steps.sum()))
+        return float(sum(count * getattr(self, name) for count, name in zip(counts, PARTS, strict=True)))
+
+
+PARTS = tuple(field.name for field in fields(Costs) if field.name.startswith("per_"))
+
+
+def costs_of(network: TrainedNetwork) -> Costs:
+    """The costs that were measured on the machine of `SHIPPED`, for a network of any size.
+
+    Of the time of a step, what the multiplications take grows with them, and what handles its numbers with those.
+
+    Args:
+        network: what is trained.
+    """
+    known = SHIPPED[network.kernel]
+    if network == known.network:
+        return known
+    work = network.multiplications / known.network.multiplications
+    size = (network.units + network.features) / (known.network.units + known.network.features)
+    # The native kernel only moves what it does not compute.
+    padded = work if network.kernel == "keras" else size
+    return replace(
+        known,
+        network=network,
+        per_computed_step=known.per_computed_step * padded,
+        per_step=known.per_step * (work if network.kernel == "native" else size),
+    )
+
+
+def peak_bytes(plan: Plan, network: TrainedNetwork) -> int:
+    """The most memory that an epoch takes beside Python, TensorFlow and the sequences that are not tokens.
+
+    Args:
+        plan: of the epoch.
+        network: what is trained.
+    """
+    kept = PLAN_BYTES * len(plan.sequence) + TOKEN_BYTES * int(plan.steps.sum())
+    kept += COPIES_OF_WEIGHTS * FLOAT_BYTES * network.weights
+    floats = FLOATS[network.kernel, network.cell]
+    of_computed, of_step = (
+        units * network.units + features * network.features + others for units, features, others in floats
+    )
+    of_batches = plan.rows * plan.widths * of_computed + plan.steps * of_step
+    return kept + FLOAT_BYTES * round(float(of_batches.max(initial=0)))
+
+
+# Floats of a computed step and of a step of a sequence, each by unit, by feature and beside them, that a batch holds at
+# most, in the forward pass, for the backward one and in it. Fitted to what processes took; benchmarks/advise.py checks
+# them.
+FLOATS = {
+    ("native", "gru"): ((2.0, 2.0, 0.0), (9.0, 2.0, 0.0)),
+    ("native", "lstm"): ((2.0, 2.0, 0.0), (11.0, 2.0, 0.0)),
+    ("native", "simple"): ((2.0, 2.0, 0.0), (3.0, 2.0, 0.0)),
+    ("keras", "gru"): ((25.0, 4.0, 0.0), (0.0, 0.0, 0.0)),
+    ("keras", "lstm"): ((22.0, 4.0, 0.0), (0.0, 0.0, 0.0)),
+    ("keras", "simple"): ((12.0, 4.0, 0.0), (0.0, 0.0, 0.0)),
+}
+# Measured by `benchmarks/advise.py --constants` on two cores of an x86-64 server with AVX2.
+SHIPPED = {
+    "native": Costs(TrainedNetwork(kernel="native"), 3e-3, 2e-5, 5e-7, 4e-6),
+    "keras": Costs(TrainedNetwork(kernel="keras"), 3e-3, 4e-4, 8e-6, 0),
+}
