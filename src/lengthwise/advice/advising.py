@@ -1,7 +1,7 @@
 """What every strategy makes of given lengths, and which one to take."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
@@ -137,14 +137,9 @@ def advise(
     wanted = WantedSettings(BATCH_SIZE if batch_size is None else batch_size, buckets, tokens, window)
     rows = {}
     for name, strategy in wanted.strategies(checked).items():
-        row = _row(name, strategy, checked, of_costs, memory, seed)
-        size = wanted.batch_size
-        while memory is not None and batch_size is None and not row.fits and size > 1:
-            size //= 2
-            smaller = WantedSettings(size, buckets, tokens, window).strategies(checked)[name]
-            if smaller != row.strategy:
-                row = _row(name, smaller, checked, of_costs, memory, seed)
-        rows[name] = row
+        if memory is not None and batch_size is None:
+            strategy = _that_fits(name, wanted, checked, of_costs.network, memory, seed)
+        rows[name] = _row(name, strategy, checked, of_costs, memory, seed)
     return Advice(
         sequences=len(checked),
         steps=int(checked.sum()),
@@ -193,6 +188,19 @@ def checked_lengths(lengths: ArrayLike) -> np.ndarray:
                 "lengths", f"got {array[place]} for sequence {place}; expected a whole number from 1 to {LONGEST}"
             )
     return array.astype(np.int64)
+
+
+def _that_fits(
+    name: str, wanted: WantedSettings, lengths: np.ndarray, network: TrainedNetwork, memory: int, seed: int
+) -> Strategy:
+    """A strategy with the largest batch size, halved as often as it has to be, that fits; at least 1."""
+    size, tried = wanted.batch_size, None
+    while True:
+        strategy = replace(wanted, batch_size=size).strategies(lengths)[name]
+        fits = strategy != tried and peak_bytes(first_epoch(strategy, lengths, seed), network) <= memory
+        if fits or size == 1:
+            return strategy
+        size, tried = size // 2, strategy
 
 
 def _row(

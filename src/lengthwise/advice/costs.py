@@ -142,26 +142,24 @@ def peak_bytes(plan: Plan, network: TrainedNetwork) -> int:
     kept = PLAN_BYTES * len(plan.sequence) + TOKEN_BYTES * int(plan.steps.sum())
     kept += COPIES_OF_WEIGHTS * FLOAT_BYTES * network.weights
     floats = FLOATS[network.kernel, network.cell]
-    of_computed, of_step = (
-        units * network.units + features * network.features + others for units, features, others in floats
-    )
+    of_computed, of_step = (units * network.units + features * network.features for units, features in floats)
     of_batches = plan.rows * plan.widths * of_computed + plan.steps * of_step
     return kept + FLOAT_BYTES * round(float(of_batches.max(initial=0)))
 
 
-# Floats of a computed step and of a step of a sequence, each by unit, by feature and beside them, that a batch holds at
-# most, in the forward pass, for the backward one and in it. Fitted to what processes took; benchmarks/advise.py checks
-# them.
+# Floats that a batch holds at most, of each computed step, by unit and by feature, and of each step of a sequence
+# beside that: outputs and their gradients, what the backward pass needs of the forward one. Fitted to what 24 processes
+# took (64, 128 and 32 units; rows of one length and of all); `benchmarks/advise.py` checks them.
 FLOATS = {
-    ("native", "gru"): ((2.0, 2.0, 0.0), (9.0, 2.0, 0.0)),
-    ("native", "lstm"): ((2.0, 2.0, 0.0), (11.0, 2.0, 0.0)),
-    ("native", "simple"): ((2.0, 2.0, 0.0), (3.0, 2.0, 0.0)),
-    ("keras", "gru"): ((25.0, 4.0, 0.0), (0.0, 0.0, 0.0)),
-    ("keras", "lstm"): ((22.0, 4.0, 0.0), (0.0, 0.0, 0.0)),
-    ("keras", "simple"): ((12.0, 4.0, 0.0), (0.0, 0.0, 0.0)),
+    ("native", "gru"): ((2.0, 2.0), (9.5, 1.5)),
+    ("native", "lstm"): ((2.0, 2.0), (11.5, 1.5)),
+    ("native", "simple"): ((2.0, 2.0), (3.3, 1.0)),
+    ("keras", "gru"): ((23.5, 4.0), (0.0, 0.0)),
+    ("keras", "lstm"): ((24.0, 4.0), (0.0, 0.0)),
+    ("keras", "simple"): ((9.3, 4.0), (0.0, 0.0)),
 }
-# Measured by `benchmarks/advise.py --constants` on two cores of an x86-64 server with AVX2.
+# By `benchmarks/advise.py --constants`, on two cores of a server with AVX2.
 SHIPPED = {
-    "native": Costs(TrainedNetwork(kernel="native"), 3e-3, 2e-5, 5e-7, 4e-6),
-    "keras": Costs(TrainedNetwork(kernel="keras"), 3e-3, 4e-4, 8e-6, 0),
+    "native": Costs(TrainedNetwork(kernel="native"), 1.8e-3, 0.0, 6.3e-7, 3.8e-6),
+    "keras": Costs(TrainedNetwork(kernel="keras"), 2.2e-3, 2.2e-4, 4.2e-6, 1.8e-6),
 }

@@ -1,5 +1,7 @@
 """Draws the first batches of a plan as SVG: rows, spans, resets, padding, and states that are carried on."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 
@@ -93,6 +95,37 @@ def drawn_batches(plan: Plan, lengths: np.ndarray, name: str, scale: Scale | Non
         f"<title>{title}</title>\n<style>{STYLE}</style>\n{stripes(f'stripes-{name}')}\n"
         + "\n".join(parts)
         + "\n</svg>\n"
+    )
+
+
+def beside(plans: Mapping[str, Plan], lengths: np.ndarray, columns: int = 2) -> str:
+    """Several plans of the same lengths in one picture with a light ground, for a document.
+
+    Args:
+        plans: by the name of their strategy.
+        lengths: int (S,), of their sequences.
+        columns: plans in a line.
+    """
+    widest = max(drawn_width(plan) for plan in plans.values())
+    drawings = [drawn_batches(plan, lengths, name, scale_of(plan, widest)) for name, plan in plans.items()]
+    heights = [float(re.findall(r'viewBox="0 0 \d+ (\S+)"', drawing)[0]) for drawing in drawings]
+    parts, top = [], 0.0
+    for begin in range(0, len(drawings), columns):
+        line = slice(begin, begin + columns)
+        for place, (name, drawing, height) in enumerate(
+            zip([*plans][line], drawings[line], heights[line], strict=True)
+        ):
+            x = place * WIDTH
+            parts.append(f'<text class="name" x="{x + LEFT}" y="{top + 22:g}">{escape(name)}</text>')
+            placed = f'<svg x="{x}" y="{top + HEADING + 6:g}" width="{WIDTH}" height="{height:g}"'
+            parts.append(drawing.replace("<svg", placed, 1))
+        top += max(heights[line]) + HEADING + 12
+    title = "The first batches of " + ", ".join(map(escape, plans))
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {columns * WIDTH} {top:g}" role="img" '
+        f'aria-label="{title}">\n<title>{title}</title>\n'
+        f"<style>{STYLE} .name {{ font-size: 13px; font-weight: 600; }}</style>\n"
+        f'<rect width="{columns * WIDTH}" height="{top:g}" fill="#ffffff"/>\n' + "".join(parts) + "</svg>\n"
     )
 
 

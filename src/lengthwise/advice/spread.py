@@ -13,7 +13,7 @@ NO_VARIANCE = 1e-12
 # Neighbouring batches that a correlation needs.
 FEWEST_PAIRS = 3
 # Of all epochs that are measured: batches for a standard error of 0.03, spans that are planned in a second.
-ENOUGH_BATCHES, MOST_SPANS, MOST_EPOCHS = 1000, 500_000, 100
+ENOUGH_BATCHES, MOST_SPANS, MOST_EPOCHS = 1000, 500_000, 20
 
 
 @dataclass(frozen=True)

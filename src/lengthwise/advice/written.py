@@ -64,7 +64,7 @@ def heading(advice: Advice) -> list[str]:
     network, memory = advice.costs.network, advice.memory
     shortest = f"{advice.shortest:,} to " if advice.shortest < advice.longest else ""
     lines = [
-        f"{advice.sequences:,} sequences of {shortest}{advice.longest:,} steps, {advice.mean:.1f} on average.",
+        f"{advice.sequences:,} sequences of {shortest}{advice.longest:,} steps, {advice.mean:,.1f} on average.",
         f"Time and memory are of an epoch: {network.cell} of {network.units} units over {network.features} features, "
         f"{network.kernel} kernel;",
         "costs measured here." if advice.costs.measured else "costs of another machine (--measure takes yours).",
@@ -77,13 +77,15 @@ def table_text(advice: Advice) -> str:
     rows = [list(COLUMNS), *(cells_of(row) for row in advice.strategies.values())]
     widths = [max(len(row[place]) for row in rows) for place in range(len(COLUMNS))]
     lines = [*heading(advice), ""]
+    # Where numbers are very large.
+    between = "  " if sum(widths) + 2 * len(widths) <= TERMINAL else " "
     for row in rows:
         marked = "*" if row[0] == advice.choice.name else " "
         cells = [
             cell.ljust(width) if place < 2 else cell.rjust(width)
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
-        lines.append(f"{marked} {'  '.join(cells)}".rstrip())
+        lines.append(f"{marked} {between.join(cells)}".rstrip())
     unfit = any(not row.fits for row in advice.strategies.values())
     lines += ["", f"Take {advice.choice.name}."]
     for reason in advice.choice.reasons:

@@ -19,7 +19,18 @@ from lengthwise.system.imports import drawing
 PACKAGE = Path(lengthwise.__file__).parent
 # The wings of the house, as docs/design.md draws them.
 WINGS = {
-    "library": ("predictor", "training", "evaluation", "models", "layers", "native", "batching", "system", "ground"),
+    "library": (
+        "predictor",
+        "advice",
+        "training",
+        "evaluation",
+        "models",
+        "layers",
+        "native",
+        "batching",
+        "system",
+        "ground",
+    ),
     "preparation": ("corpora", "prepare"),
     "pipeline": ("cli", "pipeline", "reports"),
 }
