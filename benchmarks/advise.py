@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from lengthwise.advice.advising import Advice, advise
-from lengthwise.advice.costs import MEASURED_KERNELS, TrainedNetwork
+from lengthwise.advice.costs import GATES, MEASURED_KERNELS, TrainedNetwork
 from lengthwise.advice.lengths import read_lengths
 from lengthwise.batching.registry import STRATEGIES
 
@@ -137,7 +137,7 @@ def main() -> None:
     parser.add_argument("--sequences", type=int, default=4000, help="drawn from each file (default: 4000)")
     parser.add_argument("--epochs", type=int, default=3, help="of each strategy (default: 3)")
     parser.add_argument("--batch-size", type=int, default=64, help="sequences in a batch (default: 64)")
-    parser.add_argument("--cell", default="lstm")
+    parser.add_argument("--cell", choices=list(GATES), default="lstm")
     parser.add_argument("--units", type=int, default=64)
     parser.add_argument("--features", type=int, default=64)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"), help="folder for advise.md")

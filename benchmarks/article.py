@@ -4,7 +4,7 @@ from pathlib import Path
 
 from lengthwise.pipeline.settings.params import TrainParams
 from lengthwise.pipeline.stage import PARAMS_FILE
-from lengthwise.pipeline.sweeps.grid import read_grid
+from lengthwise.pipeline.sweeps.grid_file import read_grid
 
 ARTICLE_FILE = Path("results") / "article.yaml"
 

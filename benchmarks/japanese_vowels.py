@@ -1,4 +1,4 @@
-"""A bidirectional LSTM on Japanese Vowels: stock Keras on padded batches, and the same layers of Lengthwise.
+"""A bidirectional LSTM on Japanese Vowels: stock Keras on one padded array, and `lw.LSTM` through `fit_data`.
 
     python benchmarks/japanese_vowels.py japanese-vowels.zip
 
@@ -47,22 +47,10 @@ class Seconds(keras.callbacks.Callback):  # type: ignore[misc]
         self.of_epochs.append(time.perf_counter() - self._begun)
 
 
-def stock() -> keras.Model:
-    """Keras's own layers; padding is masked."""
-    layers = [keras.layers.Masking(), keras.layers.Bidirectional(keras.layers.LSTM(UNITS))]
+def network(recurrent: type[keras.layers.Layer]) -> keras.Model:
+    """Padding is masked; `recurrent` is Keras's own layer, or ours of the same name."""
+    layers = [keras.layers.Masking(), keras.layers.Bidirectional(recurrent(UNITS))]
     return keras.Sequential([keras.Input((None, FEATURES)), *layers, keras.layers.Dense(SPEAKERS, "softmax")])
-
-
-def ours() -> keras.Model:
-    """The same network of Lengthwise's layers: forwards, and backwards."""
-    features = keras.Input((None, FEATURES), name="features")
-    mask = keras.Input((None,), dtype="bool", name="mask")
-    both = [
-        lw.Recurrent(lw.LSTMCell(UNITS), return_sequences=False, reverse=reverse)(features, mask=mask)
-        for reverse in (False, True)
-    ]
-    outputs = keras.layers.Dense(SPEAKERS, "softmax")(keras.layers.Concatenate()(both))
-    return keras.Model({"features": features, "mask": mask}, outputs)
 
 
 def padded(sequences: lw.Sequences) -> np.ndarray:
@@ -76,11 +64,9 @@ def run(model: keras.Model, own: bool, train: lw.Sequences, test: lw.Sequences, 
     model.compile(keras.optimizers.Adam(2e-3), "sparse_categorical_crossentropy")
     seconds = Seconds()
     fit = {"epochs": EPOCHS, "verbose": 0, "callbacks": [seconds]}
-    inputs = ("features", "mask")
     if own:
-        strategy = lw.Bucketed(batch_size=ROWS, buckets=3)
-        model.fit(lw.fit_data(train, strategy, inputs=inputs, seed=seed), shuffle=False, **fit)
-        outputs = lw.predict(model, test, inputs=inputs)
+        model.fit(lw.fit_data(train, lw.Padded(ROWS), inputs=("features",), seed=seed), shuffle=False, **fit)
+        outputs = lw.predict(model, test, inputs=("features",))
     else:
         model.fit(padded(train), train["label"], batch_size=ROWS, **fit)
         outputs = model.predict(padded(test), verbose=0)
@@ -96,9 +82,9 @@ def main() -> None:
     train, test = read(arguments.data, "TRAIN"), read(arguments.data, "TEST")
     found: dict[str, list[tuple[float, float]]] = {"keras": [], "lengthwise": []}
     for seed in range(arguments.seeds):
-        for way, make in {"keras": stock, "lengthwise": ours}.items():
+        for way, recurrent in {"keras": keras.layers.LSTM, "lengthwise": lw.LSTM}.items():
             keras.utils.set_random_seed(seed)
-            found[way].append(run(make(), way == "lengthwise", train, test, seed))
+            found[way].append(run(network(recurrent), way == "lengthwise", train, test, seed))
     for way, runs in found.items():
         accuracies, seconds = zip(*runs, strict=True)
         shown = " ".join(f"{accuracy:.4f}" for accuracy in accuracies)

@@ -45,7 +45,7 @@ def stage(documents: Path, workers: int) -> int:
     from lengthwise.prepare.text.options import SENTENCIZER, TokenizerOptions
     from lengthwise.prepare.text.tokens import tokenize
 
-    options = TokenizerOptions("en", SENTENCIZER, False, False, False)
+    options = TokenizerOptions("en", SENTENCIZER, False, False, None)
     with tempfile.TemporaryDirectory() as folder:
         return tokenize(documents, Path(folder) / "tokens", options, workers)["tokens"]
 

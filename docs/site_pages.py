@@ -3,6 +3,7 @@
 `mkdocs` calls `on_files` before it builds; see mkdocs.yml.
 """
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ def on_files(files: Files, config: Any) -> Files:  # noqa: ANN401 - MkDocs's own
     """Add the pages."""
     for name, page in OF_ROOT.items():
         files.append(File.generated(config, page, content=_from_root((ROOT / name).read_text("utf-8"))))
+    notebook = json.loads((ROOT / "docs" / "article.ipynb").read_text("utf-8"))
+    files.append(File.generated(config, "article.md", content=_of_notebook(notebook)))
     for part, (title, modules) in API.items():
         files.append(File.generated(config, f"api/{part}.md", content=_api(title, modules)))
     return files
@@ -51,6 +54,18 @@ def _from_root(text: str) -> str:
     for name, moved in OF_ROOT.items():
         text = text.replace(f"]({name}", f"]({moved}")
     return text
+
+
+def _of_notebook(notebook: dict[str, Any]) -> str:
+    """Its texts, its code, and what the code printed."""
+    parts = []
+    for cell in notebook["cells"]:
+        text = "".join(cell["source"])
+        parts.append(text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```")
+        for output in cell.get("outputs", ()):
+            lines = output.get("text") or output["data"]["text/plain"]
+            parts.append(f"```text\n{''.join(lines).rstrip()}\n```")
+    return "\n\n".join(parts) + "\n"
 
 
 def _api(title: str, modules: tuple[str, ...]) -> str:

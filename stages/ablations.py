@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.pipeline.ablations.definitions import load_ablations
-from lengthwise.pipeline.ablations.prepare import PipelineData
-from lengthwise.pipeline.ablations.report import markdown_table
-from lengthwise.pipeline.ablations.run import Store, run_ablations
+from lengthwise.pipeline.ablations.kept_members import Store, run_ablations
+from lengthwise.pipeline.ablations.prepared import PipelineData
+from lengthwise.pipeline.ablations.printed import markdown_table
 from lengthwise.pipeline.ablations.table import ablation_table, headlines, read_members, timing_table
 from lengthwise.pipeline.published import rounded_csv, write_rounded_json
 from lengthwise.pipeline.settings.params import Params
@@ -22,9 +21,8 @@ def main(params: Params, definitions: Path, data: Path, tables: Path, headline: 
     pipeline = PipelineData.below(data)
     store = Store(STORE, data / "shards", pipeline, worker_count())
     members = read_members(run_ablations(params, ablations, store))
-    evaluation = params.evaluate
-    bootstrap = Bootstrap(evaluation.bootstrap_samples, evaluation.confidence, evaluation.seed)
-    figures, timing = ablation_table(members, ablations.ablations, bootstrap), timing_table(members)
+    figures = ablation_table(members, ablations.ablations, params.evaluate.bootstrap)
+    timing = timing_table(members)
     for name, text in (
         ("ablations.csv", rounded_csv(figures.to_csv(index=False))),
         ("timing_ablations.csv", timing.to_csv(index=False)),

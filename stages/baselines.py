@@ -13,13 +13,9 @@ def main(
 ) -> Figures:
     """Write the folder `tables` and the files `majority` and `headline`; the linear models' figures are its own."""
     # scikit-learn takes a second to import: only once the params are known to be good.
-    from lengthwise.evaluation.baselines import LinearOptions
-    from lengthwise.evaluation.resampling import Bootstrap
     from lengthwise.pipeline.stages.baselines import evaluate_baselines
 
-    options = LinearOptions(params.inverse_regularization, params.max_iterations)
-    bootstrap = Bootstrap(evaluation.bootstrap_samples, evaluation.confidence, evaluation.seed)
-    figures = evaluate_baselines(shards, tables, options, bootstrap)
+    figures = evaluate_baselines(shards, tables, params.options, evaluation.bootstrap)
     write_metrics(majority, figures["majority"])
     # Their likelihoods would make `dvc metrics show` wider than a terminal.
     write_headline(headline, {model: {"acc": headline_of(figures[model])["acc"]} for model in figures})

@@ -11,11 +11,9 @@ def main(params: EvaluateParams, shards: Path, model: Path, predictions: Path, t
     """Score `model` on `shards`; write the files `predictions` and `headline` and the folder `tables`."""
     # TensorFlow takes seconds to import: only once the params are known to be good.
     with quiet_tensorflow():
-        from lengthwise.evaluation.resampling import Bootstrap
         from lengthwise.pipeline.stages.evaluate import evaluate
 
-    bootstrap = Bootstrap(params.bootstrap_samples, params.confidence, params.seed)
-    figures = evaluate(shards, model, predictions, tables, bootstrap, params.kernel)
+    figures = evaluate(shards, model, predictions, tables, params.bootstrap, params.kernel)
     write_headline(headline, {model.name: headline_of(figures)})
     return Figures({**figures})
 

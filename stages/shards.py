@@ -4,15 +4,13 @@ from pathlib import Path
 
 from lengthwise.pipeline.settings.params import ShardsParams
 from lengthwise.pipeline.stage import Figures, run_stage
-from lengthwise.prepare.shards.lengths import LengthLimits
 from lengthwise.prepare.shards.writer import ShardInputs, build_shards
 
 
 def main(params: ShardsParams, documents: Path, tokens: Path, split: Path, vocabulary: Path, shards: Path) -> Figures:
     """Write the folder `shards`."""
     inputs = ShardInputs(documents, tokens, split, vocabulary)
-    limits = LengthLimits(params.min_length, params.max_length, params.too_long)
-    return Figures({**build_shards(inputs, shards, params.unit, limits, params.rows_per_shard)})
+    return Figures({**build_shards(inputs, shards, params.unit, params.limits, params.rows_per_shard)})
 
 
 if __name__ == "__main__":

@@ -4,13 +4,12 @@ from pathlib import Path
 
 from lengthwise.pipeline.settings.params import SplitParams
 from lengthwise.pipeline.stage import Figures, run_stage
-from lengthwise.prepare.splits import SplitShares, split_sentences
+from lengthwise.prepare.splits import split_sentences
 
 
 def main(params: SplitParams, documents: Path, tokens: Path, split: Path) -> Figures:
     """Write the file `split`."""
-    shares = SplitShares(params.validation, params.test, params.seed)
-    return Figures({**split_sentences(documents, tokens, split, params.by, shares)})
+    return Figures({**split_sentences(documents, tokens, split, params.by, params.shares)})
 
 
 if __name__ == "__main__":

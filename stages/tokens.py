@@ -4,7 +4,6 @@ from pathlib import Path
 
 from lengthwise.pipeline.settings.params import TokensParams
 from lengthwise.pipeline.stage import Figures, run_stage, worker_count
-from lengthwise.prepare.text.options import TokenizerOptions
 
 
 def main(params: TokensParams, documents: Path, tokens: Path) -> Figures:
@@ -12,9 +11,8 @@ def main(params: TokensParams, documents: Path, tokens: Path) -> Figures:
     # spaCy takes a second to import: only once the params are known to be good.
     from lengthwise.prepare.text.tokens import tokenize
 
-    options = TokenizerOptions(**params.model_dump())
     workers = worker_count()
-    counts = tokenize(documents, tokens, options, workers)
+    counts = tokenize(documents, tokens, params.options, workers)
     return Figures({**counts}, {"workers": workers})
 
 

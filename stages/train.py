@@ -31,7 +31,7 @@ def main(
     with quiet_tensorflow():
         from lengthwise.pipeline.stages.train.events import tensorboard_folder
         from lengthwise.pipeline.stages.train.live import LiveFiles
-        from lengthwise.pipeline.stages.train.run import TrainFiles, train
+        from lengthwise.pipeline.stages.train.training_run import TrainFiles, train
 
     live = LiveFiles(epochs, steps, headline, tensorboard_folder(os.environ))
     result = train(shards, TrainFiles(model, figures, live), task, params)

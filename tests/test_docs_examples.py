@@ -1,3 +1,4 @@
+import json
 import re
 
 import keras
@@ -120,3 +121,15 @@ def test_batching_page_plans_with_the_public_names(root):
     exec(compile(example, "docs/batching.md", "exec"), namespace)
     plan = namespace["plan"]
     assert sorted(zip(plan.rows.tolist(), plan.widths.tolist(), strict=True)) == [(1, 6), (2, 4)]
+
+
+def test_notebook_runs_and_shows_what_it_printed(root, tmp_path, monkeypatch):
+    cells = json.loads((root / "docs" / "article.ipynb").read_text("utf-8"))["cells"]
+    codes = [cell for cell in cells if cell["cell_type"] == "code"]
+    monkeypatch.chdir(tmp_path)
+    space = {"__name__": "__main__"}
+    for cell in codes:
+        code = "".join(cell["source"])
+        # What it prints differs with the processor; what must hold it asserts.
+        assert ("print(" in code or not code.splitlines()[-1].startswith((" ", "assert"))) == bool(cell["outputs"])
+        exec(compile(code, "docs/article.ipynb", "exec"), space)

@@ -16,9 +16,9 @@ TUPLES = {name: value for name, value in vars(names).items() if isinstance(value
 
 
 def test_every_cell_and_task_has_something_behind_it():
-    assert sorted(CELLS) == sorted(names.CELL_NAMES)
+    assert [f"{kind.__module__}.{kind.__name__}" for kind in CELLS.values()] == [*names.CELL_PLACES.values()]
     assert sorted(PREDICTIONS_AT) == sorted(names.TASKS)
-    assert {*names.NATIVE_CELLS} < {*names.CELL_NAMES}
+    assert {*names.NATIVE_CELLS} < {*names.CELL_PLACES}
     assert {*names.UNBOUNDED} < {*names.ACTIVATIONS}
 
 

@@ -6,7 +6,7 @@ from itertools import count
 
 import numpy as np
 
-from lengthwise.batching.evaluation import evaluation_plan
+from lengthwise.batching.for_evaluation import evaluation_plan
 from lengthwise.batching.stats import plan_stats
 from lengthwise.errors import KernelError
 from lengthwise.models.config import NetworkConfig

@@ -33,10 +33,19 @@ FRONT_ENDS: tuple[FrontEnd, ...] = get_args(FrontEnd)
 ConvPadding = Literal["causal", "same", "valid"]
 CONV_PADDINGS: tuple[ConvPadding, ...] = get_args(ConvPadding)
 
-CellName = Literal["gru", "layer_norm_gru", "layer_norm_lstm", "layer_norm_simple", "lstm", "peephole_lstm", "simple"]
-CELL_NAMES: tuple[CellName, ...] = get_args(CellName)
+# By name, where the class of a recurrent cell is. The class itself would need TensorFlow, for which nobody who reads
+# params waits; `lengthwise.layers.cells.CELLS` has the classes.
+CELL_PLACES: dict[str, str] = {
+    "gru": "lengthwise.layers.cells.GRUCell",
+    "layer_norm_gru": "lengthwise.layers.cells.LayerNormGRUCell",
+    "layer_norm_lstm": "lengthwise.layers.cells.LayerNormLSTMCell",
+    "layer_norm_simple": "lengthwise.layers.cells.LayerNormSimpleCell",
+    "lstm": "lengthwise.layers.cells.LSTMCell",
+    "peephole_lstm": "lengthwise.layers.cells.PeepholeLSTMCell",
+    "simple": "lengthwise.layers.cells.SimpleCell",
+}
 # Cells that the native kernel computes, with tanh.
-NATIVE_CELLS: tuple[CellName, ...] = ("gru", "lstm", "simple")
+NATIVE_CELLS = ("gru", "lstm", "simple")
 
 Activation = Literal["elu", "gelu", "linear", "relu", "selu", "sigmoid", "softsign", "tanh"]
 ACTIVATIONS: tuple[Activation, ...] = get_args(Activation)

@@ -124,16 +124,16 @@ class Predictor:
         sequences = Sequences(offsets, {TOKENS: np.concatenate(encoded)})
         return np.exp(predict_split(self.network, sequences, None).log_probabilities)
 
-    def stream(self) -> "Stream":
+    def stream(self) -> "TokenStream":
         """A reader that says something after every token.
 
         Raises:
             FormatError: the network has to see tokens that are still to come.
         """
-        return Stream(self.network, self.vocabulary)
+        return TokenStream(self.network, self.vocabulary)
 
 
-class Stream:
+class TokenStream:
     """Reads a text token by token and carries the state on, so that nothing is read twice; see `Predictor.stream`."""
 
     def __init__(self, network: Network | Ensemble, vocabulary: Vocabulary) -> None:

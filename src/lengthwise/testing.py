@@ -22,6 +22,7 @@ from lengthwise.batching.parts import Part, WantedInputs, checked_inputs
 from lengthwise.batching.plan import Plan, Strategy, batches_in_order, epoch_rng
 from lengthwise.batching.truncated import Truncated
 from lengthwise.errors import ArgumentError
+from lengthwise.names import PADDINGS
 from lengthwise.sequences import TOKENS, Sequences
 
 # Each sequence in a batch of its own.
@@ -131,12 +132,12 @@ def check_batching(
         raise ArgumentError("at", f"got {at!r}; expected one of {', '.join(AT)}")
     if not len(sequences):
         raise ArgumentError("sequences", "got none; expected some of different lengths")
-    asked = _Asked(model, inputs, at)
+    asked = _Probe(model, inputs, at)
     expected = asked.alone(sequences)
     found = []
     for strategy in _default(sequences.lengths, at) if strategies is None else strategies:
         plan = strategy.plan(sequences.lengths, epoch_rng(0, 0))
-        for padding in ("post",) if strategy.cuts else ("post", "pre"):
+        for padding in PADDINGS[:1] if strategy.cuts else PADDINGS:
             differences = _differences(asked.outputs(sequences, plan, padding), expected)
             found.append(_checked(sequences, (strategy, plan, padding), differences, at, tolerance))
     return BatchingReport(len(sequences), tuple(found))
@@ -179,7 +180,7 @@ def _default(lengths: np.ndarray, at: At) -> list[Strategy]:
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Probe:
     """A model, what it reads and where its outputs are; see `check_batching`."""
 
     model: keras.Model

@@ -57,9 +57,10 @@ def test_advise_reads_standard_input(advised, monkeypatch):
     assert advised("-") == by_file
 
 
-def test_advise_reads_the_training_split_of_shards(advised, write_corpus, invent_posts, make_shards, tmp_path):
+def test_advise_reads_the_training_split_of_shards(advised, capsys, write_corpus, invent_posts, make_shards, tmp_path):
     corpus = make_shards(write_corpus(tmp_path / "corpus", invent_posts(0, authors=20)))
     lengths = read_split(corpus.shards, read_index(corpus.shards), "train").lengths
+    capsys.readouterr()
     by_folder = advised(str(corpus.shards), "--json")
     assert (by_folder[0], by_folder[2]) == (0, "")
     assert (json.loads(by_folder[1])["sequences"], json.loads(by_folder[1])["steps"]) == (len(lengths), lengths.sum())
@@ -79,6 +80,7 @@ def test_advise_keeps_to_a_memory(advised):
     assert all(row["peak_bytes"] <= 1_500_000 for row in found["strategies"].values() if row["fits"])
 
 
+@pytest.mark.slow
 def test_advise_measures(advised):
     options = ("--measure", "--kernel", "keras", "--cell", "simple", "--units", "2", "--features", "2")
     status, out, err = advised("lengths.txt", "--batch-size", "2", *options)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from closeness import assert_close
 
-from lengthwise.cli import texts as texts_module
+from lengthwise.cli import text_input as texts_module
 from lengthwise.cli.app import main
 from lengthwise.errors import FormatError
 from lengthwise.labels import joint_class

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lengthwise.corpora.blogs.authors import AgeBrackets
-from lengthwise.corpora.blogs.corpus import Blogs
+from lengthwise.corpora.blogs.form import Blogs
 
 CSV_HEADER = b"id,gender,age,topic,sign,date,text\n"
 

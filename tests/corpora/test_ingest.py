@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lengthwise.corpora import ingest as stage
-from lengthwise.corpora.blogs.corpus import Blogs
+from lengthwise.corpora.blogs.form import Blogs
 from lengthwise.corpora.corpus import Extract
 from lengthwise.corpora.membership import authors_of_part
 from lengthwise.errors import CorpusError

@@ -9,7 +9,7 @@ from closeness import EXACT, assert_close
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss, recall_score
 
 from lengthwise.batching.collate import collate
-from lengthwise.batching.evaluation import evaluation_plan
+from lengthwise.batching.for_evaluation import evaluation_plan
 from lengthwise.batching.plan import batches_in_order, epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
 from lengthwise.evaluation.resampling import Bootstrap

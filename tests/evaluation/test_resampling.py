@@ -42,6 +42,6 @@ def test_difference_of_a_model_and_itself_is_none():
 
 def test_ends_leave_out_resamples_without_a_figure():
     resampled = np.array([[1.0, np.nan], [2.0, 5.0], [3.0, 5.0]])
-    low, high = Bootstrap(3, 0.5, 0).ends(resampled)
+    low, high = Bootstrap(10, 0.5, 0).ends(resampled)
     assert low.tolist() == [1.5, 5.0]
     assert high.tolist() == [2.5, 5.0]

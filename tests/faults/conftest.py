@@ -33,7 +33,7 @@ LIGHT_MODULES += (
 )
 HEAVY_MODULES = (
     "lengthwise.pipeline.stage",
-    "lengthwise.pipeline.stages.train.run",
+    "lengthwise.pipeline.stages.train.training_run",
     "lengthwise.pipeline.stages.evaluate",
 )
 SMALL = {

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lengthwise.corpora.blogs.corpus import Blogs
 from lengthwise.corpora.blogs.csv_rows import read_csv_rows
+from lengthwise.corpora.blogs.form import Blogs
 from lengthwise.corpora.blogs.posts import read_posts
 from lengthwise.corpora.corpus import Extract
 from lengthwise.corpora.ingest import ingest
@@ -143,7 +143,7 @@ DRIVER = """
 import json, os, resource, sys
 from pathlib import Path
 from lengthwise.corpora.ingest import ingest
-from lengthwise.corpora.blogs.corpus import Blogs
+from lengthwise.corpora.blogs.form import Blogs
 from lengthwise.corpora.corpus import Extract
 from lengthwise.errors import LengthwiseError
 memory, seconds, limit, *paths = sys.argv[1:]

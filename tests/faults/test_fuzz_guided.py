@@ -19,10 +19,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lengthwise.corpora.blogs import authors, csv_rows, posts, sources
+from lengthwise.corpora.blogs import author_files, authors, csv_rows, posts
+from lengthwise.corpora.blogs.author_files import open_source, parse_member_name, read_member
 from lengthwise.corpora.blogs.authors import AgeBrackets
 from lengthwise.corpora.blogs.csv_rows import read_csv_rows
-from lengthwise.corpora.blogs.sources import open_source, parse_member_name, read_member
 from lengthwise.errors import LengthwiseError, ParamsError
 from lengthwise.pipeline.ablations import definitions
 from lengthwise.pipeline.settings import conflicts, params, refusals
@@ -244,7 +244,7 @@ def archive(method: int) -> bytes:
 READERS = {
     "scanner": (scanner, [posts]),
     "csv": (rows_of_csv, [csv_rows, authors, posts]),
-    "zip": (zip_members, [sources, authors, zipfile]),
+    "zip": (zip_members, [author_files, authors, zipfile]),
     "yaml": (yaml_text, [strict_yaml, yaml.constructor, yaml.resolver]),
     "params": (params_keys, [params, refusals, conflicts, strict_yaml]),
     "ablations": (ablations_file, [definitions, params, refusals, conflicts, strict_yaml]),

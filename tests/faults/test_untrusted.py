@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pickle
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -270,7 +271,8 @@ def test_model_tokenizer_that_names_a_path_or_another_package_is_refused(here, m
     spacy.blank("en").to_disk("pipeline")
     filled = {name: value.replace("{here}", str(Path.cwd())) for name, value in changes.items()}
     change_config(here / "model", "tokenizer", filled)
-    assert "config.json: tokens." in refusal_of("model/config.json", here)
+    # By spaCy's rules, or because no options can be so.
+    assert re.search(r"config\.json: (tokens\.|tokenizer: )", refusal_of("model/config.json", here))
 
 
 @pytest.mark.parametrize("names", [["../../secret"], ["/etc/passwd"], ["weights.safetensors", "../vocabulary.tsv"], []])

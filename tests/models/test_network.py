@@ -187,7 +187,6 @@ def test_network_refuses_the_native_kernel_for_what_it_does_not_compute(make_con
         ("input", INPUTS),
         ("front_end", FRONT_ENDS),
         ("conv_padding", CONV_PADDINGS),
-        ("cell", CELLS),
         ("activation", ACTIVATIONS),
         ("initial_state", INITIAL_STATES),
         ("readout", READOUTS),
@@ -195,6 +194,10 @@ def test_network_refuses_the_native_kernel_for_what_it_does_not_compute(make_con
 )
 def test_params_know_the_names_that_networks_know(key, known):
     assert sorted(get_args(ModelParams.model_fields[key].annotation)) == sorted(known)
+
+
+def test_params_know_the_cells_that_networks_know():
+    assert ModelParams.model_json_schema()["properties"]["cell"]["enum"] == sorted(CELLS)
 
 
 @pytest.mark.parametrize("kernel", ["keras", "native"])

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from closeness import assert_close
 
-from lengthwise.batching import evaluation
+from lengthwise.batching import for_evaluation
 from lengthwise.batching.collate import collate
-from lengthwise.batching.evaluation import evaluation_plan
+from lengthwise.batching.for_evaluation import evaluation_plan
 from lengthwise.models.network import network_inputs
 from lengthwise.models.prediction import predict_split
 
@@ -16,7 +16,7 @@ def log_softmax(logits):
 
 @pytest.mark.parametrize("task", ["classifier", "seq2seq"])
 def test_predict_split_scores_each_sequence_once_and_in_order(make_network, make_sequences, monkeypatch, task):
-    monkeypatch.setattr(evaluation, "EVALUATION_STEPS", 40)  # Several batches.
+    monkeypatch.setattr(for_evaluation, "EVALUATION_STEPS", 40)  # Several batches.
     sequences = make_sequences(np.random.default_rng(3).integers(1, 12, 30), seed=4)
     network, seq2seq = make_network(task), make_network("seq2seq")
     made = predict_split(network, sequences)
@@ -38,9 +38,9 @@ def test_predict_split_scores_each_sequence_once_and_in_order(make_network, make
 def test_predict_split_does_not_depend_on_the_rows_of_a_batch(make_network, make_sequences, monkeypatch):
     sequences = make_sequences(np.random.default_rng(5).integers(1, 9, 20))
     network = make_network("classifier")
-    monkeypatch.setattr(evaluation, "EVALUATION_STEPS", 1)
+    monkeypatch.setattr(for_evaluation, "EVALUATION_STEPS", 1)
     alone = predict_split(network, sequences).log_probabilities
-    monkeypatch.setattr(evaluation, "EVALUATION_STEPS", 1000)
+    monkeypatch.setattr(for_evaluation, "EVALUATION_STEPS", 1000)
     assert_close(predict_split(network, sequences).log_probabilities, alone)
 
 

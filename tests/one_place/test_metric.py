@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from lengthwise.evaluation import metrics
+from lengthwise.evaluation.level_tables import headline, level_figures
 from lengthwise.evaluation.levels import Level
 from lengthwise.evaluation.metrics import Metric, point_figures
 from lengthwise.evaluation.resampling import Bootstrap
-from lengthwise.evaluation.tables import headline, level_figures
 from lengthwise.reports.change.comparison import Rule, rule_of
 
 

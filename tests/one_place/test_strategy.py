@@ -13,12 +13,14 @@ ADDED = """
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
 from lengthwise.batching import registry
 from lengthwise.batching.plan import Plan, Strategy, batches_in_order
+from lengthwise.batching.sizes import BatchSize
+from lengthwise.bounds import Within
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,11 @@ class Sorted(Strategy):
 
     Attributes:
         batch_size: rows in a batch.
+        slope: a setting that no other strategy has.
     \"\"\"
 
-    batch_size: int
+    batch_size: BatchSize
+    slope: Annotated[int, Within(1, 9)]
     cuts: ClassVar[bool] = True
 
     def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
@@ -40,7 +44,7 @@ registry.STRATEGIES["sorted"] = Sorted
 
 from lengthwise.errors import ParamsError
 from lengthwise.pipeline.settings.params import check_params, load_params
-from lengthwise.pipeline.stages.train.tables import batching_table
+from lengthwise.pipeline.stages.train.outcome import batching_table
 from lengthwise.reports.reference import strategies_table
 from lengthwise.reports.run import Run
 from lengthwise.system.strict_yaml import read_yaml
@@ -57,12 +61,15 @@ def refusal(**batching):
         return str(error)
 
 
+assert "train.batching.slope: is missing; expected an integer from 1 to 9; add it" in refusal()
+assert "train.batching.slope: got 10; expected an integer from 1 to 9; change it" in refusal(slope=10)
+content["train"]["batching"]["slope"] = 2
 assert "expected one of bucketed, exact, packed, padded, padded_to_longest, sorted, " in refusal(strategy="no")
 content["train"]["model"]["bidirectional"] = True
 assert "the backward direction would begin at windows that are still to come" in refusal(strategy="sorted")
 content["train"]["model"]["bidirectional"] = False
 params = refusal(strategy="sorted").train
-assert params.batching.strategy == "sorted"
+assert params.batching.chosen == Sorted(batch_size=256, slope=2)
 table = batching_table(np.array([3, 1, 2]), params).set_index("strategy")
 assert table.loc["sorted", "batches"] == 1
 assert "| `sorted` | Batches by rising length. |" in strategies_table(Run(root / "metrics", root / "dvc.lock"))

@@ -16,7 +16,10 @@ import yaml
 ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / "src" / "lengthwise"
 # They refuse, report, or frame a stage, and change no output.
-FRAME = {"stage", "check", "params", "refusals", "strict_yaml", "conflicts", "errors", "progress", "definitions"}
+FRAME = {
+    *("bounds", "stage", "check", "params", "refusals", "contained", "strict_yaml", "conflicts", "errors", "progress"),
+    "definitions",
+}
 
 
 def imported_names(path: Path) -> set[str]:
@@ -79,10 +82,10 @@ class Project:
     def leave_out(self, names: Collection[str]) -> None:
         """Take stages out of the pipeline."""
         path = self.folder / "dvc.yaml"
-        stages = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
+        pipeline = yaml.safe_load(path.read_text(encoding="utf-8"))
         if names:
-            kept = {name: stage for name, stage in stages.items() if name not in names}
-            path.write_text(yaml.safe_dump({"stages": kept}), encoding="utf-8")
+            kept = {name: stage for name, stage in pipeline["stages"].items() if name not in names}
+            path.write_text(yaml.safe_dump({**pipeline, "stages": kept}), encoding="utf-8")
 
 
 def write_corpus(path: Path, authors: int) -> None:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from lengthwise.pipeline.ablations.definitions import ABLATION_SECTIONS
-from lengthwise.pipeline.ablations.run import MEMBER_CODE, PREPARE_CODE
+from lengthwise.pipeline.ablations.kept_members import MEMBER_CODE, PREPARE_CODE
 from lengthwise.pipeline.settings.params import Params
 
 LATER = ("train", "baselines", "evaluate")

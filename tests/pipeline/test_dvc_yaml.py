@@ -1,12 +1,14 @@
 import ast
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import networkx
 import pytest
 import yaml
 from dvc.repo import Repo
+from dvc.utils.serialize import modify_yaml
 
 from lengthwise.corpora.registry import CORPORA
 from lengthwise.pipeline.settings.params import Params, load_params
@@ -50,6 +52,20 @@ def test_stages_are_those_of_the_design(stages):
     once = ["check", "ingest", "tokens", "split", "vocabulary", "shards", "baselines"]
     expected = {*once, *(f"{name}@{task}" for name in ("train", "evaluate") for task in ("classifier", "seq2seq"))}
     assert set(stages) == expected
+
+
+def test_the_file_has_the_form_that_dvc_writes(root, tmp_path):
+    # `dvc freeze` and others write the whole file: a change of one key is then a change of one line in Git.
+    path = Path(shutil.copy(root / "dvc.yaml", tmp_path))
+    with modify_yaml(str(path)):
+        pass
+    assert path.read_text(encoding="utf-8") == (root / "dvc.yaml").read_text(encoding="utf-8")
+
+
+def test_only_stages_with_a_matrix_or_the_source_have_variables(root):
+    # `dvc freeze` refuses a stage that has any.
+    pipeline = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    assert {name for name, stage in pipeline.items() if "${" in str(stage)} == {"ingest", "train", "evaluate"}
 
 
 def test_every_stage_has_a_script_a_section_and_a_description(root):
@@ -117,9 +133,11 @@ def test_every_key_of_a_section_is_read_by_its_stage(import_closure_of):
         field = Params.model_fields[section]
         script = script_of(section)
         code = "".join(path.read_text(encoding="utf-8") for path in {script, *import_closure_of(script)})
+        # A contained dataclass may call a key otherwise.
+        fields = {key: name for keys in field.annotation.contained.values() for name, key in keys.items()}
         for key in field.annotation.model_fields:
             # The section of a corpus goes to the corpus as a whole.
-            assert key in CORPORA or re.search(rf"\.{key}\b", code), f"{section}.{key}"
+            assert key in CORPORA or re.search(rf"\.{fields.get(key, key)}\b", code), f"{section}.{key}"
 
 
 def test_no_output_is_written_twice_and_none_persists(stages):

@@ -27,7 +27,8 @@ SHOWN = {
     ),
     "size": (
         lambda: TokenBudget(0),
-        "train.batching.tokens: got 0; expected a whole number from 1; raise it, or lower shards.max_length",
+        "train.batching.tokens: got 0; expected a whole number from 1 to 2147483647; raise it, or lower "
+        "shards.max_length",
     ),
     "empty": (
         without_sequences,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lengthwise.reports.change.text import MARKER
+from lengthwise.reports.change.report_frame import MARKER
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))

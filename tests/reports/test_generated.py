@@ -13,7 +13,7 @@ from lengthwise.reports.kept import Kept
 ROOT = Path(__file__).parents[2]
 # Charts of runs that are there.
 CHARTS = ("docs/leak.svg",) if leak_chart(Kept(ROOT / "results")) else ()
-PAGES = tuple(f"docs/{name}.md" for name in ("batching", "design", "pipeline", "reference", "results"))
+PAGES = tuple(f"docs/{name}.md" for name in ("batching", "design", "layers", "pipeline", "reference", "results"))
 NAMES = ("README.md", "MODEL_CARD.md", *PAGES, "docs/results.svg", *CHARTS)
 SOURCES = ("dvc.lock", "ablations/params.yaml", "dvc.yaml", "params.yaml", "pyproject.toml", "requirements.lock")
 

@@ -7,6 +7,7 @@ from lengthwise.batching.registry import STRATEGIES
 from lengthwise.errors import FormatError
 from lengthwise.pipeline.ablations.definitions import Ablations
 from lengthwise.pipeline.settings.params import Params
+from lengthwise.pipeline.settings.refusals import expectation
 from lengthwise.reports.reference import ablations_table, params_tables, read_keys, stages_table, strategies_table
 
 
@@ -33,6 +34,32 @@ def test_params_table_has_every_key_of_the_models_with_its_default_and_a_comment
         assert keys[name].comment, name
         if "entries" not in keys[name].default:
             assert yaml.safe_load(keys[name].default) == value_at(content, name), name
+
+
+# How a comment says a bound, and how a rejection says it.
+BOUNDS = (
+    (re.compile(r"\(at least (\d+)\)|\(each at least (\d+)\)"), "from {}"),
+    (re.compile(r"\((\d+ to \d+)\)"), "from {}"),
+    (re.compile(r"\(above (\d+)\)|that of test above (0)"), "above {}.0"),
+    (re.compile(r"in (?:\[0, (1)\)|\(0, (1)\))"), "below {}.0"),
+)
+
+
+def test_comments_say_the_names_and_bounds_that_params_may_have(root):
+    told = 0
+    for key in read_keys(root / "params.yaml"):
+        expected = expectation(Params, tuple(key.name.split(".")))
+        if expected.startswith("one of "):
+            names = set(expected.removeprefix("one of ").split(", "))
+            assert names <= set(re.findall(r"\w+", key.comment)), key.name
+        for pattern, words in BOUNDS:
+            # What is said of test alone is not said of what stands beside it.
+            for found in pattern.finditer(key.comment):
+                if "of test" not in found[0] or key.name == "split.test":
+                    said = words.format(next(filter(None, found.groups())))
+                    assert re.search(rf"\b{re.escape(said)}\b", expected), key.name
+                    told += 1
+    assert told > 30
 
 
 def test_ablations_table_has_every_key_of_their_model_with_its_default_and_a_comment(root):

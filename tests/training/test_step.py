@@ -5,7 +5,7 @@ import tensorflow as tf
 from closeness import assert_close
 
 from lengthwise.batching.collate import collate
-from lengthwise.batching.evaluation import evaluation_plan
+from lengthwise.batching.for_evaluation import evaluation_plan
 from lengthwise.batching.plan import batches_in_order, epoch_rng
 from lengthwise.batching.registry import make_strategy
 from lengthwise.batching.truncated import Truncated

@@ -8,25 +8,28 @@ among them. The Keras kernel computes all of them and goes step by step; the nat
 it has to do for padding is to skip it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 
 from lengthwise.batching.plan import Plan
+from lengthwise.bounds import Within, check_fields
 from lengthwise.errors import ArgumentError
-from lengthwise.names import KERNELS
 
-# Gates of the cells, and arrays of their state.
-GATES = {"gru": 3, "lstm": 4, "simple": 1}
-STATES = {"gru": 1, "lstm": 2, "simple": 1}
-MEASURED_KERNELS = tuple(name for name in KERNELS if name != "auto")
+# Gates of the cells.
+GATES: Mapping[str, int] = {"gru": 3, "lstm": 4, "simple": 1}
+MeasuredCell = Literal["gru", "lstm", "simple"]
+MeasuredKernel = Literal["keras", "native"]
+MEASURED_KERNELS: tuple[MeasuredKernel, ...] = get_args(MeasuredKernel)
 FLOAT_BYTES = 4
 # A weight, its gradient, and the two moments of Adam.
 COPIES_OF_WEIGHTS = 4
 # A span is six columns of int32. `fit_data` keeps two plans.
 PLAN_BYTES = 2 * 6 * 4
 TOKEN_BYTES = 4
-MOST_UNITS = 1_000_000
+Units = Annotated[int, Within(1, 1_000_000)]
 
 
 @dataclass(frozen=True)
@@ -47,19 +50,13 @@ class TrainedNetwork:
         ArgumentError: there is no such cell or kernel, or a number is no whole number from 1; it is a `ValueError`.
     """
 
-    cell: str = "lstm"
-    units: int = 64
-    features: int = 64
-    kernel: str = "native"
+    cell: MeasuredCell = "lstm"
+    units: Units = 64
+    features: Units = 64
+    kernel: MeasuredKernel = "native"
 
     def __post_init__(self) -> None:
-        for name, legal in (("cell", tuple(GATES)), ("kernel", MEASURED_KERNELS)):
-            if getattr(self, name) not in legal:
-                raise ArgumentError(name, f"got {getattr(self, name)!r}; expected one of {', '.join(legal)}")
-        for name in ("units", "features"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value <= MOST_UNITS:
-                raise ArgumentError(name, f"got {value!r}; expected a whole number from 1 to {MOST_UNITS:,}")
+        check_fields(self)
 
     @property
     def multiplications(self) -> int:

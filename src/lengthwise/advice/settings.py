@@ -7,6 +7,8 @@ import numpy as np
 
 from lengthwise.batching.plan import Strategy
 from lengthwise.batching.registry import STRATEGIES, make_strategy
+from lengthwise.batching.sizes import BatchSize, BucketCount, TokenCount, WindowSize
+from lengthwise.bounds import check_fields
 from lengthwise.errors import ArgumentError
 
 BUCKETS = 5
@@ -29,21 +31,16 @@ class WantedSettings:
             longer than the longest sequence.
 
     Raises:
-        ArgumentError: one is no whole number from 1, or above 2**31 - 1; it is a `ValueError`.
+        ArgumentError: one is no whole number from 1, or above its bound; it is a `ValueError`.
     """
 
-    batch_size: int
-    buckets: int = BUCKETS
-    tokens: int | None = None
-    window: int | None = None
+    batch_size: BatchSize
+    buckets: BucketCount = BUCKETS
+    tokens: TokenCount | None = None
+    window: WindowSize | None = None
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "buckets", "tokens", "window"):
-            value = getattr(self, name)
-            if value is None and name in ("tokens", "window"):
-                continue
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value <= LONGEST:
-                raise ArgumentError(name, f"got {value!r:.80}; expected a whole number from 1 to {LONGEST}")
+        check_fields(self)
 
     def strategies(self, lengths: np.ndarray) -> Mapping[str, Strategy]:
         """All strategies by name. Rows of several sequences are fewer, so that updates come after as many sequences.

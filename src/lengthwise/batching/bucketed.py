@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lengthwise.batching.plan import Plan, Strategy, batches_within_groups, order_with_random_ties
+from lengthwise.batching.sizes import BatchSize, BucketCount
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class Bucketed(Strategy):
         ValueError: a setting is no whole number from 1.
     """
 
-    batch_size: int
-    buckets: int
+    batch_size: BatchSize
+    buckets: BucketCount
 
     def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
         bucket = np.empty(len(lengths), np.int64)

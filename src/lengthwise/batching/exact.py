@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lengthwise.batching.plan import Plan, Strategy, batches_within_groups
+from lengthwise.batching.sizes import BatchSize
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Exact(Strategy):
         ValueError: a setting is no whole number from 1.
     """
 
-    batch_size: int
+    batch_size: BatchSize
 
     def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
         return batches_within_groups(lengths, lengths, self.batch_size, rng)

@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 import tensorflow as tf
 
-from lengthwise.batching.fields import SCALES, Field, Scale, TargetField, input_field, target_field
+from lengthwise.batching.fields import SCALES, Field, TargetField, WeightScale, input_field, target_field
 from lengthwise.batching.grid import Grid
 from lengthwise.batching.parts import Part, Wanted, WantedInputs, checked_inputs, filled, specs
 from lengthwise.batching.placed import Placed
@@ -29,7 +29,7 @@ class Asked:
     weights: str | Mapping[str, str] | None
     class_weights: ClassWeights | Mapping[str, ClassWeights] | None
     padding: str
-    scale: Scale
+    scale: WeightScale
 
     def of(self, sequences: Sequences) -> "Examples":
         """How batches of these sequences are filled.

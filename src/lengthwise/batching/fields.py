@@ -17,8 +17,8 @@ from lengthwise.batching.plan import Strategy
 from lengthwise.errors import ArgumentError
 from lengthwise.sequences import Sequences
 
-Scale = Literal["loss", "metrics"]
-SCALES: tuple[Scale, ...] = ("loss", "metrics")
+WeightScale = Literal["loss", "metrics"]
+SCALES: tuple[WeightScale, ...] = ("loss", "metrics")
 
 # What a batch knows by itself, and the shape of it, T where it has a value per step.
 OF_THE_BATCH: dict[str, tuple[np.dtype, bool, Callable[[Grid], np.ndarray]]] = {
@@ -83,7 +83,7 @@ def target_field(
     wanted: str | Placed,
     weights: str | None,
     class_weights: Mapping[int | str, float] | None,
-    scale: Scale,
+    scale: WeightScale,
 ) -> TargetField:
     """A target and its weights.
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from lengthwise.batching.epochs import Epochs
 from lengthwise.batching.examples import Asked, ClassWeights, WantedTargets
-from lengthwise.batching.fields import Scale
+from lengthwise.batching.fields import WeightScale
 from lengthwise.batching.fit_epoch import FitEpoch
 from lengthwise.batching.grid import Grid, grid_of
 from lengthwise.batching.parts import WantedInputs
@@ -29,7 +29,7 @@ def fit_data(
     padding: str = "post",
     seed: int = 0,
     epoch: int | FitEpoch = 0,
-    scale: Scale = "loss",
+    scale: WeightScale = "loss",
 ) -> tf.data.Dataset:
     """A dataset that each pass plans anew, for `model.fit(fit_data(...), shuffle=False)`.
 

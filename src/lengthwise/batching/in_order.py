@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from lengthwise.batching.bursts import in_bursts
-from lengthwise.batching.evaluation import evaluation_plan
 from lengthwise.batching.fields import input_field
+from lengthwise.batching.for_evaluation import evaluation_plan
 from lengthwise.batching.grid import Grid, grid_of
 from lengthwise.batching.padded import Padded
 from lengthwise.batching.parts import Part, WantedInputs, checked_inputs, filled, specs

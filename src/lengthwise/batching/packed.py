@@ -15,11 +15,12 @@ from typing import ClassVar
 import numpy as np
 
 from lengthwise.batching.plan import Plan, Strategy, order_with_random_ties
+from lengthwise.batching.sizes import BatchSize, WindowSize
 from lengthwise.ragged import offsets_of
 
 
 @dataclass(frozen=True)
-class _Rows:
+class _AlikeRows:
     """Rows with the same lengths in them.
 
     Attributes:
@@ -55,8 +56,8 @@ class Packed(Strategy):
     """
 
     packs: ClassVar[bool] = True
-    batch_size: int
-    window: int
+    batch_size: BatchSize
+    window: WindowSize
 
     def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
         by_length = order_with_random_ties(lengths, rng)
@@ -84,11 +85,11 @@ class Packed(Strategy):
         )
 
 
-def _counts(rows: list[_Rows]) -> np.ndarray:
+def _counts(rows: list[_AlikeRows]) -> np.ndarray:
     return np.array([kind.count for kind in rows], np.int64)
 
 
-def fill_rows(lengths: list[int], counts: list[int], window: int) -> list[_Rows]:
+def fill_rows(lengths: list[int], counts: list[int], window: int) -> list[_AlikeRows]:
     """Fill rows with a histogram of lengths by best-fit decreasing.
 
     With `window` 4, one 3, two 2s and one 1:
@@ -100,12 +101,12 @@ def fill_rows(lengths: list[int], counts: list[int], window: int) -> list[_Rows]
         counts: how many sequences there are of each.
         window: steps of a row.
     """
-    full: list[_Rows] = []
+    full: list[_AlikeRows] = []
     # Rows with space, by space; the spaces in use, rising.
-    by_space: dict[int, list[_Rows]] = {}
+    by_space: dict[int, list[_AlikeRows]] = {}
     spaces: list[int] = []
 
-    def put(rows: _Rows, space: int) -> None:
+    def put(rows: _AlikeRows, space: int) -> None:
         if rows.count and space:
             if space not in by_space:
                 insort(spaces, space)
@@ -113,7 +114,7 @@ def fill_rows(lengths: list[int], counts: list[int], window: int) -> list[_Rows]
         elif rows.count:
             full.append(rows)
 
-    def take(least: int) -> tuple[_Rows, int]:
+    def take(least: int) -> tuple[_AlikeRows, int]:
         space = spaces[bisect_left(spaces, least)]
         rows = by_space[space].pop()
         if not by_space[space]:
@@ -123,22 +124,22 @@ def fill_rows(lengths: list[int], counts: list[int], window: int) -> list[_Rows]
 
     for length, left in zip(reversed(lengths), reversed(counts), strict=True):
         if length > window:
-            full.append(_Rows(left, ((length, 1),)))
+            full.append(_AlikeRows(left, ((length, 1),)))
             continue
         while left:
-            rows, space = take(length) if spaces and spaces[-1] >= length else (_Rows(left, ()), window)
+            rows, space = take(length) if spaces and spaces[-1] >= length else (_AlikeRows(left, ()), window)
             # A row that has taken one has the least space for the next, while there is any.
             most = min(space // length, left)
             filled = min(rows.count, left // most)
-            put(_Rows(filled, (*rows.content, (length, most))), space - length * most)
+            put(_AlikeRows(filled, (*rows.content, (length, most))), space - length * most)
             if rows.content:
-                put(_Rows(rows.count - filled, rows.content), space)
+                put(_AlikeRows(rows.count - filled, rows.content), space)
             left -= filled * most
     return full + [rows for space in spaces for rows in by_space[space]]
 
 
 def _deal(
-    rows: list[_Rows], by_length: np.ndarray, begins: dict[int, int]
+    rows: list[_AlikeRows], by_length: np.ndarray, begins: dict[int, int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Give every row its sequences.
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from lengthwise.batching.padded import Padded
 from lengthwise.batching.plan import Plan, Strategy
+from lengthwise.batching.sizes import BatchSize
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class PaddedToLongest(Strategy):
         ValueError: a setting is no whole number from 1.
     """
 
-    batch_size: int
+    batch_size: BatchSize
 
     def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
         plan = Padded(self.batch_size)._plan(lengths, rng)

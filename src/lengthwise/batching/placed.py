@@ -23,7 +23,7 @@ def every_step(column: str) -> Placed:
     >>> import lengthwise as lw
     >>> sequences = lw.from_arrays([[4, 2, 7], [5]], labels=[3, 1])
     >>> data = lw.fit_data(sequences, lw.Exact(batch_size=2), targets=lw.every_step("label"))
-    >>> sorted((y.numpy().tolist(), weights.numpy().tolist()) for _, y, weights in data)
+    >>> sorted((y[..., 0].numpy().tolist(), weights.numpy().tolist()) for _, y, weights in data)
     [([[1]], [[1.0]]), ([[3, 3, 3]], [[1.0, 1.0, 1.0]])]
 
     Args:
@@ -41,7 +41,7 @@ def last_step(column: str) -> Placed:
     >>> import lengthwise as lw
     >>> sequences = lw.from_arrays([[4, 2, 7], [5]], labels=[3, 1])
     >>> data = lw.fit_data(sequences, lw.Exact(batch_size=2), targets=lw.last_step("label"))
-    >>> sorted((y.numpy().tolist(), weights.numpy().tolist()) for _, y, weights in data)
+    >>> sorted((y[..., 0].numpy().tolist(), weights.numpy().tolist()) for _, y, weights in data)
     [([[1]], [[1.0]]), ([[3, 3, 3]], [[0.0, 0.0, 3.0]])]
 
     Args:
@@ -59,7 +59,7 @@ def next_step(column: str) -> Placed:
     >>> import lengthwise as lw
     >>> sequences = lw.from_arrays([[4, 2, 7]])
     >>> data = lw.fit_data(sequences, lw.Padded(batch_size=2), targets=lw.next_step("tokens"))
-    >>> [(y.numpy().tolist(), weights.numpy().tolist()) for _, y, weights in data]
+    >>> [(y[..., 0].numpy().tolist(), weights.numpy().tolist()) for _, y, weights in data]
     [([[2, 7, 0]], [[1.5, 1.5, 0.0]])]
 
     Args:

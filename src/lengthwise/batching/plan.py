@@ -5,15 +5,19 @@ another. A *plan* holds all spans of an epoch as columns, so that ten million se
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from lengthwise.bounds import Count, check_fields
 from lengthwise.errors import ArgumentError
 from lengthwise.ragged import offsets_of
+
+# What a strategy's plain `int` stands for.
+SETTING = {int: Count}
 
 
 @dataclass(frozen=True)
@@ -71,24 +75,23 @@ class Plan:
 
 @dataclass(frozen=True)
 class Strategy(ABC):
-    """A way to batch: a frozen dataclass whose fields are whole numbers from 1. A subclass writes `_plan`.
+    """A way to batch: a frozen dataclass whose fields are whole numbers from 1, see `lengthwise.batching.sizes`.
+
+    A subclass writes `_plan`.
 
     Attributes:
         packs: whether a row may hold several sequences, one after another.
         cuts: whether a sequence may be cut into windows, in successive batches, its state carried on.
 
     Raises:
-        ArgumentError: a field is no whole number from 1; it is a `ValueError`.
+        ArgumentError: a field is no whole number from 1, or above its bound; it is a `ValueError`.
     """
 
     packs: ClassVar[bool] = False
     cuts: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-                raise ArgumentError(field.name, f"got {value!r}; expected a whole number from 1")
+        check_fields(self, SETTING)
 
     def plan(self, lengths: ArrayLike, rng: np.random.Generator | None = None) -> Plan:
         """Plan one epoch; every epoch has the same number of batches.

@@ -9,10 +9,11 @@ from lengthwise.batching.exact import Exact
 from lengthwise.batching.packed import Packed
 from lengthwise.batching.padded import Padded
 from lengthwise.batching.padded_to_longest import PaddedToLongest
-from lengthwise.batching.plan import Strategy
+from lengthwise.batching.plan import SETTING, Strategy
 from lengthwise.batching.stratified import Stratified
 from lengthwise.batching.token_budget import TokenBudget
 from lengthwise.batching.truncated import Truncated
+from lengthwise.bounds import hints_of
 from lengthwise.errors import ArgumentError
 
 STRATEGIES: dict[str, type[Any]] = {
@@ -25,6 +26,24 @@ STRATEGIES: dict[str, type[Any]] = {
     "token_budget": TokenBudget,
     "truncated": Truncated,
 }
+
+
+def settings_of_strategies() -> dict[str, Any]:
+    """The type, with its bounds, of every setting that some strategy has, by name and in the order of the names.
+
+    >>> list(settings_of_strategies())
+    ['batch_size', 'buckets', 'tokens', 'window']
+
+    Raises:
+        TypeError: two strategies have settings of one name and with different bounds.
+    """
+    settings: dict[str, Any] = {}
+    for kind in STRATEGIES.values():
+        for name, hint in hints_of(kind).items():
+            meant = SETTING.get(hint, hint)
+            if settings.setdefault(name, meant) != meant:
+                raise TypeError(f"{kind.__name__}.{name}: bounds differ from another strategy's; make them the same")
+    return dict(sorted(settings.items()))
 
 
 def make_strategy(name: str, settings: Mapping[str, int]) -> Strategy:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lengthwise.batching.plan import Plan, Strategy, order_with_random_ties, plan_of_batches
+from lengthwise.batching.sizes import BatchSize
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Stratified(Strategy):
         ValueError: a setting is no whole number from 1.
     """
 
-    batch_size: int
+    batch_size: BatchSize
 
     def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
         count = len(lengths)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lengthwise.batching.plan import Plan, Strategy, order_with_random_ties, plan_of_shuffled_batches
+from lengthwise.batching.sizes import TokenCount
 from lengthwise.errors import ArgumentError
 
 
@@ -35,7 +36,7 @@ class TokenBudget(Strategy):
         ValueError: a setting is no whole number from 1; planning: a sequence is longer than `tokens`.
     """
 
-    tokens: int
+    tokens: TokenCount
 
     def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
         longest = int(lengths.max(initial=0))

@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from lengthwise.batching.plan import Plan, Strategy, order_with_random_ties, smallest_type
+from lengthwise.batching.sizes import BatchSize, WindowSize
 from lengthwise.ragged import ranges
 
 # Sequences are dealt to lanes in at most so many turns, whatever their number.
@@ -41,8 +42,8 @@ class Truncated(Strategy):
     """
 
     cuts: ClassVar[bool] = True
-    batch_size: int
-    window: int
+    batch_size: BatchSize
+    window: WindowSize
 
     def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
         lane = _lanes(lengths, order_with_random_ties(lengths, rng)[::-1], self.batch_size)

@@ -6,18 +6,18 @@
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from lengthwise.cli.streams import write
+from lengthwise.cli.pipes import write
 from lengthwise.errors import ArgumentError, FormatError, LengthwiseError
 from lengthwise.system.files import replacing_file
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from lengthwise.advice.costs import Costs, TrainedNetwork
+    from lengthwise.advice.costs import Costs, MeasuredCell, MeasuredKernel, TrainedNetwork
 
 STANDARD_INPUT = "-"
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -54,7 +54,7 @@ def advise(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page that draws the batches.")] = None,
 ) -> None:
-    """Say which batching strategy to take for sequences of given lengths.
+    """Say which batching strategy to take for given lengths.
 
     LENGTHS is a text with a whole number a line, a CSV or Parquet file with a column, a Parquet file or folder with
     a column of lists, the pipeline's folder of shards (its training split), or - for standard input. The table has
@@ -72,8 +72,8 @@ def advise(
     from lengthwise.advice.written import json_text, table_text
 
     found = _lengths(lengths, column)
-    network = TrainedNetwork(cell, units, features, kernel)
     try:
+        network = TrainedNetwork(cast("MeasuredCell", cell), units, features, cast("MeasuredKernel", kernel))
         advice = advise_on(
             found,
             batch_size=batch_size,

@@ -14,10 +14,10 @@ from typer.main import get_command
 
 import lengthwise
 from lengthwise.cli.advise import advise
+from lengthwise.cli.pipes import standard_streams, write
 from lengthwise.cli.predict import predict
 from lengthwise.cli.reading import documents, exps, page, report, results
 from lengthwise.cli.running import real, sweep
-from lengthwise.cli.streams import standard_streams, write
 from lengthwise.errors import LengthwiseError, exit_on_user_error
 
 NAME = "lengthwise"

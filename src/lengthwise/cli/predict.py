@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from lengthwise.cli.streams import flush, write
-from lengthwise.cli.texts import opened_texts
+from lengthwise.cli.pipes import flush, write
+from lengthwise.cli.text_input import opened_texts
 from lengthwise.errors import LengthwiseError
 
 if TYPE_CHECKING:

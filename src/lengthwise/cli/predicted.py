@@ -3,8 +3,8 @@
 import sys
 from collections.abc import Iterable, Iterator
 
-from lengthwise.cli.rows import FORMATS, Cell, RowFormat
-from lengthwise.cli.texts import whole_text
+from lengthwise.cli.answers import FORMATS, LeadingValue, RowFormat
+from lengthwise.cli.text_input import whole_text
 from lengthwise.predictor import Predictor
 
 # Tokens that are predicted together: more take memory and gain nothing.
@@ -71,7 +71,7 @@ def _stream_rows(predictor: Predictor, texts: Iterable[Iterable[str]], form: Row
             place += 1
             is_unknown = predictor.unknown([token])
             unknown += is_unknown
-            leading: dict[str, Cell] = {"text": number, "token": place, "word": token, "unknown": is_unknown}
+            leading: dict[str, LeadingValue] = {"text": number, "token": place, "word": token, "unknown": is_unknown}
             yield form.row(leading, stream.push(token))
         if not place:
             _note(number, NO_TOKENS)

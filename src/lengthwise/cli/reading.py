@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from lengthwise.cli.streams import write
+from lengthwise.cli.pipes import write
 from lengthwise.system.files import replacing_file
 
 FAILURE = 1

@@ -6,8 +6,11 @@ both: an author who is hard for both cancels out, so that the difference varies 
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+
+from lengthwise.bounds import Seed, Within, check_fields
 
 
 @dataclass(frozen=True)
@@ -18,11 +21,17 @@ class Bootstrap:
         samples: resamples of the authors.
         confidence: probability that an interval stands for: its ends are that far from the tails.
         seed: of the resampling.
+
+    Raises:
+        ArgumentError: one of them is out of range; it is a `ValueError`.
     """
 
-    samples: int
-    confidence: float
-    seed: int
+    samples: Annotated[int, Within(10, 1_000_000)]
+    confidence: Annotated[float, Within(above=0.0, below=1.0)]
+    seed: Seed
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def weights(self, authors: int) -> np.ndarray:
         """How often each author is in each resample: float64 (samples, authors)."""

@@ -12,7 +12,9 @@ import tensorflow as tf
 from keras import ops
 
 from lengthwise.layers.cell import Cell, GatedCell
+from lengthwise.layers.placed_cells import PlacedCells
 from lengthwise.layers.weight_options import Option
+from lengthwise.names import CELL_PLACES
 
 
 @keras.saving.register_keras_serializable("lengthwise")
@@ -261,12 +263,5 @@ class LayerNormGRUCell(GRUCell):
         return ops.concatenate([layers[0](values[..., :gated]), layers[1](values[..., gated:])], axis=-1)
 
 
-CELLS: dict[str, type[Cell]] = {
-    "gru": GRUCell,
-    "layer_norm_gru": LayerNormGRUCell,
-    "layer_norm_lstm": LayerNormLSTMCell,
-    "layer_norm_simple": LayerNormSimpleCell,
-    "lstm": LSTMCell,
-    "peephole_lstm": PeepholeLSTMCell,
-    "simple": SimpleCell,
-}
+# The classes by name, as `lengthwise.names` places them.
+CELLS = PlacedCells(CELL_PLACES)

@@ -14,10 +14,8 @@ import tensorflow as tf
 from lengthwise.layers.by_kernel import ComputedByKernel
 from lengthwise.layers.flat import at_padded_steps, flat_rows, run_flat
 from lengthwise.layers.native_cell import described
+from lengthwise.layers.states import Nested
 from lengthwise.native.choice import choose_kernel
-
-# Tensors, nested as the cells nest their states; masks, in a list or not.
-Nested = Any
 
 
 class WithoutPadding(ComputedByKernel, keras.layers.RNN):

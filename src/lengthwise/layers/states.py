@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-# A tensor, or a list or tuple of tensors, or None.
+# Tensors or None, nested as cells nest their states; masks, in a list or not.
 Nested = Any
 
 

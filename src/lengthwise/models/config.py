@@ -1,28 +1,25 @@
 """What a network is made of: the settings of one, checked, as they are saved beside its weights."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
+from lengthwise.bounds import Count, OneOf, Share, Within, check_fields
 from lengthwise.labels import LabelFactor, joint_class_names
-from lengthwise.names import (
-    ACTIVATIONS,
-    CELL_NAMES,
-    CONV_PADDINGS,
-    FRONT_ENDS,
-    INITIAL_STATES,
-    INPUTS,
-    READOUTS,
-    TASKS,
-)
+from lengthwise.names import CELL_PLACES, Activation, ConvPadding, FrontEnd, InitialState, Input, Readout, Task
+
+# Of a layer, or of a token.
+FeatureCount = Annotated[int, Within(1, 65_536)]
+# Steps of a convolution.
+StepCount = Annotated[int, Within(1, 1024)]
+# Layers, or networks.
+LayerCount = Annotated[int, Within(1, 64)]
 
 
 @dataclass(frozen=True)
-class NetworkConfig:
-    """What a network is made of.
+class Architecture:
+    """What a network is made of, whatever it is for.
 
     Attributes:
-        task: a name in `TASKS`.
-        vocabulary_size: ids that the network knows.
-        factors: the label factors, for the joint classes.
         input: `embedding`, or `one_hot`: as many features as ids, one of them 1.
         embedding: features of a token, unless it is one-hot.
         front_end: `conv1d` or `none`.
@@ -30,7 +27,7 @@ class NetworkConfig:
         kernel: steps under its kernel.
         stride: steps between two places of the kernel.
         conv_padding: `same`, `causal` or `valid`, see `MaskedConv1D`.
-        cell: a name in `CELL_NAMES`.
+        cell: a name in `CELL_PLACES`.
         activation: of the cell, a name in `ACTIVATIONS`.
         units: of each recurrent layer and direction.
         layers: recurrent layers, one on the other.
@@ -41,49 +38,56 @@ class NetworkConfig:
         word_dropout: share of the tokens that training makes unknown, in [0, 1), see `WordDropout`.
         dropout: share of each recurrent layer's outputs, and of what is read, that training drops, in [0, 1).
         ensemble: networks that learn side by side and predict together, see `lengthwise.models.ensemble`.
+
+    Raises:
+        ArgumentError: no network has one of these settings; it is a `ValueError`.
     """
 
-    task: str
-    vocabulary_size: int
-    factors: tuple[LabelFactor, ...]
-    input: str
-    embedding: int
-    front_end: str
-    filters: int
-    kernel: int
-    stride: int
-    conv_padding: str
-    cell: str
-    activation: str
-    units: int
-    layers: int
+    input: Input
+    embedding: FeatureCount
+    front_end: FrontEnd
+    filters: FeatureCount
+    kernel: StepCount
+    stride: StepCount
+    conv_padding: ConvPadding
+    cell: Annotated[str, OneOf(CELL_PLACES)]
+    activation: Activation
+    units: FeatureCount
+    layers: LayerCount
     bidirectional: bool
-    initial_state: str
+    initial_state: InitialState
     masking: bool
-    readout: str
-    word_dropout: float
-    dropout: float
-    ensemble: int
+    readout: Readout
+    word_dropout: Share
+    dropout: Share
+    ensemble: LayerCount
 
     def __post_init__(self) -> None:
-        sizes = (
-            *(self.vocabulary_size, self.embedding, self.filters, self.kernel, self.stride, self.units, self.layers),
-            self.ensemble,
-        )
-        names = (
-            (self.task, TASKS),
-            (self.input, INPUTS),
-            (self.front_end, FRONT_ENDS),
-            (self.conv_padding, CONV_PADDINGS),
-            (self.cell, CELL_NAMES),
-            (self.activation, ACTIVATIONS),
-            (self.initial_state, INITIAL_STATES),
-            (self.readout, READOUTS),
-        )
-        shares = (self.word_dropout, self.dropout)
-        legal = all(name in known for name, known in names) and all(0 <= share < 1 for share in shares)
-        if min(sizes) < 1 or not legal:
-            raise ValueError(f"no network has these settings: {self}")
+        check_fields(self)
+
+
+@dataclass(frozen=True)
+class Purpose:
+    """What a network predicts, of what.
+
+    Attributes:
+        task: a name in `TASKS`.
+        vocabulary_size: ids that the network knows.
+        factors: the label factors, for the joint classes.
+    """
+
+    task: Task
+    vocabulary_size: Count
+    factors: tuple[LabelFactor, ...]
+
+
+@dataclass(frozen=True)
+class NetworkConfig(Architecture, Purpose):
+    """A network: its purpose, then its architecture, which it takes in this order.
+
+    Raises:
+        ArgumentError: no network has one of these settings; it is a `ValueError`.
+    """
 
     @property
     def classes(self) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 
 from lengthwise.batching.bursts import in_bursts
 from lengthwise.batching.collate import Batch, collate
-from lengthwise.batching.evaluation import evaluation_plan
+from lengthwise.batching.for_evaluation import evaluation_plan
 from lengthwise.models.ensemble import Ensemble
 from lengthwise.models.network import Inputs, Network, network_inputs
 from lengthwise.models.tasks import Targets

@@ -9,11 +9,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lengthwise.bounds import Seed, Share, Within, check_fields
 from lengthwise.errors import CorpusError, FormatError
 from lengthwise.labels import joint_class_names
 from lengthwise.names import SPLITS
@@ -35,11 +37,17 @@ class SplitShares:
         validation: in [0, 1).
         test: in (0, 1), less than 1 together with `validation`.
         seed: another one gives another split.
+
+    Raises:
+        ArgumentError: one of them is out of range; it is a `ValueError`.
     """
 
-    validation: float
-    test: float
-    seed: int
+    validation: Share
+    test: Annotated[float, Within(above=0.0, below=1.0)]
+    seed: Seed
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def assign(self, ids: Iterable[str]) -> np.ndarray:
         """The split of each id, an index into `SPLITS`: int8 (N,).

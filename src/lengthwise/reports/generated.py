@@ -10,7 +10,7 @@ from lengthwise.reports.kept import Kept
 from lengthwise.reports.markdown import with_blocks
 from lengthwise.reports.model_card import CardWords, model_card
 from lengthwise.reports.page.scores import accuracy_chart
-from lengthwise.reports.reference import ablations_table, params_tables, stages_table, strategies_table
+from lengthwise.reports.reference import ablations_table, cells_table, params_tables, stages_table, strategies_table
 from lengthwise.reports.results import results_table
 from lengthwise.reports.run import Run
 from lengthwise.system.files import replacing_file
@@ -20,6 +20,7 @@ PACKAGE = Path(lengthwise.__file__).parent
 # The wings of the house, as docs/design.md draws them.
 WINGS = {
     "library": (
+        "testing",
         "predictor",
         "advice",
         "training",
@@ -58,6 +59,7 @@ def documents(root: Path) -> dict[Path, str]:
         docs / "design.md": with_blocks(docs / "design.md", {"wings": drawing(PACKAGE, WINGS)}),
         docs / "pipeline.md": with_blocks(docs / "pipeline.md", pipeline),
         docs / "batching.md": with_blocks(docs / "batching.md", {"strategies": strategies_table(run)}),
+        docs / "layers.md": with_blocks(docs / "layers.md", {"cells": cells_table()}),
         root / "MODEL_CARD.md": model_card(run, words, root / "requirements.lock", root / "pyproject.toml"),
         **{path: text for module in of_corpora if module for path, text in module.written(root, kept).items()},
     }

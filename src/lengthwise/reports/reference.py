@@ -1,5 +1,7 @@
-"""The reference tables: stages from `dvc.yaml`, params from the params files, strategies from the registry."""
+"""The reference tables: stages from `dvc.yaml`, params from the params files, what registries have."""
 
+import ast
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -7,8 +9,10 @@ from pathlib import Path
 
 import yaml
 
+import lengthwise
 from lengthwise.batching.registry import STRATEGIES
 from lengthwise.errors import FormatError
+from lengthwise.names import CELL_PLACES, NATIVE_CELLS
 from lengthwise.reports.markdown import code, table
 from lengthwise.reports.run import Run
 from lengthwise.reports.words import percent, records
@@ -18,7 +22,7 @@ LONGEST_DEFAULT = 60
 
 
 @dataclass(frozen=True)
-class Key:
+class ParamsKey:
     """A key of a params file: its dotted name, its default as it is written, its comment."""
 
     name: str
@@ -49,6 +53,24 @@ def strategies_table(run: Run) -> str:
     return table(("strategy", "batches", "padding"), rows)
 
 
+def cells_table() -> str:
+    """Every recurrent cell by its name in params: its class, what it is, and whether the native kernel computes it."""
+    rows = []
+    for name, place in sorted(CELL_PLACES.items()):
+        kind = place.rpartition(".")[2]
+        rows.append((code(name), code(kind), _first_line_about(place), "yes" if name in NATIVE_CELLS else ""))
+    return table(("cell", "class", "is", "native"), rows)
+
+
+def _first_line_about(place: str) -> str:
+    """The first line of a class's docstring, read from its source: to import a cell would import TensorFlow."""
+    *parts, kind = place.split(".")
+    roots = [str(Path(lengthwise.__file__).parents[1]), *sys.path]
+    source = next(path for root in roots if (path := Path(root, *parts).with_suffix(".py")).is_file())
+    found = (n for n in ast.parse(_read(source)).body if isinstance(n, ast.ClassDef) and n.name == kind)
+    return (ast.get_docstring(next(found)) or "").partition("\n")[0]
+
+
 def params_tables(params: Path) -> str:
     """Every key of a params file, a table a section."""
     sections = groupby(read_keys(params), key=lambda key: key.name.split(".")[0])
@@ -60,12 +82,12 @@ def ablations_table(definitions: Path) -> str:
     return _keys_table(read_keys(definitions))
 
 
-def _keys_table(keys: Iterable[Key]) -> str:
+def _keys_table(keys: Iterable[ParamsKey]) -> str:
     rows = [(code(key.name), code(key.default), key.comment) for key in keys]
     return table(("key", "default", "meaning"), rows)
 
 
-def read_keys(params: Path) -> list[Key]:
+def read_keys(params: Path) -> list[ParamsKey]:
     """The keys of a params file with the comments right above them.
 
     A key without a comment has that of the key above it, which speaks of both. A map with a comment is one key, a map
@@ -84,7 +106,7 @@ def read_keys(params: Path) -> list[Key]:
     return list(_keys(root, "", text))
 
 
-def _keys(node: yaml.MappingNode, prefix: str, text: str) -> Iterator[Key]:
+def _keys(node: yaml.MappingNode, prefix: str, text: str) -> Iterator[ParamsKey]:
     lines = text.splitlines()
     comment = ""
     for key, value in node.value:
@@ -94,7 +116,7 @@ def _keys(node: yaml.MappingNode, prefix: str, text: str) -> Iterator[Key]:
         if isinstance(value, yaml.MappingNode) and not above:
             yield from _keys(value, f"{name}.", text)
         else:
-            yield Key(name, _written(value, text), comment)
+            yield ParamsKey(name, _written(value, text), comment)
 
 
 def _comment_above(lines: list[str], line: int) -> str:

@@ -11,8 +11,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lengthwise.batching.evaluation import evaluation_plan
-from lengthwise.batching.plan import Plan, Strategy, epoch_rng
+from lengthwise.batching.for_evaluation import evaluation_plan
+from lengthwise.batching.plan import Plan, epoch_rng
 from lengthwise.batching.stats import plan_stats
 from lengthwise.models.ensemble import Ensemble
 from lengthwise.models.network import Network, States
@@ -22,34 +22,10 @@ from lengthwise.system.progress import Progress
 from lengthwise.training.resume import ResumeState, RunDigests, interruptions
 from lengthwise.training.schedule import learning_rate
 from lengthwise.training.step import Steps, Sums
+from lengthwise.training.training_settings import TrainingSettings
 from lengthwise.training.watch import EPOCH_COLUMNS, STEP_COLUMNS, VALIDATION_COLUMNS, WALL_TIME, Watcher
 
-Figures = dict[str, float | int | str]
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """How a network is trained.
-
-    Attributes:
-        seed: of the order of batches, with the number of the epoch.
-        epochs: passes over the training sequences.
-        log_every: steps between two points of the curves.
-        strategy: how sequences come together in batches.
-        padding: `post` or `pre`.
-        learning_rate: the largest.
-        schedule: `constant` or `cosine`.
-        clip_norm: the largest norm of a step's gradients; None for any.
-    """
-
-    seed: int
-    epochs: int
-    log_every: int
-    strategy: Strategy
-    padding: str
-    learning_rate: float
-    schedule: str
-    clip_norm: float | None
+NamedFigures = dict[str, float | int | str]
 
 
 @dataclass
@@ -113,8 +89,9 @@ class Training:
         self._settings = settings
         self._plan = lru_cache(maxsize=1)(self._plan_epoch)
         # Every epoch has as many batches.
-        self._rate = learning_rate(settings.schedule, settings.learning_rate, settings.epochs * len(self._plan(0)))
-        self._steps = Steps(network, self._rate, settings.clip_norm)
+        optimizer, steps = settings.optimizer, settings.course.epochs * len(self._plan(0))
+        self._rate = learning_rate(optimizer.schedule, optimizer.learning_rate, steps)
+        self._steps = Steps(network, self._rate, optimizer.clip_norm)
         variables = [*network.variables, *self._steps.optimizer.variables]
         self.state = ResumeState(folder, digests, variables)
         saved = self.state.restore()
@@ -126,24 +103,24 @@ class Training:
 
     def complete(self, watcher: Watcher) -> None:
         """Train from where the run is to its end; `watcher` is told of it."""
-        settings, position = self._settings, self.position
+        epochs, position = self._settings.course.epochs, self.position
         tokens = int(self._training.offsets[-1])
         done = position.epoch * tokens + int(self._plan(position.epoch).steps[: position.batch].sum())
         if self.resumed_at:
             print(f"train: goes on at step {self.resumed_at}", file=sys.stderr)
         name = f"train {self._network.config.task}"
         watcher.begin(position.epoch_rows, position.step_rows, position.headline)
-        with interruptions() as received, Progress(name, tokens * settings.epochs, "tokens", done) as progress:
-            while position.epoch < settings.epochs:
+        with interruptions() as received, Progress(name, tokens * epochs, "tokens", done) as progress:
+            while position.epoch < epochs:
                 self._epoch(progress, received, watcher)
                 self._end_epoch(watcher)
 
-    def metrics(self) -> Figures:
+    def metrics(self) -> NamedFigures:
         """The figures of a complete run: loss and accuracy of its last epoch."""
         last = self.position.epoch_rows[-1]
         return {name: last[name] for name in (*EPOCH_COLUMNS[1:], *VALIDATION_COLUMNS) if name in last}
 
-    def timing(self) -> Figures:
+    def timing(self) -> NamedFigures:
         """With what and how fast this process has trained."""
         seconds = max(self._train_seconds, 1e-9)
         sequences = len(self._training) * self._train_tokens / int(self._training.offsets[-1])
@@ -156,7 +133,7 @@ class Training:
             "traces": self._steps.traces,
         }
 
-    def cost(self) -> Figures:
+    def cost(self) -> NamedFigures:
         """What the run took, whatever the machine: weights, steps, and the padding of its first epoch."""
         return {
             "parameters": sum(int(np.prod(v.shape)) for v in self._network.trainable_variables),
@@ -165,7 +142,7 @@ class Training:
         }
 
     def _plan_epoch(self, epoch: int) -> Plan:
-        return self._settings.strategy.plan(self._training.lengths, epoch_rng(self._settings.seed, epoch))
+        return self._settings.strategy.plan(self._training.lengths, epoch_rng(self._settings.course.seed, epoch))
 
     def _epoch(self, progress: Progress, received: list[int], watcher: Watcher) -> None:
         """The rest of the epoch that the run is in."""
@@ -187,7 +164,7 @@ class Training:
                 sums.add(step)
                 window.add(step)
                 position.step += 1
-                if position.step % self._settings.log_every == 0:
+                if position.step % self._settings.course.log_every == 0:
                     position.step_rows.append(self._step_row(window))
                     position.headline["loss"] = sums.mean_loss
                     window = Sums()

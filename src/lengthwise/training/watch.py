@@ -9,13 +9,13 @@ VALIDATION_COLUMNS = ("validation_loss", "validation_accuracy")
 # Every row has it too: seconds since 1970.
 WALL_TIME = "wall_time"
 
-Row = Mapping[str, float]
+NamedNumbers = Mapping[str, float]
 
 
 class Watcher(Protocol):
     """Is told of a run by its loop: `begin` once, then after steps and after epochs."""
 
-    def begin(self, epochs: Sequence[Row], steps: Sequence[Row], headline: Row) -> None:
+    def begin(self, epochs: Sequence[NamedNumbers], steps: Sequence[NamedNumbers], headline: NamedNumbers) -> None:
         """The run begins, or goes on: all rows that it has come to so far.
 
         Args:
@@ -25,10 +25,10 @@ class Watcher(Protocol):
         """
         ...
 
-    def after_steps(self, rows: Sequence[Row], new: int, headline: Row) -> None:
+    def after_steps(self, rows: Sequence[NamedNumbers], new: int, headline: NamedNumbers) -> None:
         """The last `new` of all rows of steps are new."""
         ...
 
-    def after_epoch(self, rows: Sequence[Row], headline: Row) -> None:
+    def after_epoch(self, rows: Sequence[NamedNumbers], headline: NamedNumbers) -> None:
         """The last of all rows of epochs is new."""
         ...

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from lengthwise.corpora.blogs.corpus import Blogs
+from lengthwise.corpora.blogs.author_files import MEBIBYTE, AuthorFile, parse_member_name
+from lengthwise.corpora.blogs.form import Blogs
 from lengthwise.corpora.blogs.posts import is_utf8, is_well_formed
 from lengthwise.corpora.blogs.sample import AUTHORS, DEFECTS, SEED, draw_authors, generate, main, write_sample
-from lengthwise.corpora.blogs.sources import MEBIBYTE, Member, parse_member_name
 from lengthwise.corpora.corpus import Extract
 from lengthwise.corpora.ingest import ingest
 from lengthwise.names import SPLITS
@@ -125,7 +125,7 @@ def test_sample_has_well_formed_files_where_nothing_is_damaged(monkeypatch: pyte
 
 
 def test_sample_has_five_authors_of_each_class_in_the_test_split(sample: dict[str, bytes]) -> None:
-    authors = [parse_member_name(Member(name, Path(name).name, 0), BRACKETS) for name in sample]
+    authors = [parse_member_name(AuthorFile(name, Path(name).name, 0), BRACKETS) for name in sample]
     drawn = {str(number): (gender, bracket) for number, gender, bracket in draw_authors(SEED)}
     assert {author.author_id: author.codes for author in authors} == drawn
     splits = SplitShares(0.1, 0.1, 1).assign(author.author_id for author in authors)

@@ -9,7 +9,7 @@ from lengthwise.models.saved import load_network
 from lengthwise.pipeline.ablations.member import run_member, steps_to
 from lengthwise.pipeline.settings.params import TrainParams
 from lengthwise.pipeline.stages.train.live import LiveFiles
-from lengthwise.pipeline.stages.train.run import TrainFiles, train
+from lengthwise.pipeline.stages.train.training_run import TrainFiles, train
 from lengthwise.prepare.shards.reader import read_index, read_split
 
 UNITS = 3

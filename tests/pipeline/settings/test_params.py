@@ -9,10 +9,10 @@ from dvc.utils.hydra import apply_overrides
 from pydantic import ValidationError
 
 from lengthwise.batching.registry import STRATEGIES
-from lengthwise.corpora.blogs.corpus import AGES_IN_WORDS
+from lengthwise.corpora.blogs.form import AGES_IN_WORDS
 from lengthwise.errors import ParamsError
 from lengthwise.pipeline.settings.params import load_params
-from lengthwise.pipeline.sweeps.grid import override
+from lengthwise.pipeline.sweeps.grid_file import override
 
 # Per key: values of a wrong type or out of range, then values at the ends of the range.
 WRONG = {

@@ -4,7 +4,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lengthwise.errors import FormatError, LengthwiseError
-from lengthwise.evaluation.baselines import LinearOptions
+from lengthwise.evaluation.linear_options import LinearOptions
 from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.labels import LabelFactor
 from lengthwise.models.prediction import predict_split

@@ -6,7 +6,7 @@ import yaml
 from lengthwise.errors import SweepError
 from lengthwise.pipeline.settings.params import load_params
 from lengthwise.pipeline.sweeps.experiment import figures_of, find_or_name, reference_of, take_over
-from lengthwise.pipeline.sweeps.grid import Run
+from lengthwise.pipeline.sweeps.grid_file import SweepRun
 from lengthwise.pipeline.sweeps.workspace import Snapshot
 
 
@@ -61,17 +61,17 @@ def keep_experiment(repository):
 def test_experiment_that_is_there_is_found(keep_experiment, repository):
     params = keep_experiment("epochs=3", epochs=3)
     (repository / "README.md").write_text("other words\n", encoding="utf-8")
-    assert find_or_name(Run("epochs=3", {}, params), snapshot()) == ("epochs=3", True)
+    assert find_or_name(SweepRun("epochs=3", {}, params), snapshot()) == ("epochs=3", True)
 
 
 def test_experiment_of_another_name_is_not_there(keep_experiment):
     params = keep_experiment("epochs=3", epochs=3)
-    assert find_or_name(Run("epochs=4", {}, params), snapshot()) == ("epochs=4", False)
+    assert find_or_name(SweepRun("epochs=4", {}, params), snapshot()) == ("epochs=4", False)
 
 
 def test_experiment_with_other_params_stays_and_the_next_name_is_free(keep_experiment):
     keep_experiment("epochs=3", epochs=3, seed=5)
-    run = Run("epochs=3", {}, keep_experiment("epochs=3-3", epochs=3, seed=6))
+    run = SweepRun("epochs=3", {}, keep_experiment("epochs=3-3", epochs=3, seed=6))
     assert find_or_name(run, snapshot()) == ("epochs=3-2", False)
     keep_experiment("epochs=3-2", epochs=3, seed=7)
     assert find_or_name(run, snapshot()) == ("epochs=3-3", True)
@@ -80,7 +80,7 @@ def test_experiment_with_other_params_stays_and_the_next_name_is_free(keep_exper
 def test_experiment_with_other_code_is_not_the_same(keep_experiment, repository):
     params = keep_experiment("epochs=3", epochs=3)
     (repository / "src" / "code.py").write_text("one = 2\n", encoding="utf-8")
-    assert find_or_name(Run("epochs=3", {}, params), snapshot()) == ("epochs=3-2", False)
+    assert find_or_name(SweepRun("epochs=3", {}, params), snapshot()) == ("epochs=3-2", False)
 
 
 def test_experiment_with_another_target_is_the_same_only_while_its_target_is(keep_experiment, repository):
@@ -89,17 +89,17 @@ def test_experiment_with_another_target_is_the_same_only_while_its_target_is(kee
     git("add", ".")
     git("commit", "--quiet", "--message", "ablations")
     params = keep_experiment("ablations", epochs=3)
-    run = Run("ablations", {}, params, targets=("ablations/dvc.yaml",))
+    run = SweepRun("ablations", {}, params, targets=("ablations/dvc.yaml",))
     assert find_or_name(run, snapshot()) == ("ablations", True)
     (repository / "ablations" / "dvc.yaml").write_text("one: 2\n", encoding="utf-8")
     assert find_or_name(run, snapshot()) == ("ablations-2", False)
-    assert find_or_name(Run("ablations", {}, params), snapshot()) == ("ablations", True)
+    assert find_or_name(SweepRun("ablations", {}, params), snapshot()) == ("ablations", True)
 
 
 def test_experiment_of_another_commit_is_not_there(keep_experiment):
     params = keep_experiment("epochs=3", epochs=3)
     git("commit", "--quiet", "--allow-empty", "--message", "next")
-    assert find_or_name(Run("epochs=3", {}, params), snapshot()) == ("epochs=3", False)
+    assert find_or_name(SweepRun("epochs=3", {}, params), snapshot()) == ("epochs=3", False)
 
 
 def test_experiment_has_its_headline_figures(keep_experiment):
@@ -121,7 +121,7 @@ def clone(folder):
 
 
 def test_experiment_is_taken_over_under_a_name_that_is_free(keep_experiment, tmp_path_factory):
-    run = Run("a", {}, keep_experiment("a", epochs=3))
+    run = SweepRun("a", {}, keep_experiment("a", epochs=3))
     there = clone(tmp_path_factory.mktemp("clone"))
     reference = reference_of("a", git("rev-parse", "HEAD"))
     git("update-ref", "-d", reference)
@@ -136,6 +136,6 @@ def test_experiment_is_taken_over_under_a_name_that_is_free(keep_experiment, tmp
 
 
 def test_experiment_that_is_not_in_the_workspace_is_an_error(keep_experiment, tmp_path_factory):
-    run = Run("a", {}, keep_experiment("b", epochs=3))
+    run = SweepRun("a", {}, keep_experiment("b", epochs=3))
     with pytest.raises(SweepError, match="expected the experiment 'a' in"):
         take_over(run, snapshot(), clone(tmp_path_factory.mktemp("clone")))

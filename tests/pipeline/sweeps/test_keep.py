@@ -8,7 +8,7 @@ from records import unpack
 
 from lengthwise.errors import SweepError
 from lengthwise.pipeline.settings.params import load_params
-from lengthwise.pipeline.sweeps.grid import Run
+from lengthwise.pipeline.sweeps.grid_file import SweepRun
 from lengthwise.pipeline.sweeps.keep import WRITTEN, keep
 from lengthwise.pipeline.sweeps.named import TARGETS, NamedRun
 
@@ -75,7 +75,7 @@ def make_run(root):
     def make(kind="dvc.yaml"):
         content = load_params(root / "params.yaml")
         ingest = content.ingest.model_copy(update={"source": "/somebody's/place/blogs.zip"})
-        return Run("article", {}, content.model_copy(update={"ingest": ingest}), targets=TARGETS[kind])
+        return SweepRun("article", {}, content.model_copy(update={"ingest": ingest}), targets=TARGETS[kind])
 
     return make
 

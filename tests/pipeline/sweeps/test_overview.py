@@ -4,7 +4,15 @@ import re
 
 import pytest
 
-from lengthwise.pipeline.sweeps.overview import Row, best_first, flat, headline, rows_of, table_text, terminal_width
+from lengthwise.pipeline.sweeps.overview import (
+    ExperimentRow,
+    best_first,
+    flat,
+    headline,
+    rows_of,
+    table_text,
+    terminal_width,
+)
 
 PARAMS = {
     "train": {"epochs": 2, "kernel": "auto", "model": {"units": 64, "kernel": 4}, "optimizer": {"clip_norm": None}},
@@ -90,10 +98,10 @@ def test_table_is_sorted_by_validation_and_not_by_the_test_split():
 
 def test_rows_are_sorted_by_another_model_where_there_is_no_classifier():
     rows = [
-        Row("a", figures={"s2s.val_acc": 0.1}),
-        Row("none"),
-        Row("b", figures={"s2s.val_acc": 0.0}),
-        Row("c", figures={"s2s.val_acc": 0.2}),
+        ExperimentRow("a", figures={"s2s.val_acc": 0.1}),
+        ExperimentRow("none"),
+        ExperimentRow("b", figures={"s2s.val_acc": 0.0}),
+        ExperimentRow("c", figures={"s2s.val_acc": 0.2}),
     ]
     assert [row.name for row in best_first(rows)] == ["c", "a", "b", "none"]
 
@@ -130,11 +138,11 @@ def test_table_of_a_commit_alone_has_its_row_with_all_figures():
 
 
 def test_table_of_nothing_but_names():
-    assert table_text([Row("a"), Row("b")], 80) == "experiment\na\nb"
+    assert table_text([ExperimentRow("a"), ExperimentRow("b")], 80) == "experiment\na\nb"
 
 
 def test_table_has_at_most_a_dozen_figures():
-    row = Row("a", figures={f"m.f{number}": float(number) for number in range(30)})
+    row = ExperimentRow("a", figures={f"m.f{number}": float(number) for number in range(30)})
     assert table_text([row], 500).splitlines()[0].split() == ["experiment", *(f"m.f{number}" for number in range(12))]
 
 
@@ -160,7 +168,7 @@ def test_table_has_every_figure_in_at_most_the_width(width, length, changed):
     ("value", "text"), [(0, "0.0000"), (0.5, "0.5000"), (1e-5, "1e-05"), (123456.0, "1.235e+05"), (-2, "-2.0000")]
 )
 def test_table_writes_numbers_short(value, text):
-    assert table_text([Row("a", figures={"m.x": value})], 80).split()[-1] == text
+    assert table_text([ExperimentRow("a", figures={"m.x": value})], 80).split()[-1] == text
 
 
 def test_flat_writes_values_as_yaml_has_them():

@@ -6,7 +6,7 @@ import pytest
 import lengthwise.pipeline.sweeps.sweep as module
 from lengthwise.errors import SweepError
 from lengthwise.pipeline.settings.params import load_params
-from lengthwise.pipeline.sweeps.grid import Run
+from lengthwise.pipeline.sweeps.grid_file import SweepRun
 from lengthwise.pipeline.sweeps.sweep import Sweep, processors
 from lengthwise.pipeline.sweeps.workspace import Snapshot
 
@@ -100,7 +100,7 @@ def runs(root):
         # Each has params of its own.
         of_training = (params.train.model_copy(update={"seed": number}) for number in range(len(names)))
         return [
-            Run(name, {"train.seed": number}, params.model_copy(update={"train": train}), targets=("x",))
+            SweepRun(name, {"train.seed": number}, params.model_copy(update={"train": train}), targets=("x",))
             for number, (name, train) in enumerate(zip(names, of_training, strict=True))
         ]
 
@@ -110,7 +110,7 @@ def runs(root):
 def test_sweep_keeps_what_is_there_and_what_it_has_run(fake, runs, tmp_path, capsys):
     fake.there, fake.statuses, fake.logs = {"there"}, {"bad": 2}, {"bad": b"one\n\nerror: why\nERROR: failed\n"}
     kept = []
-    wanted = [*runs("good", "bad", "there", "taken", "lost"), Run("no", {}, None, "never")]
+    wanted = [*runs("good", "bad", "there", "taken", "lost"), SweepRun("no", {}, None, "never")]
     sweep = Sweep(wanted, tmp_path / "logs", keep=lambda run, reference: kept.append((run.name, reference)))
     sweep.run()
     assert kept == [("good", "c0/good"), ("there", "c0/there"), ("taken", "c0/taken-2")]

@@ -87,6 +87,8 @@ def test_snapshot_in_a_merge_is_refused(here):
 
 def test_workspace_keeps_the_states_that_stages_go_on_from(root):
     # Where they write them, in files that take seconds to import.
-    for path, state in zip(("src/lengthwise/pipeline/stages/train/run.py", "stages/ablations.py"), STATES, strict=True):
+    for path, state in zip(
+        ("src/lengthwise/pipeline/stages/train/training_run.py", "stages/ablations.py"), STATES, strict=True
+    ):
         text = (root / path).read_text(encoding="utf-8")
         assert f'Path("{state.parent}") / "{state.name}"' in text or f'Path("{state}")' in text

@@ -36,8 +36,8 @@ def expected_sequences(corpus, unit, limits):
         row, post, _, split = members[0]
         tokens = [ids.get(token, 1) for _, _, sentence, _ in members for token in sentence]
         parts = [tokens]
-        if limits.longest is not None and len(tokens) > limits.longest:
-            step = limits.longest
+        if limits.max_length is not None and len(tokens) > limits.max_length:
+            step = limits.max_length
             parts = {
                 "drop": [],
                 "truncate": [tokens[:step]],
@@ -45,7 +45,7 @@ def expected_sequences(corpus, unit, limits):
             }[limits.too_long]
         label = post.codes[0] * 3 + post.codes[1]
         found[SPLITS[split]] += [
-            (part, label, row, authors.index(post.author)) for part in parts if len(part) >= limits.shortest
+            (part, label, row, authors.index(post.author)) for part in parts if len(part) >= limits.min_length
         ]
     return found
 
@@ -76,7 +76,7 @@ def read_back(folder, split):
 def test_build_shards_equals_plain_loops(
     write_corpus, invent_posts, make_shards, tmp_path, unit, limits, rows_per_slice
 ):
-    if (unit, limits.too_long, limits.longest) == ("author", "drop", 9):
+    if (unit, limits.too_long, limits.max_length) == ("author", "drop", 9):
         limits = LengthLimits(3, 40, "drop")  # Hardly any author wrote less than 10 tokens.
     corpus = write_corpus(tmp_path, invent_posts(4, 30), rows_per_slice)
     make_shards(corpus, unit=unit, limits=limits, rows_per_shard=11)

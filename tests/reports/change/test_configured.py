@@ -9,7 +9,7 @@ from dvc.repo import Repo
 
 from lengthwise.cli.app import main
 from lengthwise.reports.change.report import report_on
-from lengthwise.reports.change.text import MARKER
+from lengthwise.reports.change.report_frame import MARKER
 
 METRICS, PREDICTIONS = "eval/metrics.json", "eval/predictions.csv"
 

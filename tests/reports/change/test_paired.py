@@ -8,10 +8,10 @@ import yaml
 from dvc.repo import Repo
 from scipy.special import log_softmax
 
+from lengthwise.evaluation.level_tables import headline
 from lengthwise.evaluation.levels import items_of, pool
 from lengthwise.evaluation.metrics import figures_of_level
 from lengthwise.evaluation.resampling import Bootstrap
-from lengthwise.evaluation.tables import headline
 from lengthwise.reports.change.paired import agreeing, paired_intervals, predictions_at
 from lengthwise.reports.change.revisions import RunFiles
 

@@ -9,13 +9,13 @@ import pytest
 import yaml
 
 from lengthwise.errors import FormatError, RevisionError
+from lengthwise.evaluation.level_tables import headline, level_figures
 from lengthwise.evaluation.levels import items_of, pool
 from lengthwise.evaluation.resampling import Bootstrap
-from lengthwise.evaluation.tables import headline, level_figures
 from lengthwise.prepare.text.options import SENTENCIZER, TokenizerOptions
 from lengthwise.reports.change import report as report_module
 from lengthwise.reports.change.report import report_on
-from lengthwise.reports.change.text import MARKER, MOST_CHARACTERS
+from lengthwise.reports.change.report_frame import MARKER, MOST_CHARACTERS
 from lengthwise.system.seals import write_sealed_json
 
 CLASSIFIER = "metrics/evaluate/classifier.json"

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from lengthwise.corpora.blogs.author_files import MEBIBYTE, readable
 from lengthwise.corpora.blogs.authors import AgeBrackets, Author, parse_author
 from lengthwise.corpora.blogs.posts import decode
-from lengthwise.corpora.blogs.sources import MEBIBYTE, readable
 from lengthwise.errors import CorpusError
 
 CSV_HEADER = ["id", "gender", "age", "topic", "sign", "date", "text"]
@@ -17,7 +17,7 @@ LINE_ROOM = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CsvRow:
     """One document of a CSV corpus, its text as bytes, not yet repaired, and how far the file is read."""
 
     author: Author
@@ -26,7 +26,7 @@ class Row:
     offset: int
 
 
-def read_csv_rows(path: Path, brackets: AgeBrackets, max_bytes: int) -> Iterator[Row]:
+def read_csv_rows(path: Path, brackets: AgeBrackets, max_bytes: int) -> Iterator[CsvRow]:
     """Yield the rows of a CSV corpus, one in memory at a time.
 
     Raises:
@@ -60,7 +60,7 @@ def read_csv_rows(path: Path, brackets: AgeBrackets, max_bytes: int) -> Iterator
                 if not names[0]:
                     raise CorpusError(f"{place}: has no id; expected the author's; fill it in or take the row out")
                 offset += len(data)
-                yield Row(parse_author(names, brackets, place), date or None, data, offset)
+                yield CsvRow(parse_author(names, brackets, place), date or None, data, offset)
         except OSError as error:
             raise CorpusError(f"{path}: cannot be read ({error.strerror}); get the file again") from error
         except csv.Error as error:

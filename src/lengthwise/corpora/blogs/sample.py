@@ -77,7 +77,7 @@ class Habit:
         return rng.choices(self._items, cum_weights=self._cumulative)[0]
 
 
-class Author:
+class InventedAuthor:
     """Who writes one file, and how."""
 
     def __init__(self, number: int, gender: int, bracket: int, words: Sequence[str], rng: Random) -> None:
@@ -231,7 +231,7 @@ def generate(seed: int) -> dict[str, bytes]:
     files = {}
     for number, gender, bracket in draw_authors(seed):
         rng = _random(seed, number)
-        author = Author(number, gender, bracket, words, rng)
+        author = InventedAuthor(number, gender, bracket, words, rng)
         data = author.blog()
         for defect, share in DEFECTS.values():
             if rng.random() < share:

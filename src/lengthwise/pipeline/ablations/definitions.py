@@ -6,10 +6,12 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
+from lengthwise.bounds import Seed
 from lengthwise.errors import ParamsError
 from lengthwise.names import TASKS
 from lengthwise.pipeline.settings.conflicts import first_conflict
-from lengthwise.pipeline.settings.params import Params, Section, Seed
+from lengthwise.pipeline.settings.contained import Section, section
+from lengthwise.pipeline.settings.params import Params
 from lengthwise.pipeline.settings.refusals import first_error
 from lengthwise.system.strict_yaml import read_yaml
 
@@ -22,6 +24,7 @@ ABLATION_NAME = re.compile(r"[a-z][a-z0-9_]*")
 ABLATION_TASK = "task"
 
 
+@section
 class Ablations(Section):
     """The whole of `ablations/params.yaml`."""
 
@@ -97,8 +100,8 @@ def _changed(params: Params, name: str, changes: dict[str, Any]) -> tuple[str, P
     for key, value in changes.items():
         *sections, last = key.split(".")
         place: Any = content
-        for section in sections:
-            place = place.get(section) if isinstance(place, dict) else None
+        for part in sections:
+            place = place.get(part) if isinstance(place, dict) else None
         if not sections or sections[0] not in ABLATION_SECTIONS or not isinstance(place, dict) or last not in place:
             known = ", ".join((ABLATION_TASK, *(f"{section}.…" for section in ABLATION_SECTIONS)))
             raise ParamsError(f"ablations.{name}: got the key {key!r}; expected one of {known}; rename it")

@@ -9,9 +9,9 @@ import pandas as pd
 from lengthwise.evaluation.levels import Level, items_of, pool
 from lengthwise.models.prediction import predict_split
 from lengthwise.models.saved import load_network
-from lengthwise.pipeline.ablations.files import AUTHORS_NAME, EPOCHS_NAME, SHARDS_NAME, read_settings
+from lengthwise.pipeline.ablations.member_files import AUTHORS_NAME, EPOCHS_NAME, SHARDS_NAME, read_settings
 from lengthwise.pipeline.stages.train.live import LiveFiles
-from lengthwise.pipeline.stages.train.run import TrainFiles, TrainResult, train
+from lengthwise.pipeline.stages.train.training_run import TrainFiles, TrainResult, train
 from lengthwise.prepare.shards.reader import read_index, read_split
 from lengthwise.system.files import replacing_folder, scratch_folder
 

@@ -18,7 +18,7 @@ from lengthwise.errors import FormatError
 from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.names import UNITS
 from lengthwise.pipeline.ablations.definitions import REFERENCE_ABLATION
-from lengthwise.pipeline.ablations.files import AUTHORS_NAME, METRICS_NAME, REMEDY, TIMING_NAME
+from lengthwise.pipeline.ablations.member_files import AUTHORS_NAME, METRICS_NAME, REMEDY, TIMING_NAME
 
 COLUMNS = (
     *("name", "changes", "seeds", "accuracy", "accuracy_spread", "difference", "low", "high", "nll", "nll_difference"),

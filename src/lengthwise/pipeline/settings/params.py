@@ -1,85 +1,63 @@
 """`params.yaml` as one frozen, strict model per section: what is not declared here is refused.
 
-No key has a default here: the defaults are the values in `params.yaml`, beside their comments.
+A section contains the dataclass of the library that it is about, whose fields are its keys (`contained`). No key has a
+default here: the defaults are the values in `params.yaml`, beside their comments.
 """
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
+from pydantic import ValidationError, create_model
 
-from lengthwise.batching.registry import STRATEGIES
+from lengthwise.batching.plan import Strategy
+from lengthwise.batching.registry import STRATEGIES, make_strategy, settings_of_strategies
+from lengthwise.bounds import Count, Letters, OneOf, Within
 from lengthwise.corpora.corpus import Corpus
 from lengthwise.corpora.registry import CORPORA
 from lengthwise.errors import ParamsError
-from lengthwise.names import (
-    Activation,
-    CellName,
-    ConvPadding,
-    FrontEnd,
-    InitialState,
-    Input,
-    Kernel,
-    Padding,
-    Readout,
-    Schedule,
-    TooLong,
-    Unit,
-)
+from lengthwise.evaluation.linear_options import LinearOptions
+from lengthwise.evaluation.resampling import Bootstrap
+from lengthwise.models.config import Architecture
+from lengthwise.names import Kernel, Padding, Unit
 from lengthwise.pipeline.settings.conflicts import first_conflict
+from lengthwise.pipeline.settings.contained import KeyNames, Section, key_type, section
 from lengthwise.pipeline.settings.refusals import first_error
+from lengthwise.prepare.shards.lengths import LengthLimits
+from lengthwise.prepare.splits import SplitShares
+from lengthwise.prepare.text.options import TokenizerOptions
 from lengthwise.system.strict_yaml import read_yaml
-
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-
-
-def _number_from_text(value: object) -> object:
-    """YAML 1.1 reads a hand-written `1e-3` as text: take it as the number that it means."""
-    return float(value) if isinstance(value, str) and NUMBER.fullmatch(value) else value
-
-
-def _known_strategy(name: str) -> str:
-    if name not in STRATEGIES:
-        raise ValueError("unknown")
-    return name
-
-
-def _known_corpus(name: str) -> str:
-    if name not in CORPORA:
-        raise ValueError("unknown")
-    return name
-
-
-# Outermost, so that the bounds of a number stay in its schema, from which the messages take them.
-NUMBER_FROM_TEXT = BeforeValidator(_number_from_text)
-Strategy = Annotated[str, AfterValidator(_known_strategy), Field(json_schema_extra={"enum": sorted(STRATEGIES)})]
-Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
-CorpusName = Annotated[str, AfterValidator(_known_corpus), Field(json_schema_extra={"enum": sorted(CORPORA)})]
-
-
-class Section(BaseModel):
-    """What all sections share: frozen, strict about types, closed to unknown keys."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
-
+from lengthwise.training.training_settings import Course, OptimizerSettings
 
 if TYPE_CHECKING:
     CorpusSections = Section
+
+    class StrategyKeys(Section):
+        """For those who check types."""
+
+        strategy: str
+
 else:
     # A section below `ingest` for each form of corpus, whose keys are the fields of its class.
     CorpusSections = create_model(
         "CorpusSections", __base__=Section, **{name: (corpus, ...) for name, corpus in CORPORA.items()}
     )
+    # A key for each setting that some strategy has.
+    StrategyKeys = create_model(
+        "StrategyKeys",
+        __base__=Section,
+        strategy=(key_type(Annotated[str, OneOf(STRATEGIES)]), ...),
+        **{name: (key_type(hint), ...) for name, hint in settings_of_strategies().items()},
+    )
 
 
+@section
 class IngestParams(CorpusSections):
     """Where the corpus is, which form it has, and how much of it is read."""
 
-    corpus: CorpusName
-    source: Annotated[str, Field(min_length=1)]
-    max_member_mb: Annotated[int, Field(ge=1, le=4096)]
-    authors: Annotated[int, Field(ge=1)] | None
+    corpus: Annotated[str, OneOf(CORPORA)]
+    source: Annotated[str, Letters(1)]
+    max_member_mb: Annotated[int, Within(1, 4096)]
+    authors: Count | None
 
     @property
     def chosen(self) -> Corpus:
@@ -88,115 +66,94 @@ class IngestParams(CorpusSections):
         return chosen
 
 
+@section
 class TokensParams(Section):
     """How text becomes sentences of tokens."""
 
-    language: Annotated[str, Field(min_length=2)]
-    sentences: Annotated[str, Field(min_length=1)]
-    straighten_quotes: bool
-    collapse_repeats: bool
-    link_word: Annotated[str, Field(min_length=1)] | None
+    options: TokenizerOptions
 
 
+@section
 class SplitParams(Section):
     """What is kept together, and how much of it is held out."""
 
     by: Unit
-    validation: Annotated[float, Field(ge=0.0, lt=1.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
-    test: Annotated[float, Field(gt=0.0, lt=1.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
-    seed: Seed
+    shares: SplitShares
 
 
+@section
 class VocabularyParams(Section):
     """How many tokens the models know."""
 
-    size: Annotated[int, Field(ge=3, le=10_000_000)]
+    size: Annotated[int, Within(3, 10_000_000)]
 
 
+@section
 class ShardsParams(Section):
     """What a sequence is, and which lengths are kept."""
 
     unit: Unit
-    min_length: Annotated[int, Field(ge=1)]
-    max_length: Annotated[int, Field(ge=1)] | None
-    too_long: TooLong
-    rows_per_shard: Annotated[int, Field(ge=1)]
+    limits: LengthLimits
+    rows_per_shard: Count
 
 
-class BatchingParams(Section):
+@section
+class BatchingParams(StrategyKeys):
     """How sequences come together in a batch."""
 
-    strategy: Strategy
-    batch_size: Annotated[int, Field(ge=1, le=1_000_000)]
-    buckets: Annotated[int, Field(ge=1, le=100_000)]
-    tokens: Annotated[int, Field(ge=1, le=2**31 - 1)]
-    window: Annotated[int, Field(ge=1, le=2**31 - 1)]
     padding: Padding
 
+    @property
+    def chosen(self) -> Strategy:
+        """The strategy that `strategy` names, with those of the settings that it has."""
+        return make_strategy(self.strategy, self.model_dump())
 
+
+@section
 class ModelParams(Section):
     """The recurrent network that both tasks share."""
 
-    input: Input
-    embedding: Annotated[int, Field(ge=1, le=65_536)]
-    front_end: FrontEnd
-    filters: Annotated[int, Field(ge=1, le=65_536)]
-    kernel: Annotated[int, Field(ge=1, le=1024)]
-    stride: Annotated[int, Field(ge=1, le=1024)]
-    conv_padding: ConvPadding
-    cell: CellName
-    activation: Activation
-    units: Annotated[int, Field(ge=1, le=65_536)]
-    layers: Annotated[int, Field(ge=1, le=64)]
-    bidirectional: bool
-    initial_state: InitialState
-    masking: bool
-    readout: Readout
-    word_dropout: Annotated[float, Field(ge=0.0, lt=1.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
-    dropout: Annotated[float, Field(ge=0.0, lt=1.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
-    ensemble: Annotated[int, Field(ge=1, le=64)]
+    architecture: Architecture
 
 
+@section
 class OptimizerParams(Section):
     """Adam (Kingma and Ba, 2015)."""
 
-    learning_rate: Annotated[float, Field(gt=0.0, le=10.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
-    schedule: Schedule
-    clip_norm: Annotated[float, Field(gt=0.0, allow_inf_nan=False), NUMBER_FROM_TEXT] | None
+    settings: OptimizerSettings
 
 
+@section
 class TrainParams(Section):
     """One training run."""
 
-    seed: Seed
-    epochs: Annotated[int, Field(ge=1, le=100_000)]
-    log_every: Annotated[int, Field(ge=1)]
+    course: Course
     kernel: Kernel
     batching: BatchingParams
     model: ModelParams
     optimizer: OptimizerParams
 
 
+@section
 class BaselinesParams(Section):
     """The linear models that a recurrent network has to beat."""
 
-    inverse_regularization: Annotated[float, Field(gt=0.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
-    max_iterations: Annotated[int, Field(ge=1)]
+    options: LinearOptions
 
 
+@section
 class EvaluateParams(Section):
     """How sure the figures are."""
 
-    bootstrap_samples: Annotated[int, Field(ge=10, le=1_000_000)]
-    confidence: Annotated[float, Field(gt=0.0, lt=1.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
-    seed: Seed
+    bootstrap: Annotated[Bootstrap, KeyNames(samples="bootstrap_samples")]
     kernel: Kernel
 
 
+@section
 class ComparisonParams(Section):
     """How ablations are compared."""
 
-    accuracy: Annotated[float, Field(gt=0.0, lt=1.0, allow_inf_nan=False), NUMBER_FROM_TEXT]
+    accuracy: Annotated[float, Within(above=0.0, below=1.0)]
 
 
 class Params(Section):

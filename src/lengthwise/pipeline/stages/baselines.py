@@ -6,11 +6,12 @@ import numpy as np
 from scipy.sparse import vstack
 from sklearn.feature_extraction.text import TfidfTransformer
 
-from lengthwise.evaluation.baselines import LinearOptions, count_tokens, linear, majority
+from lengthwise.evaluation.baseline_models import count_tokens, linear, majority
+from lengthwise.evaluation.level_tables import headline, level_figures, write_level_tables
 from lengthwise.evaluation.levels import Items, Level, items_of
+from lengthwise.evaluation.linear_options import LinearOptions
 from lengthwise.evaluation.metrics import point_figures
 from lengthwise.evaluation.resampling import Bootstrap
-from lengthwise.evaluation.tables import headline, level_figures, write_level_tables
 from lengthwise.labels import joint_class_names
 from lengthwise.prepare.shards.reader import read_index, read_split
 from lengthwise.system.files import replacing_folder

@@ -10,8 +10,9 @@ from pathlib import Path
 from lengthwise.errors import ParamsError
 from lengthwise.native.arch import kernel_arch
 from lengthwise.pipeline.ablations.definitions import load_ablations
-from lengthwise.pipeline.settings.params import TokensParams, load_params
+from lengthwise.pipeline.settings.params import load_params
 from lengthwise.pipeline.stage import worker_count
+from lengthwise.prepare.text.options import TokenizerOptions
 from lengthwise.system.files import replacing_file
 
 CONTENT = "The params are legal.\n"
@@ -39,7 +40,7 @@ def check_files(params: Path, ablations: Path, checked: Path) -> None:
         load_ablations(ablations, content)
         try:
             _check_source(content.ingest.source)
-            _check_tokenizer(content.tokens)
+            _check_tokenizer(content.tokens.options)
         except ParamsError as error:
             raise ParamsError(f"{params}: {error}") from None
     except ParamsError as error:
@@ -55,7 +56,7 @@ def _check_source(source: str) -> None:
         raise ParamsError(f"ingest.source: got {source!r}; expected {expected}; change it")
 
 
-def _check_tokenizer(tokens: TokensParams) -> None:
+def _check_tokenizer(tokens: TokenizerOptions) -> None:
     """Refuse a language or a pipeline that spaCy does not have."""
     # spaCy takes seconds to import, which the default is spared.
     if (tokens.language, tokens.sentences) == ("en", "sentencizer"):

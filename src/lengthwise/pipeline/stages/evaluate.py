@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lengthwise.errors import FormatError
+from lengthwise.evaluation.level_tables import headline, level_figures, write_level_tables
 from lengthwise.evaluation.levels import items_of, pool
 from lengthwise.evaluation.resampling import Bootstrap
-from lengthwise.evaluation.tables import headline, level_figures, write_level_tables
 from lengthwise.models.prediction import Predictions, predict_split
 from lengthwise.models.saved import CONFIG_NAME, VOCABULARY_NAME, load_network, read_config
 from lengthwise.prepare.shards.reader import read_index, read_split

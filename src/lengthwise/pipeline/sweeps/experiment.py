@@ -10,7 +10,7 @@ import yaml
 
 from lengthwise.errors import ParamsError, SweepError
 from lengthwise.pipeline.settings.params import Params, check_params
-from lengthwise.pipeline.sweeps.grid import Run
+from lengthwise.pipeline.sweeps.grid_file import SweepRun
 from lengthwise.pipeline.sweeps.overview import HEADLINE, headline
 from lengthwise.pipeline.sweeps.workspace import Snapshot
 from lengthwise.system.git import git
@@ -24,7 +24,7 @@ def reference_of(name: str, commit: str) -> str:
     return f"refs/exps/{commit[:2]}/{commit[2:]}/{name}"
 
 
-def find_or_name(run: Run, snapshot: Snapshot) -> tuple[str, bool]:
+def find_or_name(run: SweepRun, snapshot: Snapshot) -> tuple[str, bool]:
     """Look for a run among the experiments of a commit.
 
     The working tree may have changed since without a commit: an experiment of the same name then is another run, and
@@ -42,7 +42,7 @@ def find_or_name(run: Run, snapshot: Snapshot) -> tuple[str, bool]:
     raise AssertionError("there is always another number")
 
 
-def take_over(run: Run, snapshot: Snapshot, project: Path) -> str:
+def take_over(run: SweepRun, snapshot: Snapshot, project: Path) -> str:
     """Fetch a run's experiment from its workspace, under the first name that is free.
 
     Returns:

@@ -15,7 +15,7 @@ import yaml
 from lengthwise.errors import SweepError
 from lengthwise.names import TASKS
 from lengthwise.pipeline.published import publish
-from lengthwise.pipeline.sweeps.grid import Run
+from lengthwise.pipeline.sweeps.grid_file import SweepRun
 from lengthwise.pipeline.sweeps.named import TARGETS
 from lengthwise.system.bundles import write_bundle
 from lengthwise.system.git import git
@@ -83,7 +83,7 @@ WRITTEN = {
 }
 
 
-def keep(run: Run, reference: str, record: Path) -> None:
+def keep(run: SweepRun, reference: str, record: Path) -> None:
     """Write a file with the params of an experiment, and with those of its figures and times that are read.
 
     Args:

@@ -9,9 +9,10 @@ from pydantic import Field, ValidationError
 
 from lengthwise.errors import SweepError
 from lengthwise.pipeline.ablations.definitions import ABLATION_NAME
-from lengthwise.pipeline.settings.params import Section, load_params
+from lengthwise.pipeline.settings.contained import Section
+from lengthwise.pipeline.settings.params import load_params
 from lengthwise.pipeline.settings.refusals import first_error
-from lengthwise.pipeline.sweeps.grid import Run, changed_run, check_key
+from lengthwise.pipeline.sweeps.grid_file import SweepRun, changed_run, check_key
 from lengthwise.system.strict_yaml import read_yaml
 
 # What a run may run, and the targets that DVC is given for it. What trains alone leaves the test split unseen.
@@ -43,7 +44,7 @@ class NamedRun(Section):
     changes: dict[str, Any]
 
 
-def read_named_runs(path: Path, params_file: Path, corpus: Path, names: Sequence[str]) -> list[Run]:
+def read_named_runs(path: Path, params_file: Path, corpus: Path, names: Sequence[str]) -> list[SweepRun]:
     """Runs of a file, on a corpus.
 
     Values that `params.yaml` may not have are refused run by run, as in a grid. A run's own changes come after those
@@ -87,7 +88,7 @@ def _shared(path: Path, base: dict[str, Any]) -> dict[str, Any]:
     return content
 
 
-def _run(path: Path, base: dict[str, Any], name: object, content: object, shared: dict[str, Any]) -> Run:
+def _run(path: Path, base: dict[str, Any], name: object, content: object, shared: dict[str, Any]) -> SweepRun:
     # The name of a folder and of an experiment.
     if not isinstance(name, str) or not ABLATION_NAME.fullmatch(name):
         expected = "a small letter, then such letters, digits and _"

@@ -25,7 +25,7 @@ GAP = "  "
 
 
 @dataclass(frozen=True)
-class Row:
+class ExperimentRow:
     """A commit or an experiment.
 
     Attributes:
@@ -68,7 +68,7 @@ def flat(content: Mapping[str, Any]) -> dict[str, str]:
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in leaves(content)}
 
 
-def rows_of(shown: Sequence[Mapping[str, Any]]) -> list[list[Row]]:
+def rows_of(shown: Sequence[Mapping[str, Any]]) -> list[list[ExperimentRow]]:
     """The rows of each commit, itself first.
 
     Args:
@@ -77,13 +77,13 @@ def rows_of(shown: Sequence[Mapping[str, Any]]) -> list[list[Row]]:
     return [[_row(commit, ""), *map(_experiment, commit["experiments"] or [])] for commit in shown]
 
 
-def best_first(rows: Sequence[Row]) -> list[Row]:
+def best_first(rows: Sequence[ExperimentRow]) -> list[ExperimentRow]:
     """Rows by the accuracy on validation of the first model that has one; those without figures come last."""
     key = next((key for row in rows for key in row.figures if key.endswith(CHOSEN_BY)), "")
     return sorted(rows, key=lambda row: -row.figures.get(key, -1.0))
 
 
-def table_text(rows: Sequence[Row], width: int, heads: Sequence[Row] = ()) -> str:
+def table_text(rows: Sequence[ExperimentRow], width: int, heads: Sequence[ExperimentRow] = ()) -> str:
     """A table in at most a width.
 
     It has the params that differ, and the headline figures. Figures that are the same in all rows, as those of
@@ -118,17 +118,17 @@ def terminal_width() -> int:
     return max(40, shutil.get_terminal_size((WIDTH, 24)).columns)
 
 
-def _figures(rows: Sequence[Row]) -> list[str]:
+def _figures(rows: Sequence[ExperimentRow]) -> list[str]:
     """At most a dozen figures that a row has, in the order of the rows that have most."""
     fullest = sorted(rows, key=lambda row: -len(row.figures))
     return list(dict.fromkeys(key for row in fullest for key in row.figures))[:MOST_FIGURES]
 
 
-def _is_same(rows: Sequence[Row], key: str) -> bool:
+def _is_same(rows: Sequence[ExperimentRow], key: str) -> bool:
     return len({row.figures.get(key) for row in rows if row.figures}) == 1
 
 
-def _differing(rows: Sequence[Row]) -> dict[str, list[str]]:
+def _differing(rows: Sequence[ExperimentRow]) -> dict[str, list[str]]:
     """The params whose values differ; each called by its last part if that is enough."""
     # A row without params differs in none.
     known = [row.params for row in rows if row.params]
@@ -180,19 +180,19 @@ def _number(value: float | None) -> str:
     return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e4 else f"{value:.4g}"
 
 
-def _experiment(experiment: Mapping[str, Any]) -> Row:
+def _experiment(experiment: Mapping[str, Any]) -> ExperimentRow:
     state = (experiment["executor"] or {}).get("state", "success").replace("success", "")
     return _row(experiment["revs"][-1], state)
 
 
-def _row(revision: Mapping[str, Any], state: str) -> Row:
+def _row(revision: Mapping[str, Any], state: str) -> ExperimentRow:
     data = revision["data"] or {}
     # Of a run that failed or still runs, DVC gives the metrics of the commit that it began with.
     metrics = {} if state else data.get("metrics", {})
     params = data.get("params", {}).get("params.yaml", {}).get("data") or {}
     rev = revision["rev"][:7]
     contents = {path: file.get("data") for path, file in metrics.items()}
-    return Row(revision["name"] or rev, rev, state, flat(params), headline(contents))
+    return ExperimentRow(revision["name"] or rev, rev, state, flat(params), headline(contents))
 
 
 def experiments_text(commits: str) -> str:

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from lengthwise.errors import SweepError
 from lengthwise.pipeline.stage import PARAMS_FILE
-from lengthwise.pipeline.sweeps.grid import Run, read_grid
+from lengthwise.pipeline.sweeps.grid_file import SweepRun, read_grid
 from lengthwise.pipeline.sweeps.keep import keep
 from lengthwise.pipeline.sweeps.named import read_named_runs
 from lengthwise.pipeline.sweeps.sweep import LOGS, Sweep, run_and_exit
@@ -47,7 +47,7 @@ def run_named(file: Path, corpus: Path, names: Sequence[str]) -> NoReturn:
         SweepError: the file is wrong, or has no run of a name.
     """
 
-    def keep_run(run: Run, reference: str) -> None:
+    def keep_run(run: SweepRun, reference: str) -> None:
         keep(run, reference, file.parent / f"{run.name}.json")
 
     runs = read_named_runs(file, PARAMS_FILE, corpus, names)

@@ -16,8 +16,8 @@ from typing import NoReturn
 
 from lengthwise.errors import SweepError, exit_on_user_error
 from lengthwise.pipeline.sweeps.experiment import figures_of, find_or_name, reference_of, take_over
-from lengthwise.pipeline.sweeps.grid import Run
-from lengthwise.pipeline.sweeps.overview import Row, flat, table_text, terminal_width
+from lengthwise.pipeline.sweeps.grid_file import SweepRun
+from lengthwise.pipeline.sweeps.overview import ExperimentRow, flat, table_text, terminal_width
 from lengthwise.pipeline.sweeps.process import TICK_SECONDS, DvcProcess, stop
 from lengthwise.pipeline.sweeps.screen import Tally, say, say_live
 from lengthwise.pipeline.sweeps.workspace import WORKSPACES, Snapshot, remove, take_snapshot, workspace
@@ -37,7 +37,7 @@ class _Active:
     """A run in its workspace."""
 
     number: int
-    run: Run
+    run: SweepRun
     log: Path
     project: Path
     process: DvcProcess
@@ -60,16 +60,16 @@ class Sweep:
 
     def __init__(
         self,
-        runs: Sequence[Run],
+        runs: Sequence[SweepRun],
         logs: Path,
         jobs: int = 1,
-        keep: Callable[[Run, str], None] = lambda run, reference: None,
+        keep: Callable[[SweepRun, str], None] = lambda run, reference: None,
     ) -> None:
         self._runs, self._logs, self._keep = runs, logs, keep
         self._jobs = min(jobs, len(runs))
         self._held: list[int] = []
         self._active: dict[int, _Active] = {}
-        self._rows: dict[str, Row] = {}
+        self._rows: dict[str, ExperimentRow] = {}
         self._tally = Tally(len(runs))
         self.failures: list[tuple[str, str]] = []
 
@@ -89,7 +89,7 @@ class Sweep:
             SweepError: there is no commit that experiments could be derived from, or another sweep runs here.
             KeyboardInterrupt: once the runs that it met have ended.
         """
-        waiting: deque[tuple[int, Run]] = deque()
+        waiting: deque[tuple[int, SweepRun]] = deque()
         for number, run in enumerate(self._runs, 1):
             if run.params is None:
                 self._fail(run, run.name, run.refusal)
@@ -105,7 +105,7 @@ class Sweep:
                 # Whatever ends the sweep, nothing of it goes on.
                 self._stop()
 
-    def _run_all(self, waiting: deque[tuple[int, Run]], snapshot: Snapshot) -> None:
+    def _run_all(self, waiting: deque[tuple[int, SweepRun]], snapshot: Snapshot) -> None:
         while waiting or self._active:
             while waiting and len(self._active) < self._jobs:
                 number, run = waiting.popleft()
@@ -122,7 +122,7 @@ class Sweep:
                     del self._active[slot]
             say_live(self._progress())
 
-    def _start(self, number: int, run: Run, snapshot: Snapshot) -> None:
+    def _start(self, number: int, run: SweepRun, snapshot: Snapshot) -> None:
         slot = next(slot for slot in range(self._jobs) if slot not in self._active)
         log = self._logs / f"{number}.log"
         with ExitStack() as cleanup:
@@ -151,16 +151,16 @@ class Sweep:
         said = f"failed after {took}: {reason.splitlines()[0]}" if reason else f"done after {took}"
         say(f"{self._place(active.number)}: {name}: {said}")
 
-    def _finish(self, run: Run, name: str, snapshot: Snapshot) -> None:
+    def _finish(self, run: SweepRun, name: str, snapshot: Snapshot) -> None:
         reference = reference_of(name, snapshot.commit)
         self._keep(run, reference)
-        self._rows[run.name] = Row(name, params=flat(run.values), figures=figures_of(reference))
+        self._rows[run.name] = ExperimentRow(name, params=flat(run.values), figures=figures_of(reference))
         self._tally.done += 1
 
-    def _fail(self, run: Run, what: str, reason: str) -> None:
+    def _fail(self, run: SweepRun, what: str, reason: str) -> None:
         self.failures.append((what, reason))
         state = "refused" if run.params is None else "failed"
-        self._rows[run.name] = Row(run.name, state=state, params=flat(run.values))
+        self._rows[run.name] = ExperimentRow(run.name, state=state, params=flat(run.values))
         self._tally.failed += 1
 
     def _stop(self) -> None:
@@ -174,7 +174,7 @@ class Sweep:
                 active.cleanup.close()
             self._active.clear()
 
-    def _states_of(self, run: Run) -> Path:
+    def _states_of(self, run: SweepRun) -> Path:
         # Of this run alone: two that train the same network at once must not share a state.
         content = "" if run.params is None else run.params.model_dump_json()
         return self._logs / "states" / hashlib.sha256(content.encode()).hexdigest()[:16]

@@ -20,7 +20,7 @@ from lengthwise.system.git import GitAnswer, git
 
 # DVC and Git ignore this folder, and DVC has its own temporary workspaces there.
 WORKSPACES = Path(".dvc") / "tmp" / "lengthwise"
-# What stages go on from after a stop, outside DVC: see `pipeline.stages.train.run` and `pipeline.ablations.run`.
+# What stages go on from after a stop, outside DVC: see `pipeline.stages.train.training_run` and `stages/ablations.py`.
 STATES = (Path(".lengthwise") / "resume", Path(".lengthwise") / "ablations")
 
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lengthwise.bounds import Count, check_fields
+from lengthwise.names import TooLong
 from lengthwise.ragged import offsets_of
 
 
@@ -12,19 +14,25 @@ class LengthLimits:
     """Which lengths are kept, in tokens.
 
     Attributes:
-        shortest: shorter sequences are left out.
-        longest: None for no limit.
+        min_length: shorter sequences are left out.
+        max_length: None for no limit.
         too_long: what becomes of longer ones: `drop` (the article), `truncate` (the assignment) or `split`
-            into pieces of `longest`, the last shorter.
+            into pieces of `max_length`, the last shorter.
+
+    Raises:
+        ArgumentError: a limit is out of range; it is a `ValueError`.
     """
 
-    shortest: int
-    longest: int | None
-    too_long: str
+    min_length: Count
+    max_length: Count | None
+    too_long: TooLong
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def pieces(self, lengths: np.ndarray) -> "Pieces":
         """What is kept of sequences of these lengths: int64 (U,)."""
-        longest = np.iinfo(np.int64).max if self.longest is None else self.longest
+        longest = np.iinfo(np.int64).max if self.max_length is None else self.max_length
         step = longest if self.too_long == "split" else np.iinfo(np.int64).max
         counts = np.maximum(1, -(-lengths // step))
         unit = np.repeat(np.arange(len(lengths)), counts)
@@ -33,7 +41,7 @@ class LengthLimits:
         rest = lengths[unit] - start
         length = np.minimum(rest, longest)
         dropped = (rest > longest) if self.too_long == "drop" else np.zeros(len(unit), bool)
-        short = ~dropped & (length < self.shortest)
+        short = ~dropped & (length < self.min_length)
         kept = ~dropped & ~short
         cut = (rest - length)[kept].sum() if self.too_long == "truncate" else 0
         funnel = {

@@ -48,7 +48,7 @@ class ShardInputs:
 
 
 @dataclass(frozen=True)
-class _Placed:
+class _Placement:
     """All kept sequences in the corpus's order, one entry each, and where they go."""
 
     length: np.ndarray
@@ -116,7 +116,7 @@ def _place(
     unit: str,
     limits: LengthLimits,
     rows_per_shard: int,
-) -> tuple[list[Pieces], _Placed, Counter[str]]:
+) -> tuple[list[Pieces], _Placement, Counter[str]]:
     """First pass: what is kept of each slice, and where it goes."""
     pieces, documents, splits = [], [], []
     funnel: Counter[str] = Counter()
@@ -142,7 +142,7 @@ def _place(
         by_length = members[np.argsort(length[members], kind="stable")]
         shard[by_length] = np.arange(len(members)) // rows_per_shard + len(shard_splits)
         shard_splits += [number] * -(-len(members) // rows_per_shard)
-    placed = _Placed(length, np.concatenate(documents), split, shard, sequence, np.array(shard_splits))
+    placed = _Placement(length, np.concatenate(documents), split, shard, sequence, np.array(shard_splits))
     return pieces, placed, funnel
 
 
@@ -161,7 +161,7 @@ def _append(stream: BinaryIO, values: np.ndarray) -> None:
     stream.write(values.astype("<i4").tobytes())
 
 
-def _write_splits(out: Path, placed: _Placed, table: DocumentTable, paths: list[Path]) -> dict[Split, SplitEntry]:
+def _write_splits(out: Path, placed: _Placement, table: DocumentTable, paths: list[Path]) -> dict[Split, SplitEntry]:
     entries: dict[Split, SplitEntry] = {}
     for number, name in enumerate(get_args(Split)):
         (out / name).mkdir()
@@ -180,7 +180,9 @@ def _write_splits(out: Path, placed: _Placed, table: DocumentTable, paths: list[
     return entries
 
 
-def _write_shard(out: Path, file: str, shard: int, placed: _Placed, table: DocumentTable, scratch: Path) -> ShardEntry:
+def _write_shard(
+    out: Path, file: str, shard: int, placed: _Placement, table: DocumentTable, scratch: Path
+) -> ShardEntry:
     rows = np.flatnonzero(placed.shard == shard)
     length = placed.length[rows].astype(np.int64)
     order = np.argsort(length, kind="stable")

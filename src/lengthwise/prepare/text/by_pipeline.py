@@ -29,12 +29,12 @@ class PipelineConfig:
     link_word: str | None
 
 
-class _Worker(NamedTuple):
+class _PipelineWorker(NamedTuple):
     config: PipelineConfig
     nlp: Language
 
 
-_worker: _Worker
+_worker: _PipelineWorker
 
 
 def start_worker(config: PipelineConfig) -> None:
@@ -45,7 +45,7 @@ def start_worker(config: PipelineConfig) -> None:
     """
     global _worker
     pa.set_cpu_count(1)
-    _worker = _Worker(config, named_pipeline(config.pipeline))
+    _worker = _PipelineWorker(config, named_pipeline(config.pipeline))
 
 
 def tokenize_by_pipeline(config: PipelineConfig, slices: int, workers: Workers) -> pa.Array:

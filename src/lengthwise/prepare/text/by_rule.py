@@ -61,12 +61,12 @@ class RuleConfig:
     link_word: str | None
 
 
-class _Worker(NamedTuple):
+class _RuleWorker(NamedTuple):
     config: RuleConfig
     tokenizer: "ChunkTokenizer"
 
 
-_worker: _Worker
+_worker: _RuleWorker
 
 
 def start_worker(config: RuleConfig) -> None:
@@ -81,7 +81,7 @@ def start_worker(config: RuleConfig) -> None:
     global _worker
     _shared.cache_clear()
     pa.set_cpu_count(1)
-    _worker = _Worker(config, ChunkTokenizer(config.language, config.link_word))
+    _worker = _RuleWorker(config, ChunkTokenizer(config.language, config.link_word))
 
 
 def tokenize_by_rule(config: RuleConfig, slices: int, workers: Workers) -> pa.Array:

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import get_args
+from typing import Annotated
+
+from lengthwise.bounds import Letters, check_fields
 
 SENTENCIZER = "sentencizer"
 
@@ -17,13 +19,19 @@ class TokenizerOptions:
         straighten_quotes: whether curly quotes become straight ones.
         collapse_repeats: whether a character repeated more than three times is cut to three.
         link_word: what stands for a link in the corpus, in any case, and becomes `<url>`; None for nothing.
+
+    Raises:
+        ArgumentError: an option is of another type, or an empty text; it is a `ValueError`.
     """
 
-    language: str
-    sentences: str
+    language: Annotated[str, Letters(2)]
+    sentences: Annotated[str, Letters(1)]
     straighten_quotes: bool
     collapse_repeats: bool
-    link_word: str | None
+    link_word: Annotated[str, Letters(1)] | None
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     @classmethod
     def from_json(cls, options: Mapping[str, object]) -> "TokenizerOptions":
@@ -32,10 +40,7 @@ class TokenizerOptions:
         Raises:
             ValueError: it has other keys, or a value of another type.
         """
-        kinds = {field.name: field.type for field in fields(cls)}
-        if options.keys() != kinds.keys():
-            raise ValueError(f"got the keys {sorted(options)}; expected {sorted(kinds)}")
-        for name, value in options.items():
-            if type(value) not in (get_args(kinds[name]) or [kinds[name]]):
-                raise ValueError(f"{name}: got {value!r}; expected {getattr(kinds[name], '__name__', kinds[name])}")
+        known = {field.name for field in fields(cls)}
+        if options.keys() != known:
+            raise ValueError(f"got the keys {sorted(options)}; expected {sorted(known)}")
         return cls(**options)  # type: ignore[arg-type]

@@ -18,9 +18,9 @@ from lengthwise.reports.change.judge import (
     seen,
 )
 from lengthwise.reports.change.not_run import not_run
+from lengthwise.reports.change.report_frame import Report, finished, head_lines, not_run_lines, verdict_lines
 from lengthwise.reports.change.revisions import LOCK, PARAMS, RunFiles, finite
 from lengthwise.reports.change.sections import OTHER, difference_cells, other_rows, params_section
-from lengthwise.reports.change.text import Report, finished, head_lines, not_run_lines, verdict_lines
 from lengthwise.reports.markdown import ReportSection, number, quoted, table_lines
 from lengthwise.system.dotted import leaves
 

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 import pandas as pd
 
-from lengthwise.evaluation.tables import COLUMNS, headline
+from lengthwise.evaluation.level_tables import COLUMNS, headline
 from lengthwise.reports.change.revisions import METRICS, RunFiles, finite, is_timing
 from lengthwise.system.dotted import leaves
 

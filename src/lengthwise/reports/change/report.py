@@ -19,6 +19,7 @@ from lengthwise.reports.change.configured import report_as_configured
 from lengthwise.reports.change.figures import Figure, Interval, Key, figures_of
 from lengthwise.reports.change.not_run import not_run
 from lengthwise.reports.change.paired import agreeing, paired_intervals, predictions_at
+from lengthwise.reports.change.report_frame import Report, finished, head_lines, listed, not_run_lines, verdict_lines
 from lengthwise.reports.change.revisions import METRICS, RunFiles, resolve, snapshot_at, snapshot_of_folder
 from lengthwise.reports.change.same_data import DataCheck, check_data
 from lengthwise.reports.change.sections import (
@@ -29,7 +30,6 @@ from lengthwise.reports.change.sections import (
     other_section,
     params_section,
 )
-from lengthwise.reports.change.text import Report, finished, head_lines, listed, not_run_lines, verdict_lines
 
 SHARDS = Path("data/shards")
 EVALUATION = re.compile(r"evaluate/[^/]+\.json")

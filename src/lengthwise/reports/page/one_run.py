@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from lengthwise.reports.page.ablations import ablations
+from lengthwise.reports.page.ablation_section import ablations
 from lengthwise.reports.page.funnel import funnel, lengths
 from lengthwise.reports.page.learning import cost, curves, environment
 from lengthwise.reports.page.scores import by_length, confusion, results

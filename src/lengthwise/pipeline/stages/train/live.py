@@ -13,7 +13,7 @@ from types import TracebackType
 from lengthwise.pipeline.published import rounded, write_headline
 from lengthwise.pipeline.stages.train.events import EventFolder
 from lengthwise.system.files import append_text, replacing_file
-from lengthwise.training.watch import EPOCH_COLUMNS, STEP_COLUMNS, VALIDATION_COLUMNS, Row
+from lengthwise.training.watch import EPOCH_COLUMNS, STEP_COLUMNS, VALIDATION_COLUMNS, NamedNumbers
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class GrowingTable:
         self._path, self._columns = path, columns
         self._size = -1
 
-    def write(self, rows: Iterable[Row]) -> None:
+    def write(self, rows: Iterable[NamedNumbers]) -> None:
         """Replace the file by these rows.
 
         Raises:
@@ -56,7 +56,7 @@ class GrowingTable:
             beside.write_text(text, encoding="utf-8")
         self._size = len(text)
 
-    def extend(self, rows: Sequence[Row], new: int) -> None:
+    def extend(self, rows: Sequence[NamedNumbers], new: int) -> None:
         """Add the last `new` of all rows; where somebody has changed the file meanwhile, all rows are written anew.
 
         Raises:
@@ -69,7 +69,7 @@ class GrowingTable:
         append_text(self._path, text)
         self._size += len(text)
 
-    def _line(self, row: Row) -> str:
+    def _line(self, row: NamedNumbers) -> str:
         return ",".join(str(rounded(row[column])) for column in self._columns) + "\n"
 
 
@@ -88,7 +88,7 @@ class LiveFigures:
         self._epochs = GrowingTable(files.epochs, EPOCH_COLUMNS + (VALIDATION_COLUMNS if validated else ()))
         self._steps = GrowingTable(files.steps, STEP_COLUMNS)
 
-    def begin(self, epochs: Sequence[Row], steps: Sequence[Row], headline: Row) -> None:
+    def begin(self, epochs: Sequence[NamedNumbers], steps: Sequence[NamedNumbers], headline: NamedNumbers) -> None:
         """Write all that a run has come to: nothing but headers, or what its saved state has."""
         self._epochs.write(epochs)
         self._steps.write(steps)
@@ -99,14 +99,14 @@ class LiveFigures:
         if self._events:
             self._events.begin(epochs, steps)
 
-    def after_steps(self, rows: Sequence[Row], new: int, headline: Row) -> None:
+    def after_steps(self, rows: Sequence[NamedNumbers], new: int, headline: NamedNumbers) -> None:
         """Add the last `new` of all rows of steps."""
         self._steps.extend(rows, new)
         write_headline(self._headline, {self._task: headline})
         if self._events:
             self._events.add("step", rows[len(rows) - new :])
 
-    def after_epoch(self, rows: Sequence[Row], headline: Row) -> None:
+    def after_epoch(self, rows: Sequence[NamedNumbers], headline: NamedNumbers) -> None:
         """Add the last of all rows of epochs."""
         self._epochs.extend(rows, 1)
         write_headline(self._headline, {self._task: headline})

@@ -26,7 +26,7 @@ Place = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Run:
+class SweepRun:
     """The pipeline with some values changed.
 
     Attributes:
@@ -49,7 +49,7 @@ class Run:
         return [override(key, value) for key, value in self.values.items()]
 
 
-def read_grid(path: Path, params_file: Path) -> list[Run]:
+def read_grid(path: Path, params_file: Path) -> list[SweepRun]:
     """All runs of a grid file, in its order, the last key changing fastest.
 
     A value that no run may have is an error. Values that `params.yaml` may not have together are refused run by run: in
@@ -78,7 +78,7 @@ def read_grid(path: Path, params_file: Path) -> list[Run]:
 
 
 def _refuse_values(
-    options: Mapping[str, list[Value]], combinations: Sequence[Mapping[str, Value]], runs: Sequence[Run]
+    options: Mapping[str, list[Value]], combinations: Sequence[Mapping[str, Value]], runs: Sequence[SweepRun]
 ) -> None:
     for key, values in options.items():
         for value in values:
@@ -88,7 +88,7 @@ def _refuse_values(
                 raise SweepError(of_value[0].refusal)
 
 
-def changed_run(name: str, values: Mapping[str, Value], base: Mapping[str, Any], path: Path) -> Run:
+def changed_run(name: str, values: Mapping[str, Value], base: Mapping[str, Any], path: Path) -> SweepRun:
     """A run that changes some values; it is refused if `params.yaml` may not have them.
 
     Args:
@@ -107,11 +107,11 @@ def changed_run(name: str, values: Mapping[str, Value], base: Mapping[str, Any],
     try:
         params = check_params(content, path)
     except ParamsError as error:
-        return Run(name, values, None, str(error))
+        return SweepRun(name, values, None, str(error))
     # What was written as text and means a number (1e-3) is a number from here on; all else is set as it was written.
     read = dict(leaves(params.model_dump()))
     meant = {key: read[key] if isinstance(read[key], int | float) else value for key, value in values.items()}
-    return Run(name, meant, params)
+    return SweepRun(name, meant, params)
 
 
 def check_key(path: Path, base: Mapping[str, Any], key: object) -> None:

@@ -12,7 +12,7 @@ from lengthwise.errors import FormatError
 from lengthwise.labels import LabelFactor, factor_probabilities, joint_class_names
 
 DIGITS = 6
-Cell = str | int
+LeadingValue = str | int
 
 
 class RowFormat(Protocol):
@@ -21,7 +21,7 @@ class RowFormat(Protocol):
     def header(self, leading: Sequence[str]) -> str:
         """What comes before the first row: the names of the leading cells and of all others."""
 
-    def row(self, leading: Mapping[str, Cell], probabilities: np.ndarray) -> str:
+    def row(self, leading: Mapping[str, LeadingValue], probabilities: np.ndarray) -> str:
         """One row: cells that say which text it is, and the probabilities of the classes, float (C,)."""
 
 
@@ -67,7 +67,7 @@ class TabSeparated:
         names = [factor.name for factor in factors] if len(factors) > 1 else []
         return self._line([*leading, "prediction", *names, *self._answers.classes])
 
-    def row(self, leading: Mapping[str, Cell], probabilities: np.ndarray) -> str:
+    def row(self, leading: Mapping[str, LeadingValue], probabilities: np.ndarray) -> str:
         """See `RowFormat`."""
         answer, by_factor = self._answers.of(probabilities)
         factors = by_factor.values() if len(by_factor) > 1 else ()
@@ -104,7 +104,7 @@ class JsonLines:
         """See `RowFormat`."""
         return ""
 
-    def row(self, leading: Mapping[str, Cell], probabilities: np.ndarray) -> str:
+    def row(self, leading: Mapping[str, LeadingValue], probabilities: np.ndarray) -> str:
         """See `RowFormat`."""
         answer, by_factor = self._answers.of(probabilities)
         numbers = [round(value, DIGITS) for value in probabilities.tolist()]

@@ -5,7 +5,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from lengthwise.errors import FormatError
-from lengthwise.pipeline.settings.params import Section, TrainParams
+from lengthwise.pipeline.settings.contained import Section
+from lengthwise.pipeline.settings.params import TrainParams
 
 # Of a prepared ablation; of a member.
 SHARDS_NAME, SETTINGS_NAME = "shards", "settings.json"

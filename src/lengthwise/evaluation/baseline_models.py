@@ -5,7 +5,6 @@ linear     multinomial logistic regression: on word counts for sequences, on TF-
 """
 
 import warnings
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -13,23 +12,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from lengthwise.evaluation.levels import Items
+from lengthwise.evaluation.linear_options import LinearOptions
 from lengthwise.sequences import TOKENS, Sequences
 from lengthwise.system.progress import Progress
 
 ITERATIONS_PER_ROUND = 20
-
-
-@dataclass(frozen=True)
-class LinearOptions:
-    """Of scikit-learn's logistic regression.
-
-    Attributes:
-        inverse_regularization: its `C`.
-        max_iterations: of L-BFGS.
-    """
-
-    inverse_regularization: float
-    max_iterations: int
 
 
 def majority(known: Items, queries: int, classes: int) -> np.ndarray:

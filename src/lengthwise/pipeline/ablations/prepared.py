@@ -4,13 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lengthwise.pipeline.ablations.definitions import Ablations, ablated
-from lengthwise.pipeline.ablations.files import SETTINGS_NAME, SHARDS_NAME
+from lengthwise.pipeline.ablations.member_files import SETTINGS_NAME, SHARDS_NAME
 from lengthwise.pipeline.settings.params import Params
 from lengthwise.prepare.counting import build_vocabulary
-from lengthwise.prepare.shards.lengths import LengthLimits
 from lengthwise.prepare.shards.writer import ShardInputs, build_shards
-from lengthwise.prepare.splits import SplitShares, split_sentences
-from lengthwise.prepare.text.options import TokenizerOptions
+from lengthwise.prepare.splits import split_sentences
 from lengthwise.system.files import replacing_folder, scratch_folder, write_json
 
 # The stages between the documents and the shards.
@@ -78,14 +76,12 @@ def _build_shards(stages: tuple[str, ...], params: Params, data: PipelineData, s
             # spaCy takes a second to import.
             from lengthwise.prepare.text.tokens import tokenize
 
-            tokenize(data.documents, made["tokens"], TokenizerOptions(**params.tokens.model_dump()), workers)
+            tokenize(data.documents, made["tokens"], params.tokens.options, workers)
         if "split" in stages:
-            shares = SplitShares(params.split.validation, params.split.test, params.split.seed)
-            split_sentences(data.documents, made["tokens"], made["split"], params.split.by, shares)
+            split_sentences(data.documents, made["tokens"], made["split"], params.split.by, params.split.shares)
         if "vocabulary" in stages:
             build_vocabulary(made["tokens"], made["split"], made["vocabulary"], params.vocabulary.size)
         if "shards" in stages:
             inputs = ShardInputs(data.documents, made["tokens"], made["split"], made["vocabulary"])
             wanted = params.shards
-            limits = LengthLimits(wanted.min_length, wanted.max_length, wanted.too_long)
-            build_shards(inputs, shards, wanted.unit, limits, wanted.rows_per_shard)
+            build_shards(inputs, shards, wanted.unit, wanted.limits, wanted.rows_per_shard)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from lengthwise.corpora.blogs.sources import (
+from lengthwise.corpora.blogs.author_files import (
+    AuthorFile,
     FolderSource,
-    Member,
     ZipSource,
     open_source,
     parse_member_name,
@@ -23,7 +23,7 @@ LIMIT = 1 << 20
 
 
 def test_parse_member_name_takes_the_five_fields(brackets):
-    author = parse_member_name(Member("x.zip:7", "0007.female.17.indUnk.Virgo.xml", 1), brackets)
+    author = parse_member_name(AuthorFile("x.zip:7", "0007.female.17.indUnk.Virgo.xml", 1), brackets)
     assert (author.author_id, author.codes, author.age) == ("0007", (1, 0), 17)
     assert (author.industry, author.sign) == ("indUnk", "Virgo")
 
@@ -47,7 +47,7 @@ def test_parse_member_name_takes_the_five_fields(brackets):
 )
 def test_parse_member_name_refuses_other_names(brackets, name):
     with pytest.raises(CorpusError, match=r"^the/place: is not named like a blog; expected ID\.GENDER\.AGE"):
-        parse_member_name(Member("the/place", name, 1), brackets)
+        parse_member_name(AuthorFile("the/place", name, 1), brackets)
 
 
 def test_sources_list_members_in_one_order_whatever_the_archives(tmp_path, write_zip, write_folder):

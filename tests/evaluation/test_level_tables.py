@@ -3,9 +3,9 @@ import pandas as pd
 import pytest
 from closeness import EXACT, assert_close
 
+from lengthwise.evaluation.level_tables import COLUMNS, confusion_table, headline, level_figures, write_level_tables
 from lengthwise.evaluation.levels import Level
 from lengthwise.evaluation.resampling import Bootstrap
-from lengthwise.evaluation.tables import COLUMNS, confusion_table, headline, level_figures, write_level_tables
 
 BOOTSTRAP = Bootstrap(20, 0.9, 1)
 

@@ -9,13 +9,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 
-from lengthwise.evaluation.baselines import (
-    LinearOptions,
-    count_tokens,
-    linear,
-    majority,
-)
+from lengthwise.evaluation.baseline_models import count_tokens, linear, majority
 from lengthwise.evaluation.levels import Items, items_of
+from lengthwise.evaluation.linear_options import LinearOptions
 from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.pipeline.stages import baselines
 from lengthwise.pipeline.stages.baselines import MODELS, evaluate_baselines

@@ -23,8 +23,8 @@ from lengthwise.models.saved import load_network
 from lengthwise.native.arch import arch_of_run
 from lengthwise.pipeline.stages.train.events import EventFolder
 from lengthwise.pipeline.stages.train.live import GrowingTable, LiveFigures, LiveFiles
-from lengthwise.pipeline.stages.train.run import RESUME_FOLDER, TrainFiles, train
-from lengthwise.pipeline.stages.train.tables import batching_table
+from lengthwise.pipeline.stages.train.outcome import batching_table
+from lengthwise.pipeline.stages.train.training_run import RESUME_FOLDER, TrainFiles, train
 from lengthwise.predictor import read_encoding
 from lengthwise.prepare.shards.encoding import TextEncoding
 from lengthwise.prepare.shards.reader import read_index, read_split
@@ -39,9 +39,9 @@ import json, os, signal, sys, traceback
 from pathlib import Path
 from lengthwise.pipeline.settings.params import TrainParams
 from lengthwise.training import calls, resume, step
-from lengthwise.pipeline.stages.train.run import TrainFiles
+from lengthwise.pipeline.stages.train.training_run import TrainFiles
 from lengthwise.pipeline.stages.train.live import LiveFiles
-from lengthwise.pipeline.stages.train.run import train
+from lengthwise.pipeline.stages.train.training_run import train
 
 resume.SAVE_SECONDS, calls.CALL_STEPS = 0.0, 1
 original = step.Steps.train_over
@@ -417,7 +417,7 @@ def test_train_with_other_params_task_or_instruction_set_does_not_pick_up_a_stat
     assert len(states) == 1
     assert run(corpus.shards, "seq2seq", train_params(epochs=1)).timing["resumed_at_step"] == 0
     assert run(corpus.shards, "classifier", train_params(epochs=1)).timing["resumed_at_step"] == 0
-    for module in ("training.loop", "pipeline.stages.train.run"):
+    for module in ("training.loop", "pipeline.stages.train.training_run"):
         monkeypatch.setattr(f"lengthwise.{module}.arch_of_run", lambda kernel: f"another {kernel}")
     other = run(corpus.shards, "classifier", train_params())
     assert other.timing["resumed_at_step"] == 0

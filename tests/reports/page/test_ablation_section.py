@@ -1,7 +1,7 @@
 import pytest
 
 from lengthwise.errors import FormatError
-from lengthwise.reports.page.ablations import ablations
+from lengthwise.reports.page.ablation_section import ablations
 
 
 def test_ablations_are_optional(run):

@@ -1,6 +1,6 @@
 import pandas as pd
 
-from lengthwise.pipeline.ablations.report import markdown_table
+from lengthwise.pipeline.ablations.printed import markdown_table
 
 TABLE = pd.DataFrame(
     {

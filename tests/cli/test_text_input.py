@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lengthwise.cli import texts as texts_module
-from lengthwise.cli.texts import opened_texts, whole_text
+from lengthwise.cli import text_input as texts_module
+from lengthwise.cli.text_input import opened_texts, whole_text
 from lengthwise.errors import FormatError
 
 # What ends lines, what only looks as if, and what takes one to four bytes.

@@ -1,24 +1,25 @@
 """The stage train: shards in, a saved network and the run's figures out."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from lengthwise.batching.registry import make_strategy
 from lengthwise.models.config import NetworkConfig
 from lengthwise.models.ensemble import make_network
 from lengthwise.models.saved import save_network
+from lengthwise.names import Task
 from lengthwise.native.arch import arch_of_run
 from lengthwise.native.choice import choose_kernel
 from lengthwise.pipeline.stages.train.events import EventFolder
 from lengthwise.pipeline.stages.train.live import LiveFigures, LiveFiles
-from lengthwise.pipeline.stages.train.tables import validation_levels, write_figures
+from lengthwise.pipeline.stages.train.outcome import validation_levels, write_figures
 from lengthwise.prepare.shards.encoding import read_shard_encoding
 from lengthwise.prepare.shards.reader import read_index, read_split
-from lengthwise.prepare.shards.schema import INDEX_NAME, ShardIndex
+from lengthwise.prepare.shards.schema import INDEX_NAME
 from lengthwise.system.files import file_digest
-from lengthwise.training.loop import Training, TrainingSettings, start_tensorflow
+from lengthwise.training.loop import Training, start_tensorflow
 from lengthwise.training.resume import run_digests
+from lengthwise.training.training_settings import TrainingSettings
 
 if TYPE_CHECKING:
     from lengthwise.pipeline.settings.params import TrainParams
@@ -70,10 +71,12 @@ def train(shards: Path, files: TrainFiles, task: str, params: "TrainParams") -> 
     training = read_split(shards, index, "train")
     validation = read_split(shards, index, "validation")
     encoding = read_shard_encoding(shards, index)
+    architecture = params.model.architecture
     # What `auto` comes to: kernels, and one kernel's instruction sets, differ in the last bits.
-    kernel = choose_kernel(params.kernel, params.model.cell, params.model.activation)
-    start_tensorflow(params.seed, kernel)
-    network = make_network(_network_config(index, task, params), kernel)
+    kernel = choose_kernel(params.kernel, architecture.cell, architecture.activation)
+    start_tensorflow(params.course.seed, kernel)
+    config = NetworkConfig(cast(Task, task), index.vocabulary_size, tuple(index.factors), **asdict(architecture))
+    network = make_network(config, kernel)
     settings = {"task": task, **params.model_dump(), "kernel": kernel, "kernel_arch": arch_of_run(kernel)}
     digests = run_digests(task, settings, file_digest(shards / INDEX_NAME))
     run = Training(network, training, validation, training_settings(params), RESUME_FOLDER, digests)
@@ -91,19 +94,4 @@ def train(shards: Path, files: TrainFiles, task: str, params: "TrainParams") -> 
 
 def training_settings(params: "TrainParams") -> TrainingSettings:
     """What the section `train` says of the loop."""
-    batching, optimizer = params.batching, params.optimizer
-    return TrainingSettings(
-        seed=params.seed,
-        epochs=params.epochs,
-        log_every=params.log_every,
-        strategy=make_strategy(batching.strategy, batching.model_dump()),
-        padding=batching.padding,
-        learning_rate=optimizer.learning_rate,
-        schedule=optimizer.schedule,
-        clip_norm=optimizer.clip_norm,
-    )
-
-
-def _network_config(index: ShardIndex, task: str, params: "TrainParams") -> NetworkConfig:
-    factors = tuple(index.factors)
-    return NetworkConfig(task, index.vocabulary_size, factors, **params.model.model_dump())
+    return TrainingSettings(params.course, params.batching.chosen, params.batching.padding, params.optimizer.settings)

@@ -5,8 +5,8 @@ import yaml
 
 from lengthwise.errors import FormatError, ParamsError
 from lengthwise.pipeline.ablations.definitions import Ablations
-from lengthwise.pipeline.ablations.files import read_settings
-from lengthwise.pipeline.ablations.prepare import STAGES, PipelineData, changed_stages, member_settings, prepare
+from lengthwise.pipeline.ablations.member_files import read_settings
+from lengthwise.pipeline.ablations.prepared import STAGES, PipelineData, changed_stages, member_settings, prepare
 from lengthwise.pipeline.settings.params import load_params
 from lengthwise.prepare.counting import build_vocabulary
 from lengthwise.prepare.shards.lengths import LengthLimits

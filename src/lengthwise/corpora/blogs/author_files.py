@@ -23,7 +23,7 @@ METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class AuthorFile:
     """One file of a zip or a folder: its place, for messages, its name, and its size in bytes."""
 
     place: str
@@ -31,7 +31,7 @@ class Member:
     size: int
 
 
-def parse_member_name(member: Member, brackets: AgeBrackets) -> Author:
+def parse_member_name(member: AuthorFile, brackets: AgeBrackets) -> Author:
     """The author from a file's name.
 
     Raises:
@@ -71,9 +71,11 @@ class FolderSource:
     def __init__(self, path: Path) -> None:
         with readable(path):
             names = sorted(str(file.relative_to(path)) for file in _files_below(path))
-            self.members = [Member(f"{path}/{name}", Path(name).name, (path / name).stat().st_size) for name in names]
+            sizes = ((path / name).stat().st_size for name in names)
+            files = zip(names, sizes, strict=True)
+            self.members = [AuthorFile(f"{path}/{name}", Path(name).name, size) for name, size in files]
 
-    def read(self, member: Member, limit: int) -> bytes:
+    def read(self, member: AuthorFile, limit: int) -> bytes:
         """The bytes of a member, one more than `limit` at most.
 
         Raises:
@@ -112,12 +114,12 @@ class ZipSource:
         infos = sorted(files, key=lambda info: info.filename)
         self._infos = {f"{path}:{info.filename}": info for info in infos}
         self.members = [
-            Member(place, PurePosixPath(info.filename).name, info.file_size) for place, info in self._infos.items()
+            AuthorFile(place, PurePosixPath(info.filename).name, info.file_size) for place, info in self._infos.items()
         ]
         if len(self.members) < len(infos):
             raise CorpusError(f"{path}: two members have one name; make the archive again")
 
-    def read(self, member: Member, limit: int) -> bytes:
+    def read(self, member: AuthorFile, limit: int) -> bytes:
         """The bytes of a member, one more than `limit` at most.
 
         Raises:
@@ -137,10 +139,10 @@ class ZipSource:
             raise CorpusError(f"{member.place}: cannot be unpacked ({error}); get the archive again") from error
 
 
-Source = FolderSource | ZipSource
+FilesSource = FolderSource | ZipSource
 
 
-def open_source(path: Path) -> Source:
+def open_source(path: Path) -> FilesSource:
     """A zip or a folder as a source of members.
 
     Raises:
@@ -156,7 +158,7 @@ def open_source(path: Path) -> Source:
     return source
 
 
-def read_member(source: Source, member: Member, max_bytes: int) -> bytes:
+def read_member(source: FilesSource, member: AuthorFile, max_bytes: int) -> bytes:
     """All bytes of a member.
 
     Raises:

@@ -14,7 +14,7 @@ from lengthwise.errors import ParamsError, SweepError
 from lengthwise.pipeline.settings.conflicts import first_conflict
 from lengthwise.pipeline.settings.params import Params, load_params
 from lengthwise.pipeline.settings.refusals import expectation
-from lengthwise.pipeline.sweeps.grid import override, read_grid
+from lengthwise.pipeline.sweeps.grid_file import override, read_grid
 
 ROOT = Path(__file__).parents[3]
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lengthwise.cli.rows import FORMATS, Answers
+from lengthwise.cli.answers import FORMATS, Answers
 from lengthwise.errors import FormatError
 from lengthwise.labels import LabelFactor, joint_class_names
 

@@ -1,6 +1,5 @@
 """What a run has to say beside its curves: the figures of its end, what it cost, and what its batches are made of."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,11 +22,12 @@ from lengthwise.system.files import replacing_folder, write_metrics
 
 if TYPE_CHECKING:
     from lengthwise.pipeline.settings.params import TrainParams
+    from lengthwise.training.loop import NamedFigures
 
-Figures = Mapping[str, float | int | str]
 
-
-def write_figures(folder: Path, lengths: np.ndarray, params: "TrainParams", cost: Figures, metrics: Figures) -> None:
+def write_figures(
+    folder: Path, lengths: np.ndarray, params: "TrainParams", cost: "NamedFigures", metrics: "NamedFigures"
+) -> None:
     """Write the folder of a complete run.
 
     Args:
@@ -52,7 +52,7 @@ def batching_table(lengths: np.ndarray, params: "TrainParams") -> pd.DataFrame:
     rows = []
     for name in sorted(STRATEGIES):
         try:
-            plan = make_strategy(name, params.batching.model_dump()).plan(lengths, epoch_rng(params.seed, 0))
+            plan = make_strategy(name, params.batching.model_dump()).plan(lengths, epoch_rng(params.course.seed, 0))
         except ArgumentError:  # Another strategy's budget is no reason to fail.
             continue
         rows.append({"strategy": name, **asdict(plan_stats(plan))})

@@ -8,7 +8,7 @@ import pytest
 # A command without a network, so that each case takes a moment.
 COMMAND = """
 import sys
-from lengthwise.cli.streams import standard_streams, write
+from lengthwise.cli.pipes import standard_streams, write
 from lengthwise.errors import FormatError, exit_on_user_error
 with exit_on_user_error(), standard_streams():
     {body}

@@ -12,10 +12,10 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, field_validator
 
+from lengthwise.corpora.blogs.author_files import open_source, parse_member_name, read_member
 from lengthwise.corpora.blogs.authors import FACTS, AgeBrackets
 from lengthwise.corpora.blogs.csv_rows import read_csv_rows
 from lengthwise.corpora.blogs.posts import is_utf8, is_well_formed, read_posts, repair_bytes
-from lengthwise.corpora.blogs.sources import open_source, parse_member_name, read_member
 from lengthwise.corpora.corpus import Corpus, Extract, senseless
 from lengthwise.corpora.membership import authors_of_part, refuse_second_appearance
 from lengthwise.labels import LabelFactor
@@ -92,7 +92,7 @@ class Blogs(Corpus):
         """The posts, see `Corpus.documents`.
 
         Raises:
-            CorpusError: the corpus is not as described in `lengthwise.corpora.blogs.sources`.
+            CorpusError: the corpus is not as described in `lengthwise.corpora.blogs.author_files`.
         """
         source = extract.source
         is_csv = source.suffix.lower() == ".csv" and source.is_file()

@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from lengthwise.errors import FormatError, ParamsError, WorkerError
-from lengthwise.pipeline.ablations import run
+from lengthwise.pipeline.ablations import kept_members
 from lengthwise.pipeline.ablations.definitions import Ablations
-from lengthwise.pipeline.ablations.files import read_settings
-from lengthwise.pipeline.ablations.prepare import PipelineData
-from lengthwise.pipeline.ablations.run import MEMBER_CODE, PREPARE_CODE, Store, run_ablations
+from lengthwise.pipeline.ablations.kept_members import MEMBER_CODE, PREPARE_CODE, Store, run_ablations
+from lengthwise.pipeline.ablations.member_files import read_settings
+from lengthwise.pipeline.ablations.prepared import PipelineData
 from lengthwise.pipeline.settings.params import Params, load_params
 
 # In the place of the script that trains: notes whom it was called for, and writes what shows that a member is complete.
@@ -74,7 +74,7 @@ class Trial:
         """By ablation, the name of its member's folder, without training any."""
         params, definitions = self.asked(ablations, [1], changes)
         return {
-            name: run._member_folders(params, definitions, name, self.store, run._file_digest)[1].name
+            name: kept_members._member_folders(params, definitions, name, self.store, kept_members._file_digest)[1].name
             for name in ablations
         }
 
@@ -123,7 +123,7 @@ class Trial:
 
 @pytest.fixture
 def trial(tmp_path, corpus, shipped, monkeypatch):
-    monkeypatch.setattr(run, "MEMBER_SCRIPT", tmp_path / "member.py")
+    monkeypatch.setattr(kept_members, "MEMBER_SCRIPT", tmp_path / "member.py")
     return Trial(tmp_path, corpus, shipped)
 
 
@@ -243,7 +243,7 @@ def test_changed_code_concerns_those_who_run_it(trial, monkeypatch, tmp_path, fi
         path = path if path.suffix else path / "module.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name, encoding="utf-8")
-    monkeypatch.setattr(run, "SOURCE", source)
+    monkeypatch.setattr(kept_members, "SOURCE", source)
     ablations = {"full": {}, "few": {"vocabulary.size": 9}}
     before = trial.named(ablations)
     (source / file).write_text("changed", encoding="utf-8")
@@ -293,9 +293,9 @@ def test_a_member_without_its_last_file_is_trained_again(trial):
 # Runs ablations in a process that can be killed.
 RUNNER = """
 import pathlib, pickle, sys
-from lengthwise.pipeline.ablations import run
-run.MEMBER_SCRIPT = pathlib.Path(sys.argv[1])
-run.run_ablations(*pickle.loads(pathlib.Path(sys.argv[2]).read_bytes()))
+from lengthwise.pipeline.ablations import kept_members
+kept_members.MEMBER_SCRIPT = pathlib.Path(sys.argv[1])
+kept_members.run_ablations(*pickle.loads(pathlib.Path(sys.argv[2]).read_bytes()))
 """
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from lengthwise.errors import FormatError, WorkerError
 from lengthwise.pipeline.ablations.definitions import Ablations, ablated
-from lengthwise.pipeline.ablations.files import METRICS_NAME, TIMING_NAME
-from lengthwise.pipeline.ablations.prepare import PipelineData, changed_stages, member_settings, prepare
+from lengthwise.pipeline.ablations.member_files import METRICS_NAME, TIMING_NAME
+from lengthwise.pipeline.ablations.prepared import PipelineData, changed_stages, member_settings, prepare
 from lengthwise.pipeline.settings.params import Params
 from lengthwise.prepare.shards.schema import INDEX_NAME as SHARDS_INDEX
 from lengthwise.prepare.text.store import INDEX_NAME as TOKENS_INDEX
@@ -29,13 +29,14 @@ SOURCE = Path(__file__).parents[2]
 SUFFIXES = (".cc", ".h", ".py")
 # What makes shards, and what trains and scores a member: folders and files of the package.
 PREPARE_CODE = (
-    *("labels.py", "names.py", "pipeline/ablations/files.py", "pipeline/ablations/prepare.py", "prepare", "ragged.py"),
-    *("sequences.py", "system"),
+    *("labels.py", "names.py", "pipeline/ablations/member_files.py", "pipeline/ablations/prepared.py", "prepare"),
+    *("ragged.py", "sequences.py", "system"),
 )
 MEMBER_CODE = (
-    *("batching", "evaluation", "labels.py", "layers", "models", "names.py", "native", "pipeline/ablations/files.py"),
-    *("pipeline/ablations/member.py", "pipeline/published.py", "pipeline/stages/train", "prepare/shards"),
-    *("prepare/text/options.py", "prepare/vocabulary.py", "ragged.py", "sequences.py", "system", "training"),
+    *("batching", "evaluation", "labels.py", "layers", "models", "names.py", "native"),
+    *("pipeline/ablations/member.py", "pipeline/ablations/member_files.py", "pipeline/published.py"),
+    *("pipeline/stages/train", "prepare/shards", "prepare/text/options.py", "prepare/vocabulary.py"),
+    *("ragged.py", "sequences.py", "system", "training"),
 )
 MEMBER_SCRIPT = Path(__file__).parents[4] / "stages" / "ablation_member.py"
 
