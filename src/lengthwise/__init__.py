@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lengthwise.batching.bucketed import Bucketed
+    from lengthwise.batching.checking import check
     from lengthwise.batching.exact import Exact
     from lengthwise.batching.fit import fit_data
     from lengthwise.batching.fit_epoch import FitEpoch
@@ -94,6 +95,7 @@ __all__ = [
     "Truncated",
     "WordDropout",
     "__version__",
+    "check",
     "every_step",
     "first_states",
     "fit_data",
@@ -140,6 +142,7 @@ _MODULES = {
     "TokenBudget": "batching.token_budget",
     "Truncated": "batching.truncated",
     "WordDropout": "layers.word_dropout",
+    "check": "batching.checking",
     "every_step": "batching.placed",
     "first_states": "layers.streaming",
     "fit_data": "batching.fit",
