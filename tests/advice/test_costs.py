@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from lengthwise.advice.costs import (
+    COMPUTES_PADDING,
     FLOATS,
     GATES,
-    MEASURED_KERNELS,
     SHIPPED,
     Costs,
     TrainedNetwork,
@@ -48,11 +48,11 @@ def test_peak_is_of_the_largest_batch():
 
 def test_every_cell_of_the_kernel_has_costs():
     assert set(GATES) == set(NATIVE_CELLS)
-    assert {kernel for kernel, _ in FLOATS} == set(SHIPPED) == set(MEASURED_KERNELS)
+    assert {kernel for kernel, _ in FLOATS} == set(SHIPPED) == set(COMPUTES_PADDING)
     assert {cell for _, cell in FLOATS} == set(NATIVE_CELLS)
 
 
-@pytest.mark.parametrize("kernel", MEASURED_KERNELS)
+@pytest.mark.parametrize("kernel", COMPUTES_PADDING)
 def test_costs_grow_with_the_network(kernel):
     plan = Padded(20).plan(LENGTHS)
     sizes = [costs_of(TrainedNetwork("lstm", units, 32, kernel)) for units in (8, 64, 512)]

@@ -10,19 +10,18 @@ it has to do for padding is to skip it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Annotated, Literal, get_args
+from typing import Annotated
 
 import numpy as np
 
 from lengthwise.batching.plan import Plan
-from lengthwise.bounds import Within, check_fields
+from lengthwise.bounds import OneOf, Within, check_fields
 from lengthwise.errors import ArgumentError
 
 # Gates of the cells.
 GATES: Mapping[str, int] = {"gru": 3, "lstm": 4, "simple": 1}
-MeasuredCell = Literal["gru", "lstm", "simple"]
-MeasuredKernel = Literal["keras", "native"]
-MEASURED_KERNELS: tuple[MeasuredKernel, ...] = get_args(MeasuredKernel)
+# The kernels, and whether one computes padding.
+COMPUTES_PADDING: Mapping[str, bool] = {"keras": True, "native": False}
 FLOAT_BYTES = 4
 # A weight, its gradient, and the two moments of Adam.
 COPIES_OF_WEIGHTS = 4
@@ -50,10 +49,10 @@ class TrainedNetwork:
         ArgumentError: there is no such cell or kernel, or a number is no whole number from 1; it is a `ValueError`.
     """
 
-    cell: MeasuredCell = "lstm"
+    cell: Annotated[str, OneOf(GATES)] = "lstm"
     units: Units = 64
     features: Units = 64
-    kernel: MeasuredKernel = "native"
+    kernel: Annotated[str, OneOf(COMPUTES_PADDING)] = "native"
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -120,12 +119,12 @@ def costs_of(network: TrainedNetwork) -> Costs:
     work = network.multiplications / known.network.multiplications
     size = (network.units + network.features) / (known.network.units + known.network.features)
     # The native kernel only moves what it does not compute.
-    padded = work if network.kernel == "keras" else size
+    padded = work if COMPUTES_PADDING[network.kernel] else size
     return replace(
         known,
         network=network,
         per_computed_step=known.per_computed_step * padded,
-        per_step=known.per_step * (work if network.kernel == "native" else size),
+        per_step=known.per_step * (size if COMPUTES_PADDING[network.kernel] else work),
     )
 
 
