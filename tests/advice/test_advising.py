@@ -166,3 +166,8 @@ def test_choice_is_nearly_the_fastest(lengths, kernel):
     fastest = min(row.seconds for row in advice.strategies.values())
     assert advice.strategies[advice.choice.name].seconds <= NEARLY * fastest
     assert all(reason.endswith(".") for reason in advice.choice.reasons)
+
+
+def test_choice_is_padded_where_nothing_tells_strategies_apart():
+    for kernel in ("native", "keras"):
+        assert lw.advise([7] * 100, batch_size=10, network=TrainedNetwork(kernel=kernel)).choice.name == "padded"

@@ -10,6 +10,8 @@ from lengthwise.batching.plan import Strategy
 NEARLY = 1.15
 # Differences in how alike lengths are that do not matter.
 SAME = 0.05
+# Taken where nothing else tells strategies apart.
+SIMPLEST = "padded"
 # Batches that are less alike are as good as random; those that are more so have nearly one length each.
 RANDOM, SORTED = 0.1, 0.9
 
@@ -55,7 +57,7 @@ def choose(rows: Sequence[Judged], kernel: str) -> Choice:
     last, since no gradient goes through a cut. Batches with lengths of all kinds go before partly alike ones, and those
     before ones of nearly one length each (`RANDOM`, `SORTED`). Then whole rows go before packed ones, which need a
     layer that resets. Then the one is taken whose batches are least alike, then the one whose neighbours are least
-    correlated, then the fastest.
+    correlated, then `padded`, the simplest, then the fastest.
 
     Args:
         rows: one for each strategy, one at least.
@@ -80,6 +82,7 @@ def _rank(row: Judged) -> tuple[object, ...]:
         row.strategy.packs,
         round(row.alike / SAME),
         round(abs(row.neighbours) / SAME / 2),
+        row.name != SIMPLEST,
         row.seconds,
         row.name,
     )

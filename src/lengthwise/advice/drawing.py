@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 
 import numpy as np
@@ -149,17 +150,17 @@ class _Batch:
     widest: int
     pattern: str
 
-    @property
+    @cached_property
     def times(self) -> int:
         """How many times as wide it is drawn."""
         return times_as_wide(self.shape[1], self.widest)
 
-    @property
+    @cached_property
     def pixels(self) -> float:
         """Of one step."""
         return (WIDTH - LEFT - RIGHT) * self.times / self.widest
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, int]:
         """(B, T)."""
         return int(self.plan.rows[self.number]), int(self.plan.widths[self.number])
@@ -180,7 +181,7 @@ class _Batch:
         (count, width), rows = self.shape, self.rows
         shown = f"{len(rows)} of {count:,}" if len(rows) < count else f"{count:,}"
         words = f"batch {self.number}: {shown} {_plural('row', count)} of {width:,} {_plural('step', width)}"
-        words += f", drawn {self.times:,} times as wide" if self.times > 1 else ""
+        words += f", {self.times:,} × as wide" if self.times > 1 else ""
         parts = [f'<text x="{LEFT}" y="{top + 14:g}">{words}</text>']
         spans = np.arange(self.plan.offsets[self.number], self.plan.offsets[self.number + 1])
         for place, row in enumerate(rows):
