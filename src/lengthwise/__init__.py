@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from lengthwise.advice.advising import advise
     from lengthwise.advice.costs import TrainedNetwork
     from lengthwise.batching.bucketed import Bucketed
+    from lengthwise.batching.checking import check
     from lengthwise.batching.exact import Exact
     from lengthwise.batching.fit import fit_data
     from lengthwise.batching.fit_epoch import FitEpoch
@@ -98,6 +99,7 @@ __all__ = [
     "WordDropout",
     "__version__",
     "advise",
+    "check",
     "every_step",
     "first_states",
     "fit_data",
@@ -146,6 +148,7 @@ _MODULES = {
     "Truncated": "batching.truncated",
     "WordDropout": "layers.word_dropout",
     "advise": "advice.advising",
+    "check": "batching.checking",
     "every_step": "batching.placed",
     "first_states": "layers.streaming",
     "fit_data": "batching.fit",
