@@ -21,9 +21,9 @@ LENGTHS = np.random.default_rng(0).integers(1, 40, 200)
 
 
 def test_seconds_are_the_sum_over_batches():
-    costs = Costs(TrainedNetwork(), 0.5, 0.03, 0.002, 0.0001)
+    costs = Costs(TrainedNetwork(), 0.5, 0.03, 0.002, 0.0001, 7.0)
     plan = Packed(8, 64).plan(LENGTHS)
-    by_hand = 0.0
+    by_hand = 7.0
     for rows, width, steps in zip(plan.rows, plan.widths, plan.steps, strict=True):
         by_hand += 0.5 + 0.03 * width + 0.002 * rows * width + 0.0001 * steps
     assert costs.seconds(plan) == pytest.approx(by_hand)
