@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from lengthwise.advice.advising import Advice, advise
-from lengthwise.advice.costs import GATES, MEASURED_KERNELS, TrainedNetwork
+from lengthwise.advice.costs import COMPUTES_PADDING, GATES, TrainedNetwork
 from lengthwise.advice.lengths import read_lengths
 from lengthwise.batching.registry import STRATEGIES
 
@@ -104,7 +104,7 @@ def compared(path: Path, arguments: argparse.Namespace, folder: Path) -> list[tu
     np.save(kept, found)
     rows = []
     try:
-        for kernel in MEASURED_KERNELS:
+        for kernel in COMPUTES_PADDING:
             network = TrainedNetwork(arguments.cell, arguments.units, arguments.features, kernel)
             costs = measure_costs(network, batch_size=min(64, arguments.batch_size), widest=int(found.max()))
             advice = advise(found, batch_size=arguments.batch_size, costs=costs)
@@ -150,7 +150,7 @@ def main() -> None:
     if arguments.constants:
         from lengthwise.advice.measuring import measure_costs
 
-        for kernel in MEASURED_KERNELS:
+        for kernel in COMPUTES_PADDING:
             print(measure_costs(TrainedNetwork(kernel=kernel), rounds=5), flush=True)
         return
     arguments.out.mkdir(parents=True, exist_ok=True)

@@ -141,7 +141,15 @@ def test_choice_prefers_random_batches_among_the_fast():
 
 def test_choice_prefers_whole_rows_to_packed_ones_and_those_to_cut_ones():
     rows = [advice_of("exact", 1.1, alike=1.0), advice_of("packed", 1.0), advice_of("truncated", 0.98)]
-    assert [choose(rows[place:], "keras").name for place in range(3)] == ["exact", "packed", "truncated"]
+    assert [choose(rows[place:], "keras").name for place in (1, 2)] == ["packed", "truncated"]
+    rows[0] = advice_of("bucketed", 1.1, alike=0.7)
+    rows[1] = advice_of("packed", 1.0, alike=0.3)
+    assert choose(rows, "keras").name == "bucketed"
+
+
+def test_choice_prefers_packed_rows_to_batches_of_one_length():
+    rows = [advice_of("exact", 1.0, alike=1.0), advice_of("packed", 1.1, alike=0.5), advice_of("truncated", 1.0)]
+    assert choose(rows, "native").name == "packed"
 
 
 def test_choice_leaves_out_what_does_not_fit():
@@ -158,3 +166,8 @@ def test_choice_is_nearly_the_fastest(lengths, kernel):
     fastest = min(row.seconds for row in advice.strategies.values())
     assert advice.strategies[advice.choice.name].seconds <= NEARLY * fastest
     assert all(reason.endswith(".") for reason in advice.choice.reasons)
+
+
+def test_choice_is_padded_where_nothing_tells_strategies_apart():
+    for kernel in ("native", "keras"):
+        assert lw.advise([7] * 100, batch_size=10, network=TrainedNetwork(kernel=kernel)).choice.name == "padded"

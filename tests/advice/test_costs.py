@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from lengthwise.advice.costs import (
+    COMPUTES_PADDING,
     FLOATS,
     GATES,
-    MEASURED_KERNELS,
     SHIPPED,
     Costs,
     TrainedNetwork,
@@ -21,9 +21,9 @@ LENGTHS = np.random.default_rng(0).integers(1, 40, 200)
 
 
 def test_seconds_are_the_sum_over_batches():
-    costs = Costs(TrainedNetwork(), 0.5, 0.03, 0.002, 0.0001)
+    costs = Costs(TrainedNetwork(), 0.5, 0.03, 0.002, 0.0001, 7.0)
     plan = Packed(8, 64).plan(LENGTHS)
-    by_hand = 0.0
+    by_hand = 7.0
     for rows, width, steps in zip(plan.rows, plan.widths, plan.steps, strict=True):
         by_hand += 0.5 + 0.03 * width + 0.002 * rows * width + 0.0001 * steps
     assert costs.seconds(plan) == pytest.approx(by_hand)
@@ -48,11 +48,11 @@ def test_peak_is_of_the_largest_batch():
 
 def test_every_cell_of_the_kernel_has_costs():
     assert set(GATES) == set(NATIVE_CELLS)
-    assert {kernel for kernel, _ in FLOATS} == set(SHIPPED) == set(MEASURED_KERNELS)
+    assert {kernel for kernel, _ in FLOATS} == set(SHIPPED) == set(COMPUTES_PADDING)
     assert {cell for _, cell in FLOATS} == set(NATIVE_CELLS)
 
 
-@pytest.mark.parametrize("kernel", MEASURED_KERNELS)
+@pytest.mark.parametrize("kernel", COMPUTES_PADDING)
 def test_costs_grow_with_the_network(kernel):
     plan = Padded(20).plan(LENGTHS)
     sizes = [costs_of(TrainedNetwork("lstm", units, 32, kernel)) for units in (8, 64, 512)]

@@ -14,7 +14,7 @@ from lengthwise.advice.drawing import (
     drawn_batches,
     drawn_lengths,
     drawn_width,
-    scale_of,
+    times_as_wide,
 )
 from lengthwise.batching.packed import Packed
 from lengthwise.batching.padded import Padded
@@ -26,8 +26,8 @@ SETTINGS = {"batch_size": 4, "buckets": 3, "tokens": 60, "window": 8}
 LENGTHS = np.random.default_rng(3).integers(1, 30, 40)
 
 
-def drawn(plan, lengths, scale=None):
-    root = ET.fromstring(drawn_batches(plan, lengths, "some", scale))
+def drawn(plan, lengths, widest=None):
+    root = ET.fromstring(drawn_batches(plan, lengths, "some", widest))
     return root, [*root.iter(f"{SVG}rect")], [*root.iter(f"{SVG}path")]
 
 
@@ -52,6 +52,7 @@ def test_drawing_has_the_rows_resets_padding_and_states_of_the_first_batches(nam
 def test_spans_stand_where_the_plan_has_them():
     plan = Packed(batch_size=2, window=4).plan([3, 1, 2, 6, 2])
     root, _, _ = drawn(plan, np.array([3, 1, 2, 6, 2]))
+    assert (plan.widths * 3 > drawn_width(plan)).all(), "each batch is drawn as it is"
     step = (WIDTH - LEFT - RIGHT) / drawn_width(plan)
     places = []
     for group in root.iter(f"{SVG}g"):
@@ -72,7 +73,7 @@ def test_many_rows_are_drawn_evenly_and_said_to_be_more():
 def test_nothing_is_drawn_beyond_the_picture():
     for name in STRATEGIES:
         plan = make_strategy(name, SETTINGS).plan(LENGTHS)
-        root, rectangles, _ = drawn(plan, LENGTHS, scale_of(plan, 1000))
+        root, rectangles, _ = drawn(plan, LENGTHS, 1000)
         _, _, width, height = map(float, root.get("viewBox").split())
         for rectangle in rectangles:
             if rectangle.get("class"):
@@ -80,15 +81,10 @@ def test_nothing_is_drawn_beyond_the_picture():
                 assert float(rectangle.get("y")) + ROW <= height + ROW
 
 
-def test_scale_is_that_of_the_page_unless_a_plan_is_narrow():
-    plan = Padded(4).plan([10] * 9)
-    assert scale_of(plan, 10).times == 1
-    assert scale_of(plan, 25).times == 1
-    assert scale_of(plan, 40).times == 2
+def test_a_batch_is_drawn_as_wide_as_the_page_has_it_unless_it_is_narrow():
+    assert [times_as_wide(10, widest) for widest in (10, 25, 40)] == [1, 1, 2]
     for widest in (10, 31, 100, 12345):
-        scale = scale_of(plan, widest)
-        assert drawn_width(plan) * scale.times <= max(widest, drawn_width(plan))
-        assert drawn_width(plan) * scale.times * 2 >= widest / 3
+        assert 10 * times_as_wide(10, widest) <= widest <= 10 * times_as_wide(10, widest) * 6
 
 
 @pytest.mark.parametrize("lengths", [[10**9], [1], [10**9, *[1] * 5000], [1] * 9000])

@@ -124,3 +124,11 @@ def test_advise_rejects_files_that_are_not_there(advised, name):
     status, out, err = advised(name)
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert err.startswith(f"error: {name}: ")
+
+
+def test_advise_writes_its_page_of_huge_lengths_and_many_of_them(advised, tmp_path):
+    (tmp_path / "skewed.txt").write_text("999000000\n" + "1\n" * 200_000)
+    status, out, _ = advised("skewed.txt", "--output", "page.html")
+    assert status == 0
+    assert "200,001 sequences of 1 to 999,000,000 steps" in out
+    assert (tmp_path / "page.html").stat().st_size < 3_000_000

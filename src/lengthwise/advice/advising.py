@@ -99,7 +99,7 @@ def advise(
     >>> import lengthwise as lw
     >>> advice = lw.advise([3, 1, 2, 6, 2], batch_size=5)
     >>> advice.strategies["padded"].padding, advice.strategies["packed"].padding
-    (16, 0)
+    (16, 4)
     >>> advice.strategies["packed"].strategy
     Packed(batch_size=2, window=6)
     >>> advice.choice.name in advice.strategies, len(advice.choice.reasons) > 0

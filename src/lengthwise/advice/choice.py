@@ -10,6 +10,10 @@ from lengthwise.batching.plan import Strategy
 NEARLY = 1.15
 # Differences in how alike lengths are that do not matter.
 SAME = 0.05
+# Taken where nothing else tells strategies apart.
+SIMPLEST = "padded"
+# Batches that are less alike are as good as random; those that are more so have nearly one length each.
+RANDOM, SORTED = 0.1, 0.9
 
 
 class Judged(Protocol):
@@ -49,10 +53,11 @@ class Choice:
 def choose(rows: Sequence[Judged], kernel: str) -> Choice:
     """Choose.
 
-    Of the strategies that fit into the memory, those within 15 % of the fastest are candidates. Among them whole rows
-    go before packed ones, which need a layer that resets, and packed ones before cut sequences, through whose cuts no
-    gradient goes. Then the one is taken whose batches are least alike in length, then the one whose neighbours are
-    least correlated, then the fastest.
+    Of the strategies that fit into the memory, those within 15 % of the fastest are candidates. Cut sequences come
+    last, since no gradient goes through a cut. Batches with lengths of all kinds go before partly alike ones, and those
+    before ones of nearly one length each (`RANDOM`, `SORTED`). Then whole rows go before packed ones, which need a
+    layer that resets. Then the one is taken whose batches are least alike, then the one whose neighbours are least
+    correlated, then `padded`, the simplest, then the fastest.
 
     Args:
         rows: one for each strategy, one at least.
@@ -73,9 +78,11 @@ def choose(rows: Sequence[Judged], kernel: str) -> Choice:
 def _rank(row: Judged) -> tuple[object, ...]:
     return (
         row.strategy.cuts,
+        (row.alike >= RANDOM) + (row.alike >= SORTED),
         row.strategy.packs,
         round(row.alike / SAME),
-        round(abs(row.neighbours) / SAME),
+        round(abs(row.neighbours) / SAME / 2),
+        row.name != SIMPLEST,
         row.seconds,
         row.name,
     )

@@ -1,6 +1,7 @@
 """What a plan costs: a linear model of the time of an epoch, and a formula of its peak memory.
 
-    seconds = batches * per_batch + sequential * per_sequential_step + computed * per_computed_step + steps * per_step
+    seconds = per_epoch + batches * per_batch + sequential * per_sequential_step + computed * per_computed_step
+              + steps * per_step
     bytes   = weights * 16 + plans and tokens + the most of any batch: computed * bytes_computed + steps * bytes_step
 
 Of a batch of B rows that is T wide, with n steps of sequences: sequential steps are T, computed ones B * T, padding
@@ -10,19 +11,18 @@ it has to do for padding is to skip it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Annotated, Literal, get_args
+from typing import Annotated
 
 import numpy as np
 
 from lengthwise.batching.plan import Plan
-from lengthwise.bounds import Within, check_fields
+from lengthwise.bounds import OneOf, Within, check_fields
 from lengthwise.errors import ArgumentError
 
 # Gates of the cells.
 GATES: Mapping[str, int] = {"gru": 3, "lstm": 4, "simple": 1}
-MeasuredCell = Literal["gru", "lstm", "simple"]
-MeasuredKernel = Literal["keras", "native"]
-MEASURED_KERNELS: tuple[MeasuredKernel, ...] = get_args(MeasuredKernel)
+# The kernels, and whether one computes padding.
+COMPUTES_PADDING: Mapping[str, bool] = {"keras": True, "native": False}
 FLOAT_BYTES = 4
 # A weight, its gradient, and the two moments of Adam.
 COPIES_OF_WEIGHTS = 4
@@ -50,10 +50,10 @@ class TrainedNetwork:
         ArgumentError: there is no such cell or kernel, or a number is no whole number from 1; it is a `ValueError`.
     """
 
-    cell: MeasuredCell = "lstm"
+    cell: Annotated[str, OneOf(GATES)] = "lstm"
     units: Units = 64
     features: Units = 64
-    kernel: MeasuredKernel = "native"
+    kernel: Annotated[str, OneOf(COMPUTES_PADDING)] = "native"
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -79,6 +79,7 @@ class Costs:
         per_sequential_step: of a step of the widest row, since the next one has to wait for it.
         per_computed_step: of a step of the rectangle, padding among them.
         per_step: of a step of a sequence, beside that.
+        per_epoch: of an epoch, whatever its batches: `fit` begins to read it.
         measured: whether they were measured on this machine.
 
     Raises:
@@ -90,6 +91,7 @@ class Costs:
     per_sequential_step: float
     per_computed_step: float
     per_step: float
+    per_epoch: float = 0.0
     measured: bool = False
 
     def __post_init__(self) -> None:
@@ -99,7 +101,7 @@ class Costs:
 
     def seconds(self, plan: Plan) -> float:
         """Of an epoch of this plan."""
-        counts = (len(plan), int(plan.widths.sum()), int((plan.rows * plan.widths).sum()), int(plan.steps.sum()))
+        counts = (len(plan), int(plan.widths.sum()), int((plan.rows * plan.widths).sum()), int(plan.steps.sum()), 1)
         return float(sum(count * getattr(self, name) for count, name in zip(counts, PARTS, strict=True)))
 
 
@@ -120,12 +122,12 @@ def costs_of(network: TrainedNetwork) -> Costs:
     work = network.multiplications / known.network.multiplications
     size = (network.units + network.features) / (known.network.units + known.network.features)
     # The native kernel only moves what it does not compute.
-    padded = work if network.kernel == "keras" else size
+    padded = work if COMPUTES_PADDING[network.kernel] else size
     return replace(
         known,
         network=network,
         per_computed_step=known.per_computed_step * padded,
-        per_step=known.per_step * (work if network.kernel == "native" else size),
+        per_step=known.per_step * (size if COMPUTES_PADDING[network.kernel] else work),
     )
 
 
@@ -155,8 +157,8 @@ FLOATS = {
     ("keras", "lstm"): ((24.0, 4.0), (0.0, 0.0)),
     ("keras", "simple"): ((9.3, 4.0), (0.0, 0.0)),
 }
-# By `benchmarks/advise.py --constants`, on two cores of a server with AVX2.
+# By `benchmarks/advise.py --constants`, the mean of two runs on two cores of a server with AVX2.
 SHIPPED = {
-    "native": Costs(TrainedNetwork(kernel="native"), 1.8e-3, 0.0, 6.3e-7, 3.8e-6),
-    "keras": Costs(TrainedNetwork(kernel="keras"), 2.2e-3, 2.2e-4, 4.2e-6, 1.8e-6),
+    "native": Costs(TrainedNetwork(kernel="native"), 1.7e-3, 2e-6, 3e-7, 3.8e-6, 0.04),
+    "keras": Costs(TrainedNetwork(kernel="keras"), 2e-3, 1.9e-4, 3.4e-6, 1.6e-6, 0.12),
 }

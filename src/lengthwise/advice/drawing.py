@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 
 import numpy as np
@@ -20,7 +21,7 @@ MOST_ROWS, MOST_BATCHES = 10, 3
 MOST_SPANS = 100
 # Narrower steps are not told apart, narrower spans have no number.
 STEP_PIXELS, DIGIT_PIXELS = 7, 6.5
-# A plan whose batches would take less of the width is drawn wider.
+# A batch that would take less of the width is drawn wider.
 LEAST_SHARE = 1 / 3
 STYLE = (
     f"text {{ font: 11px/1 system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif; fill: {INK}; }} "
@@ -28,43 +29,25 @@ STYLE = (
 )
 
 
-@dataclass(frozen=True)
-class Scale:
-    """How wide a step is drawn.
-
-    Attributes:
-        widest: steps that fill the width.
-        times: how many times wider this plan is drawn than the others of its page.
-    """
-
-    widest: int
-    times: int = 1
-
-    @property
-    def pixels(self) -> float:
-        """Of one step."""
-        return (WIDTH - LEFT - RIGHT) * self.times / self.widest
-
-
 def drawn_width(plan: Plan) -> int:
     """Steps of the widest batch that is drawn."""
     return int(plan.widths[:MOST_BATCHES].max(initial=1))
 
 
-def scale_of(plan: Plan, widest: int) -> Scale:
-    """The scale of a page on which the widest plan has so many steps; a narrow plan is drawn wider.
+def times_as_wide(width: int, widest: int) -> int:
+    """How many times as wide as the others a batch is drawn, so that a narrow one is seen: a power of two.
 
     Args:
-        plan: to be drawn.
-        widest: see `drawn_width`, of all plans of the page.
+        width: T, of the batch.
+        widest: of all batches of the page that are drawn.
     """
     times = 1
-    while drawn_width(plan) * times * 2 <= widest and drawn_width(plan) * times < LEAST_SHARE * widest:
+    while width * times * 2 <= widest and width * times < LEAST_SHARE * widest:
         times *= 2
-    return Scale(widest, times)
+    return times
 
 
-def drawn_batches(plan: Plan, lengths: np.ndarray, name: str, scale: Scale | None = None) -> str:
+def drawn_batches(plan: Plan, lengths: np.ndarray, name: str, widest: int | None = None) -> str:
     """The first batches of a plan as SVG, one below the other; rows are taken evenly where there are many.
 
     A bar begins each sequence, where the state is reset; an arrow stands where a state comes from the batch before, or
@@ -74,20 +57,19 @@ def drawn_batches(plan: Plan, lengths: np.ndarray, name: str, scale: Scale | Non
         plan: of an epoch, with one batch at least.
         lengths: int (S,), of its sequences.
         name: of the strategy, for the title and for what has to be unique on a page.
-        scale: of the page; None: the plan fills the width.
+        widest: see `times_as_wide`; None: that of this plan.
     """
-    scale = scale or Scale(drawn_width(plan))
+    widest = widest or drawn_width(plan)
     count = min(MOST_BATCHES, len(plan))
     parts, top = [], 0.0
     for number in range(count):
-        drawing = _Batch(plan, lengths, number, scale.pixels, f"stripes-{name}")
+        drawing = _Batch(plan, lengths, number, widest, f"stripes-{name}")
         parts.append(drawing.svg(top))
         top += drawing.height
     rest = len(plan) - count
-    said = [f"and {rest:,} more batches" if rest > 1 else "and one more batch"] if rest else []
-    said += [f"steps are drawn {scale.times} times as wide"] if scale.times > 1 else []
-    if said:
-        parts.append(f'<text class="muted" x="{LEFT}" y="{top + 12:g}">{escape("; ".join(said))}</text>')
+    if rest:
+        said = f"and {rest:,} more batches" if rest > 1 else "and one more batch"
+        parts.append(f'<text class="muted" x="{LEFT}" y="{top + 12:g}">{said}</text>')
         top += HEADING
     title = escape(f"The first batches of {name}")
     return (
@@ -107,7 +89,7 @@ def beside(plans: Mapping[str, Plan], lengths: np.ndarray, columns: int = 2) -> 
         columns: plans in a line.
     """
     widest = max(drawn_width(plan) for plan in plans.values())
-    drawings = [drawn_batches(plan, lengths, name, scale_of(plan, widest)) for name, plan in plans.items()]
+    drawings = [drawn_batches(plan, lengths, name, widest) for name, plan in plans.items()]
     heights = [float(re.findall(r'viewBox="0 0 \d+ (\S+)"', drawing)[0]) for drawing in drawings]
     parts, top = [], 0.0
     for begin in range(0, len(drawings), columns):
@@ -160,15 +142,25 @@ def arrow(x: float, y: float) -> str:
 
 @dataclass(frozen=True)
 class _Batch:
-    """One batch of a plan, how wide a step is, and the pattern of padding. No array is as large as its rectangle."""
+    """One batch of a plan, what fills the width, and the pattern of padding. No array is as large as its rectangle."""
 
     plan: Plan
     lengths: np.ndarray
     number: int
-    pixels: float
+    widest: int
     pattern: str
 
-    @property
+    @cached_property
+    def times(self) -> int:
+        """How many times as wide it is drawn."""
+        return times_as_wide(self.shape[1], self.widest)
+
+    @cached_property
+    def pixels(self) -> float:
+        """Of one step."""
+        return (WIDTH - LEFT - RIGHT) * self.times / self.widest
+
+    @cached_property
     def shape(self) -> tuple[int, int]:
         """(B, T)."""
         return int(self.plan.rows[self.number]), int(self.plan.widths[self.number])
@@ -189,6 +181,7 @@ class _Batch:
         (count, width), rows = self.shape, self.rows
         shown = f"{len(rows)} of {count:,}" if len(rows) < count else f"{count:,}"
         words = f"batch {self.number}: {shown} {_plural('row', count)} of {width:,} {_plural('step', width)}"
+        words += f", {self.times:,} × as wide" if self.times > 1 else ""
         parts = [f'<text x="{LEFT}" y="{top + 14:g}">{words}</text>']
         spans = np.arange(self.plan.offsets[self.number], self.plan.offsets[self.number + 1])
         for place, row in enumerate(rows):

@@ -17,7 +17,6 @@ from lengthwise.advice.drawing import (
     drawn_batches,
     drawn_lengths,
     drawn_width,
-    scale_of,
     span_parts,
     stripes,
 )
@@ -92,7 +91,7 @@ def _card(advice: Advice, name: str, plan: Plan, lengths: np.ndarray, widest: in
             "time": seconds_text(row.seconds),
             "memory": bytes_text(row.peak_bytes) + ("" if row.fits else ", does not fit"),
         },
-        picture=drawn_batches(plan, lengths, name, scale_of(plan, widest)),
+        picture=drawn_batches(plan, lengths, name, widest),
     )
 
 

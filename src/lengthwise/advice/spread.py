@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
 
 from lengthwise.batching.plan import Plan
 
@@ -67,10 +66,16 @@ def _of_epoch(plan: Plan, lengths: np.ndarray) -> tuple[float, float]:
 def _rank_correlation(left: np.ndarray, right: np.ndarray) -> float:
     if len(left) < FEWEST_PAIRS:
         return 0.0
-    ranks = [rankdata(values) for values in (left, right)]
-    if any(np.ptp(rank) == 0 for rank in ranks):
+    before, after = _ranks(left), _ranks(right)
+    if np.ptp(before) == 0 or np.ptp(after) == 0:
         return 0.0
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(before, after)[0, 1])
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks of values, of equal ones the mean (SciPy's `rankdata` takes three seconds to import)."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[place]
 
 
 def _share_between(length: np.ndarray, means: np.ndarray, sizes: np.ndarray) -> float:

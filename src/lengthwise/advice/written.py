@@ -59,12 +59,18 @@ def cells_of(row: StrategyAdvice) -> list[str]:
     ]
 
 
+def counted(count: int, word: str) -> str:
+    """A number and what it counts: `1 step`, `2,000 steps`."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
 def heading(advice: Advice) -> list[str]:
     """What the advice is about: the sequences, the network, and where the costs come from."""
     network, memory = advice.costs.network, advice.memory
     shortest = f"{advice.shortest:,} to " if advice.shortest < advice.longest else ""
     lines = [
-        f"{advice.sequences:,} sequences of {shortest}{advice.longest:,} steps, {advice.mean:,.1f} on average.",
+        f"{counted(advice.sequences, 'sequence')} of {shortest}{counted(advice.longest, 'step')}, "
+        f"{advice.mean:,.1f} on average.",
         f"Time and memory are of an epoch: {network.cell} of {network.units} units over {network.features} features, "
         f"{network.kernel} kernel;",
         "costs measured here." if advice.costs.measured else "costs of another machine (--measure takes yours).",

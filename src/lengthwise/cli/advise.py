@@ -6,7 +6,7 @@
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,7 +17,7 @@ from lengthwise.system.files import replacing_file
 if TYPE_CHECKING:
     import numpy as np
 
-    from lengthwise.advice.costs import Costs, MeasuredCell, MeasuredKernel, TrainedNetwork
+    from lengthwise.advice.costs import Costs, TrainedNetwork
 
 STANDARD_INPUT = "-"
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -73,7 +73,7 @@ def advise(
 
     found = _lengths(lengths, column)
     try:
-        network = TrainedNetwork(cast("MeasuredCell", cell), units, features, cast("MeasuredKernel", kernel))
+        network = TrainedNetwork(cell, units, features, kernel)
         advice = advise_on(
             found,
             batch_size=batch_size,
