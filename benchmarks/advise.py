@@ -19,7 +19,7 @@ import numpy as np
 
 from lengthwise.advice.advising import Advice, advise
 from lengthwise.advice.costs import COMPUTES_PADDING, GATES, TrainedNetwork
-from lengthwise.advice.lengths import read_lengths
+from lengthwise.advice.length_files import read_lengths
 from lengthwise.batching.registry import STRATEGIES
 
 STATUS = Path("/proc/self/status")
@@ -37,7 +37,7 @@ def train_and_measure(asked: dict[str, object]) -> dict[str, float]:
     """In a process of its own: seconds of an epoch and bytes of its peak."""
     import keras
 
-    from lengthwise.advice.measuring import INPUTS, Probe, drawn_sequences, measured_model
+    from lengthwise.advice.measuring import INPUTS, TimedShape, drawn_sequences, measured_model
     from lengthwise.batching.fit import fit_data
     from lengthwise.batching.padded import Padded
     from lengthwise.batching.placed import last_step
@@ -48,7 +48,7 @@ def train_and_measure(asked: dict[str, object]) -> dict[str, float]:
     strategy = kind(**settings)
     rows = int(strategy.plan(lengths).rows.max())
     model = measured_model(TrainedNetwork(**asked["network"]), carried_rows=rows if kind.cuts else None)
-    small = Probe(min(2, rows), 4, False, 2)
+    small = TimedShape(min(2, rows), 4, False, 2)
     targets = last_step(LABEL)
     model.fit(
         fit_data(drawn_sequences(small.lengths), Padded(small.rows), inputs=INPUTS, targets=targets),

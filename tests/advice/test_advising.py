@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import lengthwise as lw
 from lengthwise.advice.advising import StrategyAdvice, first_epoch
-from lengthwise.advice.choice import NEARLY, choose
+from lengthwise.advice.choosing import NEARLY, choose
 from lengthwise.advice.costs import Costs, TrainedNetwork
 from lengthwise.batching.grid import grid_of
 from lengthwise.batching.registry import STRATEGIES

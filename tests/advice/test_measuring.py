@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lengthwise.advice.costs import PARTS, Costs, TrainedNetwork
-from lengthwise.advice.measuring import Probe, fitted_costs, measure_costs, probes
+from lengthwise.advice.measuring import TimedShape, fitted_costs, measure_costs, probes
 
 OF_BATCHES = PARTS[:4]
 NETWORK = TrainedNetwork("simple", 2, 2, "keras")
@@ -37,7 +37,7 @@ def test_probes_are_no_larger_than_asked_and_their_lengths_are_whole(batch_size,
 
 
 def test_ramp_has_about_half_the_steps():
-    assert Probe(64, 200, True, 4).counts == pytest.approx([1, 200, 12800, 6400], rel=0.02)
+    assert TimedShape(64, 200, True, 4).counts == pytest.approx([1, 200, 12800, 6400], rel=0.02)
 
 
 def test_measuring_trains_and_gives_costs():

@@ -7,10 +7,10 @@ from itertools import chain
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lengthwise.advice.choice import Choice, choose
+from lengthwise.advice.choosing import Choice, choose
 from lengthwise.advice.costs import Costs, TrainedNetwork, costs_of, peak_bytes
-from lengthwise.advice.settings import LONGEST, WantedSettings
 from lengthwise.advice.spread import epochs_to_measure, length_order
+from lengthwise.advice.wanted_settings import LONGEST, WantedSettings
 from lengthwise.batching.plan import Plan, Strategy, epoch_rng
 from lengthwise.batching.stats import plan_stats
 from lengthwise.errors import ArgumentError

@@ -29,7 +29,7 @@ COPIES_OF_WEIGHTS = 4
 # A span is six columns of int32. `fit_data` keeps two plans.
 PLAN_BYTES = 2 * 6 * 4
 TOKEN_BYTES = 4
-Units = Annotated[int, Within(1, 1_000_000)]
+LayerWidth = Annotated[int, Within(1, 1_000_000)]
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class TrainedNetwork:
     """
 
     cell: Annotated[str, OneOf(GATES)] = "lstm"
-    units: Units = 64
-    features: Units = 64
+    units: LayerWidth = 64
+    features: LayerWidth = 64
     kernel: Annotated[str, OneOf(COMPUTES_PADDING)] = "native"
 
     def __post_init__(self) -> None:

@@ -63,7 +63,7 @@ def drawn_batches(plan: Plan, lengths: np.ndarray, name: str, widest: int | None
     count = min(MOST_BATCHES, len(plan))
     parts, top = [], 0.0
     for number in range(count):
-        drawing = _Batch(plan, lengths, number, widest, f"stripes-{name}")
+        drawing = _DrawnBatch(plan, lengths, number, widest, f"stripes-{name}")
         parts.append(drawing.svg(top))
         top += drawing.height
     rest = len(plan) - count
@@ -141,7 +141,7 @@ def arrow(x: float, y: float) -> str:
 
 
 @dataclass(frozen=True)
-class _Batch:
+class _DrawnBatch:
     """One batch of a plan, what fills the width, and the pattern of padding. No array is as large as its rectangle."""
 
     plan: Plan

@@ -30,7 +30,7 @@ EPOCHS = 6
 
 
 @dataclass(frozen=True)
-class Probe:
+class TimedShape:
     """Batches that are trained and timed, all of one shape.
 
     Attributes:
@@ -88,7 +88,7 @@ def drawn_sequences(lengths: np.ndarray, seed: int = 0) -> Sequences:
     return Sequences(offsets_of(lengths), {TOKENS: tokens}, {LABEL: rng.integers(0, CLASSES, len(lengths))})
 
 
-def probes(batch_size: int, widest: int) -> list[Probe]:
+def probes(batch_size: int, widest: int) -> list[TimedShape]:
     """Shapes that tell the four costs apart, none larger than what is going to be trained.
 
     Args:
@@ -104,7 +104,7 @@ def probes(batch_size: int, widest: int) -> list[Probe]:
     }
     most = max(rows * width for rows, width, _ in shapes)
     return [
-        Probe(rows, width, ramp, max(FEWEST_BATCHES, min(MOST_BATCHES, most * FEWEST_BATCHES // (rows * width))))
+        TimedShape(rows, width, ramp, max(FEWEST_BATCHES, min(MOST_BATCHES, most * FEWEST_BATCHES // (rows * width))))
         for rows, width, ramp in sorted(shapes)
     ]
 
@@ -137,7 +137,7 @@ def measure_costs(
     return replace(fitted_costs(wanted, chosen, seconds.tolist()), per_epoch=_of_epoch(model, chosen[0]))
 
 
-def fitted_costs(network: TrainedNetwork, chosen: Sequence[Probe], seconds: Sequence[float]) -> Costs:
+def fitted_costs(network: TrainedNetwork, chosen: Sequence[TimedShape], seconds: Sequence[float]) -> Costs:
     """The costs that explain times best.
 
     Args:
@@ -165,12 +165,12 @@ class _Clock(keras.callbacks.Callback):
         self.ends.append(time.perf_counter())
 
 
-def _fit(model: Any, probe: Probe) -> float:  # noqa: ANN401 - a Keras model.
+def _fit(model: Any, probe: TimedShape) -> float:  # noqa: ANN401 - a Keras model.
     """Train on a probe's batches: the seconds of one, the lower quartile, since other work only makes it longer."""
     return float(np.quantile(np.diff(_ends(model, probe, epochs=1)), QUARTILE))
 
 
-def _of_epoch(model: Any, probe: Probe) -> float:  # noqa: ANN401 - a Keras model.
+def _of_epoch(model: Any, probe: TimedShape) -> float:  # noqa: ANN401 - a Keras model.
     """The seconds between epochs: what the first batch of one takes longer than others, the lower quartile."""
     between = np.diff(_ends(model, probe, epochs=EPOCHS))
     firsts = np.arange(1, EPOCHS) * probe.batches - 1
@@ -178,7 +178,7 @@ def _of_epoch(model: Any, probe: Probe) -> float:  # noqa: ANN401 - a Keras mode
     return max(0.0, float(np.quantile(between[firsts], QUARTILE) - np.quantile(others, QUARTILE)))
 
 
-def _ends(model: Any, probe: Probe, epochs: int) -> list[float]:  # noqa: ANN401 - a Keras model.
+def _ends(model: Any, probe: TimedShape, epochs: int) -> list[float]:  # noqa: ANN401 - a Keras model.
     """When each batch of some epochs ended."""
     sequences = drawn_sequences(probe.lengths)
     data = fit_data(sequences, Padded(probe.rows), inputs=INPUTS, targets=last_step(LABEL))

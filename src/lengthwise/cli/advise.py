@@ -90,7 +90,7 @@ def advise(
             raise FormatError(f"{lengths}: {error.problem}; correct it") from error
         raise LengthwiseError(f"--{error.argument.replace('_', '-')}: {error.problem}") from error
     if output is not None:
-        from lengthwise.advice.page import page_of
+        from lengthwise.advice.advice_page import page_of
 
         with replacing_file(output) as beside:
             beside.write_text(page_of(advice, found), encoding="utf-8")
@@ -98,7 +98,7 @@ def advise(
 
 
 def _lengths(given: str, column: str | None) -> "np.ndarray":
-    from lengthwise.advice.lengths import read_lengths, text_lengths
+    from lengthwise.advice.length_files import read_lengths, text_lengths
 
     if given == STANDARD_INPUT:
         if sys.stdin is None:

@@ -16,7 +16,7 @@ SIMPLEST = "padded"
 RANDOM, SORTED = 0.1, 0.9
 
 
-class Judged(Protocol):
+class Weighed(Protocol):
     """What is known of a strategy: see `StrategyAdvice`."""
 
     @property
@@ -50,7 +50,7 @@ class Choice:
     reasons: tuple[str, ...]
 
 
-def choose(rows: Sequence[Judged], kernel: str) -> Choice:
+def choose(rows: Sequence[Weighed], kernel: str) -> Choice:
     """Choose.
 
     Of the strategies that fit into the memory, those within 15 % of the fastest are candidates. Cut sequences come
@@ -75,7 +75,7 @@ def choose(rows: Sequence[Judged], kernel: str) -> Choice:
     return Choice(best.name, tuple(_reasons(best, fastest, rows, near, kernel)))
 
 
-def _rank(row: Judged) -> tuple[object, ...]:
+def _rank(row: Weighed) -> tuple[object, ...]:
     return (
         row.strategy.cuts,
         (row.alike >= RANDOM) + (row.alike >= SORTED),
@@ -88,7 +88,9 @@ def _rank(row: Judged) -> tuple[object, ...]:
     )
 
 
-def _reasons(best: Judged, fastest: Judged, rows: Sequence[Judged], near: Sequence[Judged], kernel: str) -> list[str]:
+def _reasons(
+    best: Weighed, fastest: Weighed, rows: Sequence[Weighed], near: Sequence[Weighed], kernel: str
+) -> list[str]:
     slower = best.seconds / fastest.seconds - 1
     if best is fastest:
         reasons = ["Its predicted time is the least."]
@@ -115,7 +117,7 @@ def _reasons(best: Judged, fastest: Judged, rows: Sequence[Judged], near: Sequen
     return reasons
 
 
-def _about_order(row: Judged) -> str:
+def _about_order(row: Weighed) -> str:
     alike = f"{100 * row.alike:.0f} % of the variance of lengths is between batches"
     if row.alike < SAME:
         said = "Its batches have lengths of all kinds"

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lengthwise.advice.lengths import read_lengths, text_lengths
+from lengthwise.advice.length_files import read_lengths, text_lengths
 from lengthwise.errors import FormatError
 
 

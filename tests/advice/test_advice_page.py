@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import lengthwise as lw
+from lengthwise.advice.advice_page import page_of
 from lengthwise.advice.advising import first_epoch
 from lengthwise.advice.drawing import beside
-from lengthwise.advice.page import page_of
 from lengthwise.advice.written import TERMINAL, bytes_text, seconds_text, table_text
 from lengthwise.batching.registry import STRATEGIES
 
