@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lengthwise.errors import FormatError
-from lengthwise.reports.change.revisions import finite
+from lengthwise.reports.files import finite
 
 MOST_CHARACTERS = 80
 NOTHING = "–"

@@ -133,7 +133,7 @@ def _split(run: Run) -> str:
 
 
 def _results(run: Run) -> str:
-    params, cells = run.params("evaluate"), results_table(run.metrics).fillna("")
+    params, cells = run.params("evaluate"), results_table(run).fillna("")
     resamples, authors = count(params["bootstrap_samples"]), count(run.figures("split.json")["test_authors"])
     text = [
         f"On the test split. In brackets {100 * params['confidence']:g} % intervals, a bootstrap of {resamples} "

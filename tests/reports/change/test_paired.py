@@ -13,7 +13,8 @@ from lengthwise.evaluation.levels import items_of, pool
 from lengthwise.evaluation.metrics import figures_of_level
 from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.reports.change.paired import agreeing, paired_intervals, predictions_at
-from lengthwise.reports.change.revisions import RunFiles
+from lengthwise.reports.places import with_cached
+from lengthwise.reports.run import Run
 
 BOOTSTRAP = Bootstrap(400, 0.95, 1)
 
@@ -138,21 +139,14 @@ def cached(tmp_path):
     place.parent.mkdir(parents=True)
     shutil.move(tmp_path / "predictions.parquet", place)
     lock = {"stages": {"evaluate@m": {"outs": [{"path": "data/predictions/m.parquet", "md5": digest}]}}}
-    return tmp_path, place, RunFiles("here", {"dvc.lock": yaml.safe_dump(lock).encode()})
+    return tmp_path, place, Run("here", {"dvc.lock": yaml.safe_dump(lock).encode()})
 
 
-def test_predictions_at_a_snapshot_are_those_in_the_cache(cached):
-    folder, _, snapshot = cached
-    found = predictions_at(snapshot, "data/predictions/m.parquet", folder)
-    pd.testing.assert_frame_equal(found, make_predictions(1))
-
-
-def test_predictions_that_are_not_at_hand_are_none(cached, tmp_path_factory):
-    folder, place, snapshot = cached
+def test_predictions_of_a_run_are_those_in_the_cache(cached):
+    folder, place, run = cached
     path = "data/predictions/m.parquet"
-    assert predictions_at(snapshot, "data/predictions/other.parquet", folder) is None
-    assert predictions_at(snapshot, path, tmp_path_factory.mktemp("no-dvc")) is None
+    found = predictions_at(with_cached(run, folder, bool), path)
+    pd.testing.assert_frame_equal(found, make_predictions(1))
+    assert predictions_at(run, path) is None
     place.write_bytes(b"PAR1 damaged")
-    assert predictions_at(snapshot, path, folder) is None
-    place.unlink()
-    assert predictions_at(snapshot, path, folder) is None
+    assert predictions_at(with_cached(run, folder, bool), path) is None

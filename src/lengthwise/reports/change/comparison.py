@@ -13,7 +13,7 @@ from math import hypot
 from lengthwise.evaluation.metrics import metric_of
 from lengthwise.names import UNITS
 from lengthwise.reports.change.figures import Figure, Interval, Key
-from lengthwise.reports.change.revisions import finite
+from lengthwise.reports.files import finite
 
 ROUNDING = 1e-9
 # What is measured on data that another split, corpus or length limit would change; counts and costs just are.

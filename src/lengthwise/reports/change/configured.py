@@ -19,9 +19,10 @@ from lengthwise.reports.change.judge import (
 )
 from lengthwise.reports.change.not_run import not_run
 from lengthwise.reports.change.report_frame import Report, finished, head_lines, not_run_lines, verdict_lines
-from lengthwise.reports.change.revisions import LOCK, PARAMS, RunFiles, finite
 from lengthwise.reports.change.sections import OTHER, difference_cells, other_rows, params_section
+from lengthwise.reports.files import LOCK, PARAMS, finite
 from lengthwise.reports.markdown import ReportSection, number, quoted, table_lines
+from lengthwise.reports.run import Run
 from lengthwise.system.dotted import leaves
 
 LONGEST_COMMAND = 300
@@ -51,7 +52,7 @@ def report_as_configured(config: Config, base: str, commit: str, folder: Path) -
     rest = _rest(config, old.snapshot, new.snapshot)
     sections = [
         ReportSection("Metrics", table_lines(HEADER, [_row(one) for one in judged])),
-        params_section(old.snapshot.params, new.snapshot.params),
+        params_section(old.snapshot.params_file, new.snapshot.params_file),
         ReportSection(OTHER, other_rows(rest), folded=True),
     ]
     head = head_lines(verdict, base, commit, f", as {quoted(FILE)} says")
@@ -69,7 +70,7 @@ def _side(config: Config, folder: Path, commit: str | None) -> Side:
     absent = {path: found[path] for path in of_metrics}
     items = items_or_absent(found[of_items[0]] if of_items else None, config, name)
     lacking = {path: content for path, content in absent.items() if isinstance(content, Absent)}
-    return Side(RunFiles(name, files), items, lacking)
+    return Side(Run(name, files), items, lacking)
 
 
 def _row(judged: Judged) -> tuple[str, ...]:
@@ -86,7 +87,7 @@ def _row(judged: Judged) -> tuple[str, ...]:
     )
 
 
-def _rest(config: Config, old: RunFiles, new: RunFiles) -> list[Comparison]:
+def _rest(config: Config, old: Run, new: Run) -> list[Comparison]:
     """The other figures of the files, which nobody asked to judge."""
     named = {(metric.file, metric.name) for metric in config.metrics}
     sides = [

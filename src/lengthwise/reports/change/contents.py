@@ -10,8 +10,7 @@ from dvc.exceptions import DvcException, NotDvcRepoError  # type: ignore[import-
 from dvc.repo import Repo  # type: ignore[import-untyped]
 
 from lengthwise.errors import FormatError
-from lengthwise.reports.change.revisions import blob_at
-from lengthwise.reports.dvc_files import repository_at, unreadable
+from lengthwise.reports.places import blob_at, repository_at, unreadable
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from lengthwise.reports.change.contents import Absent
 from lengthwise.reports.change.figures import Interval
 from lengthwise.reports.change.item_noise import fewest_groups, paired, share, widened
 from lengthwise.reports.change.items import read_items, scores, what_differs
-from lengthwise.reports.change.revisions import RunFiles, finite
+from lengthwise.reports.files import finite
+from lengthwise.reports.run import Run
 from lengthwise.system.dotted import leaves
 
 BASE, HERE = "the base", "the working tree"
@@ -33,7 +34,7 @@ class Side:
         absent: files of metrics that are not at hand, by their paths.
     """
 
-    snapshot: RunFiles
+    snapshot: Run
     items: pd.DataFrame | Absent
     absent: Mapping[str, Absent]
 

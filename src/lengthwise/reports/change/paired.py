@@ -7,38 +7,29 @@ cache if they were made here, and nothing is fetched.
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from io import BytesIO
 
 import pandas as pd
 import pyarrow as pa
 
+from lengthwise.errors import FormatError
 from lengthwise.evaluation.metrics import headline_name, item_scores, metric_of
 from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.labels import LabelFactor, joint_class_names
-from lengthwise.reports.change.cached import cached_files
 from lengthwise.reports.change.figures import Interval
-from lengthwise.reports.change.revisions import RunFiles, finite
 from lengthwise.reports.differences import IDS, levels_of, same_sequences
+from lengthwise.reports.files import finite
+from lengthwise.reports.run import Run
 
 # Relative: the figures in Git are rounded to six digits.
 SAME = 2e-5
 
 
-def predictions_at(snapshot: RunFiles, path: str, folder: Path) -> pd.DataFrame | None:
-    """The predictions that a snapshot's `dvc.lock` names, from the DVC cache.
-
-    Args:
-        snapshot: of the base or the working tree.
-        path: of the predictions.
-        folder: the project's.
-
-    Returns:
-        The columns of the file; None if it is not in the cache or damaged.
-    """
-    place = cached_files(snapshot, [path], folder).get(path)
+def predictions_at(run: Run, path: str) -> pd.DataFrame | None:
+    """The predictions that a run has; None if they are not at hand or damaged."""
     try:
-        return None if place is None else pd.read_parquet(place)
-    except (OSError, pa.ArrowException):
+        return pd.read_parquet(BytesIO(run.files[path]))
+    except (KeyError, OSError, FormatError, pa.ArrowException):
         return None
 
 

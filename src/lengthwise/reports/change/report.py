@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lengthwise.errors import FormatError
+from lengthwise.errors import FormatError, RevisionError
 from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.prepare.shards.reader import read_index
-from lengthwise.reports.change.cached import with_times
 from lengthwise.reports.change.comparison import Comparison, Verdict, compare_all, overall
 from lengthwise.reports.change.config_file import read_config
 from lengthwise.reports.change.configured import report_as_configured
@@ -20,7 +19,6 @@ from lengthwise.reports.change.figures import Figure, Interval, Key, figures_of
 from lengthwise.reports.change.not_run import not_run
 from lengthwise.reports.change.paired import agreeing, paired_intervals, predictions_at
 from lengthwise.reports.change.report_frame import Report, finished, head_lines, listed, not_run_lines, verdict_lines
-from lengthwise.reports.change.revisions import METRICS, RunFiles, resolve, snapshot_at, snapshot_of_folder
 from lengthwise.reports.change.same_data import DataCheck, check_data
 from lengthwise.reports.change.sections import (
     charts_section,
@@ -30,6 +28,9 @@ from lengthwise.reports.change.sections import (
     other_section,
     params_section,
 )
+from lengthwise.reports.files import METRICS, PREDICTIONS, TIMING
+from lengthwise.reports.places import resolve, run_at, with_cached
+from lengthwise.reports.run import Run, run_in
 
 SHARDS = Path("data/shards")
 EVALUATION = re.compile(r"evaluate/[^/]+\.json")
@@ -39,8 +40,8 @@ EVALUATION = re.compile(r"evaluate/[^/]+\.json")
 class ComparedRuns:
     """Both runs, and their figures."""
 
-    old: RunFiles
-    new: RunFiles
+    old: Run
+    new: Run
     old_figures: dict[Key, Figure]
     new_figures: dict[Key, Figure]
 
@@ -60,9 +61,10 @@ def report_on(base: str, folder: Path) -> Report:
     commit, config = resolve(base, folder), read_config(folder)
     if config is not None:
         return report_as_configured(config, base, commit, folder)
-    old, new = snapshot_at(base, folder), snapshot_of_folder(folder)
+    old = _with_metrics(run_at(commit, folder, f"revision {base}"))
+    new = _with_metrics(replace(run_in(folder), name="the working tree"))
     outdated, outdated_base = not_run(new, folder), not_run(old, folder, commit)
-    old, new = with_times(old, folder, here=False), with_times(new, folder, here=True)
+    old, new = (with_cached(run, folder, _is_cached) for run in (old, new))
     runs = ComparedRuns(old, new, _of_same_confidence(old, new), figures_of(new))
     data = check_data(old, new)
     paired = {} if data.changes else _paired(runs, folder)
@@ -70,7 +72,7 @@ def report_on(base: str, folder: Path) -> Report:
     verdict = Verdict.NOT_RUN if outdated else overall(comparisons)
     sections = [
         metrics_section(comparisons),
-        params_section(old.params, new.params),
+        params_section(old.params_file, new.params_file),
         data_section(comparisons),
         cost_section(comparisons, old, new),
         charts_section(runs.old_figures, runs.new_figures, old, new),
@@ -81,7 +83,20 @@ def report_on(base: str, folder: Path) -> Report:
     return finished(head, sections, verdict)
 
 
-def _of_same_confidence(old: RunFiles, new: RunFiles) -> dict[Key, Figure]:
+def _with_metrics(run: Run) -> Run:
+    if not run.metric_files:
+        raise RevisionError(
+            f"metrics/ of {run.name}: got no JSON or CSV; expected the results of a run; run dvc repro and commit "
+            "metrics/, or name what this repository has in .lengthwise.yaml (docs/reports.md)"
+        )
+    return run
+
+
+def _is_cached(path: str) -> bool:
+    return path.startswith((TIMING, PREDICTIONS))
+
+
+def _of_same_confidence(old: Run, new: Run) -> dict[Key, Figure]:
     """The base's figures; intervals of another confidence than the working tree's cannot be set against these."""
     figures = figures_of(old)
     if _evaluate(old).get("confidence") == _evaluate(new).get("confidence"):
@@ -99,8 +114,8 @@ def _paired(runs: ComparedRuns, folder: Path) -> dict[Key, Interval]:
         return {}
     intervals: dict[Key, Interval] = {}
     for file in sorted({file for file, _ in runs.new_figures if EVALUATION.fullmatch(file)}):
-        path = f"data/predictions/{Path(file).stem}.parquet"
-        old, new = (predictions_at(side, path, folder) for side in (runs.old, runs.new))
+        path = f"{PREDICTIONS}{Path(file).stem}.parquet"
+        old, new = (predictions_at(side, path) for side in (runs.old, runs.new))
         if old is None or new is None:
             continue
         found = paired_intervals(old, new, index.unit, index.factors, bootstrap)
@@ -109,8 +124,8 @@ def _paired(runs: ComparedRuns, folder: Path) -> dict[Key, Interval]:
     return intervals
 
 
-def _evaluate(snapshot: RunFiles) -> dict[str, Any]:
-    section = snapshot.params.get("evaluate")
+def _evaluate(snapshot: Run) -> dict[str, Any]:
+    section = snapshot.params_file.get("evaluate")
     return section if isinstance(section, dict) else {}
 
 

@@ -1,10 +1,8 @@
 """The page of several runs beside each other, and the choice between it and the page of one run."""
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from lengthwise.errors import FormatError
 from lengthwise.reports.page.headlines import cost, params, runs
 from lengthwise.reports.page.one_run import report
 from lengthwise.reports.page.pictures import by_length, curves, differences, levels
@@ -30,22 +28,10 @@ def page_of(names: Sequence[str], project: Path) -> str:
         RevisionError: a name is no run.
         FormatError: a file of a run is absent or damaged; the message says of which run.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        scratch = Path(folder)
-        sources = open_sources(names or ["."], project, scratch)
-        try:
-            return report(sources[0].run) if len(sources) == 1 else beside(sources)
-        except FormatError as error:
-            raise FormatError(_named(str(error), sources, scratch)) from error
+    sources = open_sources(names or ["."], project)
+    return report(sources[0].run) if len(sources) == 1 else beside(sources)
 
 
 def beside(sources: Sequence[Source]) -> str:
     """The page of several runs; the same runs, the same bytes."""
     return page(FRAME, [make(sources) for make in SECTIONS])
-
-
-def _named(message: str, sources: Sequence[Source], scratch: Path) -> str:
-    """The message with the run's name where it has the scratch folder's path."""
-    for source in sources:
-        message = message.replace(f"{scratch / source.letter}/", f"{source.name}: ")
-    return message
