@@ -92,6 +92,19 @@ def read_bytes(path: Path) -> bytes:
         raise FormatError(f"{path}: cannot be read ({error.strerror}); expected a file; mend it") from error
 
 
+def read_text(path: Path) -> str:
+    """A text of the working tree, in UTF-8.
+
+    Raises:
+        FormatError: it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise FormatError(f"{path}: cannot be read ({reason}); expected a text; check it out again") from error
+
+
 @lru_cache(maxsize=64)
 def parsed_yaml(text: str | bytes) -> Any:  # noqa: ANN401
     """What YAML says, parsed once: a `dvc.lock` takes a quarter of a second. It is shared: leave it as it is.

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from lengthwise.errors import FormatError
-from lengthwise.reports.files import FigureFile, parsed_yaml
+from lengthwise.reports.files import FigureFile, parsed_yaml, read_text
 from lengthwise.reports.markdown import code
 from lengthwise.reports.run import Run
 from lengthwise.reports.words import listed
@@ -78,10 +78,9 @@ def read_map(path: Path) -> dict[str, Any]:
         FormatError: it is absent or something else.
     """
     try:
-        content = parsed_yaml(path.read_bytes())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = getattr(error, "strerror", None) or "it is not YAML"
-        raise FormatError(f"{path}: cannot be read ({reason}); expected a map; {MEND}") from error
+        content = parsed_yaml(read_text(path))
+    except yaml.YAMLError as error:
+        raise FormatError(f"{path}: is not YAML; expected a map; {MEND}") from error
     if not isinstance(content, Mapping):
         raise FormatError(f"{path}: got {content!r:.40}; expected a map; {MEND}")
     return dict(content)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from lengthwise.evaluation.paired import Interval
 from lengthwise.reports.change.comparison import (
     Comparison,
     Rule,
@@ -11,7 +12,7 @@ from lengthwise.reports.change.comparison import (
     overall,
     unpaired,
 )
-from lengthwise.reports.change.figures import Figure, Interval
+from lengthwise.reports.change.figures import Figure
 
 ACCURACY = ("evaluate/classifier.json", "sentence_accuracy")
 NLL = ("evaluate/seq2seq.json", "sentence_nll")

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from lengthwise.errors import FormatError
-from lengthwise.reports.change.figures import Figure, Interval, figures_of
+from lengthwise.evaluation.paired import Interval
+from lengthwise.reports.change.figures import Figure, figures_of
 from lengthwise.reports.files import is_timing
 from lengthwise.reports.run import Run, run_in
 from lengthwise.system.dotted import leaves

@@ -201,7 +201,7 @@ def test_report_takes_paired_intervals_where_predictions_are_at_hand(project, fa
     monkeypatch.setattr(report_module, "predictions_at", at)
     report = report_on("HEAD", project.folder)
     assert set(paths) == {"data/predictions/classifier.parquet", "data/predictions/seq2seq.parquet"}
-    assert "Intervals of 10 differences: a paired bootstrap" in report.text
+    assert "Intervals of 10 differences: paired by test author" in report.text
     assert "Intervals of 30 differences: from each run's own interval" in report.text
     assert verdict_of(report, "sentence_accuracy") == "worse"
     # Predictions that are not those of the metrics are not believed.

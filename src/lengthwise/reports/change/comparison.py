@@ -8,11 +8,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from math import hypot
 
 from lengthwise.evaluation.metrics import metric_of
+from lengthwise.evaluation.paired import Interval, independent_difference
 from lengthwise.names import UNITS
-from lengthwise.reports.change.figures import Figure, Interval, Key
+from lengthwise.reports.change.figures import Figure, Key
 from lengthwise.reports.files import finite
 
 ROUNDING = 1e-9
@@ -132,18 +132,10 @@ def rule_of(key: Key) -> Rule | None:
 
 
 def unpaired(old: Figure, new: Figure) -> Interval | None:
-    """The interval of the difference of two figures from theirs, as if they were independent.
-
-    Squares add up on each side (MOVER: Zou and Donner, Statistics in Medicine 27, 2008). Two runs on the same authors
-    tend to err together, which makes the true interval narrower: this one errs towards noise.
-    """
+    """The interval of the difference of two figures from theirs; None if one has none."""
     if old.interval is None or new.interval is None:
         return None
-    before, after = float(old.value), float(new.value)
-    difference = after - before
-    low = hypot(after - new.interval.low, old.interval.high - before)
-    high = hypot(new.interval.high - after, before - old.interval.low)
-    return Interval(difference - low, difference + high)
+    return independent_difference(float(old.value), old.interval, float(new.value), new.interval)
 
 
 def judge(difference: float, interval: Interval, rule: Rule) -> Verdict:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from lengthwise.evaluation.paired import detectable
 from lengthwise.reports.change.comparison import Comparison, Verdict, compare, overall
 from lengthwise.reports.change.config_file import FILE, Config
 from lengthwise.reports.change.contents import Absent, contents
@@ -15,7 +16,6 @@ from lengthwise.reports.change.judge import (
     confidence_of_each,
     items_or_absent,
     judge_all,
-    seen,
 )
 from lengthwise.reports.change.not_run import not_run
 from lengthwise.reports.change.report_frame import Report, finished, head_lines, not_run_lines, verdict_lines
@@ -116,7 +116,7 @@ def _notes(config: Config, judged: Sequence[Judged]) -> Iterator[str]:
         )
     for one in paired:
         if one.only is not None and one.items:
-            least = seen(one.only, one.items, confidence, one.metric.training_noise)
+            least = detectable(sum(one.only), one.items, confidence, one.metric.training_noise)
             yield (
                 f"\n{quoted(one.metric.name)}: only the new run has {one.only[0]:,} items right, only the old one "
                 f"{one.only[1]:,}, together {sum(one.only) / one.items:.1%}."

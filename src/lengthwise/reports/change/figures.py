@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 import pandas as pd
 
 from lengthwise.evaluation.level_tables import COLUMNS, headline
+from lengthwise.evaluation.paired import Interval
 from lengthwise.reports.files import METRICS, finite, is_timing
 from lengthwise.reports.run import Run
 from lengthwise.system.dotted import leaves
@@ -14,14 +15,6 @@ from lengthwise.system.dotted import leaves
 # The file, relative to metrics/, and the name in it.
 Key = tuple[str, str]
 ABLATION_FIGURES = ("accuracy", "nll", "author_accuracy")
-
-
-@dataclass(frozen=True)
-class Interval:
-    """From `low` to `high`."""
-
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,21 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from statistics import NormalDist
 
-import numpy as np
 import pandas as pd
 
 from lengthwise.errors import ParamsError
-from lengthwise.reports.change.comparison import ROUNDING, Comparison, Rule, Verdict, judge, unpaired
+from lengthwise.evaluation.paired import (
+    Interval,
+    fewest_groups,
+    independent_difference,
+    paired_means,
+    share_interval,
+    widened,
+)
+from lengthwise.reports.change.comparison import ROUNDING, Comparison, Rule, Verdict, judge
 from lengthwise.reports.change.config_file import FILE, ITEMWISE, Config, ConfiguredMetric
 from lengthwise.reports.change.contents import Absent
-from lengthwise.reports.change.figures import Interval
-from lengthwise.reports.change.item_noise import fewest_groups, paired, share, widened
 from lengthwise.reports.change.items import read_items, scores, what_differs
 from lengthwise.reports.files import finite
 from lengthwise.reports.run import Run
@@ -148,7 +152,7 @@ def _by_items(
             return refuse(f"the predictions of {side} give {mean:.6g}, its metrics {value:.6g}", len(new))
     confidence = confidence_of_each(config)
     group = new["group"].to_numpy() if "group" in new else None
-    found = paired(each[0], each[1], group, confidence)
+    found = paired_means(each[0], each[1], group, confidence)
     if found is None:
         return refuse(f"fewer than {fewest_groups(confidence)} groups or items", len(new))
     comparison = _compared(key, (found.old, found.new), found.interval, metric, confidence)
@@ -167,8 +171,8 @@ def _by_metrics(
     if metric.kind != "accuracy" or not known or "group" in known[0] or not all(0 <= value <= 1 for value in values):
         return Judged(Comparison(key, *values, None, Verdict.NOT_COMPARABLE, lacks), metric)
     count, confidence = len(known[0]), confidence_of_each(config)
-    interval = unpaired(*(share(value, count, confidence) for value in values))
-    assert interval is not None
+    of_old, of_new = (share_interval(value, count, confidence) for value in values)
+    interval = independent_difference(values[0], of_old, values[1], of_new)
     return Judged(_compared(key, values, interval, metric, confidence), metric, count)
 
 
@@ -180,10 +184,3 @@ def _compared(
         interval = widened(interval, difference, metric.training_noise, confidence)
     verdict = judge(difference, interval, Rule(metric.sign, metric.tolerance or 0.0))
     return Comparison(key, *values, interval, verdict)
-
-
-def seen(only: tuple[int, int], items: int, confidence: float, noise: float) -> float:
-    """The difference of two shares that is found four times in five, if the runs differ on as many items as these."""
-    normal = NormalDist()
-    error = np.hypot(np.sqrt(max(1, sum(only))) / items, noise * np.sqrt(2))
-    return float((normal.inv_cdf((1 + confidence) / 2) + normal.inv_cdf(0.8)) * error)

@@ -4,20 +4,26 @@ docs/reports.md says how figures are judged.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from io import BytesIO
+from math import isclose, isfinite
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import pyarrow as pa
+
 from lengthwise.errors import FormatError, RevisionError
-from lengthwise.evaluation.resampling import Bootstrap
+from lengthwise.evaluation.metrics import headline_name, item_scores, metric_of
+from lengthwise.evaluation.paired import Interval
+from lengthwise.labels import LabelFactor, joint_class_names
 from lengthwise.prepare.shards.reader import read_index
 from lengthwise.reports.change.comparison import Comparison, Verdict, compare_all, overall
 from lengthwise.reports.change.config_file import read_config
 from lengthwise.reports.change.configured import report_as_configured
-from lengthwise.reports.change.figures import Figure, Interval, Key, figures_of
+from lengthwise.reports.change.figures import Figure, Key, figures_of
 from lengthwise.reports.change.not_run import not_run
-from lengthwise.reports.change.paired import agreeing, paired_intervals, predictions_at
 from lengthwise.reports.change.report_frame import Report, finished, head_lines, listed, not_run_lines, verdict_lines
 from lengthwise.reports.change.same_data import DataCheck, check_data
 from lengthwise.reports.change.sections import (
@@ -28,11 +34,14 @@ from lengthwise.reports.change.sections import (
     other_section,
     params_section,
 )
-from lengthwise.reports.files import METRICS, PREDICTIONS, TIMING
+from lengthwise.reports.differences import IDS, Difference, paired_differences, same_sequences
+from lengthwise.reports.files import METRICS, PREDICTIONS, TIMING, finite
 from lengthwise.reports.places import resolve, run_at, with_cached
 from lengthwise.reports.run import Run, run_in
 
 SHARDS = Path("data/shards")
+# Relative: the figures in Git are rounded to six digits.
+SAME = 2e-5
 EVALUATION = re.compile(r"evaluate/[^/]+\.json")
 
 
@@ -107,21 +116,54 @@ def _of_same_confidence(old: Run, new: Run) -> dict[Key, Figure]:
 def _paired(runs: ComparedRuns, folder: Path) -> dict[Key, Interval]:
     """Intervals of the differences, as far as both runs' predictions are at hand and are those of the metrics."""
     try:
-        index = read_index(folder / SHARDS)
-        settings = _evaluate(runs.new)
-        bootstrap = Bootstrap(int(settings["bootstrap_samples"]), float(settings["confidence"]), int(settings["seed"]))
+        index, confidence = read_index(folder / SHARDS), float(_evaluate(runs.new)["confidence"])
     except (FormatError, KeyError, TypeError, ValueError):
+        return {}
+    if not 0 < confidence < 1:
         return {}
     intervals: dict[Key, Interval] = {}
     for file in sorted({file for file, _ in runs.new_figures if EVALUATION.fullmatch(file)}):
         path = f"{PREDICTIONS}{Path(file).stem}.parquet"
         old, new = (predictions_at(side, path) for side in (runs.old, runs.new))
-        if old is None or new is None:
+        if old is None or new is None or not are_comparable(old, new, index.factors):
             continue
-        found = paired_intervals(old, new, index.unit, index.factors, bootstrap)
-        known = agreeing(found, runs.old.json(METRICS + file), runs.new.json(METRICS + file))
-        intervals |= {(file, name): interval for name, interval in known.items()}
+        found = headline_differences(new, old, index.unit, index.factors, confidence)
+        if agrees(found, runs.old.json(METRICS + file), runs.new.json(METRICS + file)):
+            intervals |= {(file, name): Interval(one.low, one.high) for name, one in found.items() if isfinite(one.low)}
     return intervals
+
+
+def predictions_at(run: Run, path: str) -> pd.DataFrame | None:
+    """The predictions that a run has; None if they are not at hand or damaged."""
+    try:
+        return pd.read_parquet(BytesIO(run.files[path]))
+    except (KeyError, OSError, FormatError, pa.ArrowException):
+        return None
+
+
+def are_comparable(old: pd.DataFrame, new: pd.DataFrame, factors: Sequence[LabelFactor]) -> bool:
+    """Whether two predictions are of the same sequences and of all classes."""
+    classes = len(joint_class_names(factors))
+    return old.columns.equals(new.columns) and len(new.columns) == len(IDS) + classes and same_sequences(old, new)
+
+
+def headline_differences(
+    new: pd.DataFrame, old: pd.DataFrame, unit: str, factors: Sequence[LabelFactor], confidence: float
+) -> dict[str, Difference]:
+    """The differences of the headline's figures, by its names: see `paired_differences`."""
+    found = paired_differences(new, old, unit, confidence, lambda level: item_scores(level, factors))
+    return {
+        f"{one.level}_{headline_name(one.metric)}": one
+        for one in found
+        if one.level == found[0].level or not ((metric := metric_of(one.metric)) and metric.finest)
+    }
+
+
+def agrees(found: Mapping[str, Difference], old: Mapping[str, object], new: Mapping[str, object]) -> bool:
+    """Whether the predictions are those that the metrics in Git were made from: these have six digits."""
+    pairs = [(one.other, old.get(name)) for name, one in found.items()]
+    pairs += [(one.one, new.get(name)) for name, one in found.items()]
+    return all(finite(known) and isclose(known, value, rel_tol=SAME, abs_tol=1e-12) for value, known in pairs)
 
 
 def _evaluate(snapshot: Run) -> dict[str, Any]:
@@ -137,8 +179,7 @@ def _notes(data: DataCheck, comparisons: Sequence[Comparison], paired: set[Key])
     judged = {comparison.key for comparison in comparisons if comparison.interval is not None}
     if judged & paired:
         yield (
-            f"\nIntervals of {len(judged & paired)} differences: a paired bootstrap over the test authors, from both "
-            "runs' predictions."
+            f"\nIntervals of {len(judged & paired)} differences: paired by test author, from both runs' predictions."
         )
     if judged - paired:
         yield (
