@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from lengthwise.cli.app import main
-from lengthwise.reports.page.one_run import SECTIONS, report
+from lengthwise.reports.page.pages import OF_A_RUN, report
 from lengthwise.reports.run import run_in
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
@@ -53,7 +53,7 @@ def test_report_has_a_section_for_each_link_and_charts_of_all_numbers(ablated):
     page = Page(report(ablated))
     links = [attributes["href"].removeprefix("#") for tag, attributes in page.elements if tag == "a"]
     assert links == [attributes["id"] for tag, attributes in page.elements if tag == "section"]
-    assert len(links) == len(set(links)) == len(SECTIONS)
+    assert len(links) == len(set(links)) == len(OF_A_RUN)
     for part in re.split("<section", report(ablated))[1:]:
         # Versions are words.
         assert part.count("<svg") >= 1 or part.startswith(' id="environment"'), part[:80]
@@ -63,7 +63,7 @@ def test_report_has_unique_ids_and_headings_in_order(run):
     page = Page(report(run))
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
-    assert [tag for tag, _ in page.elements if re.fullmatch(r"h\d", tag)] == ["h1"] + ["h2"] * len(SECTIONS)
+    assert [tag for tag, _ in page.elements if re.fullmatch(r"h\d", tag)] == ["h1"] + ["h2"] * len(OF_A_RUN)
 
 
 def test_report_fetches_nothing_and_runs_nothing(ablated):

@@ -7,8 +7,7 @@ import pytest
 
 from lengthwise.cli.app import main
 from lengthwise.errors import FormatError
-from lengthwise.reports.page.one_run import report
-from lengthwise.reports.page.several_runs import page_of
+from lengthwise.reports.page.pages import page_of, report
 from lengthwise.reports.run import run_in
 
 LONG = "a-name-of-an-experiment-that-goes-on-and-on-and-is-no-word-that-a-browser-would-break-anywhere"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lengthwise.evaluation.paired import detectable
-from lengthwise.reports.change.comparison import Comparison, Verdict, compare, overall
+from lengthwise.reports.change.comparison import Comparison, Evidence, Verdict, compare, overall
 from lengthwise.reports.change.config_file import FILE, Config
 from lengthwise.reports.change.contents import Absent, contents
 from lengthwise.reports.change.figures import Figure
@@ -100,7 +100,7 @@ def _rest(config: Config, old: Run, new: Run) -> list[Comparison]:
         for snapshot in (old, new)
     ]
     keys = sorted({*sides[0], *sides[1]})
-    return [compare(key, sides[0].get(key), sides[1].get(key), None, same_data=True) for key in keys]
+    return [compare(key, sides[0].get(key), sides[1].get(key), Evidence(None)) for key in keys]
 
 
 def _notes(config: Config, judged: Sequence[Judged]) -> Iterator[str]:
