@@ -18,7 +18,7 @@ OF_ROOT |= {"MODEL_CARD.md": "model_card.md"}
 # Which part of the API a module belongs to.
 API = {
     "sequences": ("Sequences", ("sequences", "sources")),
-    "batching": ("Strategies and training", ("batching", "advise")),
+    "batching": ("Strategies and training", ("batching", "advice")),
     "layers": ("Layers and cells", ("layers",)),
     "models": ("Trained networks", ("models",)),
 }

@@ -39,7 +39,7 @@ TOKENIZER = TokenizerOptions("en", SENTENCIZER, False, False, None)
 # runs the pipeline for test_repro.py, the other takes a file that does not wait for it.
 SLOWEST = (
     "pipeline/test_repro.py",
-    "pipeline/stages/train/test_run.py",
+    "pipeline/stages/train/test_training_run.py",
     "batching/test_fit.py",
     "layers/test_recurrent.py",
     "pipeline/sweeps/test_real_dvc.py",
@@ -57,6 +57,8 @@ SLOWEST = (
     "models/test_network.py",
     "test_docs_examples.py",
     "reports/test_plots_browser.py",
+    "layers/test_kernels.py",
+    "layers/test_contract.py",
     "layers/test_cells.py",
     "reports/change/test_configured.py",
     "layers/test_front_end.py",

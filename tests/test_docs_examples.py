@@ -13,7 +13,7 @@ from lengthwise.batching.registry import STRATEGIES, make_strategy
 pytestmark = pytest.mark.filterwarnings("ignore:.*shuffle=True:UserWarning")
 
 SETTINGS = {"batch_size": 2, "buckets": 2, "tokens": 6, "window": 16}
-EXAMPLES = 8
+EXAMPLES = 9
 MOST_LINES = 20
 ONE_IN_A_ROW = sorted(set(STRATEGIES) - {"bucketed", "packed", "truncated"})
 
@@ -100,7 +100,9 @@ def test_docs_examples_run_as_they_stand_and_train(examples, number, run):
         assert "accuracy" in trainings[0][0]
 
 
-@pytest.mark.parametrize("name", ONE_IN_A_ROW)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name == "exact" else [pytest.mark.long]) for name in ONE_IN_A_ROW]
+)
 def test_docs_first_example_trains_with_every_strategy_of_one_sequence_in_a_row(examples, name, run):
     strategy = make_strategy(name, SETTINGS)
     code, times = re.subn(r"lw\.Bucketed\([^()]*\)", f"lw.{strategy!r}", examples[0])

@@ -28,7 +28,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lengthwise.advice.advising import advise
+    from lengthwise.advice.costs import TrainedNetwork
     from lengthwise.batching.bucketed import Bucketed
+    from lengthwise.batching.checking import check
     from lengthwise.batching.exact import Exact
     from lengthwise.batching.fit import fit_data
     from lengthwise.batching.fit_epoch import FitEpoch
@@ -91,9 +94,12 @@ __all__ = [
     "Stratified",
     "Stream",
     "TokenBudget",
+    "TrainedNetwork",
     "Truncated",
     "WordDropout",
     "__version__",
+    "advise",
+    "check",
     "every_step",
     "first_states",
     "fit_data",
@@ -138,8 +144,11 @@ _MODULES = {
     "Stratified": "batching.stratified",
     "Stream": "batching.streams",
     "TokenBudget": "batching.token_budget",
+    "TrainedNetwork": "advice.costs",
     "Truncated": "batching.truncated",
     "WordDropout": "layers.word_dropout",
+    "advise": "advice.advising",
+    "check": "batching.checking",
     "every_step": "batching.placed",
     "first_states": "layers.streaming",
     "fit_data": "batching.fit",

@@ -1,4 +1,5 @@
 import functools
+import re
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ from closeness import assert_close
 from lengthwise.batching.fit import fit_data
 from lengthwise.batching.placed import every_step, last_step
 from lengthwise.batching.registry import STRATEGIES, make_strategy
+from lengthwise.errors import ArgumentError
 from lengthwise.layers import GRUCell, LayerNormGRUCell, LSTMCell, PeepholeLSTMCell, Recurrent
 from lengthwise.sources import from_arrays
 
@@ -597,6 +599,18 @@ def test_fit_data_says_in_one_line_what_it_cannot_do(name, options, part):
     with pytest.raises(ValueError, match=f"^{part}: got .*; expected ") as error:
         fit_data(all_sequences(), strategy_of(name), **options)
     assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("seed", [None, -1, 1.5, True, "1"])
+def test_fit_data_names_a_seed_that_is_no_whole_number(seed):
+    with pytest.raises(ArgumentError, match=re.escape(f"seed: got {seed!r}; expected a whole number from 0")):
+        fit_data(all_sequences(), strategy_of("padded"), seed=seed)
+    fit_data(all_sequences(), strategy_of("padded"), seed=np.int64(1), epoch=np.int64(2))
+
+
+def test_fit_data_of_lists_says_how_sequences_are_made():
+    with pytest.raises(ArgumentError, match="sequences: got list; expected Sequences; make them by from_arrays"):
+        fit_data([[1, 2], [3]], strategy_of("padded"))
 
 
 def test_fit_data_names_an_input_that_is_no_list_of_names_as_it_was_given():

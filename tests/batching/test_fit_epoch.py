@@ -8,6 +8,7 @@ from lengthwise.batching.fit import fit_data
 from lengthwise.batching.fit_epoch import FitEpoch
 from lengthwise.batching.placed import next_step
 from lengthwise.batching.registry import make_strategy
+from lengthwise.errors import ArgumentError
 from lengthwise.layers import Recurrent
 from lengthwise.sources import from_arrays
 
@@ -98,3 +99,18 @@ def test_passes_count_by_themselves_until_fit_says_the_epoch():
         [x["tokens"].tolist() for x, *_ in data.as_numpy_iterator()] for data in [data_of("padded", FitEpoch())] * 2
     ]
     assert orders[0] != orders[1]
+
+
+def test_fit_refuses_a_model_that_contradicts_the_strategy_before_its_first_batch():
+    model, epoch = model_of(), FitEpoch()
+    data = data_of("packed", epoch)
+    tokens = keras.Input((None,), dtype="int32", name="tokens")
+    stock = keras.layers.GRU(4, return_sequences=True)(keras.layers.Embedding(9, 3)(tokens))
+    leaking = keras.Model({"tokens": tokens}, keras.layers.Dense(9, activation="softmax")(stock))
+    leaking.compile("adam", "sparse_categorical_crossentropy")
+    before = leaking.get_weights()
+    with pytest.raises(ArgumentError, match=r"\(GRU\) with Packed.*; one sequence of a row would leak into the next"):
+        train(leaking, data, [epoch])
+    for ours, theirs in zip(leaking.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    train(model, data, [epoch], epochs=1)

@@ -82,8 +82,14 @@ def stock():
 @pytest.mark.parametrize(
     ("make", "name", "options", "message"),
     [
-        (stock, "packed", {"at": "last_step"}, "model: its layer gru"),
-        (model_of, "truncated", {"at": "every_step"}, "carries no state from window to window of Truncated"),
+        (
+            stock,
+            "packed",
+            {"at": "last_step"},
+            "(GRU) with Packed(batch_size=4, window=5); one sequence of a row would",
+        ),
+        (model_of, "truncated", {"at": "every_step"}, "the state would be lost at the end of each window; set carried"),
+        (stock, "padded", {"at": "every_step", "padding": "pre"}, "the padded steps before a sequence would change"),
         (model_of, "packed", {"at": "sequence"}, "at: got 'sequence'; expected last_step or every_step"),
         (model_of, "padded", {"at": "last"}, "at: got 'last'; expected one of sequence, last_step, every_step"),
         (
@@ -92,13 +98,25 @@ def stock():
             {"at": "last_step", "inputs": ("features",)},
             "expected resets among them",
         ),
-        (lambda: model_of(return_sequences=False), "padded", {"at": "last_step"}, "expected one at each step"),
+        (lambda: model_of(return_sequences=False), "exact", {"at": "last_step"}, "expected one at each step"),
+        (
+            lambda: model_of(return_sequences=False),
+            None,
+            {"at": "sequence"},
+            "the last output would be that of the pad",
+        ),
+        (lambda: "model", None, {"at": "every_step"}, "model: got 'model'; expected a Keras model"),
     ],
 )
 def test_predict_says_in_one_line_what_would_be_wrong(sequences, make, name, options, message):
     with pytest.raises(ArgumentError, match=re.escape(message)) as error:
-        predict(make(), sequences, make_strategy(name, SETTINGS), **{"inputs": INPUTS, **options})
+        predict(make(), sequences, name and make_strategy(name, SETTINGS), **{"inputs": INPUTS, **options})
     assert len(str(error.value).splitlines()) == 1
+
+
+def test_predict_of_lists_says_how_sequences_are_made():
+    with pytest.raises(ArgumentError, match="sequences: got list; expected Sequences; make them by from_arrays"):
+        predict(model_of(), [[1, 2], [3]], inputs=INPUTS, at="last_step")
 
 
 def test_predict_of_no_sequences_is_refused(sequences):

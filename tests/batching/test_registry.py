@@ -43,3 +43,15 @@ def test_strategies_import_no_tensorflow(name):
 def test_make_strategy_refuses_an_unknown_name():
     with pytest.raises(ValueError, match=r"name: got .sorted.; expected one of bucketed, exact, .*truncated"):
         make_strategy("sorted", SETTINGS)
+
+
+@pytest.mark.parametrize("name", [["padded"], None, 3])
+def test_make_strategy_refuses_what_is_no_name(name):
+    with pytest.raises(ValueError, match=r"name: got .*; expected one of bucketed, exact, .*truncated"):
+        make_strategy(name, SETTINGS)
+
+
+@pytest.mark.parametrize("settings", [None, [4], "batch_size"])
+def test_make_strategy_refuses_settings_that_have_no_names(settings):
+    with pytest.raises(ValueError, match=r"settings: got .*; expected a dict of whole numbers by name"):
+        make_strategy("padded", settings)

@@ -225,6 +225,22 @@ def words(*tags):
             ValueError,
             "class_weights: got them for 'tag', whose classes the stream does not know; expected classes=",
         ),
+        (
+            lambda: lw.fit_data(lw.Stream(words(1), "ids", "tag"), lw.Padded(2), inputs=("ids",), seed=None),
+            ValueError,
+            "seed: got None; expected a whole number from 0",
+        ),
+        (
+            lambda: lw.fit_data(
+                lw.Stream(words(1), "ids", "tag"),
+                lw.Packed(2, window=8),
+                inputs=("ids", "resets"),
+                targets=None,
+                model=keras.Sequential([keras.layers.Embedding(9, 2), keras.layers.GRU(2)]),
+            ),
+            ValueError,
+            "(GRU) with Packed(batch_size=2, window=8); one sequence of a row would leak into the next",
+        ),
     ],
 )
 def test_stream_refuses_in_one_line(ask, kind, message):

@@ -10,7 +10,7 @@ from typer.main import get_command
 import lengthwise
 from lengthwise.cli.app import app, main
 
-COMMANDS = ("predict", "report", "page", "results", "exps", "sweep", "real", "documents")
+COMMANDS = ("advise", "predict", "report", "page", "results", "exps", "sweep", "real", "documents")
 HEAVY = ("tensorflow", "keras", "spacy", "dvc", "pandas", "numpy", "pyarrow", "sklearn", "pydantic")
 
 

@@ -49,6 +49,11 @@ MODELS = {
     "stacked": stacked,
     "convolved": lambda: sequential(lw.MaskedConv1D(UNITS, 3, stride=2), lw.SimpleRNN(UNITS)),
 }
+# One of each kind; the others are in the long tests.
+SOME = ["lstm", "layer_norm_gru", "both ways", "stacked", "convolved"]
+some_models = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in SOME else [pytest.mark.long]) for name in MODELS]
+)
 OF_STOCK_LAYERS = {
     "wrapped": wrapped,
     "recurrent": lambda: sequential(
@@ -70,10 +75,11 @@ def export_onnx(model, path):
 
 
 @pytest.fixture(scope="module")
-def elsewhere(tmp_path_factory):
+def elsewhere(tmp_path_factory, request):
     # What each saved model computes in a process that may not import Lengthwise.
     folder = tmp_path_factory.mktemp("elsewhere")
-    for name in MODELS:
+    asked = {item.callspec.params["name"] for item in request.session.items if "saved_model" in item.name}
+    for name in [name for name in MODELS if name in asked]:
         made(MODELS, name).export(folder / "saved" / name, verbose=False)
     (folder / "keras").mkdir()
     for name in OF_STOCK_LAYERS:
@@ -95,7 +101,7 @@ np.savez("found.npz", **{name: np.asarray(values) for name, values in found.item
     return np.load(folder / "found.npz")
 
 
-@pytest.mark.parametrize("name", MODELS)
+@some_models
 def test_what_is_exported_as_a_saved_model_runs_where_lengthwise_is_not(name, elsewhere):
     assert_close(elsewhere[f"saved {name}"], made(MODELS, name)(fed()))
 
@@ -107,8 +113,7 @@ def test_keras_file_of_stock_layers_loads_where_lengthwise_is_not(name, elsewher
     assert_close(elsewhere[f"keras {name}"], model(fed()))
 
 
-@pytest.mark.sampled(3)
-@pytest.mark.parametrize("name", MODELS)
+@some_models
 def test_what_is_exported_as_onnx_computes_the_same(name, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     model = made(MODELS, name)
@@ -132,7 +137,7 @@ def called(model):
     return lambda given: [np.asarray(values) for values in model(given)]
 
 
-@pytest.mark.parametrize("name", [*CELLS, "stacked"])
+@pytest.mark.parametrize("name", ["lstm", "layer_norm_simple", "peephole_lstm", "stacked"])
 def test_streamed_model_says_of_pieces_what_the_model_says_of_the_whole(name):
     model = made(MODELS, name)
     streamed = lw.with_states(model)

@@ -98,13 +98,13 @@ def test_an_ensemble_predicts_the_mean_of_its_members_log_probabilities(
 @pytest.mark.parametrize(
     ("kernel", "task", "strategy", "changes", "clip_norm"),
     [
-        pytest.param("native", "classifier", "bucketed", {}, None, marks=pytest.mark.native),
+        pytest.param("native", "classifier", "bucketed", {}, None, marks=[pytest.mark.native, pytest.mark.long]),
         pytest.param("native", "seq2seq", "bucketed", {}, 0.01, marks=pytest.mark.native),
         pytest.param(
             "native", "classifier", "truncated", {"cell": "lstm", "layers": 2}, 0.01, marks=pytest.mark.native
         ),
         ("keras", "classifier", "packed", {}, 0.01),
-        ("keras", "seq2seq", "truncated", {}, None),
+        pytest.param("keras", "seq2seq", "truncated", {}, None, marks=pytest.mark.long),
     ],
 )
 def test_each_member_learns_as_if_it_were_alone(

@@ -16,6 +16,8 @@ LIBRARY_WINGS = {
     "batching": GROUND,
     "native": {*GROUND, "system"},
     "layers": {*GROUND, "native"},
+    # Measures what training takes.
+    "advice": {*GROUND, "batching", "layers"},
     "models": {*GROUND, "batching", "layers", "native", "system"},
     "training": {*GROUND, "batching", "models", "native", "system"},
     "evaluation": {*GROUND, "system"},
@@ -36,7 +38,11 @@ WINGS = LIBRARY_WINGS | {
 }
 WITH_TENSORFLOW = {"layers", "models", "native", "training", "predictor", "testing"}
 MODULES_WITH_TENSORFLOW = {
-    *(LIBRARY / "batching" / f"{name}.py" for name in ("examples", "fit", "fit_epoch", "in_order", "parts", "streams")),
+    *(
+        LIBRARY / "batching" / f"{name}.py"
+        for name in ("checking", "examples", "fit", "fit_epoch", "in_order", "layer_readings", "parts", "streams")
+    ),
+    LIBRARY / "advice" / "measuring.py",
     LIBRARY / "pipeline" / "stages" / "train" / "events.py",
 }
 

@@ -12,7 +12,7 @@ from lengthwise.pipeline import stage
 from lengthwise.pipeline.settings.params import load_params
 from lengthwise.pipeline.translation import KEYS, errors_under_keys
 
-LIBRARY_WINGS = ("batching", "evaluation", "layers", "models", "native", "training")
+LIBRARY_WINGS = ("advice", "batching", "evaluation", "layers", "models", "native", "training")
 
 
 def without_sequences():

@@ -1,7 +1,14 @@
 """Which epoch a pass over the data is."""
 
+import numpy as np
+
 from lengthwise.batching.fit_epoch import FitEpoch
 from lengthwise.errors import ArgumentError
+
+
+def is_count(value: object) -> bool:
+    """Whether it is a whole number from 0."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= 0
 
 
 class Epochs:
@@ -14,7 +21,7 @@ class Epochs:
     """
 
     def __init__(self, first: int | FitEpoch) -> None:
-        if not isinstance(first, FitEpoch) and (isinstance(first, bool) or not isinstance(first, int) or first < 0):
+        if not isinstance(first, FitEpoch) and not is_count(first):
             raise ArgumentError("epoch", f"got {first!r}; expected a whole number from 0, or a FitEpoch")
         self._told = first if isinstance(first, FitEpoch) else None
         self._counted = 0 if isinstance(first, FitEpoch) else first

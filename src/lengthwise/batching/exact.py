@@ -35,5 +35,10 @@ class Exact(Strategy):
 
     batch_size: BatchSize
 
+    @property
+    def pads(self) -> bool:
+        """Never."""
+        return False
+
     def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
         return batches_within_groups(lengths, lengths, self.batch_size, rng)

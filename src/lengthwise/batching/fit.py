@@ -4,17 +4,20 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-from lengthwise.batching.epochs import Epochs
+from lengthwise.batching.checking import check
+from lengthwise.batching.epochs import Epochs, is_count
 from lengthwise.batching.examples import Asked, ClassWeights, WantedTargets
 from lengthwise.batching.fields import WeightScale
 from lengthwise.batching.fit_epoch import FitEpoch
 from lengthwise.batching.grid import Grid, grid_of
-from lengthwise.batching.parts import WantedInputs
+from lengthwise.batching.parts import WantedInputs, check_sequences
 from lengthwise.batching.plan import Plan, Strategy, epoch_rng
 from lengthwise.batching.streams import Stream, stream_data
+from lengthwise.errors import ArgumentError
 from lengthwise.sequences import LABEL, TOKENS, Sequences
 
 
@@ -30,6 +33,7 @@ def fit_data(
     seed: int = 0,
     epoch: int | FitEpoch = 0,
     scale: WeightScale = "loss",
+    model: keras.Model | None = None,
 ) -> tf.data.Dataset:
     """A dataset that each pass plans anew, for `model.fit(fit_data(...), shuffle=False)`.
 
@@ -64,18 +68,34 @@ def fit_data(
             mean over what counts, for losses of the reduction `sum_over_batch_size`, which is Keras's default, and
             `mean_with_sample_weight` alike. `metrics`: `weighted_metrics` of `evaluate` are exact over all batches; a
             loss is a mean only with `mean_with_sample_weight`.
+        model: that is going to be fitted: it is checked that its results do not depend on the batches, see `check`.
 
     Returns:
         A dataset of (x, y), or (x, y, weights): float32 (B, T) for targets at steps, (B,) for weighted ones of rows.
 
     Raises:
-        ArgumentError: there is no such column, target or padding, or the strategy needs others; it is a `ValueError`.
+        ArgumentError: there is no such column, target or padding, the strategy needs others, or it contradicts the
+            model; it is a `ValueError`.
     """
     asked = Asked(strategy, inputs, targets, weights, class_weights, padding, scale)
+    if model is not None:
+        check(model, strategy, padding=padding)
+    if not is_count(seed):
+        raise ArgumentError("seed", f"got {seed!r}; expected a whole number from 0")
     if isinstance(sequences, Stream):
-        return stream_data(sequences, asked, seed, epoch)
+        data = stream_data(sequences, asked, seed, epoch)
+    else:
+        data = _sequences_data(sequences, asked, seed, epoch)
+    if isinstance(epoch, FitEpoch):
+        epoch.add_rows(strategy, padding)
+    return data
+
+
+def _sequences_data(sequences: Sequences, asked: Asked, seed: int, epoch: int | FitEpoch) -> tf.data.Dataset:
+    """What `fit_data` gives of sequences in memory; see `stream_data`."""
+    check_sequences(sequences)
     examples = asked.of(sequences)
-    passes = _Passes(sequences, strategy, seed, padding, epoch)
+    passes = _Passes(sequences, asked.strategy, seed, asked.padding, epoch)
     flat = tf.nest.flatten(examples.specs)
 
     def arrays_of(number: np.ndarray, place: np.ndarray) -> list[np.ndarray]:

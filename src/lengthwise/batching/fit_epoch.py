@@ -4,12 +4,16 @@ from typing import Any
 
 import keras
 
+from lengthwise.batching.checking import check
+from lengthwise.batching.plan import Strategy
+
 
 class FitEpoch(keras.callbacks.Callback):
     """The epoch that `fit` is in, for `fit_data(..., epoch=...)`: a resumed training goes on in the order of its epoch.
 
     `fit(initial_epoch=...)` and `keras.callbacks.BackupAndRestore` reach it, so that they see the batches (B, T) that a
-    training which was never stopped would have seen.
+    training which was never stopped would have seen. When `fit` begins, the model is checked against the strategies of
+    the data, see `check`.
 
     >>> import lengthwise as lw
     >>> epoch = lw.FitEpoch()
@@ -23,7 +27,8 @@ class FitEpoch(keras.callbacks.Callback):
     (False, True)
 
     Raises:
-        ValueError: `fit_data` does, of any other thing that is no whole number.
+        ValueError: `fit_data` does, of any other thing that is no whole number; `fit` does, if the model contradicts a
+            strategy.
 
     Attributes:
         number: of the epoch, from 0; None before the first.
@@ -32,6 +37,16 @@ class FitEpoch(keras.callbacks.Callback):
     def __init__(self) -> None:
         super().__init__()
         self.number: int | None = None
+        self._rows: list[tuple[Strategy, str]] = []
+
+    def add_rows(self, strategy: Strategy, padding: str) -> None:
+        """Remember how `fit_data` makes rows, for the model to be checked against."""
+        self._rows.append((strategy, padding))
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Check the model."""
+        for strategy, padding in self._rows:
+            check(self.model, strategy, padding=padding)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Remember the epoch's number."""

@@ -1,6 +1,5 @@
 """Predictions of any Keras model in the order of the sequences, whatever the order of the batches."""
 
-import inspect
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -9,11 +8,12 @@ import numpy as np
 import tensorflow as tf
 
 from lengthwise.batching.bursts import in_bursts
+from lengthwise.batching.checking import check
 from lengthwise.batching.fields import input_field
 from lengthwise.batching.for_evaluation import evaluation_plan
 from lengthwise.batching.grid import Grid, grid_of
 from lengthwise.batching.padded import Padded
-from lengthwise.batching.parts import Part, WantedInputs, checked_inputs, filled, specs
+from lengthwise.batching.parts import Part, WantedInputs, check_sequences, checked_inputs, filled, specs
 from lengthwise.batching.plan import Plan, Strategy
 from lengthwise.errors import ArgumentError
 from lengthwise.sequences import TOKENS, Sequences
@@ -57,15 +57,15 @@ def predict(
         `found[sequences.offsets[i]:sequences.offsets[i + 1]]`.
 
     Raises:
-        ArgumentError: there is no such column, outputs are not where they are wanted, rows hold several sequences and a
-            recurrent layer of the model does not read `resets`, or windows of them and one carries no state on; it is
-            a `ValueError`.
+        ArgumentError: there is no such column, outputs are not where they are wanted, or the model's predictions would
+            depend on the batches, see `check`; it is a `ValueError`.
     """
-    if at not in AT:
-        raise ArgumentError("at", f"got {at!r}; expected one of {', '.join(AT)}")
-    batching = Padded(1) if strategy is None else strategy
+    check_sequences(sequences)
+    # By rising length is like any other that gives each sequence a row.
+    batching = Padded(batch_size=2) if strategy is None else strategy
     named, alone = checked_inputs(batching, inputs, padding)
-    _check_model(model, batching, at)
+    _check_at(batching, at)
+    check(model, batching, padding=padding)
     fields = {name: input_field(sequences, batching, wanted) for name, wanted in named.items()}
     part: Part = next(iter(fields.values())) if alone else fields
     lengths = sequences.lengths
@@ -140,26 +140,9 @@ def _check_shape(output: np.ndarray, grid: Grid, at: At) -> None:
         )
 
 
-def _check_model(model: keras.Model, strategy: Strategy, at: At) -> None:
-    """Refuse a model whose states would leak from one sequence to another, or get lost between windows."""
-    if not (strategy.packs or strategy.cuts):
-        return
-    name = type(strategy).__name__
-    if at == "sequence":
+def _check_at(strategy: Strategy, at: At) -> None:
+    if at not in AT:
+        raise ArgumentError("at", f"got {at!r}; expected one of {', '.join(AT)}")
+    if at == "sequence" and (strategy.packs or strategy.cuts):
+        name = type(strategy).__name__
         raise ArgumentError("at", f"got {at!r}; expected last_step or every_step, since rows of {name} hold several")
-    for layer in model._flatten_layers():
-        if not hasattr(layer, "cell"):
-            continue
-        if "resets" not in inspect.signature(layer.call).parameters:
-            raise ArgumentError(
-                "model",
-                f"its layer {layer.name} ({type(layer).__name__}) reads no resets, so that in rows of {name} one "
-                "sequence leaks into the next; expected lengthwise layers",
-                "take another strategy, such as Bucketed",
-            )
-        if strategy.cuts and getattr(layer, "carried_rows", None) is None and not getattr(layer, "stateful", False):
-            raise ArgumentError(
-                "model",
-                f"its layer {layer.name} carries no state from window to window of {name}; expected "
-                f"carried_rows={getattr(strategy, 'batch_size', 1)}",
-            )

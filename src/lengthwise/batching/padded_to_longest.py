@@ -35,6 +35,11 @@ class PaddedToLongest(Strategy):
 
     batch_size: BatchSize
 
+    @property
+    def pads(self) -> bool:
+        """Also a batch of one row."""
+        return True
+
     def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
         plan = Padded(self.batch_size)._plan(lengths, rng)
         return replace(plan, least_width=int(lengths.max(initial=0)))

@@ -5,18 +5,31 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
+from lengthwise.batching.checking import check_rows
+from lengthwise.batching.contradictions import CONTRADICTIONS
 from lengthwise.batching.fields import Field
 from lengthwise.batching.grid import Grid
 from lengthwise.batching.placed import Placed
 from lengthwise.batching.plan import Strategy
 from lengthwise.errors import ArgumentError
-from lengthwise.names import PADDINGS
+from lengthwise.sequences import Sequences
 
 # What stands in a batch: a column by its name, or one placed at steps.
 Wanted = str | Placed
 WantedInputs = Sequence[Wanted] | Mapping[str, Wanted]
 # One array of every batch, or several by name.
 Part = Field | dict[str, Field]
+
+
+def check_sequences(sequences: Sequences) -> None:
+    """Reject what are no sequences.
+
+    Raises:
+        ArgumentError: they are something else.
+    """
+    if not isinstance(sequences, Sequences):
+        got = f"got {type(sequences).__name__}"
+        raise ArgumentError("sequences", f"{got}; expected Sequences", "make them by from_arrays or from_table")
 
 
 def checked_inputs(strategy: Strategy, inputs: WantedInputs, padding: str) -> tuple[dict[str, Wanted], bool]:
@@ -28,25 +41,15 @@ def checked_inputs(strategy: Strategy, inputs: WantedInputs, padding: str) -> tu
     listed = list(inputs.values()) if isinstance(inputs, Mapping) else inputs
     if isinstance(listed, str) or not isinstance(listed, Sequence) or not listed:
         raise ArgumentError("inputs", f"got {inputs!r:.80}; expected a list of one column or more, or a dict of them")
-    if padding not in PADDINGS:
-        raise ArgumentError("padding", f"got {padding!r}; expected {' or '.join(PADDINGS)}")
-    if not isinstance(strategy, Strategy):
-        raise ArgumentError("strategy", f"got {strategy!r:.80}; expected a strategy, such as Padded(batch_size=32)")
+    rows = check_rows(strategy, padding)
     named = [wanted.column if isinstance(wanted, Placed) else wanted for wanted in listed]
     keys = list(inputs) if isinstance(inputs, Mapping) else named
     if len(set(keys)) < len(keys):
         raise ArgumentError("inputs", f"got {tuple(keys)}; expected each name once", "name them by a dict")
-    name = type(strategy).__name__
-    if (strategy.packs or strategy.cuts) and "resets" not in listed:
+    if (rows.packs or rows.cuts) and "resets" not in listed:
+        found = CONTRADICTIONS["neighbours in a row"]
         raise ArgumentError(
-            "inputs",
-            f"got {tuple(keys)}; expected resets among them, since rows of {name} hold several sequences and a layer "
-            "that does not know where they begin leaks one into the next",
-            "give them to lengthwise.layers.Recurrent",
-        )
-    if strategy.cuts and padding == "pre":
-        raise ArgumentError(
-            "padding", f"got 'pre'; expected post, since a window of {name} goes on at the first step of its row"
+            "inputs", f"got {tuple(keys)} with {strategy}; expected resets among them; {found.reason}", found.remedy
         )
     return dict(zip(keys, listed, strict=True)), len(keys) == 1 and not isinstance(inputs, Mapping)
 

@@ -82,6 +82,7 @@ class Strategy(ABC):
     Attributes:
         packs: whether a row may hold several sequences, one after another.
         cuts: whether a sequence may be cut into windows, in successive batches, its state carried on.
+        pads: whether rows may be filled up, as they are where a batch has several.
 
     Raises:
         ArgumentError: a field is no whole number from 1, or above its bound; it is a `ValueError`.
@@ -92,6 +93,10 @@ class Strategy(ABC):
 
     def __post_init__(self) -> None:
         check_fields(self, SETTING)
+
+    @property
+    def pads(self) -> bool:  # noqa: D102 - see the class.
+        return getattr(self, "batch_size", None) != 1
 
     def plan(self, lengths: ArrayLike, rng: np.random.Generator | None = None) -> Plan:
         """Plan one epoch; every epoch has the same number of batches.

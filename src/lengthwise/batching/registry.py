@@ -56,8 +56,10 @@ def make_strategy(name: str, settings: Mapping[str, int]) -> Strategy:
     Raises:
         ArgumentError: there is no such strategy, or a setting of it is missing or wrong; it is a `ValueError`.
     """
-    if name not in STRATEGIES:
+    if not isinstance(name, str) or name not in STRATEGIES:
         raise ArgumentError("name", f"got {name!r}; expected one of {', '.join(STRATEGIES)}")
+    if not isinstance(settings, Mapping):
+        raise ArgumentError("settings", f"got {settings!r:.80}; expected a dict of whole numbers by name")
     kind = STRATEGIES[name]
     if missing := [field.name for field in fields(kind) if field.name not in settings]:
         raise ArgumentError("settings", f"got {', '.join(settings) or 'none'}; expected {missing[0]} for {name}")

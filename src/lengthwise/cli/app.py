@@ -13,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 import lengthwise
+from lengthwise.cli.advise import advise
 from lengthwise.cli.pipes import standard_streams, write
 from lengthwise.cli.predict import predict
 from lengthwise.cli.reading import documents, exps, page, report, results
@@ -53,7 +54,7 @@ def _written(option: Any) -> Any:  # noqa: ANN401
 
 # Plain text: the same in every terminal, pipe and log.
 app = typer.Typer(name=NAME, cls=_Group, rich_markup_mode=None, pretty_exceptions_enable=False)
-for command in (predict, report, page, results, exps, sweep, real, documents):
+for command in (advise, predict, report, page, results, exps, sweep, real, documents):
     app.command(cls=_Command)(command)
 
 

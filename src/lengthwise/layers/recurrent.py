@@ -139,6 +139,7 @@ class Recurrent(ComputedByKernel):
         training: bool = False,
         initial_state: Sequence[tf.Tensor] | None = None,
         ends: tf.Tensor | None = None,
+        inputs_mask: tf.Tensor | None = None,
     ) -> tf.Tensor | tuple[tf.Tensor, ...]:
         """Run.
 
@@ -153,6 +154,7 @@ class Recurrent(ComputedByKernel):
             initial_state: `states` under Keras's name.
             ends: bool (B, T), where sequences end, which is where a layer that goes backwards resets, in the place of
                 `resets`; see `sequence_ends`.
+            inputs_mask: what Keras calls the mask that the inputs bring along, once other tensors are given too.
 
         Returns:
             The outputs, float32 (B, T, U) or (B, U), and with `return_state` the last states after them.
@@ -166,6 +168,7 @@ class Recurrent(ComputedByKernel):
             raise ValueError(
                 f"{wrong}: got them with reverse={backwards}; expected {right}, where a layer of this direction resets"
             )
+        mask = inputs_mask if mask is None else mask
         rows = tf.shape(inputs)[0]
         initial = [self._initial(number, rows) for number in range(len(self.state_sizes))]
         given = given_states(states, initial_state, self.state_sizes)

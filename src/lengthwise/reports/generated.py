@@ -22,6 +22,7 @@ WINGS = {
     "library": (
         "testing",
         "predictor",
+        "advice",
         "training",
         "evaluation",
         "models",

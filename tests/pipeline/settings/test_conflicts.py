@@ -1,4 +1,5 @@
 import copy
+import itertools
 from functools import reduce
 from operator import getitem
 from typing import get_args
@@ -6,8 +7,10 @@ from typing import get_args
 import pytest
 import yaml
 
+from lengthwise.batching.contradictions import CONTRADICTIONS
+from lengthwise.batching.registry import STRATEGIES
 from lengthwise.errors import ParamsError
-from lengthwise.names import KERNELS, NATIVE_CELLS
+from lengthwise.names import ACTIVATIONS, FRONT_ENDS, KERNELS, NATIVE_CELLS, PADDINGS, READOUTS
 from lengthwise.pipeline.settings import conflicts
 from lengthwise.pipeline.settings.conflicts import CONFLICTS, first_conflict
 from lengthwise.pipeline.settings.params import EvaluateParams, TrainParams, load_params
@@ -145,6 +148,26 @@ def test_loading_params_refuses_a_conflict(shipped, tmp_path, place, wrong, righ
     with pytest.raises(ParamsError) as caught:
         load_params(path)
     assert str(caught.value) == f"{path}: {first_conflict(changed(shipped, wrong))}"
+
+
+def test_params_have_no_contradiction_of_the_library_that_is_not_mapped_to_keys(shipped):
+    legal = {
+        "train.batching.strategy": list(STRATEGIES),
+        "train.batching.padding": PADDINGS,
+        "train.model.bidirectional": (False, True),
+        "train.model.front_end": FRONT_ENDS,
+        "train.model.readout": READOUTS,
+        "train.model.activation": ACTIVATIONS,
+        "train.model.masking": (False, True),
+    }
+    seen = set()
+    for values in itertools.product(*legal.values()):
+        sections = changed(shipped, dict(zip(legal, values, strict=True)))
+        found = {name for name, one in CONTRADICTIONS.items() if one.holds(*conflicts.reading(sections))}
+        assert found <= conflicts.OF_THE_LIBRARY.keys()
+        assert bool(found) == (first_conflict(sections) is not None)
+        seen |= found
+    assert seen == conflicts.OF_THE_LIBRARY.keys()
 
 
 def test_cells_and_kernels_have_the_names_that_the_native_kernel_knows():

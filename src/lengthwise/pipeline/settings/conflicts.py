@@ -6,6 +6,7 @@ from functools import reduce
 from operator import getitem
 from typing import Any
 
+from lengthwise.batching.contradictions import CONTRADICTIONS, LayerReading, RowLayout
 from lengthwise.batching.registry import STRATEGIES
 from lengthwise.names import NATIVE_CELLS, UNBOUNDED, UNITS
 
@@ -24,6 +25,60 @@ class Conflict:
 
 def _strategy(sections: Sections) -> type[Any]:
     return STRATEGIES[sections["train"]["batching"]["strategy"]]
+
+
+def reading(sections: Sections) -> tuple[RowLayout, LayerReading]:
+    """What the library's table of contradictions asks for: how `train` makes rows, and what its network does."""
+    batching, model = sections["train"]["batching"], sections["train"]["model"]
+    kind, convolves = _strategy(sections), model["front_end"] == "conv1d"
+    # A network is told where sequences begin, and hands its states on where a strategy cuts; it reads what it predicts
+    # of at its place, never in the padding.
+    network = LayerReading(
+        recurrent=True,
+        backwards=model["bidirectional"],
+        told=True,
+        carries=kind.cuts,
+        masked=model["masking"],
+        unbounded=model["activation"] in UNBOUNDED,
+        convolves=convolves,
+        counts_from_row=convolves,
+        pools=model["readout"] != "last",
+    )
+    return RowLayout(packs=kind.packs, cuts=kind.cuts, padding=batching["padding"]), network
+
+
+# Those of the library's table that params can have, by name: the keys, and what to do about them.
+OF_THE_LIBRARY: dict[str, tuple[tuple[str, ...], str]] = {
+    "backwards over cuts": (
+        ("train.batching.strategy", "train.model.bidirectional"),
+        "choose another strategy, or set train.model.bidirectional to false",
+    ),
+    "convolution over neighbours": (
+        ("train.batching.strategy", "train.model.front_end"),
+        "choose another strategy, or set train.model.front_end to none",
+    ),
+    "cuts behind padding": (
+        ("train.batching.strategy", "train.batching.padding"),
+        "set train.batching.padding to post",
+    ),
+    "pooling over cuts": (
+        ("train.batching.strategy", "train.model.readout"),
+        "choose another strategy, or set train.model.readout to last",
+    ),
+    "convolution behind padding": (
+        ("train.batching.padding", "train.model.front_end"),
+        "set train.batching.padding to post",
+    ),
+    "no bound over padding": (
+        ("train.model.activation", "train.model.masking"),
+        "set train.model.masking to true, or choose sigmoid, softsign or tanh",
+    ),
+}
+
+
+def _of_the_library(name: str, keys: tuple[str, ...], remedy: str) -> Conflict:
+    found = CONTRADICTIONS[name]
+    return Conflict(keys, lambda sections: found.holds(*reading(sections)), found.reason, remedy)
 
 
 def _kernel_without_cell(key: str) -> Conflict:
@@ -74,42 +129,7 @@ CONFLICTS = (
         "the longest sequences fit into no batch",
         "raise train.batching.tokens to shards.max_length at least",
     ),
-    Conflict(
-        ("train.batching.strategy", "train.model.bidirectional"),
-        lambda s: _strategy(s).cuts and s["train"]["model"]["bidirectional"],
-        "the backward direction would begin at windows that are still to come",
-        "choose another strategy, or set train.model.bidirectional to false",
-    ),
-    Conflict(
-        ("train.batching.strategy", "train.model.front_end"),
-        lambda s: (_strategy(s).packs or _strategy(s).cuts) and s["train"]["model"]["front_end"] == "conv1d",
-        "the kernel would lie over two sequences of a row, or over the cut between two windows",
-        "choose another strategy, or set train.model.front_end to none",
-    ),
-    Conflict(
-        ("train.batching.strategy", "train.batching.padding"),
-        lambda s: _strategy(s).cuts and s["train"]["batching"]["padding"] == "pre",
-        "a window would not go on at the first step of its row",
-        "set train.batching.padding to post",
-    ),
-    Conflict(
-        ("train.batching.strategy", "train.model.readout"),
-        lambda s: _strategy(s).cuts and s["train"]["model"]["readout"] != "last",
-        "the outputs of a sequence would lie in windows that are gone",
-        "choose another strategy, or set train.model.readout to last",
-    ),
-    Conflict(
-        ("train.batching.padding", "train.model.front_end"),
-        lambda s: s["train"]["batching"]["padding"] == "pre" and s["train"]["model"]["front_end"] == "conv1d",
-        "where the kernel stands in a sequence would depend on how far the row is filled up before it",
-        "set train.batching.padding to post",
-    ),
-    Conflict(
-        ("train.model.activation", "train.model.masking"),
-        lambda s: s["train"]["model"]["activation"] in UNBOUNDED and not s["train"]["model"]["masking"],
-        "states without bound may overflow at padded steps, and their gradients then are not numbers",
-        "set train.model.masking to true, or choose sigmoid, softsign or tanh",
-    ),
+    *(_of_the_library(name, *asked) for name, asked in OF_THE_LIBRARY.items()),
     _kernel_without_cell("train.kernel"),
     _kernel_without_cell("evaluate.kernel"),
 )

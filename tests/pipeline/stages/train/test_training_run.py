@@ -219,7 +219,7 @@ def assert_goes_on_to_the_same_bytes(stops: tuple[int, ...], here: Path, shards:
 @pytest.mark.parametrize(
     ("task", "changes"),
     [
-        ("classifier", {"schedule": "cosine", "readout": "mean"}),
+        pytest.param("classifier", {"schedule": "cosine", "readout": "mean"}, marks=pytest.mark.long),
         ("seq2seq", {"strategy": "truncated"}),
     ],
 )
@@ -266,7 +266,7 @@ ONE_HOT = {"input": "one_hot", "padding": "pre", "cell": "simple", "activation":
             "classifier",
             {"front_end": "conv1d", "stride": 2, "conv_padding": "valid", "cell": "peephole_lstm", "readout": "max"},
         ),
-        ("classifier", {**ONE_HOT, "clip_norm": 1.0}),
+        pytest.param("classifier", {**ONE_HOT, "clip_norm": 1.0}, marks=pytest.mark.long),
         ("seq2seq", ONE_HOT),
     ],
 )
