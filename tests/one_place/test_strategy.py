@@ -46,7 +46,7 @@ from lengthwise.errors import ParamsError
 from lengthwise.pipeline.settings.params import check_params, load_params
 from lengthwise.pipeline.stages.train.outcome import batching_table
 from lengthwise.reports.reference import strategies_table
-from lengthwise.reports.run import Run
+from lengthwise.reports.run import Run, run_in
 from lengthwise.system.strict_yaml import read_yaml
 
 root = Path(sys.argv[1])
@@ -72,7 +72,7 @@ params = refusal(strategy="sorted").train
 assert params.batching.chosen == Sorted(batch_size=256, slope=2)
 table = batching_table(np.array([3, 1, 2]), params).set_index("strategy")
 assert table.loc["sorted", "batches"] == 1
-assert "| `sorted` | Batches by rising length. |" in strategies_table(Run(root / "metrics", root / "dvc.lock"))
+assert "| `sorted` | Batches by rising length. |" in strategies_table(run_in(root))
 print(table.index.tolist())
 """
 

@@ -13,8 +13,9 @@ from records import record_as_folder
 from scipy.special import log_softmax
 
 from lengthwise.names import TASKS
+from lengthwise.reports.files import TIMING
 from lengthwise.reports.kept import Kept
-from lengthwise.reports.run import TIMING, Run
+from lengthwise.reports.run import run_in
 
 # What a machine measured, which Git does not have: the figures are invented.
 MEASURED = {"peak_memory_mib": 512, "seconds": 3.25}
@@ -61,20 +62,20 @@ def run(root, tmp_path, write_times):
     shutil.copytree(root / "metrics", tmp_path / "metrics", ignore=shutil.ignore_patterns("*ablations*"))
     shutil.copy(root / "dvc.lock", tmp_path / "dvc.lock")
     write_times(tmp_path)
-    return Run(tmp_path / "metrics", tmp_path / "dvc.lock")
+    return run_in(tmp_path)
 
 
 @pytest.fixture
 def rewrite(run):
     # Changes a file of the run and gives the run anew, since it remembers what it has read.
     def change(name, *replacements):
-        path = run.lock if name == "dvc.lock" else run.metrics / name
+        path = run.files.folder / "dvc.lock" if name == "dvc.lock" else run.files.folder / "metrics" / name
         text = path.read_text(encoding="utf-8")
         for old, new in replacements:
             assert old in text
             text = text.replace(old, new)
         path.write_text(text, encoding="utf-8")
-        return Run(run.metrics, run.lock)
+        return run_in(run.files.folder)
 
     return change
 
@@ -93,17 +94,17 @@ def predict():
             columns = {f"log_probability_{n}": column for n, column in enumerate(log_softmax(scores, axis=1).T)}
             ids = {"sequence": np.arange(600), "document": document, "author": author, "label": label}
             frame = pd.DataFrame({**ids, **columns})
-            path = run.lock.parent / "data" / "predictions" / f"{model}.parquet"
+            path = run.files.folder / "data" / "predictions" / f"{model}.parquet"
             path.parent.mkdir(parents=True, exist_ok=True)
             frame.to_parquet(path)
-            table = pd.read_csv(run.metrics / "evaluate" / model / "levels.csv")
+            table = pd.read_csv(run.files.folder / "metrics" / "evaluate" / model / "levels.csv")
             for name in ("sentence", "document", "author"):
                 keys = {"sentence": "sequence"}.get(name, name)
                 pooled = frame.groupby(keys)[list(columns)].mean().to_numpy().argmax(axis=1)
                 right = pooled == frame.groupby(keys)["label"].first().to_numpy()
                 table.loc[(table["level"] == name) & (table["metric"] == "accuracy"), "value"] = right.mean()
-            table.to_csv(run.metrics / "evaluate" / model / "levels.csv", index=False)
-        return Run(run.metrics, run.lock)
+            table.to_csv(run.files.folder / "metrics" / "evaluate" / model / "levels.csv", index=False)
+        return run_in(run.files.folder)
 
     return write
 
@@ -120,9 +121,9 @@ def ablated(run):
         "zero_state,train.model.initial_state=zeros,3,0.48,0.01,-0.03,-0.05,-0.01,1.4,0.06,0.7,0.17,273000,550,\n",
         "lstm,train.model.cell=lstm,3,0.55,0.01,0.032,0.01,0.05,1.3,-0.04,0.77,0.17,293222,550,300\n",
     ]
-    (run.metrics / "ablations.csv").write_text(header + "".join(rows), encoding="utf-8")
+    (run.files.folder / "metrics" / "ablations.csv").write_text(header + "".join(rows), encoding="utf-8")
     times = "name,seconds_per_epoch,relative\nfull,0.7,1.0\npadded,1.2,1.71\nzero_state,0.7,0.99\nlstm,0.9,1.3\n"
-    (run.metrics / "timing_ablations.csv").write_text(times, encoding="utf-8")
+    (run.files.folder / "metrics" / "timing_ablations.csv").write_text(times, encoding="utf-8")
     return run
 
 

@@ -1,11 +1,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
-from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.reports.differences import agree, paired_differences, same_sequences
-
-BOOTSTRAP = Bootstrap(300, 0.9, 3)
 
 
 def make(seed, skill, rows=300, authors=12):
@@ -20,30 +18,35 @@ def make(seed, skill, rows=300, authors=12):
     return pd.DataFrame({**ids, **{f"log_probability_{n}": column for n, column in enumerate(logs.T)}})
 
 
-def test_paired_differences_are_those_of_a_bootstrap_written_out():
+def test_paired_differences_are_those_of_the_authors_sums():
     one, other = make(1, 1.0), make(2, 0.5)
-    found = {d.level: d for d in paired_differences(one, other, "sentence", BOOTSTRAP)}
+    found = {d.level: d for d in paired_differences(one, other, "sentence", 0.9)}
     assert list(found) == ["sentence", "document", "author"]
     right = [frame.iloc[:, 4:].to_numpy().argmax(axis=1) == frame["label"] for frame in (one, other)]
-    gain = right[0].astype(float) - right[1].astype(float)
-    assert found["sentence"].value == pytest.approx(gain.mean(), abs=1e-12)
-    draws = []
-    for counts in BOOTSTRAP.weights(12):
-        rows = np.concatenate([np.repeat(np.flatnonzero(one["author"] == a), int(n)) for a, n in enumerate(counts)])
-        draws.append(gain[rows].mean())
-    ends = np.quantile(draws, [0.05, 0.95])
-    assert (found["sentence"].low, found["sentence"].high) == pytest.approx(tuple(ends), abs=1e-12)
-    assert (found["sentence"].items, found["sentence"].authors) == (300, 12)
-    assert found["author"].items == 12
+    assert (found["sentence"].one, found["sentence"].other) == pytest.approx([side.mean() for side in right])
+    gain = (right[0].astype(float) - right[1].astype(float)).to_numpy()
+    # Student's t of a ratio of sums over authors.
+    sums = np.array([(gain[one["author"] == a] - gain.mean()).sum() for a in range(12)])
+    margin = stats.t.ppf(0.95, 11) * np.sqrt(12 / 11 * (sums**2).sum()) / len(gain)
+    assert (found["sentence"].low, found["sentence"].high) == pytest.approx(
+        (gain.mean() - margin, gain.mean() + margin)
+    )
+    assert (found["sentence"].items, found["author"].items) == (300, 12)
+
+
+def test_paired_differences_of_too_few_authors_have_no_ends():
+    one, other = make(1, 1.0, authors=3), make(2, 0.2, authors=3)
+    for level in paired_differences(one, other, "sentence", 0.9):
+        assert (level.low, level.high, level.clear) == (-np.inf, np.inf, False)
 
 
 def test_paired_differences_of_a_model_and_itself_are_nothing_and_change_sign_with_the_order():
     one, other = make(1, 1.0), make(2, 0.2)
-    for level in paired_differences(one, one, "sentence", BOOTSTRAP):
+    for level in paired_differences(one, one, "sentence", 0.9):
         assert (level.value, level.low, level.high, level.clear) == (0, 0, 0, False)
     for there, back in zip(
-        paired_differences(one, other, "sentence", BOOTSTRAP),
-        paired_differences(other, one, "sentence", BOOTSTRAP),
+        paired_differences(one, other, "sentence", 0.9),
+        paired_differences(other, one, "sentence", 0.9),
         strict=True,
     ):
         assert (there.value, there.low, there.high) == pytest.approx((-back.value, -back.high, -back.low))

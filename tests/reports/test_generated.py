@@ -63,7 +63,7 @@ def test_documents_are_written_where_they_belong_and_make_writes_what_it_tests(t
 
 def test_documents_follow_the_metrics(tree, run):
     before = documents(tree)
-    path = run.metrics / "evaluate" / "classifier" / "levels.csv"
+    path = run.files.folder / "metrics" / "evaluate" / "classifier" / "levels.csv"
     table = pd.read_csv(path)
     table.loc[(table["level"] == "sentence") & (table["metric"] == "accuracy"), "value"] = 0.6123456
     table.to_csv(path, index=False)
@@ -79,7 +79,7 @@ def test_documents_follow_the_metrics(tree, run):
 
 def test_documents_follow_the_runs_on_real_text(tree, run):
     shutil.rmtree(tree / "results" / "leak_author", ignore_errors=True)
-    shutil.copytree(run.metrics, tree / "results" / "leak_author" / "metrics")
+    shutil.copytree(run.files.folder / "metrics", tree / "results" / "leak_author" / "metrics")
     shutil.copy(tree / "params.yaml", tree / "results" / "leak_author" / "params.yaml")
     made = documents(tree)
     assert ">split by author<" in made[tree / "docs" / "leak.svg"]
@@ -89,8 +89,8 @@ def test_documents_follow_the_runs_on_real_text(tree, run):
 
 
 def test_documents_are_all_left_alone_if_one_cannot_be_made(tree, run):
-    (run.metrics / "train" / "classifier" / "cost.json").unlink()
+    (run.files.folder / "metrics" / "train" / "classifier" / "cost.json").unlink()
     before = {name: (tree / name).read_bytes() for name in NAMES}
-    with pytest.raises(FormatError, match=r"cost\.json: cannot be read .*; run dvc repro$"):
+    with pytest.raises(FormatError, match=r"cost\.json of .*: cannot be read .*; run dvc repro$"):
         write_documents(tree)
     assert {name: (tree / name).read_bytes() for name in NAMES} == before

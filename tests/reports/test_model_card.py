@@ -9,7 +9,7 @@ import yaml
 from lengthwise.corpora.blogs.texts.card import WORDS
 from lengthwise.errors import FormatError
 from lengthwise.reports.model_card import locked_versions, model_card
-from lengthwise.reports.run import Run
+from lengthwise.reports.run import run_in
 
 CELL = re.compile(r"(\d\.\d{4}) \((\d\.\d{4})-(\d\.\d{4})\)")
 
@@ -111,11 +111,11 @@ CHANGES = [
 @pytest.mark.parametrize(("name", "key"), CHANGES)
 def test_model_card_changes_with_a_metric(run, make, name, key):
     before = make()
-    path = run.metrics / name
+    path = run.files.folder / "metrics" / name
     figures = json.loads(path.read_text(encoding="utf-8"))
     figures[key] = figures[key] * 2 + 1
     path.write_text(json.dumps(figures), encoding="utf-8")
-    assert make(Run(run.metrics, run.lock)) != before
+    assert make(run_in(run.files.folder)) != before
 
 
 @pytest.mark.parametrize("out", ["data/models/classifier", "data/shards", None])
@@ -123,7 +123,7 @@ def test_model_card_changes_with_the_lock(run, make, rewrite, out):
     before = make()
     change = ("dropout: 0.4", "dropout: 0.5")
     if out:
-        stages = yaml.safe_load(run.lock.read_text(encoding="utf-8"))["stages"].values()
+        stages = yaml.safe_load((run.files.folder / "dvc.lock").read_text(encoding="utf-8"))["stages"].values()
         change = (next(made["md5"] for stage in stages for made in stage["outs"] if made["path"] == out), "0" * 32)
     after = make(rewrite("dvc.lock", change))
     assert after != before
@@ -132,8 +132,8 @@ def test_model_card_changes_with_the_lock(run, make, rewrite, out):
 
 def test_model_card_has_nothing_that_a_machine_measured(make, write_times, run):
     before = make()
-    write_times(run.lock.parent, environment_classifier={"threads": 7}, train_classifier={"seconds": 0.5})
-    assert make(Run(run.metrics, run.lock)) == before
+    write_times(run.files.folder, environment_classifier={"threads": 7}, train_classifier={"seconds": 0.5})
+    assert make(run_in(run.files.folder)) == before
 
 
 def test_model_card_of_the_sample_says_so_and_of_another_corpus_names_it_without_its_place(make, rewrite):

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from lengthwise.errors import FormatError
-from lengthwise.reports.run import Run
+from lengthwise.reports.files import finite
+from lengthwise.reports.run import Run, run_in
 
 
 def test_run_gives_params_and_digests_of_the_lock(run):
@@ -19,24 +20,24 @@ def test_run_has_the_levels_of_all_models(run):
 
 
 def test_run_names_what_is_absent_and_the_command_that_makes_it(run):
-    (run.metrics / "shards.json").unlink()
-    with pytest.raises(FormatError, match=r"shards\.json: cannot be read .*; run dvc repro$"):
+    (run.files.folder / "metrics" / "shards.json").unlink()
+    with pytest.raises(FormatError, match=r"shards\.json of .*: cannot be read .*; run dvc repro$"):
         run.figures("shards.json")
-    with pytest.raises(FormatError, match=r"no\.csv: cannot be read .*; run dvc repro$"):
+    with pytest.raises(FormatError, match=r"no\.csv of .*: cannot be read .*; run dvc repro$"):
         run.table("no.csv", (), ("value",))
-    with pytest.raises(FormatError, match=r"dvc\.lock: cannot be read .*; run dvc repro$"):
-        Run(run.metrics, run.lock.with_name("no") / "dvc.lock").params("split")
+    with pytest.raises(FormatError, match=r"dvc\.lock of .*: cannot be read .*; run dvc repro$"):
+        run_in(run.files.folder / "no").params("split")
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b'{"a": null}', b'{"a": [1]}', b'{"a": true}', b"\xff"])
 def test_run_refuses_figures_that_are_none(run, content):
-    (run.metrics / "bad.json").write_bytes(content)
-    with pytest.raises(FormatError, match=r"bad\.json: .*; run dvc repro$"):
+    (run.files.folder / "metrics" / "bad.json").write_bytes(content)
+    with pytest.raises(FormatError, match=r"bad\.json of .*: .*; run dvc repro$"):
         run.figures("bad.json")
 
 
 def test_run_refuses_a_figure_that_is_not_there(run):
-    with pytest.raises(FormatError, match=r"split\.json: has no figure 'none'"):
+    with pytest.raises(FormatError, match=r"split\.json of .*: has no figure 'none'"):
         run.figures("split.json")["none"]
 
 
@@ -45,13 +46,13 @@ def test_run_refuses_a_figure_that_is_not_there(run):
     [b"", b"name,value\n", b"name\na\n", b"name,value\na,much\n", b"name,value\na,\n", b'a"b\n"', b"\xff\xfe"],
 )
 def test_run_refuses_a_table_that_is_none(run, content):
-    (run.metrics / "bad.csv").write_bytes(content)
-    with pytest.raises(FormatError, match=r"bad\.csv: .*; run dvc repro$"):
+    (run.files.folder / "metrics" / "bad.csv").write_bytes(content)
+    with pytest.raises(FormatError, match=r"bad\.csv of .*: .*; run dvc repro$"):
         run.table("bad.csv", ("name",), ("value",))
 
 
 def test_run_reads_gaps_only_where_they_may_be_and_names_as_text(run):
-    (run.metrics / "table.csv").write_text("name,value\nnan,1\n007,\n", encoding="utf-8")
+    (run.files.folder / "metrics" / "table.csv").write_text("name,value\nnan,1\n007,\n", encoding="utf-8")
     with pytest.raises(FormatError):
         run.table("table.csv", ("name",), ("value",))
     table = run.table("table.csv", ("name",), ("value",), gaps=True)
@@ -61,10 +62,10 @@ def test_run_reads_gaps_only_where_they_may_be_and_names_as_text(run):
 
 @pytest.mark.parametrize("content", ["", "[]", "stages: 1", "a: [", "stages: {}"])
 def test_run_refuses_a_lock_that_is_none(run, content):
-    run.lock.write_text(content, encoding="utf-8")
-    with pytest.raises(FormatError, match=r"dvc\.lock: has no|dvc\.lock: is not YAML"):
+    (run.files.folder / "dvc.lock").write_text(content, encoding="utf-8")
+    with pytest.raises(FormatError, match=r"dvc\.lock of .*: (has no|is not YAML|got)"):
         run.params("split")
-    with pytest.raises(FormatError, match=r"dvc\.lock: has no|dvc\.lock: is not YAML"):
+    with pytest.raises(FormatError, match=r"dvc\.lock of .*: (has no|is not YAML|got)"):
         run.digest("data/shards")
 
 
@@ -76,7 +77,7 @@ def test_run_has_all_params_by_their_dotted_keys(run):
 
 
 def test_run_knows_what_was_measured_if_it_is_at_hand(run):
-    path = run.lock.parent / "data" / "timing" / "train_classifier.json"
+    path = run.files.folder / "data" / "timing" / "train_classifier.json"
     assert run.timing("train_classifier") == json.loads(path.read_text(encoding="utf-8"))
     path.unlink()
     assert run.timing("train_classifier") is None
@@ -84,7 +85,7 @@ def test_run_knows_what_was_measured_if_it_is_at_hand(run):
 
 @pytest.mark.parametrize("content", [b"", b"PAR1 and no more", b"\x00" * 100])
 def test_run_takes_damaged_predictions_for_none(run, content):
-    path = run.lock.parent / "data" / "predictions" / "classifier.parquet"
+    path = run.files.folder / "data" / "predictions" / "classifier.parquet"
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
     assert run.predictions("classifier") is None
@@ -93,9 +94,33 @@ def test_run_takes_damaged_predictions_for_none(run, content):
 
 def test_run_takes_predictions_of_another_shape_for_none(run, predict):
     predict(run)
-    path = run.lock.parent / "data" / "predictions" / "classifier.parquet"
+    path = run.files.folder / "data" / "predictions" / "classifier.parquet"
     whole = pd.read_parquet(path)
-    assert Run(run.metrics, run.lock).predictions("classifier") is not None
+    assert run_in(run.files.folder).predictions("classifier") is not None
     for damaged in (whole.drop(columns="author"), whole.iloc[:0], whole.assign(label="x"), whole[["sequence"]]):
         damaged.to_parquet(path)
-        assert Run(run.metrics, run.lock).predictions("classifier") is None
+        assert run_in(run.files.folder).predictions("classifier") is None
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"3", b"\xff", b"[" * 100_000, b'{"a": 1' + b"0" * 5000 + b"}"])
+def test_run_refuses_metrics_that_are_no_json_object(content):
+    with pytest.raises(FormatError, match=r"^metrics/a\.json of here: .*; run dvc repro") as caught:
+        Run("here", {"metrics/a.json": content}).json("metrics/a.json")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"a: [", b"- 1", b"text", b"\xff", b"\0", b"{? [1] : 2}"])
+@pytest.mark.parametrize(("path", "read"), [("params.yaml", "params_file"), ("dvc.lock", "stages")])
+def test_run_refuses_params_that_are_no_map(content, path, read):
+    with pytest.raises(FormatError, match=rf"^{path} of here: .*; run dvc repro$") as caught:
+        getattr(Run("here", {path: content}), read)
+    assert "\n" not in str(caught.value)
+
+
+def test_run_without_params_and_lock_has_none():
+    assert Run("here", {}).params_file == Run("here", {}).stages == {}
+
+
+def test_finite_takes_numbers_alone():
+    assert all(map(finite, [0, -1.5, 10**300]))
+    assert not any(map(finite, [None, "1", True, float("nan"), float("-inf"), 10**400, [1]]))

@@ -67,7 +67,7 @@ def page(
       lengthwise page
       lengthwise page main wide-lstm . --out compared.html
     """
-    from lengthwise.reports.page.several_runs import page_of
+    from lengthwise.reports.page.pages import page_of
 
     _write_file(out, page_of(runs or [], Path()))
 

@@ -1,42 +1,52 @@
-"""The difference of two models that scored the same test sequences, with a paired bootstrap over their authors.
+"""The difference of two models that scored the same test sequences, paired by author.
 
-Each resample of the authors is of both models, so that what is hard for both cancels out. Two intervals that overlap
-say little: the interval of the difference says whether one model is better.
+What is hard for both cancels out. Two intervals that overlap say little: that of the difference says whether
+one model is better.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 import pandas as pd
 
 from lengthwise.evaluation.levels import Level, items_of, pool
-from lengthwise.evaluation.resampling import Bootstrap
+from lengthwise.evaluation.paired import Interval, paired_means
 
 IDS = ("sequence", "document", "author", "label")
 # Figures in Git are rounded: predictions that give others are of another run.
 SAME = 1e-4
+# By metric, what each item of a level adds to its mean.
+Scores = Callable[[Level], Mapping[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One model's accuracy less another's at a level.
+    """One model's figure less another's at a level.
 
     Attributes:
         level: of `lengthwise.evaluation.levels.LEVELS`.
-        value: the difference.
-        low: where its interval begins.
+        metric: which figure.
+        one: of the one model.
+        other: of the other.
+        low: where the interval of the difference begins; too few authors leave it without ends.
         high: where it ends.
         items: how many were scored.
-        authors: who wrote them, and were resampled.
     """
 
     level: str
-    value: float
+    metric: str
+    one: float
+    other: float
     low: float
     high: float
     items: int
-    authors: int
+
+    @property
+    def value(self) -> float:
+        """One less the other."""
+        return self.one - self.other
 
     @property
     def clear(self) -> bool:
@@ -50,26 +60,37 @@ def same_sequences(one: pd.DataFrame, other: pd.DataFrame) -> bool:
     return known and len(one) > 0 and one[[*IDS]].equals(other[[*IDS]])
 
 
-def paired_differences(one: pd.DataFrame, other: pd.DataFrame, unit: str, bootstrap: Bootstrap) -> list[Difference]:
-    """The accuracies of `one` less those of `other`, a level each.
+def accuracy_of(level: Level) -> dict[str, np.ndarray]:
+    """Of each item, whether the joint class was predicted: float64 (N,)."""
+    return {"accuracy": (level.log_probabilities.argmax(axis=1) == level.labels).astype(np.float64)}
+
+
+def paired_differences(
+    one: pd.DataFrame, other: pd.DataFrame, unit: str, confidence: float, scores: Scores = accuracy_of
+) -> list[Difference]:
+    """The figures of `one` less those of `other`, by level and metric.
 
     Args:
         one: predictions, a row a test sequence, see docs/formats.md.
         other: those of another model on the same sequences.
         unit: the shards' unit.
-        bootstrap: how the authors are resampled.
+        confidence: of the intervals, see `lengthwise.evaluation.paired.paired_means`; authors are its groups.
+        scores: which figures.
     """
     found = []
     for mine, its in zip(levels_of(one, unit), levels_of(other, unit), strict=True):
-        value, low, high = bootstrap.difference(_right(mine), _right(its), mine.author)
-        authors = len(np.unique(mine.author))
-        found.append(Difference(mine.name, value, low, high, len(mine.labels), authors))
+        of_one, of_other = scores(mine), scores(its)
+        for metric in of_one:
+            means = paired_means(of_other[metric], of_one[metric], mine.author, confidence)
+            ends = Interval(-inf, inf) if means is None else means.interval
+            values = float(of_one[metric].mean()), float(of_other[metric].mean())
+            found.append(Difference(mine.name, metric, *values, ends.low, ends.high, len(mine.labels)))
     return found
 
 
 def agree(predictions: pd.DataFrame, unit: str, accuracies: Mapping[str, float]) -> bool:
     """Whether predictions give the accuracies by level that a run reports of them."""
-    found = {level.name: float(_right(level).mean()) for level in levels_of(predictions, unit)}
+    found = {level.name: float(accuracy_of(level)["accuracy"].mean()) for level in levels_of(predictions, unit)}
     return found.keys() == accuracies.keys() and all(abs(found[name] - accuracies[name]) < SAME for name in found)
 
 
@@ -83,9 +104,3 @@ def levels_of(predictions: pd.DataFrame, unit: str) -> list[Level]:
     ids = {name: predictions[name].to_numpy() for name in IDS}
     scores = predictions.drop(columns=[*IDS]).to_numpy(np.float64)
     return [pool(items, scores) for items in items_of(ids, unit)]
-
-
-def _right(level: Level) -> np.ndarray:
-    """Of each item, whether the joint class was predicted: float64 (N,)."""
-    right: np.ndarray = (level.log_probabilities.argmax(axis=1) == level.labels).astype(np.float64)
-    return right

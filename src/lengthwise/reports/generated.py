@@ -12,7 +12,7 @@ from lengthwise.reports.model_card import CardWords, model_card
 from lengthwise.reports.page.scores import accuracy_chart
 from lengthwise.reports.reference import ablations_table, cells_table, params_tables, stages_table, strategies_table
 from lengthwise.reports.results import results_table
-from lengthwise.reports.run import Run
+from lengthwise.reports.run import Run, run_in
 from lengthwise.system.files import replacing_file
 from lengthwise.system.imports import drawing
 
@@ -43,8 +43,8 @@ def documents(root: Path) -> dict[Path, str]:
     Raises:
         FormatError: what a document is made from is absent or damaged.
     """
-    run, kept = Run(root / "metrics", root / "dvc.lock"), Kept(root / "results")
-    pipeline = {"results": results_block(run.metrics), "stages": stages_table(root / "dvc.yaml")}
+    run, kept = run_in(root), Kept(root / "results")
+    pipeline = {"results": results_block(run), "stages": stages_table(root / "dvc.yaml")}
     docs = root / "docs"
     keys = {
         "params": params_tables(root / "params.yaml"),
@@ -71,9 +71,9 @@ def _texts(corpus: str, name: str) -> ModuleType | None:
     return import_module(f"lengthwise.corpora.{corpus}.texts.{name}") if there else None
 
 
-def results_block(metrics: Path) -> str:
+def results_block(run: Run) -> str:
     """The accuracies of all models, of the joint class and of its factors, as a block of code."""
-    table = results_table(metrics)
+    table = results_table(run)
     # `make results` has the rest.
     text = table[table.index.get_level_values("metric").str.endswith("accuracy")].to_string()
     return "\n".join(f"    {line.rstrip()}" for line in text.splitlines())

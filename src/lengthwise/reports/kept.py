@@ -10,64 +10,29 @@ from typing import Any
 import yaml
 
 from lengthwise.errors import FormatError
+from lengthwise.reports.files import FigureFile, parsed_yaml, read_text
 from lengthwise.reports.markdown import code
-from lengthwise.reports.run import FigureFile, Run, parsed_yaml, read_text
+from lengthwise.reports.run import Run
 from lengthwise.reports.words import listed
 from lengthwise.system.bundles import read_bundle
-from lengthwise.system.dotted import leaves
 
 MEND = "check it out again, or run make real"
 
 
-class KeptRun(Run):
-    """A named run, all of it in one file: its params as they were, for a lock would say where somebody's corpus is."""
+def run_of(record: Path) -> Run:
+    """The named run that a record has.
 
-    mend = MEND
+    Args:
+        record: the file `NAME.json`, see docs/formats.md.
 
-    @classmethod
-    def of(cls, record: Path) -> "KeptRun":
-        """The run that a record has.
-
-        Args:
-            record: the file `NAME.json`, see docs/formats.md.
-        """
-        # Places within the file, as if it were a folder.
-        return cls(record / "metrics", record / "params.yaml")
-
-    @property
-    def all_params(self) -> dict[str, Any]:
-        """All of them, by their dotted keys."""
-        return dict(leaves(self._params))
-
-    def params(self, section: str) -> dict[str, Any]:
-        """A section of the params that the run was made with.
-
-        Raises:
-            FormatError: the file has none.
-        """
-        if not isinstance(self._params.get(section), dict):
-            raise FormatError(f"{self.lock}: has no section {section!r}; expected params of a run; {self.mend}")
-        return dict(self._params[section])
-
-    @cached_property
-    def _params(self) -> dict[str, Any]:
-        return _as_map(self._text(self.lock), self.lock)
-
-    @cached_property
-    def _texts(self) -> dict[str, str]:
-        return read_bundle(self.lock.parent, self.mend)
-
-    def _is_file(self, path: Path) -> bool:
-        return path.relative_to(self.lock.parent).as_posix() in self._texts
-
-    def _text(self, path: Path) -> str:
-        name = path.relative_to(self.lock.parent).as_posix()
-        if name not in self._texts:
-            raise FormatError(f"{self.lock.parent}: has no {name}; expected that of the run; {self.mend}")
-        return self._texts[name]
+    Raises:
+        FormatError: it is absent, or is no record.
+    """
+    files = {path: text.encode() for path, text in read_bundle(record, MEND).items()}
+    return Run(str(record), files, MEND, is_record=True)
 
 
-def measured(run: KeptRun, stage: str) -> FigureFile:
+def measured(run: Run, stage: str) -> FigureFile:
     """What a machine measured of a stage.
 
     Raises:
@@ -75,7 +40,7 @@ def measured(run: KeptRun, stage: str) -> FigureFile:
     """
     figures = run.timing(stage)
     if figures is None:
-        raise FormatError(f"{run.lock.parent}: has no times of {stage}; expected those of the run; {MEND}")
+        raise FormatError(f"{run.name}: has no times of {stage}; expected those of the run; {MEND}")
     return figures
 
 
@@ -100,10 +65,10 @@ class Kept:
         return read_map(self.folder / "published.yaml")
 
     @cached_property
-    def runs(self) -> dict[str, KeptRun]:
+    def runs(self) -> dict[str, Run]:
         """The named runs that are there."""
         records = {name: self.folder / f"{name}.json" for name in self.named}
-        return {name: KeptRun.of(record) for name, record in records.items() if record.is_file()}
+        return {name: run_of(record) for name, record in records.items() if record.is_file()}
 
 
 def read_map(path: Path) -> dict[str, Any]:
@@ -112,12 +77,8 @@ def read_map(path: Path) -> dict[str, Any]:
     Raises:
         FormatError: it is absent or something else.
     """
-    return _as_map(read_text(path, MEND), path)
-
-
-def _as_map(text: str, path: Path) -> dict[str, Any]:
     try:
-        content = parsed_yaml(text)
+        content = parsed_yaml(read_text(path))
     except yaml.YAMLError as error:
         raise FormatError(f"{path}: is not YAML; expected a map; {MEND}") from error
     if not isinstance(content, Mapping):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lengthwise.errors import FormatError
-from lengthwise.reports.change.revisions import finite
+from lengthwise.reports.files import finite, read_text
 
 MOST_CHARACTERS = 80
 NOTHING = "–"
@@ -37,10 +37,7 @@ def with_blocks(path: Path, blocks: Mapping[str, str]) -> str:
     Raises:
         FormatError: the document cannot be read, or a block is not in it exactly once.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FormatError(f"{path}: cannot be read ({error}); expected a document; check it out again") from error
+    text = read_text(path)
     for name, content in blocks.items():
         parts = re.split(rf"(<!-- {re.escape(name)}: [^\n]*-->\n|<!-- /{re.escape(name)} -->)", text)
         if len(parts) != 5 or not parts[1].endswith("\n"):

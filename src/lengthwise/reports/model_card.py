@@ -14,6 +14,7 @@ from pathlib import Path
 
 from lengthwise.errors import FormatError
 from lengthwise.names import SPLITS, TASKS
+from lengthwise.reports.files import read_text
 from lengthwise.reports.markdown import code, table
 from lengthwise.reports.results import results_table
 from lengthwise.reports.run import Run
@@ -133,7 +134,7 @@ def _split(run: Run) -> str:
 
 
 def _results(run: Run) -> str:
-    params, cells = run.params("evaluate"), results_table(run.metrics).fillna("")
+    params, cells = run.params("evaluate"), results_table(run).fillna("")
     resamples, authors = count(params["bootstrap_samples"]), count(run.figures("split.json")["test_authors"])
     text = [
         f"On the test split. In brackets {100 * params['confidence']:g} % intervals, a bootstrap of {resamples} "
@@ -171,10 +172,9 @@ def _digests(run: Run) -> str:
 
 def _environment(requirements: Path, project: Path) -> str:
     try:
-        lock, python = requirements.read_text(encoding="utf-8"), tomllib.loads(project.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise FormatError(f"{requirements}, {project}: cannot be read ({error}); check them out again") from error
-    versions = locked_versions(lock)
+        versions, python = locked_versions(read_text(requirements)), tomllib.loads(read_text(project))
+    except tomllib.TOMLDecodeError as error:
+        raise FormatError(f"{project}: is not TOML ({error}); check it out again") from error
     if missing := [name for name in PACKAGES if name not in versions]:
         raise FormatError(f"{requirements}: does not pin {missing[0]}; expected {', '.join(PACKAGES)}; run make lock")
     pinned = [("python", code(python["project"]["requires-python"])), *((name, versions[name]) for name in PACKAGES)]

@@ -13,6 +13,7 @@ import lengthwise
 from lengthwise.batching.registry import STRATEGIES
 from lengthwise.errors import FormatError
 from lengthwise.names import CELL_PLACES, NATIVE_CELLS
+from lengthwise.reports.files import read_text
 from lengthwise.reports.markdown import code, table
 from lengthwise.reports.run import Run
 from lengthwise.reports.words import percent, records
@@ -32,7 +33,7 @@ class ParamsKey:
 
 def stages_table(pipeline: Path) -> str:
     """Every stage with its description and what it writes."""
-    stages = yaml.safe_load(_read(pipeline))["stages"]
+    stages = yaml.safe_load(read_text(pipeline))["stages"]
     rows = []
     for name, stage in stages.items():
         outs = [next(iter(out)) if isinstance(out, dict) else out for out in stage["outs"]]
@@ -67,7 +68,7 @@ def _first_line_about(place: str) -> str:
     *parts, kind = place.split(".")
     roots = [str(Path(lengthwise.__file__).parents[1]), *sys.path]
     source = next(path for root in roots if (path := Path(root, *parts).with_suffix(".py")).is_file())
-    found = (n for n in ast.parse(_read(source)).body if isinstance(n, ast.ClassDef) and n.name == kind)
+    found = (n for n in ast.parse(read_text(source)).body if isinstance(n, ast.ClassDef) and n.name == kind)
     return (ast.get_docstring(next(found)) or "").partition("\n")[0]
 
 
@@ -96,7 +97,7 @@ def read_keys(params: Path) -> list[ParamsKey]:
     Raises:
         FormatError: the file cannot be read or is no map.
     """
-    text = _read(params)
+    text = read_text(params)
     try:
         root = yaml.compose(text, yaml.SafeLoader)
     except yaml.YAMLError as error:
@@ -139,10 +140,3 @@ def _in_one_line(value: yaml.Node, text: str) -> str:
         return "[" + ", ".join(_in_one_line(inner, text) for inner in value.value) + "]"
     written = " ".join(text[value.start_mark.index : value.end_mark.index].split())
     return written or "null"
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FormatError(f"{path}: cannot be read ({error}); expected YAML; check it out again") from error

@@ -4,20 +4,23 @@ from pathlib import Path
 
 import pandas as pd
 
+from lengthwise.reports.files import METRICS, PlacedFiles
+from lengthwise.reports.run import Run
+
 # From what needs no text to what needs most of it.
 MODELS = ("majority", "linear", "classifier", "seq2seq")
 
 
-def results_table(metrics: Path) -> pd.DataFrame:
+def results_table(run: Run) -> pd.DataFrame:
     """Every figure with its interval, a column a model.
 
     Args:
-        metrics: a folder in which some `levels.csv` are, at any depth.
+        run: its files `levels.csv` are read, at any depth.
 
     Returns:
         Indexed by level and metric, cells such as `0.2864 (0.2169-0.3545)`; the models that were run.
     """
-    tables = [pd.read_csv(path) for path in sorted(metrics.rglob("levels.csv"))]
+    tables = [run.csv(path) for path in run.metric_files if path.endswith("/levels.csv")]
     if not tables:
         return pd.DataFrame()
     figures = pd.concat(tables)
@@ -30,5 +33,6 @@ def results_table(metrics: Path) -> pd.DataFrame:
 
 def results_text(metrics: Path) -> str:
     """The table as text, or one line if there are no results yet."""
-    table = results_table(metrics)
+    files = {f"{METRICS}{path.relative_to(metrics).as_posix()}": path for path in metrics.rglob("levels.csv")}
+    table = results_table(Run(str(metrics), PlacedFiles(files, {})))
     return "no results yet: run dvc repro" if table.empty else table.fillna("").to_string()

@@ -1,12 +1,12 @@
-"""What a run of the pipeline left: its metrics, and the lock that says from what they were made."""
+"""What a run of the pipeline left, wherever it lies: metrics, and the lock that says from what they were made."""
 
-import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
+from io import BytesIO
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn
+from typing import Any
 
 import pandas as pd
 import yaml
@@ -14,43 +14,51 @@ import yaml
 from lengthwise.errors import FormatError, LengthwiseError
 from lengthwise.names import TASKS
 from lengthwise.reports.differences import agree
+from lengthwise.reports.files import (
+    LOCK,
+    METRICS,
+    PARAMS,
+    PREDICTIONS,
+    TIMING,
+    FigureFile,
+    FolderFiles,
+    is_timing,
+    parsed_yaml,
+)
 from lengthwise.system.dotted import leaves
 
+SUFFIXES = (".json", ".csv")
+# It has read all params, also those with which nothing else has run, and no figure is made of what it writes.
+CHECK = "check"
 LEVELS_COLUMNS = ("value", "low", "high")
 # A sample of a corpus that is invented.
 SAMPLES = Path("data/sample")
-TIMING = "data/timing"
-PREDICTIONS = "data/predictions"
-
-
-class FigureFile(dict[str, Any]):
-    """A flat metrics file; a figure that it lacks is the user's to mend."""
-
-    def __init__(self, path: Path, content: dict[str, Any], mend: str) -> None:
-        super().__init__(content)
-        self._path, self._mend = path, mend
-
-    def __missing__(self, name: str) -> NoReturn:
-        raise FormatError(f"{self._path}: has no figure {name!r}; expected one of this version's; {self._mend}")
+MEND = "run dvc repro"
 
 
 @dataclass(frozen=True)
 class Run:
-    """The metrics of a run, read and checked one file at a time.
+    """The files of a run, read and checked one at a time.
+
+    A page needs all that it shows: `figures`, `table` and `params` refuse what is not there. A comparison takes what
+    there is: `json`, `csv`, `params_file` and `stages` are empty then.
 
     Attributes:
+        name: how messages call it.
+        files: bytes by path, relative to the project and with slashes.
         mend: what to do about a file that is absent or damaged.
-        metrics: the folder `metrics`.
-        lock: the file `dvc.lock`: params and digests as they were run, whatever stands in `params.yaml` now.
+        is_record: whether it is a record of `results/`: its params are those of its `params.yaml`, for a lock would say
+            where somebody's corpus is.
     """
 
-    mend: ClassVar[str] = "run dvc repro"
-    metrics: Path
-    lock: Path
+    name: str
+    files: Mapping[str, bytes]
+    mend: str = MEND
+    is_record: bool = False
 
     def has(self, name: str) -> bool:
         """Whether a metrics file is there."""
-        return self._is_file(self.metrics / name)
+        return METRICS + name in self.files
 
     def text(self, name: str) -> str:
         """A metrics file as it is.
@@ -58,7 +66,7 @@ class Run:
         Raises:
             FormatError: it is absent, or is not UTF-8.
         """
-        return self._text(self.metrics / name)
+        return self._text(METRICS + name)
 
     def figures(self, name: str) -> FigureFile:
         """A JSON file of numbers and strings.
@@ -66,16 +74,7 @@ class Run:
         Raises:
             FormatError: it is absent or something else; what is returned raises it for a figure that is not there.
         """
-        return self._figures(self.metrics / name)
-
-    def _figures(self, path: Path) -> FigureFile:
-        try:
-            content = json.loads(self._text(path))
-        except ValueError as error:
-            raise FormatError(f"{path}: is not JSON ({error}); expected a metrics file; {self.mend}") from error
-        if not isinstance(content, dict) or any(type(value) not in (int, float, str) for value in content.values()):
-            raise FormatError(f"{path}: is no flat map of numbers and strings; expected a metrics file; {self.mend}")
-        return FigureFile(path, content, self.mend)
+        return self._figures(METRICS + name)
 
     def timing(self, stage: str) -> FigureFile | None:
         """What the machine measured of a stage; None where it is not at hand, since Git does not have it.
@@ -83,14 +82,14 @@ class Run:
         Raises:
             FormatError: it is something else.
         """
-        path = self.lock.parent / TIMING / f"{stage}.json"
-        return self._figures(path) if self._is_file(path) else None
+        path = f"{TIMING}{stage}.json"
+        return self._figures(path) if path in self.files else None
 
     def predictions(self, model: str) -> pd.DataFrame | None:
         """What a model said of each test sequence, if it is at hand and of this run; else None."""
         try:
-            found = pd.read_parquet(self.lock.parent / PREDICTIONS / f"{model}.parquet")
-        except (OSError, ValueError):
+            found = pd.read_parquet(BytesIO(self.files[f"{PREDICTIONS}{model}.parquet"]))
+        except (KeyError, OSError, ValueError, LengthwiseError):
             return None
         return found if self._is_of_this_run(found, model) else None
 
@@ -123,19 +122,17 @@ class Run:
         Raises:
             FormatError: it is absent, has no row or lacks a column, or a number is none.
         """
-        path = self.metrics / name
-        text = self._text(path)
+        path = METRICS + name
+        # Texts stay as they are written: a class may be called 007 or NA.
+        frame = self._csv(path, (*texts, *numbers), dtype=dict.fromkeys(texts, str), keep_default_na=False)
         try:
-            frame = pd.read_csv(io.StringIO(text), dtype=dict.fromkeys(texts, str), keep_default_na=False)
-            if missing := [column for column in (*texts, *numbers) if column not in frame]:
-                raise FormatError(f"{path}: has no column {missing[0]!r}; expected {[*texts, *numbers]}; {self.mend}")
             frame[[*numbers]] = frame[[*numbers]].apply(pd.to_numeric)
         except ValueError as error:
-            raise FormatError(f"{path}: is no table of numbers ({error}); expected CSV; {self.mend}") from error
+            raise self._wrong(path, f"is no table of numbers ({error}); expected CSV") from error
         if not gaps and frame[[*numbers]].isna().to_numpy().any():
-            raise FormatError(f"{path}: lacks a number; expected one in every cell of {[*numbers]}; {self.mend}")
+            raise self._wrong(path, f"lacks a number; expected one in every cell of {[*numbers]}")
         if frame.empty:
-            raise FormatError(f"{path}: has no row; expected some; {self.mend}")
+            raise self._wrong(path, "has no row; expected some")
         return frame[[*texts, *numbers]]
 
     @cached_property
@@ -156,29 +153,30 @@ class Run:
         return Path(self.params("ingest")["source"]).parent == SAMPLES
 
     @property
-    def outputs(self) -> list[str]:
-        """The files and folders that the lock says the run wrote."""
-        return [str(entry["path"]) for entry in self._entries("outs")]
-
-    @property
     def all_params(self) -> dict[str, Any]:
         """All params that the run was made with, by their dotted keys."""
-        sections: dict[str, Any] = {}
-        for stage in self._stages.values():
-            sections |= stage.get("params", {}).get("params.yaml", {})
-        return dict(leaves(sections))
+        return dict(leaves(self._made_with))
 
     def params(self, section: str) -> dict[str, Any]:
-        """A section of the params that the run was made with.
+        """A section of the params that the run was made with, whatever stands in `params.yaml` now.
 
         Raises:
-            FormatError: the lock has none.
+            FormatError: the run has none.
         """
-        for stage in self._stages.values():
-            params = stage.get("params", {}).get("params.yaml", {})
-            if section in params:
-                return dict(params[section])
-        raise FormatError(f"{self.lock}: has no params of {section!r}; expected a whole run; {self.mend}")
+        if not isinstance(found := self._made_with.get(section), dict):
+            raise self._wrong(PARAMS if self.is_record else LOCK, f"has no params of {section!r}; expected a whole run")
+        return dict(found)
+
+    @cached_property
+    def _made_with(self) -> dict[str, Any]:
+        self._text(PARAMS if self.is_record else LOCK)
+        if self.is_record:
+            return self.params_file
+        sections: dict[str, Any] = {}
+        for name, stage in self.stages.items():
+            if name != CHECK:
+                sections |= recorded_params(stage)
+        return sections
 
     def digest(self, path: str) -> str:
         """The MD5 by which DVC knows a file or a folder that the run read or wrote.
@@ -186,52 +184,122 @@ class Run:
         Raises:
             FormatError: the lock has no such file.
         """
-        entries = [*self._entries("outs"), *self._entries("deps")]
-        for entry in entries:
-            if entry["path"] == path:
-                return str(entry["md5"])
-        raise FormatError(f"{self.lock}: has no digest of {path}; expected a whole run; {self.mend}")
-
-    def _is_file(self, path: Path) -> bool:
-        return path.is_file()
-
-    def _text(self, path: Path) -> str:
-        return read_text(path, self.mend)
-
-    def _entries(self, kind: str) -> list[dict[str, Any]]:
-        return [entry for stage in self._stages.values() for entry in stage.get(kind, [])]
+        self._text(LOCK)
+        found = self.output_hashes | {str(entry["path"]): entry.get("md5") for entry in self._entries("deps")}
+        if path not in found:
+            raise self._wrong(LOCK, f"has no digest of {path}; expected a whole run")
+        return str(found[path])
 
     @cached_property
-    def _stages(self) -> dict[str, Any]:
+    def output_hashes(self) -> dict[str, Any]:
+        """What the lock has as MD5 of each output of the run, by its path: `.dir` is behind that of a folder."""
+        return {str(entry.get("path")): entry.get("md5") for entry in self._entries("outs")}
+
+    def _entries(self, kind: str) -> list[dict[str, Any]]:
+        stages = [stage for name, stage in self.stages.items() if name != CHECK and isinstance(stage, dict)]
+        lists = [stage[kind] for stage in stages if isinstance(stage.get(kind), list)]
+        return [entry for entries in lists for entry in entries if isinstance(entry, dict)]
+
+    @cached_property
+    def params_file(self) -> dict[str, Any]:
+        """`params.yaml` as it is; empty where there is none.
+
+        Raises:
+            FormatError: it is no YAML map.
+        """
+        return self._yaml(PARAMS)
+
+    @cached_property
+    def stages(self) -> dict[str, Any]:
+        """The stages of `dvc.lock`; empty where there is none.
+
+        Raises:
+            FormatError: it is no YAML map.
+        """
+        stages = self._yaml(LOCK).get("stages", {})
+        return stages if isinstance(stages, dict) else {}
+
+    @property
+    def metric_files(self) -> list[str]:
+        """Paths of all JSON and CSV files of metrics, timing among them."""
+        return sorted(path for path in self.files if path.startswith(METRICS) and path.endswith(SUFFIXES))
+
+    @property
+    def timing_files(self) -> list[str]:
+        """Paths of what the machine measured, as far as it is at hand."""
+        return sorted(path for path in self.files if path.endswith(".json") and is_timing(path))
+
+    def json(self, path: str) -> dict[str, Any]:
+        """A file of metrics, by its path in the project; empty where it is absent.
+
+        Raises:
+            FormatError: it is no JSON object.
+        """
         try:
-            content = parsed_yaml(self._text(self.lock))
-        except yaml.YAMLError as error:
-            raise FormatError(f"{self.lock}: is not YAML; expected what DVC writes; {self.mend}") from error
-        stages = content.get("stages") if isinstance(content, dict) else None
-        if not isinstance(stages, dict):
-            raise FormatError(f"{self.lock}: has no stages; expected what DVC writes; {self.mend}")
-        # It has read all params, also those with which nothing else has run.
-        return {name: stage for name, stage in stages.items() if name != "check"}
+            content = json.loads(self.files.get(path, b"{}"))
+        except (ValueError, RecursionError) as error:
+            raise self._wrong(path, f"is no JSON ({_one_line(error)}); expected metrics") from None
+        if not isinstance(content, dict):
+            raise self._wrong(path, f"got {content!r:.40}; expected an object of metrics")
+        return content
+
+    def csv(self, path: str, *columns: str) -> pd.DataFrame:
+        """A table, by its path in the project; one without rows where it is absent.
+
+        Raises:
+            FormatError: it is no CSV, or lacks one of the columns.
+        """
+        return self._csv(path, columns) if path in self.files else pd.DataFrame(columns=list(columns))
+
+    def _csv(self, path: str, columns: Sequence[str], **options: Any) -> pd.DataFrame:  # noqa: ANN401
+        self._text(path)
+        try:
+            table = pd.read_csv(BytesIO(self.files[path]), **options)
+        except ValueError as error:
+            raise self._wrong(path, f"is no CSV ({_one_line(error)}); expected a table") from None
+        if [column for column in columns if column not in table.columns]:
+            shown = ", ".join(map(str, table.columns))
+            raise self._wrong(path, f"got the columns {shown:.80}; expected {', '.join(columns)}")
+        return table
+
+    def _figures(self, path: str) -> FigureFile:
+        self._text(path)
+        content = self.json(path)
+        if any(type(value) not in (int, float, str) for value in content.values()):
+            raise self._wrong(path, "is no flat map of numbers and strings; expected a metrics file")
+        return FigureFile(f"{path} of {self.name}", content, self.mend)
+
+    def _text(self, path: str) -> str:
+        try:
+            return self.files[path].decode()
+        except (KeyError, UnicodeDecodeError) as error:
+            reason = "there is none" if isinstance(error, KeyError) else "it is not UTF-8"
+            raise self._wrong(path, f"cannot be read ({reason}); expected what the pipeline writes") from None
+
+    def _yaml(self, path: str) -> dict[str, Any]:
+        try:
+            content = parsed_yaml(self.files.get(path, b""))
+        except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+            raise self._wrong(path, f"is not YAML ({_one_line(error)}); expected a map of sections") from None
+        if not isinstance(content, dict | None):
+            raise self._wrong(path, f"got {content!r:.40}; expected a map of sections")
+        return content or {}
+
+    def _wrong(self, path: str, what: str) -> FormatError:
+        return FormatError(f"{path} of {self.name}: {what}; {self.mend}")
 
 
-@lru_cache(maxsize=64)
-def parsed_yaml(text: str | bytes) -> Any:  # noqa: ANN401
-    """What YAML says, parsed once: a `dvc.lock` takes a quarter of a second. It is shared: leave it as it is.
-
-    Raises:
-        yaml.YAMLError: it is not YAML.
-    """
-    return yaml.safe_load(text)
+def recorded_params(stage: object) -> dict[str, Any]:
+    """The params of `params.yaml` that a stage in `dvc.lock` ran with."""
+    params = stage.get("params") if isinstance(stage, dict) else None
+    recorded = params.get(PARAMS) if isinstance(params, dict) else None
+    return recorded if isinstance(recorded, dict) else {}
 
 
-def read_text(path: Path, mend: str) -> str:
-    """A file of a run.
+def run_in(folder: Path) -> Run:
+    """The run that a folder has, with `metrics/` and `dvc.lock`: its files are read when they are asked for."""
+    return Run("the working tree" if folder == Path() else str(folder), FolderFiles(folder))
 
-    Raises:
-        FormatError: it is absent, or is not UTF-8.
-    """
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise FormatError(f"{path}: cannot be read ({reason}); expected what the pipeline writes; {mend}") from error
+
+def _one_line(error: Exception) -> str:
+    return f"{' '.join(str(error).split()):.160}"

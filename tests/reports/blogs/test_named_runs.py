@@ -149,5 +149,5 @@ def test_run_that_lacks_a_file_is_refused_by_the_files_name(keep_runs, name, fil
     kept = keep_runs(name)
     with record_as_folder(kept.folder / f"{name}.json") as folder:
         (folder / file).unlink()
-    with pytest.raises(FormatError, match=rf"{name}\.json: has no {re.escape(file)}; expected .*; check it out"):
+    with pytest.raises(FormatError, match=rf"^{re.escape(file)} of \S*{name}\.json: cannot be read .*; check it out"):
         result_blocks(kept)

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
+from lengthwise.evaluation.paired import Interval
 from lengthwise.reports.change.comparison import (
     Comparison,
+    Evidence,
     Rule,
     Verdict,
     compare,
@@ -11,7 +13,7 @@ from lengthwise.reports.change.comparison import (
     overall,
     unpaired,
 )
-from lengthwise.reports.change.figures import Figure, Interval
+from lengthwise.reports.change.figures import Figure
 
 ACCURACY = ("evaluate/classifier.json", "sentence_accuracy")
 NLL = ("evaluate/seq2seq.json", "sentence_nll")
@@ -25,7 +27,13 @@ def figure(value, margin=0.01):
 
 
 def verdict(key, old, new, paired=None, same_data=True):
-    return compare(key, old, new, paired, same_data).verdict
+    return compared(key, old, new, paired, same_data).verdict
+
+
+def compared(key, old, new, paired, same_data):
+    sides = ({key: side} if side else {} for side in (old, new))
+    (found,) = compare_all(*sides, {key: paired} if paired else {}, same_data)
+    return found
 
 
 @pytest.mark.parametrize(
@@ -62,7 +70,7 @@ def test_compare_prefers_the_paired_interval():
     assert verdict(ACCURACY, old, new) is Verdict.WITHIN_NOISE
     paired = Interval(-0.07, -0.02)
     assert verdict(ACCURACY, old, new, paired) is Verdict.WORSE
-    assert compare(ACCURACY, old, new, paired, True).interval == paired
+    assert compared(ACCURACY, old, new, paired, True).interval == paired
 
 
 @pytest.mark.parametrize("key", [ACCURACY, NLL, BASELINE, LOSS, ("ablations.csv", "full accuracy")])
@@ -155,3 +163,18 @@ def test_judge_is_never_both_ways_at_once():
 def test_overall_is_what_matters_most(verdicts, expected):
     found = [Comparison(ACCURACY, 0.5, 0.5, None, Verdict[name.upper()]) for name in verdicts.split()]
     assert overall(found) == expected
+
+
+@pytest.mark.parametrize(
+    ("new", "expected"), [(0.52, "better"), (0.519, "within noise"), (0.48, "worse"), (0.5, "within noise")]
+)
+def test_a_certain_difference_counts_from_the_smallest_on_that_does(new, expected):
+    certain = Evidence(Rule(1, 0.02), Interval(new - 0.5, new - 0.5))
+    assert compare(ACCURACY, Figure(0.5), Figure(new), certain).verdict == expected
+
+
+def test_a_refusal_is_said_of_what_is_there_and_hides_nothing_that_is_missing():
+    refused = Evidence(Rule(1, 0.02), Interval(0.1, 0.2), "other items")
+    found = compare(ACCURACY, Figure(0.5), Figure(0.6), refused)
+    assert (found.verdict, found.reason, found.interval) == (Verdict.NOT_COMPARABLE, "other items", None)
+    assert compare(ACCURACY, Figure(0.5), None, refused).verdict is Verdict.MISSING

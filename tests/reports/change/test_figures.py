@@ -4,19 +4,21 @@ import pandas as pd
 import pytest
 
 from lengthwise.errors import FormatError
-from lengthwise.reports.change.figures import Figure, Interval, figures_of
-from lengthwise.reports.change.revisions import RunFiles, is_timing, snapshot_of_folder
+from lengthwise.evaluation.paired import Interval
+from lengthwise.reports.change.figures import Figure, figures_of
+from lengthwise.reports.files import is_timing
+from lengthwise.reports.run import Run, run_in
 from lengthwise.system.dotted import leaves
 
 LEVELS = "model,level,metric,value,low,high\n"
 
 
 def figures(**files):
-    return figures_of(RunFiles("the test", {f"metrics/{name}": text.encode() for name, text in files.items()}))
+    return figures_of(Run("the test", {f"metrics/{name}": text.encode() for name, text in files.items()}))
 
 
 def test_figures_of_this_project_have_every_number_of_every_json_file(root):
-    found = figures_of(snapshot_of_folder(root))
+    found = figures_of(run_in(root))
     for path in (root / "metrics").rglob("*.json"):
         file = path.relative_to(root / "metrics").as_posix()
         for name, value in leaves(json.loads(path.read_text("utf-8"))):
@@ -25,7 +27,7 @@ def test_figures_of_this_project_have_every_number_of_every_json_file(root):
 
 
 def test_figures_of_this_project_have_the_intervals_of_levels(root):
-    found = figures_of(snapshot_of_folder(root))
+    found = figures_of(run_in(root))
     for folder in ("evaluate/classifier", "evaluate/seq2seq", "baselines/tables/linear", "baselines/tables/majority"):
         for row in pd.read_csv(root / "metrics" / folder / "levels.csv").itertuples():
             name = row.metric.removesuffix("_accuracy")

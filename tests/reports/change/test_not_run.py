@@ -6,14 +6,14 @@ import yaml
 from lengthwise.errors import FormatError
 from lengthwise.reports.change import not_run as module
 from lengthwise.reports.change.not_run import changed_params, not_run
-from lengthwise.reports.change.revisions import RunFiles
+from lengthwise.reports.run import Run
 
 FILES = ["eval/metrics.json", "eval/predictions.csv"]
 
 
 def stages(repository, revision=None, files=None):
     lock = {name: (repository.folder / name).read_bytes() for name in ("params.yaml", "dvc.lock")}
-    return {stage.stage: stage.changes for stage in not_run(RunFiles("here", lock), repository.folder, revision, files)}
+    return {stage.stage: stage.changes for stage in not_run(Run("here", lock), repository.folder, revision, files)}
 
 
 def edit(repository, path, old, new):
@@ -125,7 +125,7 @@ def test_a_pipeline_that_dvc_cannot_read_is_refused(get_started):
 
 def snapshot(params, recorded):
     lock = {"stages": {"train": {"params": {"params.yaml": recorded}}}}
-    return RunFiles("here", {"params.yaml": params.encode(), "dvc.lock": yaml.safe_dump(lock).encode()})
+    return Run("here", {"params.yaml": params.encode(), "dvc.lock": yaml.safe_dump(lock).encode()})
 
 
 @pytest.mark.parametrize(
@@ -156,4 +156,4 @@ def test_params_of_tuples_are_those_that_the_lock_has_as_lists():
 
 @pytest.mark.parametrize("stages", [None, [1], {"a": None}, {"a": {"outs": 3, "params": []}}, {1: {"outs": [None]}}])
 def test_locks_of_any_form_have_nothing_that_was_not_run(stages):
-    assert list(changed_params(RunFiles("odd", {"dvc.lock": yaml.safe_dump({"stages": stages}).encode()}))) == []
+    assert list(changed_params(Run("odd", {"dvc.lock": yaml.safe_dump({"stages": stages}).encode()}))) == []

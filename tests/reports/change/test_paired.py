@@ -12,8 +12,9 @@ from lengthwise.evaluation.level_tables import headline
 from lengthwise.evaluation.levels import items_of, pool
 from lengthwise.evaluation.metrics import figures_of_level
 from lengthwise.evaluation.resampling import Bootstrap
-from lengthwise.reports.change.paired import agreeing, paired_intervals, predictions_at
-from lengthwise.reports.change.revisions import RunFiles
+from lengthwise.reports.change.report import agrees, are_comparable, headline_differences, predictions_at
+from lengthwise.reports.places import with_cached
+from lengthwise.reports.run import Run
 
 BOOTSTRAP = Bootstrap(400, 0.95, 1)
 
@@ -42,45 +43,29 @@ def headline_of(predictions, factors):
     return headline(pd.concat(tables))
 
 
-def test_paired_intervals_have_the_headline_of_both_runs(factors):
+def test_differences_have_the_headline_of_both_runs(factors):
     old, new = make_predictions(1), make_predictions(2, skill=1.2)
-    found = paired_intervals(old, new, "sentence", factors, BOOTSTRAP)
+    found = headline_differences(new, old, "sentence", factors, 0.95)
     before, after = headline_of(old, factors), headline_of(new, factors)
     assert set(found) == set(before)
-    for name, (one, other, interval) in found.items():
-        assert (one, other) == pytest.approx((before[name], after[name]), abs=1e-12)
-        assert interval.low <= other - one <= interval.high
-    known = agreeing(found, before, after)
-    assert known == {name: interval for name, (_, _, interval) in found.items()}
+    for name, one in found.items():
+        assert (one.other, one.one) == pytest.approx((before[name], after[name]), abs=1e-12)
+        assert one.low <= one.value <= one.high
+    assert agrees(found, before, after)
 
 
-def test_paired_intervals_are_those_of_a_bootstrap_written_out(factors):
-    old, new = make_predictions(1), make_predictions(2, skill=1.3)
-    right = [
-        side.filter(like="log_probability").to_numpy().argmax(axis=1) == side["label"].to_numpy() for side in (old, new)
-    ]
-    members = [np.flatnonzero(old["author"] == author) for author in range(30)]
-    differences = []
-    for weights in BOOTSTRAP.weights(30).astype(int):
-        drawn = np.concatenate([members[author] for author in np.repeat(np.arange(30), weights)])
-        differences.append(right[1][drawn].mean() - right[0][drawn].mean())
-    interval = paired_intervals(old, new, "sentence", factors, BOOTSTRAP)["sentence_accuracy"][2]
-    assert (interval.low, interval.high) == pytest.approx(tuple(np.quantile(differences, [0.025, 0.975])))
-
-
-def test_paired_intervals_of_the_same_predictions_are_zero(factors):
+def test_differences_of_the_same_predictions_are_zero(factors):
     old = make_predictions(1)
-    for before, after, interval in paired_intervals(old, old.copy(), "sentence", factors, BOOTSTRAP).values():
-        assert before == after
-        assert (interval.low, interval.high) == (0, 0)
+    for one in headline_differences(old, old.copy(), "sentence", factors, 0.95).values():
+        assert (one.value, one.low, one.high) == (0, 0, 0)
 
 
-def test_paired_intervals_are_narrow_where_both_runs_find_the_same_authors_hard(factors):
+def test_differences_are_narrow_where_both_runs_find_the_same_authors_hard(factors):
     hardness = np.random.default_rng(5).normal(0, 3, 30)
     old, new = (make_predictions(seed, hardness=hardness) for seed in (1, 2))
-    interval = paired_intervals(old, new, "sentence", factors, BOOTSTRAP)["sentence_accuracy"][2]
+    one = headline_differences(new, old, "sentence", factors, 0.95)["sentence_accuracy"]
     resampled = figures_of_level(pool(*_level(new)), factors, BOOTSTRAP).set_index("metric").loc["accuracy"]
-    assert interval.high - interval.low < 0.5 * (resampled["high"] - resampled["low"])
+    assert one.high - one.low < 0.5 * (resampled["high"] - resampled["low"])
 
 
 def _level(predictions):
@@ -88,9 +73,8 @@ def _level(predictions):
     return items_of(columns, "sentence")[0], predictions.filter(like="log_probability").to_numpy()
 
 
-def test_paired_intervals_begin_at_the_unit_of_the_shards(factors):
-    old, new = make_predictions(1), make_predictions(2)
-    found = paired_intervals(old, new, "document", factors, BOOTSTRAP)
+def test_differences_begin_at_the_unit_of_the_shards(factors):
+    found = headline_differences(make_predictions(2), make_predictions(1), "document", factors, 0.95)
     assert {name.split("_")[0] for name in found} == {"document", "author"}
     assert "document_nll" in found
 
@@ -106,25 +90,27 @@ def test_paired_intervals_begin_at_the_unit_of_the_shards(factors):
         lambda table: table.assign(more=1.0),
     ],
 )
-def test_paired_intervals_of_other_sequences_are_none(factors, change):
-    old = make_predictions(1)
-    assert paired_intervals(old, change(make_predictions(2)), "sentence", factors, BOOTSTRAP) == {}
+def test_predictions_of_other_sequences_or_classes_are_not_compared(factors, change):
+    old, new = make_predictions(1), change(make_predictions(2))
+    assert are_comparable(old, old, factors)
+    assert not are_comparable(old, new, factors)
+    assert not are_comparable(new, old, factors)
 
 
-def test_paired_intervals_of_too_few_classes_or_sequences_are_none(factors):
+def test_predictions_of_too_few_classes_or_sequences_are_not_compared(factors):
     narrow = make_predictions(1).drop(columns="log_probability_5")
-    assert paired_intervals(narrow, narrow, "sentence", factors, BOOTSTRAP) == {}
+    assert not are_comparable(narrow, narrow, factors)
     empty = make_predictions(1).iloc[:0]
-    assert paired_intervals(empty, empty, "sentence", factors, BOOTSTRAP) == {}
+    assert not are_comparable(empty, empty, factors)
 
 
 @pytest.mark.parametrize("wrong", [0.123, None, "text", float("nan")])
-def test_agreeing_believes_no_predictions_that_metrics_do_not_show(factors, wrong):
+def test_predictions_that_metrics_do_not_show_are_not_believed(factors, wrong):
     old, new = make_predictions(1), make_predictions(2)
-    found = paired_intervals(old, new, "sentence", factors, BOOTSTRAP)
+    found = headline_differences(new, old, "sentence", factors, 0.95)
     before, after = headline_of(old, factors), headline_of(new, factors)
-    assert agreeing(found, {**before, "author_gender": wrong}, after) == {}
-    assert agreeing(found, before, {**after, "sentence_nll": wrong}) == {}
+    assert not agrees(found, {**before, "author_gender": wrong}, after)
+    assert not agrees(found, before, {**after, "sentence_nll": wrong})
 
 
 @pytest.fixture
@@ -138,21 +124,14 @@ def cached(tmp_path):
     place.parent.mkdir(parents=True)
     shutil.move(tmp_path / "predictions.parquet", place)
     lock = {"stages": {"evaluate@m": {"outs": [{"path": "data/predictions/m.parquet", "md5": digest}]}}}
-    return tmp_path, place, RunFiles("here", {"dvc.lock": yaml.safe_dump(lock).encode()})
+    return tmp_path, place, Run("here", {"dvc.lock": yaml.safe_dump(lock).encode()})
 
 
-def test_predictions_at_a_snapshot_are_those_in_the_cache(cached):
-    folder, _, snapshot = cached
-    found = predictions_at(snapshot, "data/predictions/m.parquet", folder)
-    pd.testing.assert_frame_equal(found, make_predictions(1))
-
-
-def test_predictions_that_are_not_at_hand_are_none(cached, tmp_path_factory):
-    folder, place, snapshot = cached
+def test_predictions_of_a_run_are_those_in_the_cache(cached):
+    folder, place, run = cached
     path = "data/predictions/m.parquet"
-    assert predictions_at(snapshot, "data/predictions/other.parquet", folder) is None
-    assert predictions_at(snapshot, path, tmp_path_factory.mktemp("no-dvc")) is None
+    found = predictions_at(with_cached(run, folder, bool), path)
+    pd.testing.assert_frame_equal(found, make_predictions(1))
+    assert predictions_at(run, path) is None
     place.write_bytes(b"PAR1 damaged")
-    assert predictions_at(snapshot, path, folder) is None
-    place.unlink()
-    assert predictions_at(snapshot, path, folder) is None
+    assert predictions_at(with_cached(run, folder, bool), path) is None

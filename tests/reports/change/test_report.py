@@ -193,7 +193,7 @@ def test_report_takes_paired_intervals_where_predictions_are_at_hand(project, fa
     before, after = make_runs(project, factors)
     paths = []
 
-    def at(snapshot, path, folder):
+    def at(snapshot, path):
         paths.append(path)
         found = after if snapshot.name == "the working tree" else before
         return found if path == "data/predictions/classifier.parquet" else None
@@ -201,7 +201,7 @@ def test_report_takes_paired_intervals_where_predictions_are_at_hand(project, fa
     monkeypatch.setattr(report_module, "predictions_at", at)
     report = report_on("HEAD", project.folder)
     assert set(paths) == {"data/predictions/classifier.parquet", "data/predictions/seq2seq.parquet"}
-    assert "Intervals of 10 differences: a paired bootstrap" in report.text
+    assert "Intervals of 10 differences: paired by test author" in report.text
     assert "Intervals of 30 differences: from each run's own interval" in report.text
     assert verdict_of(report, "sentence_accuracy") == "worse"
     # Predictions that are not those of the metrics are not believed.
@@ -289,3 +289,9 @@ def test_report_refuses_a_base_without_metrics(project):
     project.git("commit", "--quiet", "--allow-empty", "--message", "nothing")
     with pytest.raises(RevisionError, match=r"^metrics/ of revision empty: got no JSON or CSV"):
         report_on("empty", project.folder)
+
+
+def test_report_refuses_a_working_tree_without_metrics(project):
+    shutil.rmtree(project.folder / "metrics")
+    with pytest.raises(RevisionError, match=r"^metrics/ of the working tree: got no JSON or CSV.*; run dvc repro"):
+        report_on("HEAD", project.folder)

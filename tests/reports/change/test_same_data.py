@@ -4,28 +4,28 @@ import pytest
 import yaml
 
 from lengthwise.reports.change.not_run import changed_params
-from lengthwise.reports.change.revisions import RunFiles, snapshot_of_folder
 from lengthwise.reports.change.same_data import check_data
+from lengthwise.reports.run import Run, run_in
 
 
 @pytest.fixture(scope="module")
 def run(root):
-    return snapshot_of_folder(root)
+    return run_in(root)
 
 
 def with_lock(snapshot, change):
-    lock = copy.deepcopy(snapshot.lock)
+    lock = copy.deepcopy(snapshot.stages)
     change(lock)
-    return RunFiles("changed", {**snapshot.files, "dvc.lock": yaml.safe_dump({"stages": lock}).encode()})
+    return Run("changed", {**snapshot.files, "dvc.lock": yaml.safe_dump({"stages": lock}).encode()})
 
 
 def not_run(snapshot, **changes):
     # In params.yaml alone.
-    params = copy.deepcopy(snapshot.params)
+    params = copy.deepcopy(snapshot.params_file)
     for key, value in changes.items():
         section, name = key.split("__")
         params[section][name] = value
-    return RunFiles("changed", {**snapshot.files, "params.yaml": yaml.safe_dump(params).encode()})
+    return Run("changed", {**snapshot.files, "params.yaml": yaml.safe_dump(params).encode()})
 
 
 def with_params(snapshot, **changes):
@@ -35,7 +35,7 @@ def with_params(snapshot, **changes):
     def record(lock):
         for stage in lock.values():
             recorded = stage.get("params", {}).get("params.yaml", {})
-            recorded.update({name: changed.params[name] for name in recorded})
+            recorded.update({name: changed.params_file[name] for name in recorded})
 
     return with_lock(changed, record)
 
@@ -51,7 +51,7 @@ def with_hashes(snapshot, *paths):
 
 
 def without_lock(snapshot):
-    return RunFiles("bare", {path: content for path, content in snapshot.files.items() if path != "dvc.lock"})
+    return Run("bare", {path: content for path, content in snapshot.files.items() if path != "dvc.lock"})
 
 
 def test_check_data_of_the_same_run_finds_the_same(run):
@@ -105,5 +105,5 @@ def test_check_data_does_not_believe_a_lock_of_other_params(run):
 
 @pytest.mark.parametrize("path", ["metrics/split.json", "metrics/shards.json"])
 def test_check_data_finds_other_counts(run, path):
-    new = RunFiles("changed", {**run.files, path: b'{"test_rows": 3}'})
+    new = Run("changed", {**run.files, path: b'{"test_rows": 3}'})
     assert check_data(run, new).changes == (path,)

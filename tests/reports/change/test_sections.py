@@ -4,7 +4,6 @@ import pytest
 
 from lengthwise.reports.change.comparison import compare_all
 from lengthwise.reports.change.figures import Figure, figures_of
-from lengthwise.reports.change.revisions import RunFiles, is_timing, snapshot_of_folder
 from lengthwise.reports.change.sections import (
     charts_section,
     cost_section,
@@ -13,11 +12,13 @@ from lengthwise.reports.change.sections import (
     other_section,
     params_section,
 )
+from lengthwise.reports.files import is_timing
+from lengthwise.reports.run import Run, run_in
 
 
 @pytest.fixture(scope="module")
 def run(root):
-    return snapshot_of_folder(root)
+    return run_in(root)
 
 
 def comparisons_of(run, **changes):
@@ -33,7 +34,7 @@ def test_sections_show_every_changed_figure_once(run):
     values = {key: figure.value for key, figure in figures.items()}
     changed = {key: Figure(value + ("x" if isinstance(value, str) else 1)) for key, value in values.items()}
     found = compare_all(figures, changed, {}, True)
-    bare = RunFiles("bare", {path: content for path, content in run.files.items() if not is_timing(path)})
+    bare = Run("bare", {path: content for path, content in run.files.items() if not is_timing(path)})
     sections = [metrics_section(found), data_section(found), cost_section(found, bare, bare), other_section(found)]
     rows = [line for section in sections for block in section.blocks for line in block.splitlines()]
     assert sum(row.startswith("| `") for row in rows) == len(figures)
@@ -73,8 +74,8 @@ def test_data_section_shows_the_funnel_and_what_else_changed(run):
 
 def test_cost_section_gives_times_as_ratios_without_a_verdict(run):
     times = "data/timing/train_classifier.json"
-    new = RunFiles("new", {**run.files, times: b'{"seconds": 1.82, "kernel": "keras", "traces": 0}'})
-    old = RunFiles("old", {**run.files, times: b'{"seconds": 7.28, "traces": 0}'})
+    new = Run("new", {**run.files, times: b'{"seconds": 1.82, "kernel": "keras", "traces": 0}'})
+    old = Run("old", {**run.files, times: b'{"seconds": 7.28, "traces": 0}'})
     text = cost_section(comparisons_of(run), old, new).render()
     assert "| `train_classifier.json` | `seconds` | 7.2800 | 1.8200 | 0.25 |" in text
     assert "| `train_classifier.json` | `kernel` | – | `keras` | – |" in text
@@ -85,8 +86,8 @@ def test_cost_section_gives_times_as_ratios_without_a_verdict(run):
 
 
 def test_cost_section_says_whose_times_are_not_at_hand(run):
-    timed = RunFiles("timed", {**run.files, "data/timing/ingest.json": b'{"seconds": 1.5}'})
-    bare = RunFiles("bare", {path: content for path, content in run.files.items() if not is_timing(path)})
+    timed = Run("timed", {**run.files, "data/timing/ingest.json": b'{"seconds": 1.5}'})
+    bare = Run("bare", {path: content for path, content in run.files.items() if not is_timing(path)})
     figures = comparisons_of(run)
     assert "The times of the base are not in the DVC cache." in cost_section(figures, bare, timed).render()
     assert "The times of the working tree are not in the DVC cache." in cost_section(figures, timed, bare).render()
@@ -97,7 +98,7 @@ def test_charts_section_draws_both_runs(run):
     # From 0.25 to 0.75, with the old one between.
     table = b"epoch,validation_accuracy\n1,0.25\n2,0.75\n3,bad\n"
     path = "metrics/train/classifier/epochs.csv"
-    new = RunFiles("new", {**run.files, path: table})
+    new = Run("new", {**run.files, path: table})
     figures = figures_of(run)
     text = charts_section(figures, figures_of(new), run, new).render()
     assert text.count("author_accuracy") == 4
@@ -111,12 +112,12 @@ def test_charts_section_draws_both_runs(run):
 @pytest.mark.parametrize("bad", ["inf", "-inf", "nan", "1e308", "-1e308", "", "text", "1e999"])
 def test_charts_section_leaves_out_what_cannot_be_drawn(bad):
     path = "metrics/evaluate/seq2seq/by_step.csv"
-    side = RunFiles("odd", {path: f"step,accuracy\n1,0.25\n{bad},0.5\n3,{bad}\n4,0.75\n".encode()})
+    side = Run("odd", {path: f"step,accuracy\n1,0.25\n{bad},0.5\n3,{bad}\n4,0.75\n".encode()})
     (chart,) = [block for block in charts_section({}, {}, side, side).blocks if block]
     assert chart.splitlines()[1] == "seq2seq: accuracy by step (1 to 4), on a scale of 0.2500 to 0.7500"
     assert chart.splitlines()[3:5] == ["old  ▁█", "new  ▁█"]
 
 
 def test_charts_section_of_nothing_says_so():
-    empty = RunFiles("empty", {})
+    empty = Run("empty", {})
     assert charts_section({}, {}, empty, empty).blocks == ["Nothing to draw."]

@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lengthwise.reports.change.figures import Figure, Interval
+from lengthwise.evaluation.paired import Interval
+from lengthwise.reports.change.figures import Figure
 from lengthwise.reports.change.text_charts import BARS, MOST_POINTS, WIDTH, curves, interval_line
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from dvc.repo import Repo
 
-from lengthwise.reports.run import Run
+from lengthwise.reports.run import run_in
 
 NAMED = ("user.name=tester", "user.email=tester@localhost", "commit.gpgsign=false")
 
@@ -25,7 +25,7 @@ class Project:
 
     @property
     def run(self):
-        return Run(self.folder / "metrics", self.folder / "dvc.lock")
+        return run_in(self.folder)
 
     def change(self, key, value):
         # From whatever it is now.

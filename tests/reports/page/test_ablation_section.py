@@ -25,8 +25,8 @@ def test_ablations_are_told_apart_by_their_intervals(ablated):
 
 
 def test_ablations_without_times_or_differences_are_a_table(ablated):
-    (ablated.metrics / "timing_ablations.csv").unlink()
-    path = ablated.metrics / "ablations.csv"
+    (ablated.files.folder / "metrics" / "timing_ablations.csv").unlink()
+    path = ablated.files.folder / "metrics" / "ablations.csv"
     lines = path.read_text(encoding="utf-8").splitlines()
     path.write_text("\n".join(lines[:2]) + "\n", encoding="utf-8")
     section = ablations(ablated)
@@ -35,7 +35,7 @@ def test_ablations_without_times_or_differences_are_a_table(ablated):
 
 
 def test_ablations_of_another_form_are_refused(ablated):
-    path = ablated.metrics / "ablations.csv"
+    path = ablated.files.folder / "metrics" / "ablations.csv"
     path.write_text(path.read_text(encoding="utf-8").replace("difference", "delta"), encoding="utf-8")
-    with pytest.raises(FormatError, match=r"ablations\.csv: has no column 'difference'"):
+    with pytest.raises(FormatError, match=r"ablations\.csv of .*: got the columns .*; expected .* difference"):
         ablations(ablated)

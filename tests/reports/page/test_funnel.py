@@ -20,7 +20,7 @@ def test_funnel_tells_of_a_leak(rewrite):
 
 
 def test_lengths_has_the_median_of_the_training_sequences(run):
-    with (run.metrics / "train" / "classifier" / "lengths.csv").open(encoding="utf-8") as stream:
+    with (run.files.folder / "metrics" / "train" / "classifier" / "lengths.csv").open(encoding="utf-8") as stream:
         sequences = [int(row["length"]) for row in csv.DictReader(stream) for _ in range(int(row["sequences"]))]
     median = int(np.quantile(sequences, 0.5, method="inverted_cdf"))
     assert lengths(run).text[0] == f"Half of the training sequences have at most {median} tokens; the longest has 30."
@@ -32,6 +32,6 @@ def test_lengths_names_the_most_and_the_least_padding_of_one_strategy_too(run):
     assert f"under padded_to_longest and 0.0{space}% of 174,721 under exact; this run is padded." in said
     # 13,585 sequences, all as wide as the longest.
     assert f"57.1{space}% of the 407,550 time steps" in said
-    path = run.metrics / "train" / "classifier" / "batching.csv"
+    path = run.files.folder / "metrics" / "train" / "classifier" / "batching.csv"
     pd.read_csv(path).head(1).to_csv(path, index=False)
     assert "time steps of an epoch under bucketed" in lengths(run).text[1]

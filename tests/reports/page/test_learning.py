@@ -7,12 +7,12 @@ from lengthwise.reports.page.learning import cost, curves, environment
 
 def test_curves_say_whether_the_last_epoch_is_the_best(run):
     for task, best in (("classifier", 10), ("seq2seq", 7)):
-        path = run.metrics / "train" / task / "epochs.csv"
+        path = run.files.folder / "metrics" / "train" / task / "epochs.csv"
         epochs = pd.read_csv(path)
         epochs.loc[epochs["epoch"] == best, "validation_loss"] = 0.1
         epochs.to_csv(path, index=False)
     text = curves(run).text
-    last = pd.read_csv(run.metrics / "train" / "classifier" / "epochs.csv").iloc[-1]
+    last = pd.read_csv(run.files.folder / "metrics" / "train" / "classifier" / "epochs.csv").iloc[-1]
     accuracies = f"{last['train_accuracy']:.3f} on training and of {last['validation_accuracy']:.3f} on validation"
     assert f"has an accuracy of {accuracies} sequences" in text[0]
     assert "is lowest at the end: more epochs may still help" in text[0]
@@ -20,7 +20,7 @@ def test_curves_say_whether_the_last_epoch_is_the_best(run):
 
 
 def test_curves_of_a_run_without_validation_are_drawn(run, rewrite):
-    for path in run.metrics.glob("train/*/epochs.csv"):
+    for path in (run.files.folder / "metrics").glob("train/*/epochs.csv"):
         epochs = pd.read_csv(path)
         epochs[["epoch", "train_loss", "train_accuracy"]].to_csv(path, index=False)
     section = curves(rewrite("shards.json", ('"validation_rows": 2789', '"validation_rows": 0')))
@@ -51,7 +51,7 @@ def test_environment_has_every_figure_of_its_file(run):
 
 
 def test_cost_and_environment_without_what_a_machine_measured_say_so(run):
-    shutil.rmtree(run.lock.parent / "data" / "timing")
+    shutil.rmtree(run.files.folder / "data" / "timing")
     section = cost(run)
     assert section.text[0].endswith("times are not at hand: Git has none, and dvc pull gets them.")
     assert not section.charts

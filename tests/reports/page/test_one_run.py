@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from lengthwise.cli.app import main
-from lengthwise.reports.page.one_run import SECTIONS, report
-from lengthwise.reports.run import Run
+from lengthwise.reports.page.pages import OF_A_RUN, report
+from lengthwise.reports.run import run_in
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 
@@ -53,7 +53,7 @@ def test_report_has_a_section_for_each_link_and_charts_of_all_numbers(ablated):
     page = Page(report(ablated))
     links = [attributes["href"].removeprefix("#") for tag, attributes in page.elements if tag == "a"]
     assert links == [attributes["id"] for tag, attributes in page.elements if tag == "section"]
-    assert len(links) == len(set(links)) == len(SECTIONS)
+    assert len(links) == len(set(links)) == len(OF_A_RUN)
     for part in re.split("<section", report(ablated))[1:]:
         # Versions are words.
         assert part.count("<svg") >= 1 or part.startswith(' id="environment"'), part[:80]
@@ -63,7 +63,7 @@ def test_report_has_unique_ids_and_headings_in_order(run):
     page = Page(report(run))
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
-    assert [tag for tag, _ in page.elements if re.fullmatch(r"h\d", tag)] == ["h1"] + ["h2"] * len(SECTIONS)
+    assert [tag for tag, _ in page.elements if re.fullmatch(r"h\d", tag)] == ["h1"] + ["h2"] * len(OF_A_RUN)
 
 
 def test_report_fetches_nothing_and_runs_nothing(ablated):
@@ -99,7 +99,7 @@ def test_report_has_the_same_bytes_in_another_process(run, tmp_path):
 
 def test_report_escapes_names_of_classes_everywhere(run):
     hostile = '<script>alert("x")</script>&amp;'
-    for path in run.metrics.rglob("confusion_*.csv"):
+    for path in (run.files.folder / "metrics").rglob("confusion_*.csv"):
         table = pd.read_csv(path).replace("male 10s", hostile)
         table.to_csv(path, index=False)
     page = Page(report(run))
@@ -108,7 +108,7 @@ def test_report_escapes_names_of_classes_everywhere(run):
 
 
 def test_report_escapes_names_of_ablations(ablated):
-    path = ablated.metrics / "ablations.csv"
+    path = ablated.files.folder / "metrics" / "ablations.csv"
     path.write_text(path.read_text(encoding="utf-8").replace("zero_state", "<b>&"), encoding="utf-8")
     page = Page(report(ablated))
     assert "b" not in {tag for tag, _ in page.elements}
@@ -126,7 +126,7 @@ def test_report_with_ablations_tells_better_worse_and_undecided(ablated):
 
 def test_report_follows_the_metrics(run, rewrite):
     before = report(run)
-    table = pd.read_csv(run.metrics / "evaluate" / "seq2seq" / "levels.csv")
+    table = pd.read_csv(run.files.folder / "metrics" / "evaluate" / "seq2seq" / "levels.csv")
     sentences = table[(table["level"] == "sentence") & (table["metric"] == "accuracy")]
     after = report(rewrite("evaluate/seq2seq/levels.csv", (str(sentences["value"].item()), "0.7123456")))
     assert "accuracy of 0.712" not in before
@@ -139,24 +139,24 @@ def test_report_takes_params_from_the_lock(run, rewrite):
 
 
 def test_report_of_documents_has_no_level_of_sentences(run):
-    for path in run.metrics.rglob("levels.csv"):
+    for path in (run.files.folder / "metrics").rglob("levels.csv"):
         table = pd.read_csv(path)
         table[table["level"] != "sentence"].to_csv(path, index=False)
-    for path in run.metrics.rglob("confusion_sentence.csv"):
+    for path in (run.files.folder / "metrics").rglob("confusion_sentence.csv"):
         path.unlink()
-    lock = run.lock.read_text(encoding="utf-8").replace("unit: sentence", "unit: document")
-    run.lock.write_text(lock, encoding="utf-8")
-    text = "".join(Page(report(Run(run.metrics, run.lock))).text)
+    lock = (run.files.folder / "dvc.lock").read_text(encoding="utf-8").replace("unit: sentence", "unit: document")
+    (run.files.folder / "dvc.lock").write_text(lock, encoding="utf-8")
+    text = "".join(Page(report(run_in(run.files.folder))).text)
     assert "By sentence" not in text
     assert "Sequences, each a document" in text
 
 
 def test_report_of_long_sequences_pools_lengths(run):
-    for path in run.metrics.glob("evaluate/*/by_*.csv"):
+    for path in (run.files.folder / "metrics").glob("evaluate/*/by_*.csv"):
         axis = path.stem.removeprefix("by_")
         rows = pd.DataFrame({axis: range(1, 3001), "count": 1, "accuracy": 0.5})
         rows.to_csv(path, index=False)
-    for path in run.metrics.glob("train/*/lengths.csv"):
+    for path in (run.files.folder / "metrics").glob("train/*/lengths.csv"):
         pd.DataFrame({"length": range(1, 3001), "sequences": 1}).to_csv(path, index=False)
     chart = re.search(r"<svg[^>]*columns.*?</svg>", report(run), re.DOTALL)[0]
     counts = [int(n) for n in re.findall(r"<title>[\d]+ to [\d]+: (\d+)</title>", chart)]
@@ -165,7 +165,10 @@ def test_report_of_long_sequences_pools_lengths(run):
 
 
 def test_report_of_one_epoch_one_length_and_one_step_is_drawn(run):
-    for path in [*run.metrics.glob("evaluate/*/by_*.csv"), *run.metrics.glob("train/*/epochs.csv")]:
+    for path in [
+        *(run.files.folder / "metrics").glob("evaluate/*/by_*.csv"),
+        *(run.files.folder / "metrics").glob("train/*/epochs.csv"),
+    ]:
         pd.read_csv(path).head(1).to_csv(path, index=False)
     text = report(run)
     assert "nan" not in re.sub(r"</?[a-z][^>]*>", "", text).lower().split()
@@ -174,14 +177,16 @@ def test_report_of_one_epoch_one_length_and_one_step_is_drawn(run):
 
 @pytest.mark.parametrize("name", ["shards.json", "evaluate/seq2seq/by_step.csv", "baselines/tables/linear/levels.csv"])
 def test_report_of_an_unfinished_run_is_one_line_and_no_page(run, tmp_path, capsys, name):
-    (run.metrics / name).unlink()
+    (run.files.folder / "metrics" / name).unlink()
     page = tmp_path / "report.html"
     page.write_text("before", encoding="utf-8")
     with pytest.raises(SystemExit) as exit_:
         write(page)
     assert exit_.value.code == 2
     error = capsys.readouterr().err
-    assert re.fullmatch(rf"error: \S*{re.escape(name)}: cannot be read .*; run dvc repro\n", error)
+    assert re.fullmatch(
+        rf"error: metrics/{re.escape(name)} of the working tree: cannot be read .*; run dvc repro\n", error
+    )
     assert page.read_text(encoding="utf-8") == "before"
 
 

@@ -3,7 +3,7 @@ import zlib
 
 import pytest
 
-from lengthwise.reports.page.one_run import report
+from lengthwise.reports.page.pages import report
 
 pytestmark = pytest.mark.browser
 WIDTHS = (400, 800, 1280)

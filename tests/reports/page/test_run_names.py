@@ -1,20 +1,18 @@
 import hashlib
 import shutil
-from pathlib import Path
 
 import pytest
 import yaml
 from records import record_as_folder
 
 from lengthwise.errors import RevisionError
-from lengthwise.reports.kept import KeptRun
 from lengthwise.reports.page.run_names import MOST_RUNS, open_sources
 
 
 @pytest.fixture
-def opened(project, tmp_path):
+def opened(project):
     def run(*names):
-        return open_sources(names, project.folder, tmp_path / "scratch")
+        return open_sources(names, project.folder)
 
     return run
 
@@ -40,14 +38,14 @@ def test_sources_are_experiments_revisions_and_folders(project, opened):
     assert [source.name for source in sources][-2:] == ["other", "workspace"]
 
 
-def test_sources_of_a_project_below_the_repository_are_found(project, tmp_path):
+def test_sources_of_a_project_below_the_repository_are_found(project):
     usual = project.run.params("train")["model"]["units"]
     project.git("mv", "-k", "metrics", "dvc.lock", "params.yaml", ".")
     below = project.folder / "below"
     below.mkdir()
     project.git("mv", "metrics", "dvc.lock", "params.yaml", "below/")
     project.commit("move")
-    (source,) = open_sources(["HEAD"], below, tmp_path / "scratch")
+    (source,) = open_sources(["HEAD"], below)
     assert units(source) == usual
 
 
@@ -79,7 +77,7 @@ def test_source_of_a_named_run_has_params_and_the_tasks_it_was_run_for(project, 
         shutil.copy(project.folder / "params.yaml", named)
     (source,) = opened("results/best.json")
     assert source.run == opened("results/best")[0].run
-    assert isinstance(source.run, KeptRun)
+    assert source.run.is_record
     assert list(source.tasks) == ["classifier"]
     assert source.run.all_params["shards.unit"] == "sentence"
 
@@ -127,13 +125,11 @@ def test_source_of_a_commit_has_the_predictions_that_are_in_the_cache(project, o
     (source,) = opened("HEAD")
     assert len(source.run.predictions("classifier")) == 600
     cached.unlink()
-    shutil.rmtree(Path(source.run.lock).parent)
     (source,) = opened("HEAD")
     assert source.run.predictions("classifier") is not None
     assert source.run.predictions("seq2seq") is None
     # The lock of one run does not take the predictions from another.
     (project.folder / "dvc.lock").write_text("stages: 3\n", encoding="utf-8")
     project.commit("damaged")
-    shutil.rmtree(Path(source.run.lock).parent)
     _, source = opened("HEAD", "HEAD~1")
     assert source.run.predictions("classifier") is not None

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from lengthwise.reports.page.scores import by_length, confusion, results
-from lengthwise.reports.run import Run
+from lengthwise.reports.run import run_in
 
 
 def rows(path):
@@ -13,7 +13,7 @@ def rows(path):
 
 
 def accuracy_of(run, folder, level):
-    made = rows(run.metrics / folder / "levels.csv")
+    made = rows(run.files.folder / "metrics" / folder / "levels.csv")
     return next(row for row in made if (row["level"], row["metric"]) == (level, "accuracy"))
 
 
@@ -55,11 +55,11 @@ def test_results_pair_the_models_whose_predictions_are_there(run, predict):
 
 def test_results_pass_over_predictions_of_another_run(run, predict):
     predict(run)
-    for path in run.metrics.rglob("levels.csv"):
+    for path in (run.files.folder / "metrics").rglob("levels.csv"):
         table = pd.read_csv(path)
         table.loc[table["metric"] == "accuracy", "value"] += 0.01
         table.to_csv(path, index=False)
-    assert "no paired differences" in results(Run(run.metrics, run.lock)).text[-1]
+    assert "no paired differences" in results(run_in(run.files.folder)).text[-1]
 
 
 def test_results_draw_every_accuracy_and_the_likelihood(run):
@@ -69,7 +69,7 @@ def test_results_draw_every_accuracy_and_the_likelihood(run):
 
 
 def test_confusion_names_the_best_and_the_worst_class(run):
-    pairs = rows(run.metrics / "evaluate" / "seq2seq" / "confusion_sentence.csv")
+    pairs = rows(run.files.folder / "metrics" / "evaluate" / "seq2seq" / "confusion_sentence.csv")
     totals = {name: sum(int(p["count"]) for p in pairs if p["actual"] == name) for name in {p["actual"] for p in pairs}}
     right = {p["actual"]: int(p["count"]) / totals[p["actual"]] for p in pairs if p["actual"] == p["predicted"]}
     said = next(text for text in confusion(run).text if "seq2seq" in text)
@@ -80,7 +80,7 @@ def test_confusion_names_the_best_and_the_worst_class(run):
 
 
 def test_confusion_of_a_class_without_items_passes_over_it(rewrite, run):
-    path = run.metrics / "evaluate" / "classifier" / "confusion_sentence.csv"
+    path = run.files.folder / "metrics" / "evaluate" / "classifier" / "confusion_sentence.csv"
     lines = path.read_text(encoding="utf-8").splitlines()
     emptied = [",".join([*line.split(",")[:2], "0"]) if line.startswith("male 30s,") else line for line in lines]
     path.write_text("\n".join(emptied) + "\n", encoding="utf-8")
@@ -91,7 +91,7 @@ def test_confusion_of_a_class_without_items_passes_over_it(rewrite, run):
 
 @pytest.mark.parametrize("task", ["classifier", "seq2seq"])
 def test_by_length_says_the_accuracy_of_the_shorter_and_the_longer_half(run, task):
-    table = rows(run.metrics / "evaluate" / task / "by_length.csv")
+    table = rows(run.files.folder / "metrics" / "evaluate" / task / "by_length.csv")
     total = {True: 0, False: 0}
     right = {True: 0.0, False: 0.0}
     for row in table:

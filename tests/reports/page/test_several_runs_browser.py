@@ -1,7 +1,7 @@
 # Runs beside each other in a real browser: three, and many.
 import pytest
 
-from lengthwise.reports.page.several_runs import page_of
+from lengthwise.reports.page.pages import page_of
 
 pytestmark = pytest.mark.browser
 LONG = "a-name-of-an-experiment-that-goes-on-and-on-and-is-no-word-that-a-browser-would-break-anywhere"

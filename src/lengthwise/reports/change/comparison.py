@@ -8,12 +8,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from math import hypot
 
 from lengthwise.evaluation.metrics import metric_of
+from lengthwise.evaluation.paired import Interval, independent_difference
 from lengthwise.names import UNITS
-from lengthwise.reports.change.figures import Figure, Interval, Key
-from lengthwise.reports.change.revisions import finite
+from lengthwise.reports.change.figures import Figure, Key
+from lengthwise.reports.files import finite
 
 ROUNDING = 1e-9
 # What is measured on data that another split, corpus or length limit would change; counts and costs just are.
@@ -92,32 +92,53 @@ def compare_all(
     Args:
         old: the base's.
         new: the working tree's.
-        paired: intervals of the differences from a paired resampling, where there was one.
+        paired: intervals of the differences from both runs' predictions, where there are any.
         same_data: whether both were trained and tested on the same sequences.
     """
-    return [compare(key, old.get(key), new.get(key), paired.get(key), same_data) for key in sorted({*old, *new})]
+
+    def refusal(key: Key) -> str:
+        return "" if same_data or not OF_THE_DATA.fullmatch(key[0]) else "the data changed"
+
+    return [
+        compare(key, old.get(key), new.get(key), Evidence(rule_of(key), paired.get(key), refusal(key)))
+        for key in sorted({*old, *new})
+    ]
 
 
-def compare(key: Key, old: Figure | None, new: Figure | None, paired: Interval | None, same_data: bool) -> Comparison:
-    """Compare one figure; see `compare_all`. A figure that the base has and the working tree lacks is missing."""
+@dataclass(frozen=True)
+class Evidence:
+    """What a figure is judged by.
+
+    Attributes:
+        rule: how; None if it is only reported.
+        interval: of the difference; if None, that of both figures' own, as if the runs were independent.
+        refusal: why nothing can be said of it, if so.
+    """
+
+    rule: Rule | None
+    interval: Interval | None = None
+    refusal: str = ""
+
+
+def compare(key: Key, old: Figure | None, new: Figure | None, evidence: Evidence) -> Comparison:
+    """Compare one figure. A figure that the base has and the working tree lacks is missing."""
     if new is None:
         return Comparison(key, old.value if old else None, None, None, Verdict.MISSING, "is not there any more")
     if old is None:
         return Comparison(key, None, new.value, None, Verdict.NEW)
-    rule = rule_of(key)
     interval, reason = None, ""
     if finite(old.value) and not finite(new.value):
         verdict, reason = Verdict.MISSING, "is no number any more"
     elif old.interval and not new.interval:
         verdict, reason = Verdict.MISSING, "its interval is not there any more"
-    elif not same_data and OF_THE_DATA.fullmatch(key[0]):
-        verdict, reason = Verdict.NOT_COMPARABLE, "the data changed"
-    elif rule is None or new.interval is None or not finite(old.value):
+    elif evidence.refusal:
+        verdict, reason = Verdict.NOT_COMPARABLE, evidence.refusal
+    elif evidence.rule is None or not finite(old.value) or not (new.interval or evidence.interval):
         verdict = Verdict.REPORTED
-    elif (interval := paired or unpaired(old, new)) is None:
+    elif (interval := evidence.interval or unpaired(old, new)) is None:
         verdict, reason = Verdict.NOT_COMPARABLE, "the base has no interval of this confidence"
     else:
-        verdict = judge(float(new.value) - float(old.value), interval, rule)
+        verdict = judge(float(new.value) - float(old.value), interval, evidence.rule)
     return Comparison(key, old.value, new.value, interval, verdict, reason)
 
 
@@ -132,18 +153,10 @@ def rule_of(key: Key) -> Rule | None:
 
 
 def unpaired(old: Figure, new: Figure) -> Interval | None:
-    """The interval of the difference of two figures from theirs, as if they were independent.
-
-    Squares add up on each side (MOVER: Zou and Donner, Statistics in Medicine 27, 2008). Two runs on the same authors
-    tend to err together, which makes the true interval narrower: this one errs towards noise.
-    """
+    """The interval of the difference of two figures from theirs; None if one has none."""
     if old.interval is None or new.interval is None:
         return None
-    before, after = float(old.value), float(new.value)
-    difference = after - before
-    low = hypot(after - new.interval.low, old.interval.high - before)
-    high = hypot(new.interval.high - after, before - old.interval.low)
-    return Interval(difference - low, difference + high)
+    return independent_difference(float(old.value), old.interval, float(new.value), new.interval)
 
 
 def judge(difference: float, interval: Interval, rule: Rule) -> Verdict:

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lengthwise.reports.change.comparison import Comparison, Verdict, compare, overall
+from lengthwise.evaluation.paired import detectable
+from lengthwise.reports.change.comparison import Comparison, Evidence, Verdict, compare, overall
 from lengthwise.reports.change.config_file import FILE, Config
 from lengthwise.reports.change.contents import Absent, contents
 from lengthwise.reports.change.figures import Figure
@@ -15,13 +16,13 @@ from lengthwise.reports.change.judge import (
     confidence_of_each,
     items_or_absent,
     judge_all,
-    seen,
 )
 from lengthwise.reports.change.not_run import not_run
 from lengthwise.reports.change.report_frame import Report, finished, head_lines, not_run_lines, verdict_lines
-from lengthwise.reports.change.revisions import LOCK, PARAMS, RunFiles, finite
 from lengthwise.reports.change.sections import OTHER, difference_cells, other_rows, params_section
+from lengthwise.reports.files import LOCK, PARAMS, finite
 from lengthwise.reports.markdown import ReportSection, number, quoted, table_lines
+from lengthwise.reports.run import Run
 from lengthwise.system.dotted import leaves
 
 LONGEST_COMMAND = 300
@@ -51,7 +52,7 @@ def report_as_configured(config: Config, base: str, commit: str, folder: Path) -
     rest = _rest(config, old.snapshot, new.snapshot)
     sections = [
         ReportSection("Metrics", table_lines(HEADER, [_row(one) for one in judged])),
-        params_section(old.snapshot.params, new.snapshot.params),
+        params_section(old.snapshot.params_file, new.snapshot.params_file),
         ReportSection(OTHER, other_rows(rest), folded=True),
     ]
     head = head_lines(verdict, base, commit, f", as {quoted(FILE)} says")
@@ -69,7 +70,7 @@ def _side(config: Config, folder: Path, commit: str | None) -> Side:
     absent = {path: found[path] for path in of_metrics}
     items = items_or_absent(found[of_items[0]] if of_items else None, config, name)
     lacking = {path: content for path, content in absent.items() if isinstance(content, Absent)}
-    return Side(RunFiles(name, files), items, lacking)
+    return Side(Run(name, files), items, lacking)
 
 
 def _row(judged: Judged) -> tuple[str, ...]:
@@ -86,7 +87,7 @@ def _row(judged: Judged) -> tuple[str, ...]:
     )
 
 
-def _rest(config: Config, old: RunFiles, new: RunFiles) -> list[Comparison]:
+def _rest(config: Config, old: Run, new: Run) -> list[Comparison]:
     """The other figures of the files, which nobody asked to judge."""
     named = {(metric.file, metric.name) for metric in config.metrics}
     sides = [
@@ -99,7 +100,7 @@ def _rest(config: Config, old: RunFiles, new: RunFiles) -> list[Comparison]:
         for snapshot in (old, new)
     ]
     keys = sorted({*sides[0], *sides[1]})
-    return [compare(key, sides[0].get(key), sides[1].get(key), None, same_data=True) for key in keys]
+    return [compare(key, sides[0].get(key), sides[1].get(key), Evidence(None)) for key in keys]
 
 
 def _notes(config: Config, judged: Sequence[Judged]) -> Iterator[str]:
@@ -115,7 +116,7 @@ def _notes(config: Config, judged: Sequence[Judged]) -> Iterator[str]:
         )
     for one in paired:
         if one.only is not None and one.items:
-            least = seen(one.only, one.items, confidence, one.metric.training_noise)
+            least = detectable(sum(one.only), one.items, confidence, one.metric.training_noise)
             yield (
                 f"\n{quoted(one.metric.name)}: only the new run has {one.only[0]:,} items right, only the old one "
                 f"{one.only[1]:,}, together {sum(one.only) / one.items:.1%}."

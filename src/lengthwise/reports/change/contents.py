@@ -9,9 +9,8 @@ from typing import Any
 from dvc.exceptions import DvcException, NotDvcRepoError  # type: ignore[import-untyped]
 from dvc.repo import Repo  # type: ignore[import-untyped]
 
-from lengthwise.errors import FormatError
-from lengthwise.reports.change.revisions import blob_at
-from lengthwise.reports.dvc_files import repository_at, unreadable
+from lengthwise.reports.files import FolderFiles
+from lengthwise.reports.places import blob_at, repository_at, unreadable
 
 
 @dataclass(frozen=True)
@@ -36,19 +35,12 @@ def contents(paths: Iterable[str], folder: Path, revision: str | None = None) ->
     Raises:
         FormatError: a file of the working tree cannot be read.
     """
-    found = {path: _here(folder / path) if revision is None else blob_at(revision, path, folder) for path in paths}
+    found = {
+        path: FolderFiles(folder).get(path) if revision is None else blob_at(revision, path, folder) for path in paths
+    }
     wanted = [path for path, content in found.items() if content is None]
     cached = dict(_from_cache(wanted, folder, revision)) if wanted else {}
     return {path: cached[path] if content is None else content for path, content in found.items()}
-
-
-def _here(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise FormatError(f"{path}: cannot be read ({error.strerror}); expected a file; mend it") from error
 
 
 def _from_cache(paths: list[str], folder: Path, revision: str | None) -> Iterator[tuple[str, bytes | Absent]]:

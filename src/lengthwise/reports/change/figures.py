@@ -7,20 +7,14 @@ from pathlib import PurePosixPath
 import pandas as pd
 
 from lengthwise.evaluation.level_tables import COLUMNS, headline
-from lengthwise.reports.change.revisions import METRICS, RunFiles, finite, is_timing
+from lengthwise.evaluation.paired import Interval
+from lengthwise.reports.files import METRICS, finite, is_timing
+from lengthwise.reports.run import Run
 from lengthwise.system.dotted import leaves
 
 # The file, relative to metrics/, and the name in it.
 Key = tuple[str, str]
 ABLATION_FIGURES = ("accuracy", "nll", "author_accuracy")
-
-
-@dataclass(frozen=True)
-class Interval:
-    """From `low` to `high`."""
-
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -36,7 +30,7 @@ class Figure:
     interval: Interval | None = None
 
 
-def figures_of(snapshot: RunFiles) -> dict[Key, Figure]:
+def figures_of(snapshot: Run) -> dict[Key, Figure]:
     """All figures but the times.
 
     JSON gives its numbers and texts, the headline with the intervals of `levels.csv`. What `levels.csv` has beyond the
@@ -48,7 +42,7 @@ def figures_of(snapshot: RunFiles) -> dict[Key, Figure]:
     """
     figures: dict[Key, Figure] = {}
     margins: dict[Key, Interval] = {}
-    for path in snapshot.metrics:
+    for path in snapshot.metric_files:
         file = path.removeprefix(METRICS)
         if is_timing(file):
             continue

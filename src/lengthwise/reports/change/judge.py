@@ -2,20 +2,26 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from statistics import NormalDist
+from dataclasses import dataclass, replace
 
-import numpy as np
 import pandas as pd
 
 from lengthwise.errors import ParamsError
-from lengthwise.reports.change.comparison import ROUNDING, Comparison, Rule, Verdict, judge, unpaired
+from lengthwise.evaluation.paired import (
+    Interval,
+    fewest_groups,
+    independent_difference,
+    paired_means,
+    share_interval,
+    widened,
+)
+from lengthwise.reports.change.comparison import Comparison, Evidence, Rule, Verdict, compare
 from lengthwise.reports.change.config_file import FILE, ITEMWISE, Config, ConfiguredMetric
 from lengthwise.reports.change.contents import Absent
-from lengthwise.reports.change.figures import Interval
-from lengthwise.reports.change.item_noise import fewest_groups, paired, share, widened
+from lengthwise.reports.change.figures import Figure
 from lengthwise.reports.change.items import read_items, scores, what_differs
-from lengthwise.reports.change.revisions import RunFiles, finite
+from lengthwise.reports.files import finite
+from lengthwise.reports.run import Run
 from lengthwise.system.dotted import leaves
 
 BASE, HERE = "the base", "the working tree"
@@ -33,7 +39,7 @@ class Side:
         absent: files of metrics that are not at hand, by their paths.
     """
 
-    snapshot: RunFiles
+    snapshot: Run
     items: pd.DataFrame | Absent
     absent: Mapping[str, Absent]
 
@@ -104,85 +110,60 @@ def judge_all(config: Config, old: Side, new: Side) -> Iterator[Judged]:
 
 
 def _judge(metric: ConfiguredMetric, config: Config, sides: tuple[Side, Side], values: tuple[object, object]) -> Judged:
-    def say(verdict: Verdict, reason: str = "") -> Judged:
-        shown = [value if finite(value) else None for value in values]
-        return Judged(Comparison((metric.file, metric.name), shown[0], shown[1], None, verdict, reason), metric)
-
+    old, new = (Figure(value) if finite(value) else None for value in values)
+    key = (metric.file, metric.name)
     for side in reversed(sides):
         absent = side.absent.get(metric.file)
         if absent is not None and absent.remedy:
-            return say(Verdict.NOT_COMPARABLE, f"the metrics of {side.snapshot.name} are not here")
-    if not finite(values[1]):
-        return say(Verdict.MISSING, "is not there any more")
-    if not finite(values[0]):
-        return say(Verdict.NEW)
+            reason = f"the metrics of {side.snapshot.name} are not here"
+            shown = [figure.value if figure else None for figure in (old, new)]
+            return Judged(Comparison(key, shown[0], shown[1], None, Verdict.NOT_COMPARABLE, reason), metric)
+    if old is None or new is None:
+        return Judged(compare(key, old, new, Evidence(None)), metric)
     if metric.kind in ITEMWISE:
-        return _by_items(metric, config, sides, (float(values[0]), float(values[1])))
+        return _by_items(metric, config, sides, (float(old.value), float(new.value)))
     if metric.tolerance is None:
-        return say(Verdict.REPORTED, "no tolerance is given, so nobody knows what is noise")
-    difference = (values[1] - values[0]) * metric.sign
-    if abs(difference) <= metric.tolerance + ROUNDING:
-        return say(Verdict.WITHIN_NOISE)
-    return say(Verdict.BETTER if difference > 0 else Verdict.WORSE)
+        said = compare(key, old, new, Evidence(None))
+        return Judged(replace(said, reason="no tolerance is given, so nobody knows what is noise"), metric)
+    difference = float(new.value) - float(old.value)
+    certain = Evidence(Rule(metric.sign, metric.tolerance), Interval(difference, difference))
+    return Judged(replace(compare(key, old, new, certain), interval=None), metric)
 
 
 def _by_items(
     metric: ConfiguredMetric, config: Config, sides: tuple[Side, Side], values: tuple[float, float]
 ) -> Judged:
     """A metric that is a mean over items: paired, if both runs' predictions are at hand."""
-    key = (metric.file, metric.name)
     old, new = (side.items for side in sides)
+    confidence = confidence_of_each(config)
 
-    def refuse(reason: str, count: int | None = None) -> Judged:
-        return Judged(Comparison(key, *values, None, Verdict.NOT_COMPARABLE, reason), metric, count)
+    def say(
+        shown: tuple[float, float], interval: Interval | None, refusal: str = "", count: int | None = None
+    ) -> Judged:
+        if interval is not None and metric.training_noise:
+            interval = widened(interval, shown[1] - shown[0], metric.training_noise, confidence)
+        evidence = Evidence(Rule(metric.sign, metric.tolerance or 0.0), interval, refusal)
+        said = compare((metric.file, metric.name), Figure(shown[0]), Figure(shown[1]), evidence)
+        return Judged(said, metric, count)
 
     if isinstance(old, Absent) or isinstance(new, Absent):
-        return _by_metrics(metric, config, sides, values)
+        # A share whose number of items one run's predictions give; nothing else has a noise that is known.
+        known = next((items for items in (old, new) if isinstance(items, pd.DataFrame)), None)
+        if metric.kind != "accuracy" or known is None or "group" in known or not all(0 <= one <= 1 for one in values):
+            wanting = next(side for side in reversed(sides) if isinstance(side.items, Absent))
+            return say(values, None, f"the predictions of {wanting.snapshot.name} are not here")
+        of_old, of_new = (share_interval(value, len(known), confidence) for value in values)
+        return say(values, independent_difference(values[0], of_old, values[1], of_new), count=len(known))
     if reason := what_differs(old, new):
-        return refuse(reason, len(new))
+        return say(values, None, reason, len(new))
     path = str(config.predictions)
     each = [scores(items, metric.kind, path, side) for items, side in ((old, BASE), (new, HERE))]
     for mean, value, side in zip((float(one.mean()) for one in each), values, (BASE, HERE), strict=True):
         if not math.isclose(mean, value, rel_tol=SAME, abs_tol=1e-9):
-            return refuse(f"the predictions of {side} give {mean:.6g}, its metrics {value:.6g}", len(new))
-    confidence = confidence_of_each(config)
-    group = new["group"].to_numpy() if "group" in new else None
-    found = paired(each[0], each[1], group, confidence)
+            reason = f"the predictions of {side} give {mean:.6g}, its metrics {value:.6g}"
+            return say(values, None, reason, len(new))
+    found = paired_means(each[0], each[1], new["group"].to_numpy() if "group" in new else None, confidence)
     if found is None:
-        return refuse(f"fewer than {fewest_groups(confidence)} groups or items", len(new))
-    comparison = _compared(key, (found.old, found.new), found.interval, metric, confidence)
+        return say(values, None, f"fewer than {fewest_groups(confidence)} groups or items", len(new))
     only = (int((each[1] > each[0]).sum()), int((each[1] < each[0]).sum())) if metric.kind == "accuracy" else None
-    return Judged(comparison, metric, len(new), only, is_paired=True)
-
-
-def _by_metrics(
-    metric: ConfiguredMetric, config: Config, sides: tuple[Side, Side], values: tuple[float, float]
-) -> Judged:
-    """A share whose number of items one run's predictions give; nothing else has a noise that is known."""
-    key = (metric.file, metric.name)
-    known = [side.items for side in sides if isinstance(side.items, pd.DataFrame)]
-    wanting = next(side for side in reversed(sides) if isinstance(side.items, Absent))
-    lacks = f"the predictions of {wanting.snapshot.name} are not here"
-    if metric.kind != "accuracy" or not known or "group" in known[0] or not all(0 <= value <= 1 for value in values):
-        return Judged(Comparison(key, *values, None, Verdict.NOT_COMPARABLE, lacks), metric)
-    count, confidence = len(known[0]), confidence_of_each(config)
-    interval = unpaired(*(share(value, count, confidence) for value in values))
-    assert interval is not None
-    return Judged(_compared(key, values, interval, metric, confidence), metric, count)
-
-
-def _compared(
-    key: tuple[str, str], values: tuple[float, float], interval: Interval, metric: ConfiguredMetric, confidence: float
-) -> Comparison:
-    difference = values[1] - values[0]
-    if metric.training_noise:
-        interval = widened(interval, difference, metric.training_noise, confidence)
-    verdict = judge(difference, interval, Rule(metric.sign, metric.tolerance or 0.0))
-    return Comparison(key, *values, interval, verdict)
-
-
-def seen(only: tuple[int, int], items: int, confidence: float, noise: float) -> float:
-    """The difference of two shares that is found four times in five, if the runs differ on as many items as these."""
-    normal = NormalDist()
-    error = np.hypot(np.sqrt(max(1, sum(only))) / items, noise * np.sqrt(2))
-    return float((normal.inv_cdf((1 + confidence) / 2) + normal.inv_cdf(0.8)) * error)
+    return replace(say((found.old, found.new), found.interval, count=len(new)), only=only, is_paired=True)

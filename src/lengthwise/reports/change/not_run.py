@@ -13,13 +13,11 @@ from dvc.dependency.param import ParamsDependency, read_param_file  # type: igno
 from dvc.exceptions import DvcException, NotDvcRepoError  # type: ignore[import-untyped]
 from dvc.repo import Repo  # type: ignore[import-untyped]
 
-from lengthwise.reports.change.revisions import RunFiles
-from lengthwise.reports.dvc_files import repository_at, unreadable
+from lengthwise.reports.places import repository_at, unreadable
+from lengthwise.reports.run import CHECK, Run, recorded_params
 from lengthwise.system.dotted import leaves
 
 PIPELINE = "dvc.yaml"
-# It reads all params and all code, and no figure is made of what it writes.
-CHECK = "check"
 UNKNOWN: Any = object()
 
 
@@ -37,7 +35,7 @@ class NotRun:
 
 
 def not_run(
-    snapshot: RunFiles, folder: Path, revision: str | None = None, files: Sequence[str] | None = None
+    snapshot: Run, folder: Path, revision: str | None = None, files: Sequence[str] | None = None
 ) -> list[NotRun]:
     """The stages that something changed for since they ran: a param, the command, code, data.
 
@@ -154,14 +152,14 @@ def _params(repo: Repo, dep: ParamsDependency, read: dict[str, Any]) -> Iterator
         yield from _changed(str(repo.fs.relpath(dep.fs_path, repo.root_dir)), ran, now)
 
 
-def changed_params(snapshot: RunFiles) -> Iterator[NotRun]:
+def changed_params(snapshot: Run) -> Iterator[NotRun]:
     """The stages that `dvc.lock` has other values of than `params.yaml`."""
-    for name, stage in snapshot.lock.items():
+    for name, stage in snapshot.stages.items():
         if name == CHECK:
             continue
         recorded = recorded_params(stage)
         ran = dict(leaves(recorded)) if recorded else {}
-        now = dict(leaves({key: value_at(snapshot.params, str(key)) for key in recorded})) if recorded else {}
+        now = dict(leaves({key: value_at(snapshot.params_file, str(key)) for key in recorded})) if recorded else {}
         if changes := tuple(_changed("params.yaml", ran, now)):
             yield NotRun(str(name), changes)
 
@@ -187,13 +185,6 @@ def _same(one: Any, other: Any) -> bool:  # noqa: ANN401
 
 def _shown(value: Any) -> str:  # noqa: ANN401
     return "absent" if value is UNKNOWN else f"{value!r:.24}"
-
-
-def recorded_params(stage: object) -> dict[str, Any]:
-    """The params of `params.yaml` that a stage in `dvc.lock` ran with."""
-    params = stage.get("params") if isinstance(stage, dict) else None
-    recorded = params.get("params.yaml") if isinstance(params, dict) else None
-    return recorded if isinstance(recorded, dict) else {}
 
 
 def value_at(params: Any, key: str) -> Any:  # noqa: ANN401

@@ -4,23 +4,27 @@ docs/reports.md says how figures are judged.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from io import BytesIO
+from math import isclose, isfinite
 from pathlib import Path
 from typing import Any
 
-from lengthwise.errors import FormatError
-from lengthwise.evaluation.resampling import Bootstrap
+import pandas as pd
+import pyarrow as pa
+
+from lengthwise.errors import FormatError, RevisionError
+from lengthwise.evaluation.metrics import headline_name, item_scores, metric_of
+from lengthwise.evaluation.paired import Interval
+from lengthwise.labels import LabelFactor, joint_class_names
 from lengthwise.prepare.shards.reader import read_index
-from lengthwise.reports.change.cached import with_times
 from lengthwise.reports.change.comparison import Comparison, Verdict, compare_all, overall
 from lengthwise.reports.change.config_file import read_config
 from lengthwise.reports.change.configured import report_as_configured
-from lengthwise.reports.change.figures import Figure, Interval, Key, figures_of
+from lengthwise.reports.change.figures import Figure, Key, figures_of
 from lengthwise.reports.change.not_run import not_run
-from lengthwise.reports.change.paired import agreeing, paired_intervals, predictions_at
 from lengthwise.reports.change.report_frame import Report, finished, head_lines, listed, not_run_lines, verdict_lines
-from lengthwise.reports.change.revisions import METRICS, RunFiles, resolve, snapshot_at, snapshot_of_folder
 from lengthwise.reports.change.same_data import DataCheck, check_data
 from lengthwise.reports.change.sections import (
     charts_section,
@@ -30,8 +34,14 @@ from lengthwise.reports.change.sections import (
     other_section,
     params_section,
 )
+from lengthwise.reports.differences import IDS, Difference, paired_differences, same_sequences
+from lengthwise.reports.files import METRICS, PREDICTIONS, TIMING, finite
+from lengthwise.reports.places import resolve, run_at, with_cached
+from lengthwise.reports.run import Run, run_in
 
 SHARDS = Path("data/shards")
+# Relative: the figures in Git are rounded to six digits.
+SAME = 2e-5
 EVALUATION = re.compile(r"evaluate/[^/]+\.json")
 
 
@@ -39,8 +49,8 @@ EVALUATION = re.compile(r"evaluate/[^/]+\.json")
 class ComparedRuns:
     """Both runs, and their figures."""
 
-    old: RunFiles
-    new: RunFiles
+    old: Run
+    new: Run
     old_figures: dict[Key, Figure]
     new_figures: dict[Key, Figure]
 
@@ -60,9 +70,10 @@ def report_on(base: str, folder: Path) -> Report:
     commit, config = resolve(base, folder), read_config(folder)
     if config is not None:
         return report_as_configured(config, base, commit, folder)
-    old, new = snapshot_at(base, folder), snapshot_of_folder(folder)
+    old = _with_metrics(run_at(commit, folder, f"revision {base}"))
+    new = _with_metrics(replace(run_in(folder), name="the working tree"))
     outdated, outdated_base = not_run(new, folder), not_run(old, folder, commit)
-    old, new = with_times(old, folder, here=False), with_times(new, folder, here=True)
+    old, new = (with_cached(run, folder, _is_cached) for run in (old, new))
     runs = ComparedRuns(old, new, _of_same_confidence(old, new), figures_of(new))
     data = check_data(old, new)
     paired = {} if data.changes else _paired(runs, folder)
@@ -70,7 +81,7 @@ def report_on(base: str, folder: Path) -> Report:
     verdict = Verdict.NOT_RUN if outdated else overall(comparisons)
     sections = [
         metrics_section(comparisons),
-        params_section(old.params, new.params),
+        params_section(old.params_file, new.params_file),
         data_section(comparisons),
         cost_section(comparisons, old, new),
         charts_section(runs.old_figures, runs.new_figures, old, new),
@@ -81,7 +92,20 @@ def report_on(base: str, folder: Path) -> Report:
     return finished(head, sections, verdict)
 
 
-def _of_same_confidence(old: RunFiles, new: RunFiles) -> dict[Key, Figure]:
+def _with_metrics(run: Run) -> Run:
+    if not run.metric_files:
+        raise RevisionError(
+            f"metrics/ of {run.name}: got no JSON or CSV; expected the results of a run; run dvc repro and commit "
+            "metrics/, or name what this repository has in .lengthwise.yaml (docs/reports.md)"
+        )
+    return run
+
+
+def _is_cached(path: str) -> bool:
+    return path.startswith((TIMING, PREDICTIONS))
+
+
+def _of_same_confidence(old: Run, new: Run) -> dict[Key, Figure]:
     """The base's figures; intervals of another confidence than the working tree's cannot be set against these."""
     figures = figures_of(old)
     if _evaluate(old).get("confidence") == _evaluate(new).get("confidence"):
@@ -92,25 +116,58 @@ def _of_same_confidence(old: RunFiles, new: RunFiles) -> dict[Key, Figure]:
 def _paired(runs: ComparedRuns, folder: Path) -> dict[Key, Interval]:
     """Intervals of the differences, as far as both runs' predictions are at hand and are those of the metrics."""
     try:
-        index = read_index(folder / SHARDS)
-        settings = _evaluate(runs.new)
-        bootstrap = Bootstrap(int(settings["bootstrap_samples"]), float(settings["confidence"]), int(settings["seed"]))
+        index, confidence = read_index(folder / SHARDS), float(_evaluate(runs.new)["confidence"])
     except (FormatError, KeyError, TypeError, ValueError):
+        return {}
+    if not 0 < confidence < 1:
         return {}
     intervals: dict[Key, Interval] = {}
     for file in sorted({file for file, _ in runs.new_figures if EVALUATION.fullmatch(file)}):
-        path = f"data/predictions/{Path(file).stem}.parquet"
-        old, new = (predictions_at(side, path, folder) for side in (runs.old, runs.new))
-        if old is None or new is None:
+        path = f"{PREDICTIONS}{Path(file).stem}.parquet"
+        old, new = (predictions_at(side, path) for side in (runs.old, runs.new))
+        if old is None or new is None or not are_comparable(old, new, index.factors):
             continue
-        found = paired_intervals(old, new, index.unit, index.factors, bootstrap)
-        known = agreeing(found, runs.old.json(METRICS + file), runs.new.json(METRICS + file))
-        intervals |= {(file, name): interval for name, interval in known.items()}
+        found = headline_differences(new, old, index.unit, index.factors, confidence)
+        if agrees(found, runs.old.json(METRICS + file), runs.new.json(METRICS + file)):
+            intervals |= {(file, name): Interval(one.low, one.high) for name, one in found.items() if isfinite(one.low)}
     return intervals
 
 
-def _evaluate(snapshot: RunFiles) -> dict[str, Any]:
-    section = snapshot.params.get("evaluate")
+def predictions_at(run: Run, path: str) -> pd.DataFrame | None:
+    """The predictions that a run has; None if they are not at hand or damaged."""
+    try:
+        return pd.read_parquet(BytesIO(run.files[path]))
+    except (KeyError, OSError, FormatError, pa.ArrowException):
+        return None
+
+
+def are_comparable(old: pd.DataFrame, new: pd.DataFrame, factors: Sequence[LabelFactor]) -> bool:
+    """Whether two predictions are of the same sequences and of all classes."""
+    classes = len(joint_class_names(factors))
+    return old.columns.equals(new.columns) and len(new.columns) == len(IDS) + classes and same_sequences(old, new)
+
+
+def headline_differences(
+    new: pd.DataFrame, old: pd.DataFrame, unit: str, factors: Sequence[LabelFactor], confidence: float
+) -> dict[str, Difference]:
+    """The differences of the headline's figures, by its names: see `paired_differences`."""
+    found = paired_differences(new, old, unit, confidence, lambda level: item_scores(level, factors))
+    return {
+        f"{one.level}_{headline_name(one.metric)}": one
+        for one in found
+        if one.level == found[0].level or not ((metric := metric_of(one.metric)) and metric.finest)
+    }
+
+
+def agrees(found: Mapping[str, Difference], old: Mapping[str, object], new: Mapping[str, object]) -> bool:
+    """Whether the predictions are those that the metrics in Git were made from: these have six digits."""
+    pairs = [(one.other, old.get(name)) for name, one in found.items()]
+    pairs += [(one.one, new.get(name)) for name, one in found.items()]
+    return all(finite(known) and isclose(known, value, rel_tol=SAME, abs_tol=1e-12) for value, known in pairs)
+
+
+def _evaluate(snapshot: Run) -> dict[str, Any]:
+    section = snapshot.params_file.get("evaluate")
     return section if isinstance(section, dict) else {}
 
 
@@ -122,8 +179,7 @@ def _notes(data: DataCheck, comparisons: Sequence[Comparison], paired: set[Key])
     judged = {comparison.key for comparison in comparisons if comparison.interval is not None}
     if judged & paired:
         yield (
-            f"\nIntervals of {len(judged & paired)} differences: a paired bootstrap over the test authors, from both "
-            "runs' predictions."
+            f"\nIntervals of {len(judged & paired)} differences: paired by test author, from both runs' predictions."
         )
     if judged - paired:
         yield (

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from lengthwise.reports.change.cached import output_hash
 from lengthwise.reports.change.not_run import changed_params
-from lengthwise.reports.change.revisions import RunFiles
+from lengthwise.reports.places import output_hash
+from lengthwise.reports.run import Run
 from lengthwise.system.dotted import leaves
 
 # Sections whose keys say which sequences there are. Of shards, rows_per_shard only says how they are stored; the
@@ -31,7 +31,7 @@ class DataCheck:
     evidence: str
 
 
-def check_data(old: RunFiles, new: RunFiles) -> DataCheck:
+def check_data(old: Run, new: Run) -> DataCheck:
     """Compare the data of two runs.
 
     Equal shards are equal data. Where they differ, as another vocabulary makes them, documents, tokens and split have
@@ -40,16 +40,16 @@ def check_data(old: RunFiles, new: RunFiles) -> DataCheck:
     """
     changes = [path for path in COUNTS if old.json(path) != new.json(path)]
     if any(_data_hash(side, SHARDS) is None for side in (old, new)):
-        changes += _differing_params(old.params, new.params, (*SECTIONS, "shards"))
+        changes += _differing_params(old.params_file, new.params_file, (*SECTIONS, "shards"))
         return DataCheck(tuple(changes), "params and counts, without hashes in dvc.lock")
     if _data_hash(old, SHARDS) == _data_hash(new, SHARDS):
         return DataCheck(tuple(changes), "the hash of the shards in dvc.lock")
     changes += [path for path in BEFORE_SHARDS if _data_hash(old, path) != _data_hash(new, path)]
-    changes += _differing_params(old.params, new.params, ("shards",))
+    changes += _differing_params(old.params_file, new.params_file, ("shards",))
     return DataCheck(tuple(changes), "the hashes of documents, tokens and split in dvc.lock")
 
 
-def _data_hash(snapshot: RunFiles, path: str) -> str | None:
+def _data_hash(snapshot: Run, path: str) -> str | None:
     """As `output_hash`, but None if the data are of other params."""
     stale = {stage.stage for stage in changed_params(snapshot)} & {*SECTIONS, "vocabulary", "shards"}
     return None if stale else output_hash(snapshot, path)

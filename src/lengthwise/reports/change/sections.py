@@ -9,9 +9,10 @@ import pandas as pd
 
 from lengthwise.reports.change.comparison import Comparison, Verdict, rule_of
 from lengthwise.reports.change.figures import Figure, Key
-from lengthwise.reports.change.revisions import METRICS, TIMING, RunFiles, finite
 from lengthwise.reports.change.text_charts import curves, interval_line
+from lengthwise.reports.files import METRICS, TIMING, finite
 from lengthwise.reports.markdown import NOTHING, ReportSection, number, plain, quoted, table_lines, value
+from lengthwise.reports.run import Run
 from lengthwise.system.dotted import leaves
 
 METRICS_TITLE, PARAMS, DATA, COST, CHARTS, OTHER = "Metrics", "Params", "Data", "Cost", "Charts", "Other figures"
@@ -84,12 +85,12 @@ def data_section(comparisons: Sequence[Comparison]) -> ReportSection:
     )
 
 
-def cost_section(comparisons: Sequence[Comparison], old: RunFiles, new: RunFiles) -> ReportSection:
+def cost_section(comparisons: Sequence[Comparison], old: Run, new: Run) -> ReportSection:
     """What training costs in parameters, steps and padding, and the times."""
     rows = [_row(one, one.key[1]) for one in comparisons if COST_FILES.fullmatch(one.key[0])]
     blocks = table_lines(("", "figure", "old", "new", "difference"), rows) if rows else []
-    times = [row for path in sorted({*old.timing, *new.timing}) for row in _times(path, old, new)]
-    lacking = [name for name, side in (("the base", old), ("the working tree", new)) if not side.timing]
+    times = [row for path in sorted({*old.timing_files, *new.timing_files}) for row in _times(path, old, new)]
+    lacking = [name for name, side in (("the base", old), ("the working tree", new)) if not side.timing_files]
     if lacking:
         blocks += ["", f"The times of {' and '.join(lacking)} are not in the DVC cache."]
     if times:
@@ -98,16 +99,14 @@ def cost_section(comparisons: Sequence[Comparison], old: RunFiles, new: RunFiles
     return ReportSection(COST, blocks or ["No costs."], folded=True)
 
 
-def charts_section(
-    old: Mapping[Key, Figure], new: Mapping[Key, Figure], before: RunFiles, after: RunFiles
-) -> ReportSection:
+def charts_section(old: Mapping[Key, Figure], new: Mapping[Key, Figure], before: Run, after: Run) -> ReportSection:
     """Accuracies with their intervals; curves over epochs, lengths and time steps."""
     keys = [key for key in sorted({*old, *new}) if key[0].startswith("evaluate/") and key[1].endswith("_accuracy")]
     blocks = []
     for file in dict.fromkeys(file for file, _ in keys):
         lines = [line for key in keys if key[0] == file for line in _interval_lines(key, old, new)]
         blocks.append(_chart(f"{plain(file, NAME_WIDTH)}: accuracy from 0 to 1, with its interval", lines))
-    for path in sorted({*before.metrics, *after.metrics}):
+    for path in sorted({*before.metric_files, *after.metric_files}):
         for pattern, axis, name in CURVES:
             if match := pattern.fullmatch(path):
                 blocks += _curve_chart(path, f"{match[1]}: {name} by {axis}", (axis, name), (before, after))
@@ -177,7 +176,7 @@ def _interval(comparison: Comparison) -> str:
     return f"{number(comparison.interval.low, signed=True)} to {number(comparison.interval.high, signed=True)}"
 
 
-def _times(path: str, old: RunFiles, new: RunFiles) -> Iterator[tuple[str, ...]]:
+def _times(path: str, old: Run, new: Run) -> Iterator[tuple[str, ...]]:
     before, after = old.json(path), new.json(path)
     for name in sorted({*before, *after}):
         pair = [side.get(name) for side in (before, after)]
@@ -193,7 +192,7 @@ def _interval_lines(key: Key, old: Mapping[Key, Figure], new: Mapping[Key, Figur
             yield f"{plain(key[1], NAME_WIDTH):<20} {side}  {interval_line(figure)}  {number(figure.value)}"
 
 
-def _curve_chart(path: str, title: str, columns: tuple[str, str], sides: tuple[RunFiles, RunFiles]) -> Iterator[str]:
+def _curve_chart(path: str, title: str, columns: tuple[str, str], sides: tuple[Run, Run]) -> Iterator[str]:
     axis, name = columns
     found = (side.csv(path, axis, name)[[axis, name]].apply(pd.to_numeric, errors="coerce") for side in sides)
     series = [points[points.abs() < DRAWN].dropna().groupby(axis)[name].mean() for points in found]

@@ -9,7 +9,7 @@ from lengthwise.reports.charts.plane import Series, line_chart
 from lengthwise.reports.charts.rows import IntervalRow, interval_chart
 from lengthwise.reports.differences import Difference, paired_differences, same_sequences
 from lengthwise.reports.page.run_names import Source, by_task
-from lengthwise.reports.page.scores import REFERENCE, bootstrap_of, length_line
+from lengthwise.reports.page.scores import REFERENCE, length_line
 from lengthwise.reports.page.section import PageSection
 from lengthwise.reports.run import LEVELS_COLUMNS
 from lengthwise.reports.words import count, hue_of_difference, level_heading, of_size, ranged, records, signed
@@ -98,7 +98,7 @@ def _explained(first: Source) -> str:
     confidence = 100 * first.run.params("evaluate")["confidence"]
     return (
         f"Each run less {first.label}, both scored on the same test sequences. Lines are {confidence:g} % "
-        "intervals of the difference over resamples of the test authors, each resample of both runs. Green is better, "
+        "intervals of the difference, paired by test author: what is hard for both runs cancels out. Green is better, "
         "orange is worse, grey may be either. Another seed trains another network: the intervals do not see that."
     )
 
@@ -162,7 +162,7 @@ def _paired(first: Source, source: Source, task: str) -> list[Difference] | str:
     unit = source.run.params("shards")["unit"]
     if mine is None or its is None or unit != first.run.params("shards")["unit"] or not same_sequences(mine, its):
         return f"{source.label}: it was tested on other sequences than {first.label}"
-    return paired_differences(mine, its, unit, bootstrap_of(first.run))
+    return paired_differences(mine, its, unit, first.run.params("evaluate")["confidence"])
 
 
 def _differences_chart(task: str, first: Source, found: Sequence[tuple[Source, list[Difference]]]) -> str:

@@ -6,7 +6,6 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.names import TASKS
 from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.matrix import matrix_chart
@@ -84,18 +83,12 @@ def paired(run: Run) -> Differences:
     """The differences in accuracy between the models whose predictions are at hand, by (one model, the other)."""
     found = {model: run.predictions(model) for model in (*TASKS, REFERENCE)}
     known = {model: predictions for model, predictions in found.items() if predictions is not None}
-    unit, bootstrap = run.params("shards")["unit"], bootstrap_of(run)
+    unit, confidence = run.params("shards")["unit"], run.params("evaluate")["confidence"]
     return {
-        (one, other): paired_differences(known[one], known[other], unit, bootstrap)
+        (one, other): paired_differences(known[one], known[other], unit, confidence)
         for other, one in combinations(known, 2)
         if same_sequences(known[one], known[other])
     }
-
-
-def bootstrap_of(run: Run) -> Bootstrap:
-    """How the run resamples its test authors."""
-    settings = run.params("evaluate")
-    return Bootstrap(settings["bootstrap_samples"], settings["confidence"], settings["seed"])
 
 
 def _differences_chart(differences: Differences) -> str:

@@ -12,8 +12,9 @@ from lengthwise.names import TASKS
 from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.rows import IntervalRow, interval_chart
 from lengthwise.reports.charts.style import standalone
-from lengthwise.reports.kept import Kept, KeptRun, changes_of, measured, not_run
+from lengthwise.reports.kept import Kept, changes_of, measured, not_run
 from lengthwise.reports.markdown import code, table, with_blocks
+from lengthwise.reports.run import Run
 from lengthwise.reports.words import count, hue_of, percent, ranged, records
 
 # From what leaks most to what does not leak.
@@ -91,11 +92,11 @@ def _if_there(kept: Kept, names: Sequence[str], block: Callable[[Kept], str]) ->
     return "\n\n".join(missing) if missing else block(kept)
 
 
-def _leak_runs(kept: Kept) -> dict[str, KeptRun]:
+def _leak_runs(kept: Kept) -> dict[str, Run]:
     return {by: kept.runs[name] for name, by in LEAK_RUNS.items() if name in kept.runs}
 
 
-def _sentences(run: KeptRun) -> dict[str, IntervalRow]:
+def _sentences(run: Run) -> dict[str, IntervalRow]:
     """The accuracy of sentences by model."""
     chosen = run.levels[(run.levels["level"] == "sentence") & (run.levels["metric"] == "accuracy")]
     return {
@@ -115,7 +116,7 @@ def _runs(kept: Kept) -> str:
     return "\n\n".join([*parts, *(_data(run) for name, run in kept.runs.items() if name == "article")])
 
 
-def _data(run: KeptRun) -> str:
+def _data(run: Run) -> str:
     """The way from the corpus to sequences."""
     ingest, tokens, shards, split = (run.figures(f"{name}.json") for name in ("ingest", "tokens", "shards", "split"))
     limits = run.params("shards")
@@ -160,7 +161,7 @@ def _article(kept: Kept) -> str:
     )
 
 
-def _protocol(run: KeptRun) -> str:
+def _protocol(run: Run) -> str:
     shards, split, train = (run.params(section) for section in ("shards", "split", "train"))
     model, batching = train["model"], train["batching"]
     return (

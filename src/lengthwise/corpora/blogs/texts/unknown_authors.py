@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from lengthwise.names import UNITS
-from lengthwise.reports.kept import Kept, KeptRun, changes_of, measured, not_run
+from lengthwise.reports.kept import Kept, changes_of, measured, not_run
 from lengthwise.reports.markdown import code, table
+from lengthwise.reports.run import Run
 from lengthwise.reports.words import count, ranged, records
 
 # By the unit of a sequence, from the shortest.
@@ -44,7 +45,7 @@ def search_block(kept: Kept) -> str:
     return "\n\n".join([*parts, *not_run(kept, tried)])
 
 
-def _searched(name: str, run: KeptRun) -> Iterator[tuple[str, ...]]:
+def _searched(name: str, run: Run) -> Iterator[tuple[str, ...]]:
     """A row a model that the run has."""
     for model, stage, timing in (
         ("classifier", "train/classifier", "train_classifier"),
@@ -111,7 +112,7 @@ def splits_block(kept: Kept) -> str:
     return "\n\n".join([*parts, *not_run(kept, [name for unit in names for name in names[unit]])])
 
 
-def _splits(unit: str, runs: Sequence[KeptRun]) -> Iterator[tuple[str, ...]]:
+def _splits(unit: str, runs: Sequence[Run]) -> Iterator[tuple[str, ...]]:
     """A row a run, their means, and how far the network is from the linear model; nothing of a single run."""
     if len(runs) < 2:
         return

@@ -2,11 +2,18 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lengthwise.reports.change.comparison import unpaired
-from lengthwise.reports.change.config_file import CONFIDENCE
-from lengthwise.reports.change.figures import Interval
-from lengthwise.reports.change.item_noise import fewest_groups, paired, paired_shares, share, widened
+from lengthwise.evaluation.paired import (
+    Interval,
+    detectable,
+    fewest_groups,
+    independent_difference,
+    paired_means,
+    paired_shares,
+    share_interval,
+    widened,
+)
 
+CONFIDENCE = 0.975
 ITEMS, PAIRS = 5000, 200
 
 
@@ -106,7 +113,7 @@ def grouped(rng, groups, hard):
 
 
 def count_alarms(pairs):
-    intervals = [paired(old, new, group, CONFIDENCE).interval for old, new, group in pairs]
+    intervals = [paired_means(old, new, group, CONFIDENCE).interval for old, new, group in pairs]
     return sum(one.low > 0 or one.high < 0 for one in intervals)
 
 
@@ -130,7 +137,7 @@ def test_equal_runs_by_their_losses_are_within_noise():
 
 def test_a_difference_of_losses_without_groups_is_that_of_a_paired_t_test():
     old, new = np.random.default_rng(0).exponential(1, (2, 300))
-    found = paired(old, new, None, CONFIDENCE)
+    found = paired_means(old, new, None, CONFIDENCE)
     expected = stats.ttest_rel(new, old).confidence_interval(CONFIDENCE)
     assert (found.interval.low, found.interval.high) == pytest.approx((expected.low, expected.high))
     assert (found.old, found.new) == (old.mean(), new.mean())
@@ -138,8 +145,8 @@ def test_a_difference_of_losses_without_groups_is_that_of_a_paired_t_test():
 
 def test_groups_of_one_item_each_are_no_groups():
     old, new = np.random.default_rng(0).exponential(1, (2, 300))
-    assert paired(old, new, np.arange(300), CONFIDENCE).interval.low == pytest.approx(
-        paired(old, new, None, CONFIDENCE).interval.low
+    assert paired_means(old, new, np.arange(300), CONFIDENCE).interval.low == pytest.approx(
+        paired_means(old, new, None, CONFIDENCE).interval.low
     )
 
 
@@ -148,31 +155,57 @@ def test_few_groups_or_items_say_nothing():
     assert fewest_groups(0.95) == 6
     assert fewest_groups(0.5) == 2
     few = fewest_groups(CONFIDENCE) - 1
-    assert paired(*values, np.arange(21) % few, CONFIDENCE) is None
-    assert paired(*values[:, :few], None, CONFIDENCE) is None
+    assert paired_means(*values, np.arange(21) % few, CONFIDENCE) is None
+    assert paired_means(*values[:, :few], None, CONFIDENCE) is None
     # As many as are needed are enough, if all say the same.
-    found = paired(values[0], values[0] + 1 + values[1] / 100, np.arange(21) % (few + 1), CONFIDENCE)
+    found = paired_means(values[0], values[0] + 1 + values[1] / 100, np.arange(21) % (few + 1), CONFIDENCE)
     assert found.interval.low > 0
 
 
 def test_the_same_run_is_no_difference():
     values = np.random.default_rng(0).exponential(1, 100)
     for one in (values, (values > 1).astype(float)):
-        found = paired(one, one, None, CONFIDENCE)
+        found = paired_means(one, one, None, CONFIDENCE)
         assert found.old == found.new
         assert found.interval.low <= 0 <= found.interval.high
 
 
-def test_unpaired_shares_of_equal_runs_are_within_noise():
+def test_independent_shares_of_equal_runs_are_within_noise():
     rng = np.random.default_rng(8)
     counts = rng.binomial(ITEMS, 0.9, (PAIRS, 2))
-    shares = {one: share(one / ITEMS, ITEMS, CONFIDENCE) for one in {*counts.flat}}
-    intervals = [unpaired(*(shares[one] for one in pair)) for pair in counts]
+    ends = {one: (one / ITEMS, share_interval(one / ITEMS, ITEMS, CONFIDENCE)) for one in {*counts.flat}}
+    intervals = [independent_difference(*ends[old], *ends[new]) for old, new in counts]
     assert sum(one.low > 0 or one.high < 0 for one in intervals) <= 0.05 * PAIRS
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, 0.12345])
 def test_a_share_lies_within_its_interval(value):
-    figure = share(value, 77, CONFIDENCE)
-    assert 0 <= figure.interval.low <= value <= figure.interval.high <= 1
-    assert figure.interval.low < figure.interval.high
+    interval = share_interval(value, 77, CONFIDENCE)
+    assert 0 <= interval.low <= value <= interval.high <= 1
+    assert interval.low < interval.high
+
+
+@pytest.mark.parametrize("differing", [100, 250])
+def test_a_detectable_difference_is_found_four_times_in_five(differing):
+    found = detectable(differing, ITEMS, CONFIDENCE)
+    more = (differing + found * ITEMS) / 2
+    gained = np.random.default_rng(9).binomial(differing, more / differing, 4000)
+    low, _ = paired_shares(gained, differing - gained, ITEMS, CONFIDENCE)
+    assert 0.7 <= (low > 0).mean() <= 0.9
+
+
+@pytest.mark.parametrize("groups", [12, 44])
+def test_equal_models_on_authors_who_err_together_are_within_noise_and_a_better_one_is_found(groups):
+    # Shares, as the verdict on a change has them: an author is hard for both models, and has a taste for one of them.
+    rng, alarms, found = np.random.default_rng(11), 0, 0
+    for _ in range(PAIRS):
+        group = np.repeat(np.arange(groups), rng.integers(5, 60, groups))
+        shared = rng.normal(0, 1, groups)[group] + rng.normal(0, 1, len(group))
+        tastes = [rng.normal(0, 0.1, groups)[group] + rng.normal(0, 0.3, len(group)) for _ in range(2)]
+        old, equal = (shared + taste < 0.5 for taste in tastes)
+        better = shared + tastes[1] < 0.85
+        one, other = (paired_means(old.astype(float), new.astype(float), group, 0.95) for new in (equal, better))
+        alarms += (one.interval.low > 0 or one.interval.high < 0) and abs(one.new - one.old) >= 0.01
+        found += other.interval.low > 0
+    assert alarms <= 0.05 * PAIRS
+    assert found >= 0.8 * PAIRS

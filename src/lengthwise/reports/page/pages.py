@@ -1,0 +1,72 @@
+"""The page of a run, and that of several runs beside each other: which sections each has."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from lengthwise.reports.page import funnel, headlines, learning, pictures, scores
+from lengthwise.reports.page.ablation_section import ablations
+from lengthwise.reports.page.run_names import Source, open_sources
+from lengthwise.reports.page.section import Frame, page
+from lengthwise.reports.run import Run
+
+OF_A_RUN = (
+    scores.results,
+    funnel.funnel,
+    funnel.lengths,
+    learning.curves,
+    scores.confusion,
+    scores.by_length,
+    ablations,
+    learning.cost,
+    learning.environment,
+)
+OF_RUNS = (
+    headlines.runs,
+    headlines.params,
+    pictures.levels,
+    pictures.differences,
+    pictures.curves,
+    pictures.by_length,
+    headlines.cost,
+)
+FRAME = Frame(
+    "Lengthwise: report of a run",
+    "Recurrent networks on text of variable length, trained and judged by one reproducible run.",
+    "make report",
+    " from the folder metrics and from dvc.lock",
+)
+BESIDE = Frame(
+    "Lengthwise: runs beside each other",
+    "Each run has a letter and a colour, the same in all pictures.",
+    "lengthwise page",
+)
+INVENTED = (
+    "This run is on the sample corpus, which is invented: its figures say that the pipeline works, not what the "
+    "techniques are worth."
+)
+
+
+def page_of(names: Sequence[str], project: Path) -> str:
+    """The page of a run, or of several beside each other.
+
+    Args:
+        names: DVC experiments, Git revisions, and folders with a run; the working tree's is `.`.
+        project: the folder with `dvc.yaml`.
+
+    Raises:
+        RevisionError: a name is no run.
+        FormatError: a file of a run is absent or damaged; the message says of which run.
+    """
+    sources = open_sources(names or ["."], project)
+    return report(sources[0].run) if len(sources) == 1 else beside(sources)
+
+
+def report(run: Run) -> str:
+    """The page of one run; the same run, the same bytes."""
+    return page(replace(FRAME, notice=INVENTED) if run.on_sample else FRAME, [make(run) for make in OF_A_RUN])
+
+
+def beside(sources: Sequence[Source]) -> str:
+    """The page of several runs; the same runs, the same bytes."""
+    return page(BESIDE, [make(sources) for make in OF_RUNS])
