@@ -115,6 +115,13 @@ def parsed_yaml(text: str | bytes) -> Any:  # noqa: ANN401
     return yaml.safe_load(text)
 
 
+def recorded_params(stage: object) -> dict[str, Any]:
+    """The params of `params.yaml` that a stage in `dvc.lock` ran with."""
+    params = stage.get("params") if isinstance(stage, dict) else None
+    recorded = params.get(PARAMS) if isinstance(params, dict) else None
+    return recorded if isinstance(recorded, dict) else {}
+
+
 def is_timing(path: str) -> bool:
     """Whether a file holds times, or what else depends on the machine."""
     name = PurePosixPath(path).name

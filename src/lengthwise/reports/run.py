@@ -24,6 +24,7 @@ from lengthwise.reports.files import (
     FolderFiles,
     is_timing,
     parsed_yaml,
+    recorded_params,
 )
 from lengthwise.system.dotted import leaves
 
@@ -287,13 +288,6 @@ class Run:
 
     def _wrong(self, path: str, what: str) -> FormatError:
         return FormatError(f"{path} of {self.name}: {what}; {self.mend}")
-
-
-def recorded_params(stage: object) -> dict[str, Any]:
-    """The params of `params.yaml` that a stage in `dvc.lock` ran with."""
-    params = stage.get("params") if isinstance(stage, dict) else None
-    recorded = params.get(PARAMS) if isinstance(params, dict) else None
-    return recorded if isinstance(recorded, dict) else {}
 
 
 def run_in(folder: Path) -> Run:
