@@ -13,9 +13,9 @@ from records import record_as_folder
 from scipy.special import log_softmax
 
 from lengthwise.names import TASKS
-from lengthwise.reports.files import TIMING
 from lengthwise.reports.kept import Kept
 from lengthwise.reports.run import run_in
+from lengthwise.reports.run_files import TIMING
 
 # What a machine measured, which Git does not have: the figures are invented.
 MEASURED = {"peak_memory_mib": 512, "seconds": 3.25}

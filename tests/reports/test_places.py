@@ -6,7 +6,6 @@ from dvc.exceptions import NotDvcRepoError
 from dvc.repo import Repo
 
 from lengthwise.errors import RevisionError
-from lengthwise.reports.files import FolderFiles, PlacedFiles
 from lengthwise.reports.places import (
     cache_places,
     output_hash,
@@ -17,6 +16,7 @@ from lengthwise.reports.places import (
     with_cached,
 )
 from lengthwise.reports.run import Run, run_in
+from lengthwise.reports.run_files import FolderFiles, PlacedFiles
 
 TIMES = {"data/timing/ingest.json": b'{"seconds": 1.5}', "data/timing/environment_classifier.json": b'{"dvc": "3"}'}
 

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from lengthwise.errors import FormatError
-from lengthwise.reports.files import finite
 from lengthwise.reports.run import Run, run_in
+from lengthwise.reports.run_files import finite
 
 
 def test_run_gives_params_and_digests_of_the_lock(run):

@@ -10,9 +10,9 @@ from typing import Any
 import yaml
 
 from lengthwise.errors import FormatError
-from lengthwise.reports.files import FigureFile, parsed_yaml, read_text
 from lengthwise.reports.markdown import code
 from lengthwise.reports.run import Run
+from lengthwise.reports.run_files import FigureFile, parsed_yaml, read_text
 from lengthwise.reports.words import listed
 from lengthwise.system.bundles import read_bundle
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from lengthwise.errors import FormatError
 from lengthwise.names import SPLITS, TASKS
-from lengthwise.reports.files import read_text
 from lengthwise.reports.markdown import code, table
 from lengthwise.reports.results import results_table
 from lengthwise.reports.run import Run
+from lengthwise.reports.run_files import read_text
 from lengthwise.reports.words import count, listed, percent, records
 
 SECTIONS = ("ingest", "tokens", "split", "vocabulary", "shards", "train", "baselines", "evaluate")

@@ -10,8 +10,8 @@ from dvc.exceptions import DvcException  # type: ignore[import-untyped]
 from dvc.repo import Repo  # type: ignore[import-untyped]
 
 from lengthwise.errors import FormatError, RevisionError
-from lengthwise.reports.files import LOCK, METRICS, PARAMS, PlacedFiles
 from lengthwise.reports.run import Run
+from lengthwise.reports.run_files import LOCK, METRICS, PARAMS, PlacedFiles
 from lengthwise.system.git import git
 
 MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")

@@ -14,7 +14,7 @@ import yaml
 from lengthwise.errors import FormatError, LengthwiseError
 from lengthwise.names import TASKS
 from lengthwise.reports.differences import agree
-from lengthwise.reports.files import (
+from lengthwise.reports.run_files import (
     LOCK,
     METRICS,
     PARAMS,

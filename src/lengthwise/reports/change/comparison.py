@@ -13,7 +13,7 @@ from lengthwise.evaluation.metrics import metric_of
 from lengthwise.evaluation.paired import Interval, independent_difference
 from lengthwise.names import UNITS
 from lengthwise.reports.change.figures import Figure, Key
-from lengthwise.reports.files import finite
+from lengthwise.reports.run_files import finite
 
 ROUNDING = 1e-9
 # What is measured on data that another split, corpus or length limit would change; counts and costs just are.

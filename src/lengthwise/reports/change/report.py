@@ -35,9 +35,9 @@ from lengthwise.reports.change.sections import (
     params_section,
 )
 from lengthwise.reports.differences import IDS, Difference, paired_differences, same_sequences
-from lengthwise.reports.files import METRICS, PREDICTIONS, TIMING, finite
 from lengthwise.reports.places import resolve, run_at, with_cached
 from lengthwise.reports.run import Run, run_in
+from lengthwise.reports.run_files import METRICS, PREDICTIONS, TIMING, finite
 
 SHARDS = Path("data/shards")
 # Relative: the figures in Git are rounded to six digits.

@@ -6,9 +6,9 @@ from lengthwise.names import TASKS
 from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.plane import Series, line_chart
 from lengthwise.reports.charts.rows import Bar, bar_chart
-from lengthwise.reports.files import FigureFile
 from lengthwise.reports.page.section import PageSection
 from lengthwise.reports.run import Run
+from lengthwise.reports.run_files import FigureFile
 from lengthwise.reports.words import count, hue_of, listed, percent, records
 
 FIGURES = (("accuracy", "accuracy"), ("loss", "loss in nats"))

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from lengthwise.errors import FormatError, RevisionError
 from lengthwise.names import TASKS
-from lengthwise.reports.files import LOCK, METRICS, PREDICTIONS, TIMING
 from lengthwise.reports.kept import run_of
 from lengthwise.reports.places import run_at, with_cached
 from lengthwise.reports.run import Run, run_in
+from lengthwise.reports.run_files import LOCK, METRICS, PREDICTIONS, TIMING
 from lengthwise.system.git import git
 
 # Of a named run: `results/NAME` is `results/NAME.json`.
