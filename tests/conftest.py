@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import hypothesis
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -118,6 +119,10 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Of properties that do not say how many examples they need; other ones are drawn every time.
+    hypothesis.settings.register_profile("short", max_examples=30)
+    if "long" not in config.option.markexpr.replace("not long", "", 1):
+        hypothesis.settings.load_profile("short")
     # pytest-xdist would begin with the files of the most tests, which are the quick ones.
     config.option.loadscopereorder = False
 

@@ -40,6 +40,7 @@ def test_ramp_has_about_half_the_steps():
     assert TimedShape(64, 200, True, 4).counts == pytest.approx([1, 200, 12800, 6400], rel=0.02)
 
 
+@pytest.mark.long
 def test_measuring_trains_and_gives_costs():
     costs = measure_costs(NETWORK, batch_size=2, widest=3, rounds=1)
     assert isinstance(costs, Costs)

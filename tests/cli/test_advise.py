@@ -81,6 +81,7 @@ def test_advise_keeps_to_a_memory(advised):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_advise_measures(advised):
     options = ("--measure", "--kernel", "keras", "--cell", "simple", "--units", "2", "--features", "2")
     status, out, err = advised("lengths.txt", "--batch-size", "2", *options)

@@ -91,8 +91,9 @@ def run_pipeline(folder, kernel, **variables):
     return digests(folder)
 
 
+@pytest.mark.long
 @pytest.mark.slow
-@pytest.mark.parametrize("kernel", ["native", pytest.param("keras", marks=pytest.mark.long)])
+@pytest.mark.parametrize("kernel", ["native", "keras"])
 def test_pipeline_gives_the_same_bytes_in_another_place_with_other_workers_hashes_and_locale(tmp_path, kernel):
     first = run_pipeline(tmp_path / "here", kernel, LENGTHWISE_WORKERS="1", PYTHONHASHSEED="1", LC_ALL="C", TZ="UTC")
     second = run_pipeline(

@@ -50,7 +50,7 @@ MODELS = {
     "convolved": lambda: sequential(lw.MaskedConv1D(UNITS, 3, stride=2), lw.SimpleRNN(UNITS)),
 }
 # One of each kind; the others are in the long tests.
-SOME = ["lstm", "layer_norm_gru", "both ways", "stacked", "convolved"]
+SOME = ["lstm", "both ways", "stacked"]
 some_models = pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[] if name in SOME else [pytest.mark.long]) for name in MODELS]
 )

@@ -197,12 +197,19 @@ def test_logits_are_the_same_behind_a_front_end(make_network, make_sequences, co
         assert_same_logits(epoch_logits(network, batches_of(name, sequences)), expected)
 
 
+# Traced for long; their logits are compared above, and layer_norm_lstm stands for them here.
+SLOW_CELLS = ("layer_norm_gru", "layer_norm_simple", "peephole_lstm")
+
+
 # A task is another readout, and no other cell.
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("cell", "kernel", "task"),
     [
-        *((*pair, sorted(TASKS)[number % 2]) for number, pair in enumerate(CELLS_AND_KERNELS)),
+        *(
+            pytest.param(*pair, sorted(TASKS)[number % 2], marks=[pytest.mark.long] if pair[0] in SLOW_CELLS else [])
+            for number, pair in enumerate(CELLS_AND_KERNELS)
+        ),
         ("gru", "auto", sorted(TASKS)[1]),
     ],
 )

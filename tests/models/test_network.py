@@ -147,8 +147,8 @@ def test_network_config_counts_the_joint_classes(make_config, factors):
     [
         {"initial_state": "zeros"},
         {"layers": 3, "bidirectional": True, "cell": "layer_norm_lstm"},
-        {"front_end": "conv1d", "cell": "peephole_lstm", "masking": True},
-        {"input": "one_hot", "cell": "layer_norm_gru", "activation": "relu"},
+        pytest.param({"front_end": "conv1d", "cell": "peephole_lstm", "masking": True}, marks=pytest.mark.long),
+        pytest.param({"input": "one_hot", "cell": "layer_norm_gru", "activation": "relu"}, marks=pytest.mark.long),
     ],
 )
 def test_network_survives_saving(make_network, tmp_path, changes):

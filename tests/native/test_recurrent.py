@@ -72,7 +72,7 @@ SHAPES = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(SHAPES)
 def test_recurrent_returns_the_same_by_both_kernels(shape):
     rows, width, units, seed = (shape[name] for name in ("rows", "width", "units", "seed"))

@@ -49,7 +49,7 @@ def test_dependencies_are_the_modules_that_the_scripts_import(root, stage, impor
     assert {path for path in code if not any(covered(module, [path]) for module in modules | scripts)} == set()
 
 
-@pytest.mark.parametrize(("name", "code"), [("member", MEMBER_CODE), ("prepare", PREPARE_CODE)])
+@pytest.mark.parametrize(("name", "code"), [("member", MEMBER_CODE), ("prepared", PREPARE_CODE)])
 def test_digested_code_is_what_the_module_imports(root, import_closure_of, name, code):
     module = f"src/lengthwise/pipeline/ablations/{name}.py"
     modules = {module} | {str(path.relative_to(root)) for path in import_closure_of(root / module)}

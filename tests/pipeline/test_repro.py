@@ -129,6 +129,7 @@ def test_a_file_that_is_no_yaml_costs_no_output(project, undisturbed):
         assert digests(project.folder) == before, text
 
 
+@pytest.mark.long
 def test_a_refused_param_costs_no_output_where_it_is_queued_or_temporary(project, undisturbed):
     options, message = changes("name")
     output = project.run("dvc", "exp", "run", "--temp", *options, expect=255)

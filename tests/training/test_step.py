@@ -180,8 +180,9 @@ SETTINGS = {"batch_size": 3, "buckets": 2, "tokens": 40, "window": 5}
         ("classifier", "bucketed", {"input": "one_hot", "vocabulary_size": 7}),
         ("seq2seq", "token_budget", {"input": "one_hot", "cell": "lstm"}),
         ("classifier", "truncated", {"layers": 2, "cell": "simple", "initial_state": "zeros"}),
-        *(("classifier", name, {"readout": "mean"}) for name in ("bucketed", "packed")),
-        ("classifier", "padded", {"readout": "max", "layers": 2}),
+        pytest.param("classifier", "bucketed", {"readout": "mean"}, marks=pytest.mark.long),
+        ("classifier", "packed", {"readout": "mean"}),
+        pytest.param("classifier", "padded", {"readout": "max", "layers": 2}, marks=pytest.mark.long),
     ],
 )
 def test_steps_over_flat_batches_are_those_over_padded_ones(make_network, make_sequences, task, name, changes):

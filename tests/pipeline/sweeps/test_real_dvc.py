@@ -120,6 +120,7 @@ def test_sweep_that_is_interrupted_leaves_nothing_running_and_goes_on_where_it_w
     assert not list((project.folder / ".lengthwise" / "sweeps" / "grid" / "states").iterdir())
 
 
+@pytest.mark.long
 def test_sweep_that_is_killed_ends_its_runs_and_the_next_one_goes_on(project):
     before = project.files()
     sweep = project.start(units=[3], milliseconds=LONG)
@@ -134,6 +135,7 @@ def test_sweep_that_is_killed_ends_its_runs_and_the_next_one_goes_on(project):
     assert project.files() == before
 
 
+@pytest.mark.long
 def test_sweep_whose_dvc_is_killed_names_the_run_and_goes_on_with_the_next(project):
     sweep = project.start(units=[3, 7], milliseconds=[LONG])
     project.wait_for("begin")
