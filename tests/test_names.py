@@ -8,7 +8,7 @@ import pytest
 
 from lengthwise import names
 from lengthwise.layers.cells import CELLS
-from lengthwise.models.tasks import PREDICTIONS_AT
+from lengthwise.models.tasks import TARGETS
 
 SOURCE = Path(names.__file__).parent
 ALIASES = {name: get_args(value) for name, value in vars(names).items() if get_args(value) and name[0].isupper()}
@@ -17,7 +17,7 @@ TUPLES = {name: value for name, value in vars(names).items() if isinstance(value
 
 def test_every_cell_and_task_has_something_behind_it():
     assert [f"{kind.__module__}.{kind.__name__}" for kind in CELLS.values()] == [*names.CELL_PLACES.values()]
-    assert sorted(PREDICTIONS_AT) == sorted(names.TASKS)
+    assert sorted(TARGETS) == sorted(names.TASKS)
     assert {*names.NATIVE_CELLS} < {*names.CELL_PLACES}
     assert {*names.UNBOUNDED} < {*names.ACTIVATIONS}
 

@@ -5,10 +5,15 @@ The source article tags a sentence with two factors, of 2 and of 3 classes, and 
 """
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
+
+from lengthwise.errors import ArgumentError
+
+MOST_CLASSES = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -26,9 +31,16 @@ def joint_class(factors: Sequence[LabelFactor], codes: Sequence[np.ndarray]) -> 
     >>> topic = LabelFactor("topic", ("food", "work", "home"))
     >>> joint_class([tone, topic], [np.array([0, 0, 1]), np.array([0, 2, 1])]).tolist()
     [0, 2, 4]
+
+    Raises:
+        ArgumentError: there are more joint classes than 32 bits count; it is a `ValueError`.
     """
     shape = tuple(len(factor.classes) for factor in factors)
-    return np.ravel_multi_index([np.asarray(column, np.int64) for column in codes], shape).astype(np.int16)
+    if (classes := math.prod(shape)) > MOST_CLASSES:
+        raise ArgumentError(
+            "labels", f"{' x '.join(map(str, shape))} make {classes} joint classes; expected at most {MOST_CLASSES}"
+        )
+    return np.ravel_multi_index([np.asarray(column, np.int64) for column in codes], shape).astype(np.int32)
 
 
 def joint_class_names(factors: Sequence[LabelFactor]) -> list[str]:

@@ -7,15 +7,28 @@ here without a class or a function behind it is found by the tests.
 from typing import Literal, get_args
 
 # What is predicted: once a sequence, or at every step.
-Task = Literal["classifier", "seq2seq"]
+Task = Literal["classifier", "seq2seq", "tagger", "regressor", "language_model"]
 TASKS: tuple[Task, ...] = get_args(Task)
+# Those that predict the label of a sequence: the article's two.
+LABEL_TASKS: tuple[Task, ...] = ("classifier", "seq2seq")
 
-# What a sequence is, from the finest to the coarsest; predictions are pooled to the coarser ones.
-Unit = Literal["sentence", "document", "author"]
+# What a sequence is, from the finest to the coarsest; predictions are pooled to the coarser ones. A group is what is
+# held out together: all of an author, say.
+Unit = Literal["sentence", "document", "group"]
 UNITS: tuple[Unit, ...] = get_args(Unit)
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
+
+# What a value per step is: of an open set, which the vocabulary counts; of a closed one; or a vector of numbers.
+StepKind = Literal["tokens", "tags", "features"]
+
+# What a text is cut into: words and marks, by spaCy; what stands between blanks; characters; or the bytes of UTF-8.
+TokenUnit = Literal["words", "blanks", "characters", "bytes"]
+TOKEN_UNITS: tuple[TokenUnit, ...] = get_args(TokenUnit)
+
+# What is in one split only; `place` cuts every document: its beginning is for training, its end for the test.
+SplitBy = Literal["sentence", "document", "group", "place"]
 
 # What becomes of a sequence that is too long.
 TooLong = Literal["drop", "truncate", "split"]
@@ -63,5 +76,17 @@ READOUTS: tuple[Readout, ...] = get_args(Readout)
 Kernel = Literal["auto", "keras", "native"]
 KERNELS: tuple[Kernel, ...] = get_args(Kernel)
 
-Schedule = Literal["constant", "cosine"]
+Schedule = Literal["constant", "cosine", "linear"]
 SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
+
+# What takes the steps of training.
+OptimizerName = Literal["adam", "adamw", "sgd"]
+OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
+
+# By which figure of the validation split the best epoch is found; `none`: the last epoch is as good as any.
+BestBy = Literal["none", "loss", "accuracy"]
+
+# How much the classes count in what training makes small.
+ClassWeighting = Literal["none", "balanced"]
+# The tasks that predict one of few classes.
+WEIGHTED_TASKS: tuple[Task, ...] = ("classifier", "seq2seq", "tagger")

@@ -17,6 +17,9 @@ from lengthwise.ragged import offsets_of, ranges
 PAD_ID, UNK_ID = 0, 1
 # The columns that token ids and labels have, if nobody names others.
 TOKENS, LABEL = "tokens", "label"
+# Of sequences that a pipeline made: numbers of a token's letters, see `lengthwise.affixes`; numbers to predict of a
+# sequence; and its labels, where it has several, 1 for yes and 0 for no.
+AFFIXES, NUMBERS, LABELS = "affixes", "numbers", "labels"
 # Shares that add up to 1 but for rounding.
 SHARES_CLOSE = 1e-6
 

@@ -7,9 +7,10 @@ from lengthwise.corpora.blogs.authors import FACTS
 from lengthwise.errors import FormatError
 from lengthwise.labels import LabelFactor
 from lengthwise.prepare import documents
+from lengthwise.prepare.document_form import DocumentForm, SequenceForm
 from lengthwise.prepare.documents import (
     DocumentWriter,
-    document_factors,
+    document_form,
     documents_schema,
     open_documents,
     read_document_ids,
@@ -18,7 +19,8 @@ from lengthwise.prepare.documents import (
 )
 from lengthwise.system.seals import SEAL_KEY, UNSEALED, seal
 
-FACTORS = [LabelFactor("gender", ("male", "female")), LabelFactor("age_bracket", ("10s", "20s", "30s"))]
+FACTORS = (LabelFactor("gender", ("male", "female")), LabelFactor("age_bracket", ("10s", "20s", "30s")))
+FORM = DocumentForm(factors=FACTORS, facts=FACTS, group="author")
 
 
 @pytest.fixture
@@ -27,19 +29,19 @@ def small_slices(monkeypatch):
 
 
 def write(path, rows):
-    with DocumentWriter(path, FACTORS, FACTS) as writer:
+    with DocumentWriter(path, FORM) as writer:
         for row in rows:
             writer.write(row)
     return path
 
 
 def test_documents_schema_has_the_columns_in_order_each_with_a_meaning():
-    schema = documents_schema(FACTORS, FACTS)
+    schema = documents_schema(FORM)
     assert {field.name: str(field.type) for field in schema} == {
         "document_id": "string",
-        "author_id": "string",
-        "gender": "int8",
-        "age_bracket": "int8",
+        "group": "string",
+        "gender": "int32",
+        "age_bracket": "int32",
         "age": "int16",
         "industry": "string",
         "sign": "string",
@@ -60,7 +62,7 @@ def test_document_writer_round_trips_every_column(tmp_path, document):
     assert pq.read_table(path).to_pylist() == [
         {
             "document_id": document_id,
-            "author_id": row.author_id,
+            "group": row.group,
             "gender": row.codes[0],
             "age_bracket": row.codes[1],
             **dict(zip(("age", "industry", "sign", "date"), row.facts, strict=True)),
@@ -68,8 +70,8 @@ def test_document_writer_round_trips_every_column(tmp_path, document):
         }
         for document_id, row in zip(["7/0", "7/1", "9/0"], rows, strict=True)
     ]
-    assert document_factors(open_documents(path)) == FACTORS
-    assert pq.read_schema(path).equals(documents_schema(FACTORS, FACTS), check_metadata=True)
+    assert document_form(open_documents(path)) == SequenceForm(factors=FACTORS, group="author")
+    assert pq.read_schema(path).equals(documents_schema(FORM), check_metadata=True)
 
 
 @pytest.mark.parametrize(("count", "slices"), [(0, []), (1, [1]), (3, [3]), (4, [3, 1]), (6, [3, 3]), (7, [3, 3, 1])])
@@ -121,7 +123,7 @@ def test_document_writer_leaves_the_old_file_or_none_if_the_last_slice_cannot_be
 
 def test_document_writer_shows_nothing_before_its_end(tmp_path, document):
     path = tmp_path / "new" / "documents.parquet"
-    with DocumentWriter(path, FACTORS, FACTS) as writer:
+    with DocumentWriter(path, FORM) as writer:
         writer.write(document())
         assert not path.exists()
     assert [file.name for file in path.parent.iterdir()] == ["documents.parquet"]
@@ -132,12 +134,12 @@ def test_read_document_table_ranks_authors_by_first_appearance(tmp_path, small_s
     authors = ["z", "z", "a", "a", "a", "m", "m"]
     path = write(tmp_path / "documents.parquet", [document(author, codes=codes[author]) for author in authors])
     table = read_document_table(path)
-    assert table.author_ids == ["z", "a", "m"]
-    assert table.author.tolist() == [0, 0, 1, 1, 1, 2, 2]
-    assert table.author.dtype == np.int32
+    assert table.group_ids == ["z", "a", "m"]
+    assert table.group.tolist() == [0, 0, 1, 1, 1, 2, 2]
+    assert table.group.dtype == np.int32
     assert table.label.tolist() == [5, 5, 0, 0, 0, 3, 3]
-    assert table.label.dtype == np.int16
-    assert table.factors == FACTORS
+    assert table.label.dtype == np.int32
+    assert table.form.factors == FACTORS
 
 
 def test_open_documents_refuses_what_is_not_a_table_of_documents(tmp_path, document):
@@ -151,13 +153,13 @@ def test_open_documents_refuses_what_is_not_a_table_of_documents(tmp_path, docum
             open_documents(path)
 
 
-@pytest.mark.parametrize(("metadata", "found"), [(None, "none"), ({"lengthwise.documents": "2"}, "2")])
+@pytest.mark.parametrize(("metadata", "found"), [(None, "none"), ({"lengthwise.documents": "1"}, "1")])
 def test_open_documents_refuses_another_version(tmp_path, metadata, found):
     path = tmp_path / "documents.parquet"
     pq.write_table(pa.table({"text": ["a"]}).replace_schema_metadata({**(metadata or {}), SEAL_KEY: UNSEALED}), path)
     seal(path)
     for read in (open_documents, read_document_table, lambda path: list(read_document_ids(path))):
-        with pytest.raises(FormatError, match=f"has version {found}; expected 1; run the stage ingest again"):
+        with pytest.raises(FormatError, match=f"has version {found}; expected 2; run the stage ingest again"):
             read(path)
 
 

@@ -1,4 +1,5 @@
 from collections import Counter, defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -6,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lengthwise.errors import CorpusError, FormatError
+from lengthwise.errors import ArgumentError, CorpusError, FormatError
 from lengthwise.names import SPLITS
-from lengthwise.prepare.documents import read_document_ids
+from lengthwise.prepare.documents import read_document_ids, read_document_table
 from lengthwise.prepare.splits import SplitShares, read_splits, split_sentences
 
 SHARES = SplitShares(validation=0.2, test=0.2, seed=3)
@@ -44,6 +45,12 @@ def test_shares_assign_the_same_forever():
 
 
 KNOWN = "0011010110020002001100002012221201000220"
+KNOWN_FOLDS = [
+    "0011010110020002001100002012221201000220",
+    "0122120220000000002210010020002012111000",
+    "1200201001101110110021120100000020222001",
+    "2000002002212221220002201201110100000112",
+]
 
 
 @pytest.mark.parametrize(("validation", "test"), [(0.1, 0.1), (0.0, 0.3), (0.45, 0.5), (0.001, 0.002)])
@@ -80,12 +87,114 @@ def test_shares_that_grow_only_take_from_training():
     assert np.all(large[small == 1] == 1)
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.text(st.characters(codec="utf-8")), unique=True, max_size=60),
+    st.integers(2, 100),
+    st.integers(0, 2**31 - 1),
+    st.sampled_from([0.0, 0.1, 0.3]),
+)
+def test_folds_test_each_unit_exactly_once_and_take_it_for_nothing_else_then(ids, folds, seed, validation):
+    splits = np.stack([SplitShares(validation, 0.1, seed, folds, fold).assign(ids) for fold in range(folds)])
+    assert ((splits == 2).sum(axis=0) == 1).all()
+    assert set(np.unique(splits)) <= ({0, 1, 2} if validation else {0, 2})
+    # Validation is the beginning of what follows the fold: nobody is there in more folds than the share says.
+    assert ((splits == 1).sum(axis=0) <= np.ceil(validation * folds) + 1).all()
+
+
+@pytest.mark.parametrize("folds", [2, 3, 10, 100])
+def test_folds_are_equally_large_in_expectation_and_so_is_the_validation_of_each(folds):
+    ids = [f"author {number}" for number in range(20_000)]
+    for fold in range(folds):
+        counts = np.bincount(SplitShares(0.2, 0.9, 5, folds, fold).assign(ids), minlength=3)
+        for count, share in zip(counts, (0.8 - 1 / folds, 0.2, 1 / folds), strict=True):
+            assert abs(count - 20_000 * share) <= 4.5 * np.sqrt(20_000 * share * (1 - share))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.text(), max_size=30), st.lists(st.text(), max_size=30), st.integers(2, 20), st.data())
+def test_folds_move_nobody_when_units_are_added(ids, more, folds, data):
+    shares = SplitShares(0.2, 0.1, 1, folds, data.draw(st.integers(0, folds - 1)))
+    before = dict(zip(ids, shares.assign(ids).tolist(), strict=True))
+    mixed = data.draw(st.permutations(ids + more))
+    after = dict(zip(mixed, shares.assign(mixed).tolist(), strict=True))
+    assert all(after[name] == split for name, split in before.items())
+
+
+def test_folds_do_not_look_at_the_share_of_the_test_and_the_first_is_the_split_of_its_share():
+    ids = [str(number) for number in range(20_000)]
+    for folds in (2, 3, 7, 10, 49, 100):
+        first, same = (SplitShares(0.15, test, 3, folds, 0).assign(ids) for test in (0.1, 0.7))
+        assert np.array_equal(first, same)
+        assert np.array_equal(first, SplitShares(0.15, 1 / folds, 3).assign(ids))
+
+
+def test_folds_assign_the_same_forever():
+    # A change here moves authors of published folds.
+    ids = [*map(str, range(40))]
+    found = ["".join(map(str, SplitShares(0.25, 0.1, 1, 4, fold).assign(ids).tolist())) for fold in range(4)]
+    assert found == KNOWN_FOLDS
+
+
+@pytest.mark.parametrize(("number", "fold"), [(2**64 - 1, 6), (0, 0), (2**63, 3)])
+def test_folds_have_a_place_for_the_ends_of_the_hash(number, fold, monkeypatch):
+    # As a float, the largest is 1.
+    class Ends:
+        def __init__(self, *_, **__):
+            pass
+
+        def digest(self):
+            return number.to_bytes(8, "little")
+
+    monkeypatch.setattr("lengthwise.prepare.splits.blake2b", Ends)
+    tested = [SplitShares(0.0, 0.1, 1, 7, of).assign(["x"]).item() == 2 for of in range(7)]
+    assert tested == [of == fold for of in range(7)]
+
+
+@pytest.mark.parametrize(("folds", "fold"), [(2, 2), (10, 10), (10, 99)])
+def test_a_fold_that_is_not_there_is_refused(folds, fold):
+    with pytest.raises(ArgumentError, match=f"fold: got {fold}; expected a whole number from 0 below folds, {folds}"):
+        SplitShares(0.1, 0.1, 1, folds, fold)
+
+
+@pytest.mark.parametrize("by", ["group", "document", "sentence"])
+def test_split_by_folds_tests_each_unit_of_a_corpus_once(plain, by):
+    tested = []
+    for fold in range(5):
+        counts, splits = split_of(plain, by, SplitShares(0.2, 0.1, 3, 5, fold))
+        tested.append(np.array(splits) == 2)
+        assert by == "sentence" or counts["documents_in_several_splits"] == 0
+        assert by != "group" or counts["authors_in_several_splits"] == 0
+    assert (np.sum(tested, axis=0) == 1).all()
+
+
+def test_split_refuses_an_empty_fold_with_what_would_help(plain):
+    empty = next(
+        fold
+        for fold in range(100)
+        if not (SplitShares(0.2, 0.1, 3, 100, fold).assign({post.author for post in plain.posts}) == 2).any()
+    )
+    with pytest.raises(CorpusError, match=r"no sentence fell to test; expected some; lower split\.folds"):
+        split_of(plain, "group", SplitShares(0.2, 0.1, 3, 100, empty))
+
+
+def test_folds_of_documents_that_have_a_split_of_their_own_are_refused(plain, monkeypatch):
+    def said(path):
+        table = read_document_table(path)
+        return replace(table, split=np.zeros(len(table.group), np.int8))
+
+    monkeypatch.setattr("lengthwise.prepare.splits.read_document_table", said)
+    with pytest.raises(CorpusError, match=r"split\.folds: got 5; expected null, since documents say"):
+        split_of(plain, "group", SplitShares(0.2, 0.1, 3, 5, 0))
+    assert not plain.split.exists()
+
+
 def test_shares_of_nothing_are_nothing():
     assert SHARES.assign([]).shape == (0,)
 
 
 def test_split_by_author_keeps_every_author_together(plain):
-    counts, splits = split_of(plain, "author")
+    counts, splits = split_of(plain, "group")
     expected = dict(
         zip(
             (names := list(dict.fromkeys(post.author for post in plain.posts))),
@@ -113,7 +222,7 @@ def test_split_by_sentence_takes_every_sentence_by_its_own_number(plain):
     assert counts["documents_in_several_splits"] > 0
 
 
-@pytest.mark.parametrize("by", ["author", "document", "sentence"])
+@pytest.mark.parametrize("by", ["group", "document", "sentence"])
 def test_split_counts_equal_plain_loops(plain, by, factors):
     counts, splits = split_of(plain, by)
     authors, documents = defaultdict(set), defaultdict(set)
@@ -145,13 +254,13 @@ def test_split_moves_nobody_when_authors_are_added(write_corpus, invent_posts, p
     more = [post(f"new{number}", (1, 1), [["a", "b"]]) for number in range(30)]
     before = write_corpus(tmp_path / "before", posts, rows_per_slice=10)
     after = write_corpus(tmp_path / "after", [*more[:15], *posts, *more[15:]], rows_per_slice=7)
-    for by in ("author", "document", "sentence"):
+    for by in ("group", "document", "sentence"):
         _, old = split_of(before, by)
         _, new = split_of(after, by)
         assert new[15:-15] == old
 
 
-@pytest.mark.parametrize("by", ["author", "document", "sentence"])
+@pytest.mark.parametrize("by", ["group", "document", "sentence"])
 def test_split_takes_a_slice_without_sentences(write_corpus, invent_posts, post, tmp_path, by):
     posts = invent_posts(2, 30)
     silent = post("silent", (0, 0), [])
@@ -162,7 +271,7 @@ def test_split_takes_a_slice_without_sentences(write_corpus, invent_posts, post,
 
 
 def test_split_has_a_row_group_per_slice_of_the_tokens(plain):
-    split_of(plain, "author")
+    split_of(plain, "group")
     sizes = Counter(row // 9 for row, _ in sentences_of(plain))
     assert [len(part) for part in read_splits(plain.split)] == [sizes[number] for number in range(len(sizes))]
     assert pq.ParquetFile(plain.split).schema_arrow.names == ["split"]
@@ -190,9 +299,9 @@ def test_split_may_be_without_validation(plain):
 
 
 def test_split_gives_the_same_bytes_twice(plain):
-    split_of(plain, "author")
+    split_of(plain, "group")
     first = plain.split.read_bytes()
-    split_of(plain, "author")
+    split_of(plain, "group")
     assert plain.split.read_bytes() == first
 
 

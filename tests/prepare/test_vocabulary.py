@@ -92,7 +92,7 @@ def test_build_vocabulary_counts_the_training_split_only(counted, size):
 def test_build_vocabulary_has_no_token_that_only_other_splits_have(write_corpus, post, tmp_path):
     posts = [post(f"a{number}", (0, 0), [[f"only{number}"]]) for number in range(100)]
     corpus = write_corpus(tmp_path, posts)
-    split_sentences(corpus.documents, corpus.tokens, corpus.split, "author", SplitShares(0.3, 0.3, 1))
+    split_sentences(corpus.documents, corpus.tokens, corpus.split, "group", SplitShares(0.3, 0.3, 1))
     splits = [split for part in read_splits(corpus.split) for split in part.tolist()]
     build_vocabulary(corpus.tokens, corpus.split, corpus.vocabulary, 10_000)
     expected = {f"only{number}" for number in range(100) if splits[number] == 0}

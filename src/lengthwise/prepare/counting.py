@@ -12,7 +12,7 @@ from lengthwise.system.progress import Progress
 
 
 def build_vocabulary(tokens: Path, split: Path, out: Path, size: int) -> dict[str, float | int]:
-    """The stage vocabulary: count the training split and write the table.
+    """The stage vocabulary: count the training split and write the table; an empty one, where steps have no tokens.
 
     Returns:
         Entries, distinct tokens and tokens of the training split, and the share of it that is unknown.
@@ -25,9 +25,10 @@ def build_vocabulary(tokens: Path, split: Path, out: Path, size: int) -> dict[st
     counts = np.zeros(len(lexicon), np.int64)
     with Progress("vocabulary", store.tokens, "tokens") as progress:
         for sentences, splits in zip(store, read_splits(split), strict=True):
-            in_train = np.repeat(splits == TRAIN, np.diff(sentences.offsets))
-            counts += np.bincount(sentences.tokens[in_train], minlength=len(lexicon))
-            progress.update(len(sentences.tokens))
+            if sentences.tokens is not None:
+                in_train = np.repeat(splits == TRAIN, np.diff(sentences.offsets))
+                counts += np.bincount(sentences.tokens[in_train], minlength=len(lexicon))
+            progress.update(int(sentences.offsets[-1]))
     vocabulary = count_vocabulary(lexicon, counts, size)
     write_vocabulary(out, vocabulary)
     total = int(counts.sum())
@@ -35,5 +36,5 @@ def build_vocabulary(tokens: Path, split: Path, out: Path, size: int) -> dict[st
         "entries": len(vocabulary),
         "train_distinct_tokens": int((counts > 0).sum()),
         "train_tokens": total,
-        "train_unknown_share": vocabulary.counts[UNK_ID] / total,
+        "train_unknown_share": vocabulary.counts[UNK_ID] / max(1, total),
     }

@@ -1,10 +1,11 @@
 """The table of documents: the only definition of its format, its writer and its readers.
 
-One row a document, in the order of authors and of their documents. Row groups hold `ROWS_PER_SLICE` documents; a later
-stage that maps over slices takes one row group at a time.
+One row a document, in the order of the corpus. A document is a text, or comes as steps: tokens, tags or features. Row
+groups are slices, which hold at most `ROWS_PER_SLICE` documents and little more than `BYTES_PER_SLICE`; a later stage
+that maps over slices takes one row group at a time.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,89 +15,75 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lengthwise.errors import FormatError
-from lengthwise.labels import LabelFactor, factors_from_json, factors_to_json, joint_class
+from lengthwise.errors import CorpusError, FormatError
+from lengthwise.labels import LabelFactor, joint_class
+from lengthwise.names import SPLITS
+from lengthwise.prepare.document_form import ColumnForm, Document, DocumentForm, SequenceForm
+from lengthwise.ragged import offsets_of
+from lengthwise.system.records import read_record
 from lengthwise.system.seals import SEAL_KEY, UNSEALED, check_seal, rerun, sealed_file
 
-VERSION = "1"
+VERSION = "2"
 ROWS_PER_SLICE = 8192
-VERSION_KEY, FACTORS_KEY = b"lengthwise.documents", b"lengthwise.factors"
+# Of texts and steps: what a worker that maps over slices has in memory is a multiple of it.
+BYTES_PER_SLICE = 32 << 20
+# Parquet counts the bytes of one text in 31 bits.
+MOST_BYTES = 2**31 - 1
+VERSION_KEY, FORM_KEY = b"lengthwise.documents", b"lengthwise.form"
 
-# name, type, meaning; the label factors, an int8 column each, and the facts that a corpus knows stand between them.
-BEFORE_FACTORS = (
-    ("document_id", pa.string(), "author_id, a slash, and the document's number with its author from 0"),
-    ("author_id", pa.string(), "who wrote it"),
-)
-AFTER_FACTS = (("text", pa.string(), "repaired text, without white space at its ends; may be empty"),)
-
-
-@dataclass(frozen=True)
-class Fact:
-    """What a corpus knows of a document beside its labels and its text: a column that no later stage reads.
-
-    Attributes:
-        name: of the column.
-        kind: its Arrow type.
-        meaning: in a few words.
-        of_author: whether it is the same in all of an author's documents.
-    """
-
-    name: str
-    kind: pa.DataType
-    meaning: str
-    of_author: bool = False
+# The columns of a text, of its split where documents say it, and of what stands before the labels.
+DOCUMENT_ID, GROUP, TEXT, SPLIT = "document_id", "group", "text", "split"
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
-    """One document.
-
-    Attributes:
-        author_id: who wrote it.
-        codes: the class of each label factor.
-        text: repaired.
-        facts: a value for each of the corpus's facts.
-    """
-
-    author_id: str
-    codes: tuple[int, ...]
-    text: str
-    facts: tuple[object, ...] = ()
-
-
-def documents_schema(factors: Sequence[LabelFactor], facts: Iterable[Fact] = ()) -> pa.Schema:
-    """The Arrow schema for these factors and facts, every field with its meaning in its metadata."""
-    columns = [*BEFORE_FACTORS, *((fact.name, fact.kind, fact.meaning) for fact in facts), *AFTER_FACTS]
-    fields = [pa.field(name, kind, metadata={"doc": doc}) for name, kind, doc in columns]
-    fields[len(BEFORE_FACTORS) : len(BEFORE_FACTORS)] = [
-        pa.field(
-            factor.name,
-            pa.int8(),
-            nullable=False,
-            metadata={
-                "doc": f"class of the factor {factor.name}: "
-                + ", ".join(f"{code} {name}" for code, name in enumerate(factor.classes))
-            },
-        )
-        for factor in factors
+def documents_schema(form: SequenceForm) -> pa.Schema:
+    """The Arrow schema of documents of this form, every field with its meaning in its metadata."""
+    columns = [
+        (DOCUMENT_ID, pa.string(), "the group, a slash, and the document's number in it from 0"),
+        (GROUP, pa.string(), f"what is held out together: the {form.group or form.item}"),
+        *((factor.name, pa.int32(), f"class of the factor {factor.name}: {_codes(factor)}") for factor in form.factors),
+        *((name, pa.float64(), "a number to predict") for name in form.numbers),
+        *((fact.name, fact.kind, fact.meaning) for fact in (form.facts if isinstance(form, DocumentForm) else ())),
     ]
-    return pa.schema(fields, metadata={VERSION_KEY: VERSION, FACTORS_KEY: factors_to_json(list(factors))})
+    if form.has_split:
+        columns.append((SPLIT, pa.int8(), "which split it is in: " + _codes(LabelFactor(SPLIT, SPLITS))))
+    if form.steps:
+        columns += [(column.name, pa.list_(_step_type(column)), column.kind) for column in form.steps]
+    else:
+        columns.append((TEXT, pa.string(), "repaired text, without white space at its ends; may be empty"))
+    never_null = {factor.name for factor in form.factors} | set(form.numbers)
+    fields = [pa.field(name, kind, name not in never_null, {"doc": doc}) for name, kind, doc in columns]
+    return pa.schema(fields, metadata={VERSION_KEY: VERSION, FORM_KEY: form.to_json()})
+
+
+def _step_type(column: ColumnForm) -> pa.DataType:
+    """What a step holds in Arrow."""
+    if column.kind == "features":
+        return pa.list_(pa.float32(), column.size)
+    return pa.string() if column.kind == "tokens" else pa.int32()
+
+
+def _codes(factor: LabelFactor) -> str:
+    shown = [f"{code} {name}" for code, name in enumerate(factor.classes[:100])]
+    return ", ".join(shown) + (", ..." if len(factor.classes) > len(shown) else "")
 
 
 class DocumentWriter:
     """Writes documents in slices; the file appears only if the `with` block ends without an error.
 
-    An author's documents come one after another; their numbers are counted here.
+    Documents of a group may come in any order; their numbers are counted here.
+
+    Args:
+        path: the Parquet file.
+        form: of all documents.
     """
 
-    def __init__(self, path: Path, factors: Sequence[LabelFactor], facts: Sequence[Fact] = ()) -> None:
-        self._factors, self._facts = factors, facts
-        self._schema = documents_schema(factors, facts)
-        self._path = path
+    def __init__(self, path: Path, form: DocumentForm) -> None:
+        self._form, self._path = form, path
+        self._schema = documents_schema(form)
         self._rows: list[Document] = []
         self._ids: list[str] = []
-        self._author: str | None = None
-        self._number = 0
+        self._bytes = 0
+        self._numbers: dict[str, int] = {}
 
     def __enter__(self) -> "DocumentWriter":
         with ExitStack() as stack:
@@ -120,26 +107,61 @@ class DocumentWriter:
                 self._flush()
 
     def write(self, document: Document) -> None:
-        """Add one document."""
-        if document.author_id != self._author:
-            self._author, self._number = document.author_id, 0
-        self._ids.append(f"{document.author_id}/{self._number}")
-        self._number += 1
+        """Add one document.
+
+        Raises:
+            CorpusError: its text has 2 GiB or more.
+        """
+        number = self._numbers.get(document.group, 0)
+        self._numbers[document.group] = number + 1
+        size = _size(document)
+        if size > MOST_BYTES:
+            raise CorpusError(
+                f"ingest: document {number} of {document.group} has {size} bytes of text; expected at most "
+                f"{MOST_BYTES}; cut it in two"
+            )
+        # A slice that would grow too large ends before.
+        if self._rows and self._bytes + size > BYTES_PER_SLICE:
+            self._flush()
+        self._ids.append(f"{document.group}/{number}")
         self._rows.append(document)
+        self._bytes += size
         if len(self._rows) == ROWS_PER_SLICE:
             self._flush()
 
     def _flush(self) -> None:
-        rows = self._rows
-        columns = {
-            "document_id": self._ids,
-            "author_id": [row.author_id for row in rows],
-            **{factor.name: [row.codes[i] for row in rows] for i, factor in enumerate(self._factors)},
-            **{fact.name: [row.facts[i] for row in rows] for i, fact in enumerate(self._facts)},
-            "text": [row.text for row in rows],
+        rows, form = self._rows, self._form
+        columns: dict[str, object] = {
+            DOCUMENT_ID: self._ids,
+            GROUP: [row.group for row in rows],
+            **{factor.name: [row.codes[i] for row in rows] for i, factor in enumerate(form.factors)},
+            **{name: [row.numbers[i] for row in rows] for i, name in enumerate(form.numbers)},
+            **{fact.name: [row.facts[i] for row in rows] for i, fact in enumerate(form.facts)},
         }
-        self._writer.write_table(pa.table(columns, self._schema), row_group_size=ROWS_PER_SLICE)
-        self._rows, self._ids = [], []
+        if form.has_split:
+            columns[SPLIT] = [None if row.split is None else SPLITS.index(row.split) for row in rows]
+        for i, column in enumerate(form.steps):
+            columns[column.name] = _lists(column, [row.steps[i] for row in rows])
+        if not form.steps:
+            columns[TEXT] = [row.text for row in rows]
+        self._writer.write_table(pa.table(columns, self._schema), row_group_size=len(rows))
+        self._rows, self._ids, self._bytes = [], [], 0
+
+
+def _size(document: Document) -> int:
+    """The bytes of a document's text, and about those of its steps."""
+    text = len(document.text) if document.text.isascii() else len(document.text.encode("utf-8", "surrogatepass"))
+    return text + sum(column.nbytes if isinstance(column, np.ndarray) else 8 * len(column) for column in document.steps)
+
+
+def _lists(column: ColumnForm, values: Sequence[Sequence[object] | np.ndarray]) -> pa.Array:
+    offsets = offsets_of(np.array([len(steps) for steps in values], np.int64)).astype(np.int32)
+    if column.kind == "features":
+        flat = np.concatenate([np.asarray(steps, np.float32).reshape(-1) for steps in values])
+        items = pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float32()), column.size)
+    else:
+        items = pa.array([item for steps in values for item in steps], _step_type(column))
+    return pa.ListArray.from_arrays(pa.array(offsets), items)
 
 
 def open_documents(path: Path) -> pq.ParquetFile:
@@ -154,12 +176,10 @@ def open_documents(path: Path) -> pq.ParquetFile:
         found = (file.schema_arrow.metadata or {}).get(VERSION_KEY, b"none").decode()
         if found != VERSION:
             raise FormatError(f"{path}: has version {found}; expected {VERSION}; {rerun('ingest')}")
-        schema, factors = file.schema_arrow, document_factors(file)
-        known = [*schema.names[: len(BEFORE_FACTORS) + len(factors)], *schema.names[-len(AFTER_FACTS) :]]
-        same = pa.schema([schema.field(name) for name in known]).equals(documents_schema(factors))
+        schema, expected = file.schema_arrow, documents_schema(document_form(file))
+        same = all(name in schema.names and schema.field(name).equals(expected.field(name)) for name in expected.names)
     if not same:
-        found = [*map(str, file.schema_arrow)]
-        raise FormatError(f"{path}: has columns {found}; expected those of documents; {rerun('ingest')}")
+        raise FormatError(f"{path}: has columns {[*map(str, schema)]}; expected those of documents; {rerun('ingest')}")
     return file
 
 
@@ -171,49 +191,92 @@ def _readable(path: Path) -> Iterator[None]:
         raise FormatError(f"{path}: cannot be read ({error}); {rerun('ingest')}") from error
 
 
-def document_factors(file: pq.ParquetFile) -> list[LabelFactor]:
-    """The label factors that the documents are tagged with."""
-    return factors_from_json(file.schema_arrow.metadata[FACTORS_KEY].decode())
+def document_form(file: pq.ParquetFile) -> SequenceForm:
+    """What the documents of an opened table are like, but for their facts."""
+    return read_record(file.schema_arrow.metadata[FORM_KEY], SequenceForm)
+
+
+def first_documents(file: pq.ParquetFile) -> np.ndarray:
+    """The row at which each slice begins, and the number of rows at the end: int64 (slices + 1,)."""
+    rows = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
+    return offsets_of(np.array(rows, np.int64))
 
 
 @dataclass(frozen=True)
 class DocumentTable:
-    """What later stages need of all documents, one entry a document, without their text.
+    """What later stages need of all documents, one entry a document, without their texts and steps.
 
     Attributes:
-        author: int32 (N,), the author's rank by first appearance.
-        label: int16 (N,), the joint class.
-        author_ids: the authors' ids in the order of their ranks.
+        group: int32 (N,), the group's rank by first appearance.
+        label: int32 (N,), the joint class; 0 where there are no factors, or several labels of their own.
+        codes: int32 (N, F), the class of each factor.
+        numbers: float64 (N, K), what is to be predicted.
+        split: int8 (N,), an index into `SPLITS`, -1 where a document does not say; None where none does.
+        group_ids: the groups' ids in the order of their ranks.
+        form: of the documents.
     """
 
-    author: np.ndarray
+    group: np.ndarray
     label: np.ndarray
-    author_ids: list[str]
-    factors: list[LabelFactor]
+    codes: np.ndarray
+    numbers: np.ndarray
+    split: np.ndarray | None
+    group_ids: list[str]
+    form: SequenceForm
 
 
 def read_document_table(path: Path) -> DocumentTable:
-    """Read authors and labels of all documents.
+    """Read groups, labels and numbers of all documents.
 
     Raises:
         FormatError: see `open_documents`.
     """
     file = open_documents(path)
-    factors = document_factors(file)
-    table = file.read(["author_id", *(factor.name for factor in factors)])
-    encoded = table["author_id"].combine_chunks().dictionary_encode()
+    form = document_form(file)
+    names = [GROUP, *(factor.name for factor in form.factors), *form.numbers, *([SPLIT] * form.has_split)]
+    table = file.read(names)
+    encoded = table[GROUP].combine_chunks().dictionary_encode()
+    rows = table.num_rows
+    codes = [table[factor.name].to_numpy() for factor in form.factors]
+    one_class = form.factors and not form.several
     return DocumentTable(
-        author=encoded.indices.to_numpy().astype(np.int32),
-        label=joint_class(factors, [table[factor.name].to_numpy() for factor in factors]),
-        author_ids=encoded.dictionary.to_pylist(),
-        factors=factors,
+        group=encoded.indices.to_numpy().astype(np.int32),
+        label=joint_class(form.factors, codes) if one_class else np.zeros(rows, np.int32),
+        codes=np.stack(codes, axis=1) if codes else np.zeros((rows, 0), np.int32),
+        numbers=np.stack([table[name].to_numpy() for name in form.numbers], axis=1)
+        if form.numbers
+        else np.zeros((rows, 0)),
+        split=table[SPLIT].combine_chunks().fill_null(-1).to_numpy() if form.has_split else None,
+        group_ids=encoded.dictionary.to_pylist(),
+        form=form,
     )
+
+
+def first_document(path: Path, number: int) -> int:
+    """The row at which a slice begins; as `read_texts`, for workers.
+
+    Raises:
+        FormatError: the file is gone since, or cannot be read.
+    """
+    with _readable(path):
+        return int(first_documents(pq.ParquetFile(path))[number])
 
 
 def read_document_ids(path: Path) -> Iterator[str]:
     """All document ids in order, a slice in memory at a time."""
-    for batch in open_documents(path).iter_batches(ROWS_PER_SLICE, columns=["document_id"]):
-        yield from batch["document_id"].to_pylist()
+    for batch in open_documents(path).iter_batches(ROWS_PER_SLICE, columns=[DOCUMENT_ID]):
+        yield from batch[DOCUMENT_ID].to_pylist()
+
+
+def document_id(path: Path, row: int) -> str:
+    """The id of one document.
+
+    Raises:
+        FormatError: see `read_texts`.
+    """
+    with _readable(path):
+        name: str = pq.read_table(path, columns=["document_id"])["document_id"][row].as_py()
+        return name
 
 
 def read_texts(path: Path, number: int) -> pa.Array:
@@ -224,5 +287,11 @@ def read_texts(path: Path, number: int) -> pa.Array:
     Raises:
         FormatError: the file is gone since, or cannot be read.
     """
+    return read_steps(path, number, [TEXT])[0]
+
+
+def read_steps(path: Path, number: int, names: Sequence[str]) -> list[pa.Array]:
+    """Columns of one slice, see `read_texts`: lists, if they are columns per step."""
     with _readable(path):
-        return pq.ParquetFile(path).read_row_group(number, columns=["text"])["text"].combine_chunks()
+        table = pq.ParquetFile(path).read_row_group(number, columns=list(names))
+        return [table[name].combine_chunks() for name in names]

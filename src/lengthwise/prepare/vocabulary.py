@@ -1,4 +1,4 @@
-"""The vocabulary: the most frequent tokens of the training split, in a table that a person can read.
+r"""The vocabulary: the most frequent tokens of the training split, in a table that a person can read.
 
     id  token  count
     0   <PAD>  0
@@ -7,9 +7,11 @@
     lengthwise-sha256:...
 
 `<PAD>` is 0 and `<UNK>` is 1. (In the source article `<UNK>` is 0 and also what short rows are filled with, so
-that a mask made from ids would delete words; our masks come from lengths all the same.)
+that a mask made from ids would delete words; our masks come from lengths all the same.) White space that is a token by
+itself, and a backslash, are written as Python writes them: `\n`, `\t`, `\\`.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +25,10 @@ from lengthwise.system.seals import MARK, UNSEALED, check_seal, rerun, sealed_fi
 
 PAD, UNK = "<PAD>", "<UNK>"
 HEADER = "id\ttoken\tcount"
+# What would end a cell or a line.
+UNESCAPES = {"\\\\": "\\", "\\t": "\t", "\\n": "\n", "\\r": "\r"}
+ESCAPES = str.maketrans({token: cell for cell, token in UNESCAPES.items()})
+ESCAPED = re.compile(r"\\[\\tnr]")
 
 
 @dataclass(frozen=True)
@@ -63,8 +69,8 @@ def count_vocabulary(lexicon: list[str], counts: np.ndarray, size: int) -> Vocab
 
 
 def write_vocabulary(path: Path, vocabulary: Vocabulary) -> None:
-    """Write the table: tab-separated UTF-8 with a header and a seal. No token has white space in it."""
-    rows = zip(range(len(vocabulary)), vocabulary.tokens, vocabulary.counts, strict=True)
+    """Write the table: tab-separated UTF-8 with a header and a seal."""
+    rows = zip(range(len(vocabulary)), map(escaped, vocabulary.tokens), vocabulary.counts, strict=True)
     with sealed_file(path) as beside:
         text = "\n".join([HEADER, *("\t".join(map(str, row)) for row in rows), UNSEALED])
         beside.write_text(text + "\n", encoding="utf-8")
@@ -92,10 +98,23 @@ def read_vocabulary(path: Path, stage: str = "vocabulary") -> Vocabulary:
     for number, row in enumerate(rows):
         if len(row) != 3 or row[0] != str(number) or not (row[2].isascii() and row[2].isdigit()):
             raise FormatError(f"{path} line {number + 2}: got {row!r}; expected id, token, count; {remedy}")
-    tokens = tuple(row[1] for row in rows)
+    tokens = tuple(_unescaped(row[1]) for row in rows)
     if tokens[:2] != (PAD, UNK) or _has_copies(tokens):
         raise FormatError(f"{path}: expected {PAD} and {UNK} first and no token twice; {remedy}")
     return Vocabulary(tokens, tuple(int(row[2]) for row in rows))
+
+
+def escaped(token: str) -> str:
+    r"""A token as a cell of a table in text.
+
+    >>> print(escaped("\n"), escaped("a\\b"), escaped("x"))
+    \n a\\b x
+    """
+    return token.translate(ESCAPES)
+
+
+def _unescaped(cell: str) -> str:
+    return ESCAPED.sub(lambda found: UNESCAPES[found[0]], cell) if "\\" in cell else cell
 
 
 def _has_copies(tokens: Iterable[str]) -> bool:

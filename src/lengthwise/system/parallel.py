@@ -96,11 +96,11 @@ def _call(function: Callable[[Any], Result], item: object) -> Result:
     return function(item)
 
 
-def tracked(name: str, unit: str, total: int, results: Iterable[Result]) -> list[Result]:
-    """Collect results as they come, with progress."""
+def tracked(name: str, unit: str, total: int, results: Iterable[Result], note: str = "") -> list[Result]:
+    """Collect results as they come, with progress; `note` ends its line."""
     collected = []
     with Progress(name, total, unit) as progress:
         for result in results:
             collected.append(result)
-            progress.update(1)
+            progress.update(1, note)
     return collected

@@ -76,7 +76,7 @@ def test_read_index_refuses_a_cut_file(folder, kept):
         ({"version": "1"}, "version"),
         ({"unit": None}, "unit"),
         ({"vocabulary_size": -1}, "vocabulary_size"),
-        ({"factors": [{"name": "gender"}]}, "factors.0.classes"),
+        ({"form": {"factors": [{"name": "gender"}]}}, "form.factors.0.classes"),
         ({"splits": []}, "splits"),
         ({"splits": {"train": {}}}, "splits.train"),
         ({"comment": "by hand"}, "comment"),
@@ -108,7 +108,7 @@ def test_read_split_gives_columns_of_one_length_each_sorted_by_length(corpus):
             len(sequences["label"]),
             len(sequences["sequence"]),
             len(sequences["document"]),
-            len(sequences["author"]),
+            len(sequences["group"]),
         } == {len(sequences)}
         assert sequences.lengths.tolist() == sorted(sequences.lengths.tolist())
         assert sequences.lengths.min() >= 1

@@ -10,7 +10,7 @@ from lengthwise.names import SPLITS
 from lengthwise.prepare.shards.encoding import TextEncoding, read_shard_encoding
 from lengthwise.prepare.shards.lengths import LengthLimits
 from lengthwise.prepare.shards.reader import read_index, read_split
-from lengthwise.prepare.shards.schema import INDEX_NAME, SHARD_SCHEMA, VERSION, VOCABULARY_NAME
+from lengthwise.prepare.shards.schema import INDEX_NAME, VERSION, VOCABULARY_NAME
 from lengthwise.prepare.shards.writer import build_shards
 from lengthwise.prepare.splits import read_splits
 from lengthwise.prepare.text.store import TokenStore
@@ -29,7 +29,7 @@ def expected_sequences(corpus, unit, limits):
         (row, post, sentence, next(splits)) for row, post in enumerate(corpus.posts) for sentence in post.sentences
     ]
     keys = {"sentence": lambda entry: id(entry[2]), "document": lambda entry: entry[0]}
-    keys["author"] = lambda entry: entry[1].author
+    keys["group"] = lambda entry: entry[1].author
     found = {name: [] for name in SPLITS}
     for _, members in groupby(sentences, keys[unit]):
         members = list(members)
@@ -59,7 +59,7 @@ def read_back(folder, split):
             sequences.offsets[1:],
             sequences["label"].tolist(),
             sequences["document"].tolist(),
-            sequences["author"].tolist(),
+            sequences["group"].tolist(),
             strict=True,
         )
     ]
@@ -67,7 +67,7 @@ def read_back(folder, split):
 
 
 @pytest.mark.parametrize("rows_per_slice", [1, 7, 8192])
-@pytest.mark.parametrize("unit", ["sentence", "document", "author"])
+@pytest.mark.parametrize("unit", ["sentence", "document", "group"])
 @pytest.mark.parametrize(
     "limits",
     [NO_LIMITS, LengthLimits(3, 9, "drop"), LengthLimits(2, 9, "truncate"), LengthLimits(3, 8, "split")],
@@ -76,7 +76,7 @@ def read_back(folder, split):
 def test_build_shards_equals_plain_loops(
     write_corpus, invent_posts, make_shards, tmp_path, unit, limits, rows_per_slice
 ):
-    if (unit, limits.too_long, limits.max_length) == ("author", "drop", 9):
+    if (unit, limits.too_long, limits.max_length) == ("group", "drop", 9):
         limits = LengthLimits(3, 40, "drop")  # Hardly any author wrote less than 10 tokens.
     corpus = write_corpus(tmp_path, invent_posts(4, 30), rows_per_slice)
     make_shards(corpus, unit=unit, limits=limits, rows_per_shard=11)
@@ -93,7 +93,7 @@ def test_build_shards_joins_an_author_over_many_slices(write_corpus, make_shards
     posts = [post("long", (0, 0), [[f"w{number}", "x"]]) for number in range(9)]
     others = [post(f"a{number}", (1, 2), [["y"] * (number + 1)]) for number in range(40)]
     corpus = write_corpus(tmp_path, [*others[:20], *posts, *others[20:]], rows_per_slice=2)
-    make_shards(corpus, unit="author", validation=0.0)
+    make_shards(corpus, unit="group", validation=0.0)
     rows = [row for split in SPLITS for row in read_back(corpus.shards, split)[0]]
     assert len(rows) == 41
     [long] = [tokens for tokens, label, document, _ in rows if (label, document) == (0, 20)]
@@ -102,7 +102,7 @@ def test_build_shards_joins_an_author_over_many_slices(write_corpus, make_shards
     assert [names[token] for token in long[1::2]] in (["x"] * 9, ["<UNK>"] * 9)
 
 
-@pytest.mark.parametrize("unit", ["sentence", "document", "author"])
+@pytest.mark.parametrize("unit", ["sentence", "document", "group"])
 def test_build_shards_takes_slices_without_sentences(write_corpus, make_shards, invent_posts, post, tmp_path, unit):
     posts = [post("silent", (0, 1), []), post("silent", (0, 1), []), *invent_posts(5, 30)]
     last = posts[-1]
@@ -177,7 +177,7 @@ def test_build_shards_writes_an_index_that_says_what_is_there(corpus):
         assert (entry.rows, entry.tokens) == (len(rows), len(sequences["tokens"]))
         for shard in entry.shards:
             file = pq.ParquetFile(corpus.shards / shard.file)
-            assert file.schema_arrow.equals(SHARD_SCHEMA)
+            assert file.schema_arrow.equals(index.schema)
             assert file.schema_arrow.metadata[b"lengthwise.shards"] == str(VERSION).encode()
             assert all(field.metadata[b"doc"] for field in file.schema_arrow)
             assert file.metadata.num_rows == shard.rows
@@ -208,7 +208,7 @@ def test_build_shards_writes_an_empty_validation_split(write_corpus, invent_post
     rows, sequences = read_back(corpus.shards, "validation")
     assert rows == []
     assert sequences.offsets.tolist() == [0]
-    assert (sequences["tokens"].dtype, sequences["label"].dtype) == (np.int32, np.int16)
+    assert (sequences["tokens"].dtype, sequences["label"].dtype) == (np.int32, np.int32)
     assert len(sequences) == len(sequences.lengths) == 0
 
 

@@ -7,7 +7,9 @@ import spacy
 from spacy.language import Language
 
 from lengthwise.labels import LabelFactor
-from lengthwise.prepare.documents import Document, DocumentWriter
+from lengthwise.names import TokenUnit
+from lengthwise.prepare.document_form import Document, DocumentForm
+from lengthwise.prepare.documents import DocumentWriter
 from lengthwise.prepare.text.options import SENTENCIZER, TokenizerOptions
 from lengthwise.prepare.text.store import TokenStore
 
@@ -94,7 +96,7 @@ def reference() -> Callable[..., list[list[str]]]:
 @pytest.fixture(scope="session")
 def write_documents() -> Callable[[Path, Sequence[str]], Path]:
     def write(path: Path, texts: Sequence[str]) -> Path:
-        with DocumentWriter(path, FACTORS) as writer:
+        with DocumentWriter(path, DocumentForm(factors=tuple(FACTORS))) as writer:
             for text in texts:
                 writer.write(Document("7", (0,), text))
         return path
@@ -129,7 +131,8 @@ def options() -> Callable[..., TokenizerOptions]:
         straighten_quotes: bool = False,
         collapse_repeats: bool = False,
         link_word: str | None = None,
+        by: TokenUnit = "words",
     ) -> TokenizerOptions:
-        return TokenizerOptions(language, sentences, straighten_quotes, collapse_repeats, link_word)
+        return TokenizerOptions(by, language, sentences, straighten_quotes, collapse_repeats, link_word)
 
     return build

@@ -1,20 +1,11 @@
-import random
-
-import numpy as np
 import pytest
 import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.pipeline import Sentencizer
 
-from lengthwise.errors import ParamsError
 from lengthwise.prepare.text.chunks import ENDS_SENTENCE, IS_PUNCTUATION
-from lengthwise.prepare.text.spacy_tokenizer import (
-    ChunkTokenizer,
-    SpecialBoundaries,
-    named_pipeline,
-    rule_based_pipeline,
-)
+from lengthwise.prepare.text.spacy_tokenizer import ChunkTokenizer
 
 CHUNK = st.one_of(
     st.lists(
@@ -82,84 +73,3 @@ def test_chunk_tokenizer_leaves_other_pipelines_as_they_are(english):
     assert [token.is_space for token in doc] == [False, True, False, False, False, False]
     assert doc[-1].like_url
     assert doc[0].is_title
-
-
-@pytest.mark.parametrize("language", ["en", "de", "es"])
-def test_special_boundaries_are_true_wherever_tokens_change_across_two_chunks(language):
-    nlp = spacy.blank(language)
-    boundaries = SpecialBoundaries(nlp.tokenizer)
-    source = random.Random(language)
-    cases = [part for case in nlp.tokenizer.rules for part in case.split()]
-    short = [case for case in cases if not any(character.isalpha() for character in case)]
-
-    def chunk():
-        kind = source.randrange(4)
-        if kind == 0:
-            return "".join(source.choices(short, k=source.choice([1, 2, 3])))
-        if kind == 1:
-            return "".join(source.choices("'():;-", k=source.randint(1, 4)))
-        case = source.choice(cases)
-        cut = source.randrange(len(case))
-        return case[cut:] if kind == 2 else case[: cut + 1]
-
-    def texts(text):
-        return [token.text for token in nlp.tokenizer(text)]
-
-    missed, changed = [], 0
-    for _ in range(8000):
-        one, two = chunk(), chunk()
-        left, right = texts(one), texts(two)
-        if texts(f"{one} {two}") != left + right:
-            changed += 1
-            if not boundaries.table[boundaries.last.get(left[-1], 0), boundaries.first.get(right[0], 0)]:
-                missed.append((one, two))
-    assert missed == []
-    assert changed > 20
-
-
-def test_special_boundaries_have_no_neighbours_for_class_zero(english):
-    table = english.boundaries.table
-    assert not table[0].any()
-    assert not table[:, 0].any()
-    assert table.any()
-    # Common words and ends are not joined: the fast way is the usual one.
-    last, first = english.boundaries.last, english.boundaries.first
-    assert not table[last["."], first["s"]]
-    assert "the" not in last
-    assert table[last[":"], first[")"]]
-    assert np.mean(table) < 0.5
-
-
-@pytest.mark.parametrize("language", ["qq", "", "english", "../en", "zz_ZZ"])
-def test_rule_based_pipeline_refuses_an_unknown_language(language):
-    with pytest.raises(ParamsError, match=rf"^tokens\.language: got '{language}'; expected a language code"):
-        rule_based_pipeline(language)
-
-
-def test_rule_based_pipeline_refuses_a_language_without_rules():
-    with pytest.raises(ParamsError, match=r"^tokens\.language: got 'zh', .*expected another language"):
-        rule_based_pipeline("zh")
-
-
-@pytest.mark.parametrize("language", ["lex_attrs", "tokenizer_exceptions", "en.examples", "__init__", "..os", ""])
-def test_rule_based_pipeline_refuses_what_else_spacy_has_beside_its_languages(language):
-    with pytest.raises(ParamsError, match=rf"^tokens\.language: got {language!r}; expected a language code"):
-        rule_based_pipeline(language)
-
-
-def test_named_pipeline_refuses_what_is_not_there_or_finds_no_sentences(tmp_path):
-    with pytest.raises(ParamsError, match=r"^tokens\.sentences: got 'no_such_one'; .*install it with"):
-        named_pipeline("no_such_one")
-    spacy.blank("en").to_disk(tmp_path / "blank")
-    with pytest.raises(ParamsError, match=r"^tokens\.sentences: the pipeline .* finds no sentences; .*choose another"):
-        named_pipeline(str(tmp_path / "blank"))
-
-
-@pytest.mark.parametrize("component", ["sentencizer", "senter", "parser"])
-def test_named_pipeline_takes_any_component_that_finds_sentences(tmp_path, component):
-    nlp = spacy.blank("en")
-    nlp.add_pipe(component)
-    nlp.to_disk(tmp_path / "pipeline")
-    loaded = named_pipeline(str(tmp_path / "pipeline"))
-    assert loaded.pipe_names == [component]
-    assert loaded.max_length > 1_000_000_000

@@ -11,10 +11,10 @@ from lengthwise.errors import FormatError
 from lengthwise.prepare.text.options import TokenizerOptions
 from lengthwise.prepare.text.store import (
     LEXICON_SCHEMA,
-    SENTENCES_SCHEMA,
     VERSION,
     Sentences,
     TokenStore,
+    sentences_schema,
     slice_path,
     write_index,
     write_lexicon,
@@ -24,7 +24,7 @@ from lengthwise.ragged import offsets_of
 from lengthwise.system.files import file_digest
 from lengthwise.system.seals import UNSEALED, seal
 
-TOKENIZER = TokenizerOptions("de", "some_pipeline", True, False, "link")
+TOKENIZER = TokenizerOptions("words", "de", "some_pipeline", True, False, "link")
 SLICES = [
     [(0, [2, 0]), (0, [1]), (2, [1, 1, 1])],
     [],
@@ -77,7 +77,7 @@ def test_token_store_gives_the_types_that_it_documents(tmp_path):
     store = TokenStore(write(tmp_path / "tokens"))
     for part in store:
         assert (part.document.dtype, part.tokens.dtype, part.offsets.dtype) == (np.int32, np.int32, np.int64)
-    assert pq.read_schema(slice_path(tmp_path / "tokens", 0)).equals(SENTENCES_SCHEMA)
+    assert pq.read_schema(slice_path(tmp_path / "tokens", 0)).equals(sentences_schema())
     assert pq.read_schema(tmp_path / "tokens" / "lexicon.parquet").equals(LEXICON_SCHEMA)
     index = json.loads((tmp_path / "tokens" / "index.json").read_text())
     files = ["lexicon.parquet", *(f"sentences/{number:05d}.parquet" for number in range(3))]
@@ -85,7 +85,7 @@ def test_token_store_gives_the_types_that_it_documents(tmp_path):
     assert len(index.pop("seal")) == len(UNSEALED)
     tokenizer = {
         **{"language": "de", "sentences": "some_pipeline"},
-        **{"straighten_quotes": True, "collapse_repeats": False, "link_word": "link"},
+        **{"straighten_quotes": True, "collapse_repeats": False, "link_word": "link", "longest_chunk": None},
     }
     assert index == {"version": VERSION, "slices": 3, "sentences": 4, "tokens": 7, "tokenizer": tokenizer}
     assert store.tokenizer == TOKENIZER

@@ -1,7 +1,9 @@
 import os
 import random
+import re
 import zipfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from lengthwise.corpora.blogs.posts import read_posts
 from lengthwise.errors import FormatError, ParamsError
 from lengthwise.prepare import documents as documents_module
-from lengthwise.prepare.text import by_pipeline, by_rule, spacy_tokenizer
+from lengthwise.prepare.text import by_rule, spacy_tokenizer
 from lengthwise.prepare.text.spacy_tokenizer import ChunkTokenizer
 from lengthwise.prepare.text.store import TokenStore
 from lengthwise.prepare.text.tokens import make_tokenizer, tokenize
@@ -54,8 +56,7 @@ TEXT = st.one_of(
 @pytest.fixture
 def slices_of(monkeypatch):
     def set_rows(rows):
-        for module in (documents_module, by_rule, by_pipeline):
-            monkeypatch.setattr(module, "ROWS_PER_SLICE", rows)
+        monkeypatch.setattr(documents_module, "ROWS_PER_SLICE", rows)
 
     return set_rows
 
@@ -125,7 +126,9 @@ def test_tokenize_gives_what_spacy_gives_on_nasty_texts(
     alone = [[token for chunk in run.split(" ") for token in flat(reference(chunk))] for run in found_runs]
     assert sum(flat(reference(run)) != tokens for run, tokens in zip(found_runs, alone, strict=True)) > 5
     assert counts == {
+        "chunks_cut": 0,
         "documents": len(texts),
+        "documents_spaceless": 0,
         "sentences": sum(map(len, expected)),
         "tokens": sum(len(sentence) for text in expected for sentence in text),
         "distinct_tokens": len({token for text in expected for sentence in text for token in sentence}),
@@ -196,7 +199,46 @@ def test_tokenize_takes_texts_without_tokens(
     expected = [[[text]] if text.strip() else [] for text in texts]
     assert read_sentences(tmp_path / "tokens", len(texts)) == expected
     words = sum(map(bool, expected))
-    assert counts == {"documents": len(texts), "sentences": words, "tokens": words, "distinct_tokens": min(1, words)}
+    assert counts == {
+        **{"documents": len(texts), "sentences": words, "tokens": words, "distinct_tokens": min(1, words)},
+        **{"chunks_cut": 0, "documents_spaceless": 0},
+    }
+
+
+LONG_TEXTS = [
+    "a",
+    "!" * 95 + " end",
+    "",
+    "so\n" + "xy." * 40 + "\t\t(" + "ab" * 30,
+    "今天下雨了。我没有出去！",
+    "’" * 25 + "b",
+]
+
+
+@pytest.mark.parametrize("collapse", [False, True])
+@pytest.mark.parametrize("longest", [1, 7, 30, 1000, None])
+@pytest.mark.parametrize("pipeline", [False, True])
+def test_tokenize_cuts_long_chunks_counts_them_and_warns_once(
+    tmp_path, capsys, reference, write_documents, read_sentences, options, pipeline, longest, collapse
+):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("sentencizer")
+    nlp.to_disk(tmp_path / "pipeline")
+    named = {"sentences": str(tmp_path / "pipeline")} if pipeline else {}
+    chosen = replace(options(**named, collapse_repeats=collapse, straighten_quotes=True), longest_chunk=longest)
+    counts = tokenize(write_documents(tmp_path / "documents.parquet", LONG_TEXTS), tmp_path / "tokens", chosen, 1)
+    clean = [re.sub(r"(.)\1{3,}", r"\1\1\1", text) if collapse else text for text in LONG_TEXTS]
+    clean = [text.replace("’", "'") for text in clean]
+    size = longest or 1000
+    cut = [re.sub(r"\S+", lambda c: " ".join(re.findall(f".{{1,{size}}}", c[0])), text) for text in clean]
+    found = read_sentences(tmp_path / "tokens", len(LONG_TEXTS))
+    assert differences(LONG_TEXTS, found, [reference(text) for text in cut]) == []
+    assert counts["chunks_cut"] == sum(len(chunk) > size for text in clean for chunk in text.split())
+    assert counts["documents_spaceless"] == 1
+    warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")]
+    assert len(warnings) == 1 + (counts["chunks_cut"] > 0)
+    if not pipeline:
+        assert [*map(make_tokenizer(chosen), LONG_TEXTS)] == [*map(flat, found)]
 
 
 def test_tokenize_writes_the_same_bytes_with_two_workers(tmp_path, random_texts, write_documents, options):
@@ -245,7 +287,7 @@ def test_make_tokenizer_forgets_words_and_says_the_same(monkeypatch, random_text
         made.append(language)
         return spacy.blank(language)
 
-    monkeypatch.setattr("lengthwise.prepare.text.spacy_tokenizer.rule_based_pipeline", make)
+    monkeypatch.setattr("lengthwise.prepare.text.spacy_languages.rule_based_pipeline", make)
     monkeypatch.setattr("lengthwise.prepare.text.tokens.MOST_WORDS", 50)
     assert [*map(make_tokenizer(options()), texts)] == expected
     assert 2 < len(made) < len(texts)

@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lengthwise.errors import FormatError
 from lengthwise.names import Split
-from lengthwise.prepare.shards.schema import INDEX_NAME, SHARD_SCHEMA, ShardIndex
+from lengthwise.prepare.shards.schema import INDEX_NAME, ShardIndex
 from lengthwise.ragged import offsets_of
-from lengthwise.sequences import LABEL, TOKENS, Sequences
+from lengthwise.sequences import Sequences
 from lengthwise.system.files import file_digest
 from lengthwise.system.seals import read_sealed_json, rerun
 
@@ -29,9 +30,10 @@ def read_split(folder: Path, index: ShardIndex, split: Split) -> Sequences:
     """Read a whole split, its digests checked, by rising length.
 
     Returns:
-        Sequences with these columns per sequence beside their tokens: `label` int16, the joint class; `sequence` int32,
-        its rank in the corpus's order; `document` int32, the row of its (first) document; `author` int32, the rank of
-        its author.
+        Sequences with these columns per sequence: `label` int32, the joint class; `sequence` int32, its rank in the
+        corpus's order; `document` int32, the row of its (first) document; `group` int32, the rank of its group; where
+        the index says so, `numbers` float64 (S, K) and `labels` int32 (S, F). Per step: `tokens` int32 (N,), `affixes`
+        int32 (N, 4), tags and features, as the index says.
 
     Raises:
         FormatError: a file is absent, damaged, or not the one that the index was written for.
@@ -43,12 +45,22 @@ def read_split(folder: Path, index: ShardIndex, split: Split) -> Sequences:
             digest = file_digest(path)
             if digest != entry.digest:
                 raise FormatError(f"{path}: has digest {digest:.12}; expected {entry.digest:.12}; {REMEDY}")
-            table = pq.read_table(path, schema=SHARD_SCHEMA)
+            table = pq.read_table(path, schema=index.schema)
         except (OSError, pa.ArrowException) as error:
             raise FormatError(f"{path}: cannot be read ({error}); {REMEDY}") from error
         tables.append(table)
-    content = pa.concat_tables([SHARD_SCHEMA.empty_table(), *tables]).combine_chunks()
-    lists = content["tokens"].combine_chunks()
-    columns = {name: content[name].to_numpy() for name in (LABEL, "sequence", "document", "author")}
-    offsets = offsets_of(lists.value_lengths().to_numpy())
-    return Sequences(offsets, {TOKENS: lists.flatten().to_numpy()}, columns)
+    content = pa.concat_tables([index.schema.empty_table(), *tables])
+    columns = {name: content[name].combine_chunks() for name in index.schema.names}
+    per_step = {name: column for name, column in columns.items() if pa.types.is_list(column.type)}
+    per_sequence = {name: _values(column) for name, column in columns.items() if name not in per_step}
+    offsets = offsets_of(next(iter(per_step.values())).value_lengths().to_numpy())
+    classes = {column.name: column.classes for column in index.form.steps if column.kind == "tags"}
+    steps = {name: _values(column.flatten()) for name, column in per_step.items()}
+    return Sequences(offsets, steps, per_sequence, classes)
+
+
+def _values(column: pa.Array) -> np.ndarray:
+    """A column of numbers (N,), or of as many in each entry (N, D)."""
+    if pa.types.is_fixed_size_list(column.type):
+        return column.flatten().to_numpy().reshape(-1, column.type.list_size)
+    return column.to_numpy()

@@ -14,14 +14,18 @@ from typing import Literal, get_args
 
 import pyarrow as pa
 
+from lengthwise.affixes import PER_TOKEN
 from lengthwise.labels import LabelFactor
-from lengthwise.names import Split
+from lengthwise.names import Split, Unit
+from lengthwise.prepare.document_form import SequenceForm
 from lengthwise.prepare.text.options import TokenizerOptions
+from lengthwise.sequences import AFFIXES, LABELS, NUMBERS, TOKENS
 
-VERSION: Literal[3] = 3
+VERSION: Literal[4] = 4
 INDEX_NAME, VOCABULARY_NAME = "index.json", "vocabulary.tsv"
 
-SHARD_SCHEMA = pa.schema(
+# What every sequence has.
+ALWAYS = pa.schema(
     [
         pa.field(
             "sequence",
@@ -30,12 +34,32 @@ SHARD_SCHEMA = pa.schema(
             metadata={"doc": "rank in the corpus's order, in its split"},
         ),
         pa.field("document", pa.int32(), nullable=False, metadata={"doc": "row of its (first) document"}),
-        pa.field("author", pa.int32(), nullable=False, metadata={"doc": "rank of its author"}),
-        pa.field("label", pa.int16(), nullable=False, metadata={"doc": "joint class"}),
-        pa.field("tokens", pa.list_(pa.int32()), nullable=False, metadata={"doc": "ids in the vocabulary"}),
+        pa.field("group", pa.int32(), nullable=False, metadata={"doc": "rank of its group, such as its author"}),
+        pa.field("label", pa.int32(), nullable=False, metadata={"doc": "joint class; 0 where there is none"}),
     ],
-    metadata={"lengthwise.shards": str(VERSION)},
 )
+
+
+def shard_schema(form: SequenceForm, affixes: int | None) -> pa.Schema:
+    """The Arrow schema of the shards of documents of this form."""
+    fields = list(ALWAYS)
+    if form.numbers:
+        fields.append(_field(NUMBERS, pa.list_(pa.float64(), len(form.numbers)), ", ".join(form.numbers)))
+    if form.several:
+        fields.append(_field(LABELS, pa.list_(pa.int32(), len(form.factors)), "1 for yes, 0 for no"))
+    if form.has_tokens:
+        fields.append(_field(TOKENS, pa.list_(pa.int32()), "ids in the vocabulary"))
+        if affixes is not None:
+            fields.append(_field(AFFIXES, pa.list_(pa.list_(pa.int32(), PER_TOKEN)), "numbers of a token's letters"))
+    for column in form.steps:
+        if column.kind != "tokens":
+            item = pa.list_(pa.float32(), column.size) if column.kind == "features" else pa.int32()
+            fields.append(_field(column.name, pa.list_(item), column.kind))
+    return pa.schema(fields, metadata={"lengthwise.shards": str(VERSION)})
+
+
+def _field(name: str, kind: pa.DataType, meaning: str) -> pa.Field:
+    return pa.field(name, kind, nullable=False, metadata={"doc": meaning})
 
 
 @dataclass(frozen=True)
@@ -76,18 +100,29 @@ class ShardIndex(_Entry):
     """What `index.json` holds; its digests and its own seal tell every change of a byte of the folder.
 
     How text becomes the ids of tokens, which is `tokenizer` and the vocabulary, goes with the sequences, so that a
-    network trained on them can be asked about any text.
+    network trained on them can be asked about any text. `affixes` has the letters of an affix, where steps have some.
     """
 
-    version: Literal[3]
-    unit: str
+    version: Literal[4]
+    unit: Unit
     tokenizer: TokenizerOptions
     vocabulary_size: int
     vocabulary_digest: str
-    factors: list[LabelFactor]
+    affixes: int | None
+    form: SequenceForm
     splits: dict[Split, SplitEntry]
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if missing := set(get_args(Split)) - self.splits.keys():
             raise ValueError(f"splits: lacks {min(missing)}; expected all of {', '.join(get_args(Split))}")
+
+    @property
+    def factors(self) -> list[LabelFactor]:
+        """The label factors of a sequence."""
+        return [*self.form.factors]
+
+    @property
+    def schema(self) -> pa.Schema:
+        """That of the shards."""
+        return shard_schema(self.form, self.affixes)

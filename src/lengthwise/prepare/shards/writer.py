@@ -5,36 +5,37 @@ tokens on to the shards' scratch files. In memory are one slice, one shard, and 
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO, get_args
+from typing import get_args
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lengthwise.affixes import affixes_of
 from lengthwise.errors import CorpusError
-from lengthwise.names import SPLITS, Split
+from lengthwise.names import SPLITS, Split, Unit
 from lengthwise.prepare.documents import DocumentTable, read_document_table
 from lengthwise.prepare.shards.lengths import LengthLimits, Pieces
 from lengthwise.prepare.shards.schema import (
     INDEX_NAME,
-    SHARD_SCHEMA,
     VERSION,
     VOCABULARY_NAME,
     ShardEntry,
     ShardIndex,
     SplitEntry,
+    shard_schema,
 )
 from lengthwise.prepare.shards.units import read_units
-from lengthwise.prepare.text.store import TokenStore
+from lengthwise.prepare.text.store import TokenStore, lists_of
 from lengthwise.prepare.vocabulary import read_vocabulary, write_vocabulary
 from lengthwise.ragged import offsets_of, ranges, take_rows
+from lengthwise.sequences import AFFIXES, LABEL, LABELS, NUMBERS, TOKENS
 from lengthwise.system.files import file_digest, replacing_folder, scratch_folder
 from lengthwise.system.progress import Progress
 from lengthwise.system.seals import write_sealed_json
-
-TOKEN_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -60,16 +61,22 @@ class _Placement:
 
 
 def build_shards(
-    inputs: ShardInputs, folder: Path, unit: str, limits: LengthLimits, rows_per_shard: int
+    inputs: ShardInputs,
+    folder: Path,
+    unit: Unit,
+    limits: LengthLimits,
+    rows_per_shard: int,
+    affixes: int | None = None,
 ) -> dict[str, int]:
     """Write all shards and their index.
 
     Args:
         inputs: the outputs of the stages before.
         folder: where the shards go (see `lengthwise.prepare.shards.schema`).
-        unit: what one sequence is: `sentence`, `document` or `author`.
+        unit: what one sequence is.
         limits: which lengths are kept.
         rows_per_shard: sequences in a file.
+        affixes: letters of the affixes that steps have beside their tokens, see `affixes_of`; None for no affixes.
 
     Returns:
         The funnel, and the sequences and tokens of each split.
@@ -81,19 +88,26 @@ def build_shards(
     table = read_document_table(inputs.documents)
     store = TokenStore(inputs.tokens)
     vocabulary = read_vocabulary(inputs.vocabulary)
-    encoding = vocabulary.encode(store.lexicon())
+    lexicon = store.lexicon()
+    encoding = vocabulary.encode(lexicon)
+    letters = None if affixes is None else affixes_of(lexicon, affixes)
+    schema = shard_schema(table.form, affixes)
     pieces, placed, funnel = _place(inputs, store, table, unit, limits, rows_per_shard)
     with replacing_folder(folder) as out, scratch_folder(folder) as scratch:
-        paths = [scratch / f"{shard}.tokens" for shard in range(len(placed.shard_splits))]
         units = read_units(store, inputs.split, table, unit)
         with Progress("shards", store.tokens, "tokens") as progress:
             begin = 0
             for part, slice_pieces in zip(units, pieces, strict=True):
                 end = begin + len(slice_pieces.unit)
-                _distribute(encoding[part.tokens], part.offsets, slice_pieces, placed.shard[begin:end], paths)
+                steps = dict(part.steps)
+                if TOKENS in steps:
+                    if letters is not None:
+                        steps[AFFIXES] = letters[steps[TOKENS]]
+                    steps[TOKENS] = encoding[steps[TOKENS]]
+                _distribute(steps, part.offsets, slice_pieces, placed.shard[begin:end], scratch)
                 begin = end
-                progress.update(len(part.tokens))
-        splits = _write_splits(out, placed, table, paths)
+                progress.update(int(part.offsets[-1]))
+        splits = _write_splits(out, placed, table, schema, scratch)
         write_vocabulary(out / VOCABULARY_NAME, vocabulary)
         index = ShardIndex(
             version=VERSION,
@@ -101,7 +115,8 @@ def build_shards(
             tokenizer=store.tokenizer,
             vocabulary_size=len(vocabulary),
             vocabulary_digest=file_digest(out / VOCABULARY_NAME),
-            factors=table.factors,
+            affixes=affixes,
+            form=table.form,
             splits=splits,
         )
         write_sealed_json(out / INDEX_NAME, asdict(index))
@@ -113,7 +128,7 @@ def _place(
     inputs: ShardInputs,
     store: TokenStore,
     table: DocumentTable,
-    unit: str,
+    unit: Unit,
     limits: LengthLimits,
     rows_per_shard: int,
 ) -> tuple[list[Pieces], _Placement, Counter[str]]:
@@ -146,28 +161,36 @@ def _place(
     return pieces, placed, funnel
 
 
-def _distribute(tokens: np.ndarray, offsets: np.ndarray, pieces: Pieces, shard: np.ndarray, paths: list[Path]) -> None:
-    """Append a slice's tokens to the scratch files of their shards, each shard's in the corpus's order."""
+def _distribute(
+    steps: Mapping[str, np.ndarray], offsets: np.ndarray, pieces: Pieces, shard: np.ndarray, scratch: Path
+) -> None:
+    """Append a slice's steps to the scratch files of their shards, each shard's in the corpus's order."""
     order = np.argsort(shard, kind="stable")
     lengths = pieces.length[order]
-    values = tokens[ranges(offsets[pieces.unit[order]] + pieces.start[order], lengths)]
+    chosen = ranges(offsets[pieces.unit[order]] + pieces.start[order], lengths)
     ends = offsets_of(lengths)
-    for number, begin, count in zip(*np.unique(shard[order], return_index=True, return_counts=True), strict=True):
-        with paths[number].open("ab") as stream:
-            _append(stream, values[ends[begin] : ends[begin + count]])
+    parts = list(zip(*np.unique(shard[order], return_index=True, return_counts=True), strict=True))
+    for name, column in steps.items():
+        values = column[chosen]
+        for number, begin, count in parts:
+            with _scratch_file(scratch, number, name).open("ab") as stream:
+                stream.write(values[ends[begin] : ends[begin + count]].tobytes())
 
 
-def _append(stream: BinaryIO, values: np.ndarray) -> None:
-    stream.write(values.astype("<i4").tobytes())
+def _scratch_file(scratch: Path, shard: int, column: str) -> Path:
+    # The names of columns come from outside: they are no names of files.
+    return scratch / f"{shard}.{column.encode().hex()}"
 
 
-def _write_splits(out: Path, placed: _Placement, table: DocumentTable, paths: list[Path]) -> dict[Split, SplitEntry]:
+def _write_splits(
+    out: Path, placed: _Placement, table: DocumentTable, schema: pa.Schema, scratch: Path
+) -> dict[Split, SplitEntry]:
     entries: dict[Split, SplitEntry] = {}
     for number, name in enumerate(get_args(Split)):
         (out / name).mkdir()
         shards = np.flatnonzero(placed.shard_splits == number)
         written = [
-            _write_shard(out, f"{name}/{rank:05d}.parquet", shard, placed, table, paths[shard])
+            _write_shard(out, f"{name}/{rank:05d}.parquet", shard, placed, table, schema, scratch)
             for rank, shard in enumerate(shards.tolist())
         ]
         lengths, counts = np.unique(placed.length[placed.split == number], return_counts=True)
@@ -181,27 +204,48 @@ def _write_splits(out: Path, placed: _Placement, table: DocumentTable, paths: li
 
 
 def _write_shard(
-    out: Path, file: str, shard: int, placed: _Placement, table: DocumentTable, scratch: Path
+    out: Path, file: str, shard: int, placed: _Placement, table: DocumentTable, schema: pa.Schema, scratch: Path
 ) -> ShardEntry:
     rows = np.flatnonzero(placed.shard == shard)
     length = placed.length[rows].astype(np.int64)
     order = np.argsort(length, kind="stable")
-    tokens, lengths = take_rows(np.fromfile(scratch, "<i4"), offsets_of(length), order)
     document = placed.document[rows][order]
-    columns = [
-        pa.array(placed.sequence[rows][order]),
-        pa.array(document),
-        pa.array(table.author[document]),
-        pa.array(table.label[document]),
-        pa.ListArray.from_arrays(pa.array(offsets_of(lengths), pa.int32()), pa.array(tokens)),
-    ]
-    content = pa.Table.from_arrays(columns, schema=SHARD_SCHEMA)
+    values = {
+        "sequence": placed.sequence[rows][order],
+        "document": document,
+        "group": table.group[document],
+        LABEL: table.label[document],
+        NUMBERS: table.numbers[document],
+        LABELS: table.codes[document],
+    }
+    columns = []
+    for field in schema:
+        if pa.types.is_list(field.type):
+            columns.append(_lists(field, _scratch_file(scratch, shard, field.name), offsets_of(length), order))
+        elif pa.types.is_fixed_size_list(field.type):
+            flat = pa.array(values[field.name].reshape(-1), field.type.value_type)
+            columns.append(pa.FixedSizeListArray.from_arrays(flat, field.type.list_size))
+        else:
+            columns.append(pa.array(values[field.name], field.type))
+    content = pa.Table.from_arrays(columns, schema=schema)
+    lengths = length[order]
     pq.write_table(content, out / file, compression="zstd", row_group_size=len(rows))
     return ShardEntry(
         file=file,
         rows=len(rows),
-        tokens=len(tokens),
+        tokens=int(lengths.sum()),
         shortest=int(lengths[0]),
         longest=int(lengths[-1]),
         digest=file_digest(out / file),
     )
+
+
+def _lists(field: pa.Field, scratch: Path, offsets: np.ndarray, order: np.ndarray) -> pa.Array:
+    """A column per step of a shard, its sequences in this order."""
+    item = field.type.value_type
+    vectors = pa.types.is_fixed_size_list(item)
+    values = np.fromfile(scratch, (item.value_type if vectors else item).to_pandas_dtype())
+    if vectors:
+        values = values.reshape(-1, item.list_size)
+    taken, lengths = take_rows(values, offsets, order)
+    return lists_of(offsets_of(lengths), taken)

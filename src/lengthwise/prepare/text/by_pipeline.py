@@ -7,11 +7,14 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 from spacy.language import Language
+from spacy.tokenizer import Tokenizer
 
-from lengthwise.prepare.documents import ROWS_PER_SLICE, read_texts
+from lengthwise.prepare.documents import first_document, read_texts
 from lengthwise.prepare.text.lexicon import merge_lexicons
 from lengthwise.prepare.text.normalization import Normalization
-from lengthwise.prepare.text.spacy_tokenizer import named_pipeline, words_of
+from lengthwise.prepare.text.notices import TextNotices, all_notices, notice
+from lengthwise.prepare.text.spacy_languages import named_pipeline
+from lengthwise.prepare.text.spacy_tokenizer import words_of
 from lengthwise.prepare.text.store import Sentences, write_slice
 from lengthwise.ragged import offsets_of
 from lengthwise.system.parallel import Workers, tracked
@@ -48,29 +51,31 @@ def start_worker(config: PipelineConfig) -> None:
     _worker = _PipelineWorker(config, named_pipeline(config.pipeline))
 
 
-def tokenize_by_pipeline(config: PipelineConfig, slices: int, workers: Workers) -> pa.Array:
+def tokenize_by_pipeline(config: PipelineConfig, slices: int, workers: Workers) -> tuple[pa.Array, TextNotices]:
     """Write the sentences of all slices.
 
     Returns:
-        The lexicon.
+        The lexicon, and what is odd about the texts.
     """
     parts = tracked("tokens: spaCy", "slices", slices, workers.map(_tokenize_slice, range(slices)))
-    lexicon, ids = merge_lexicons(parts)
+    lexicon, ids = merge_lexicons([words for words, _ in parts])
     for number, mapping in enumerate(ids):
         np.save(config.scratch / f"ids-{number}.npy", mapping)
     tracked("tokens: sentences", "slices", slices, workers.map(_write_sentences, range(slices)))
-    return lexicon
+    return lexicon, all_notices(found for _, found in parts)
 
 
-def _tokenize_slice(number: int) -> pa.Array:
+def _tokenize_slice(number: int) -> tuple[pa.Array, TextNotices]:
     """First map: the sentences of a slice, their tokens numbered in the slice; its distinct tokens."""
     config, nlp = _worker
     numbers: dict[str, int] = {}
     document: list[int] = []
     lengths: list[int] = []
     tokens: list[int] = []
-    texts = read_texts(config.documents, number).to_pylist()
-    for row, doc in enumerate(nlp.pipe(map(config.normalization.clean, texts)), number * ROWS_PER_SLICE):
+    first, read = first_document(config.documents, number), read_texts(config.documents, number)
+    notices = notice(read, first, config.normalization, type(nlp.tokenizer) is Tokenizer)
+    texts = read.to_pylist()
+    for row, doc in enumerate(nlp.pipe(map(config.normalization.clean, texts)), first):
         for sentence in doc.sents:
             words = words_of(sentence, config.link_word)
             if words:
@@ -83,7 +88,7 @@ def _tokenize_slice(number: int) -> pa.Array:
         tokens=np.array(tokens, np.int32),
         offsets=offsets_of(np.array(lengths, np.int64)),
     )
-    return pa.array(numbers, pa.string())
+    return pa.array(numbers, pa.string()), notices
 
 
 def _write_sentences(number: int) -> None:

@@ -21,10 +21,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lengthwise.prepare.documents import ROWS_PER_SLICE, read_texts
+from lengthwise.prepare.documents import document_id, first_document, read_texts
 from lengthwise.prepare.text.chunks import Chunks, ChunkTokens, Runs, find_runs, replace_runs, split_chunks
 from lengthwise.prepare.text.lexicon import merge_lexicons, number_distinct
 from lengthwise.prepare.text.normalization import Normalization
+from lengthwise.prepare.text.notices import TextNotices, all_notices, notice
 from lengthwise.prepare.text.sentences import sentence_starts
 from lengthwise.prepare.text.store import Sentences, write_slice
 from lengthwise.ragged import offsets_of, take_rows
@@ -84,24 +85,33 @@ def start_worker(config: RuleConfig) -> None:
     _worker = _RuleWorker(config, ChunkTokenizer(config.language, config.link_word))
 
 
-def tokenize_by_rule(config: RuleConfig, slices: int, workers: Workers) -> pa.Array:
+def tokenize_by_rule(config: RuleConfig, slices: int, workers: Workers) -> tuple[pa.Array, TextNotices]:
     """Write the sentences of all slices.
 
     Returns:
-        The lexicon.
+        The lexicon, and what is odd about the texts.
     """
+    split = tracked("tokens: chunks", "slices", slices, workers.map(_split_slice, range(slices)))
+    notices = all_notices(found for _, found in split)
     # The lists that the table is made of are gone before the last map.
-    lexicon = _tabulate_chunks(config, slices, workers)
+    lexicon = _tabulate_chunks(config, [sample for sample, _ in split], workers, _longest_chunk(config, notices))
     tracked("tokens: sentences", "slices", slices, workers.map(_write_sentences, range(slices)))
-    return lexicon
+    return lexicon, notices
 
 
-def _tabulate_chunks(config: RuleConfig, slices: int, workers: Workers) -> pa.Array:
-    """The first three maps: write the table from chunks to tokens, and give the lexicon."""
+def _longest_chunk(config: RuleConfig, notices: TextNotices) -> str:
+    """What spaCy may be busy with for long, where nothing else says so."""
+    if not notices.longest:
+        return ""
+    return f"longest chunk: {notices.longest} characters, document {document_id(config.documents, notices.document)}"
+
+
+def _tabulate_chunks(config: RuleConfig, samples: list[pa.Array], workers: Workers, note: str) -> pa.Array:
+    """The second and third map: write the table from chunks to tokens, and give the lexicon."""
+    slices = len(samples)
     scratch, numbers = config.scratch, range(slices)
-    samples = tracked("tokens: chunks", "slices", slices, workers.map(_split_slice, numbers))
     tasks = _chunk_ranges(samples)
-    parts = tracked("tokens: spaCy", "ranges", len(tasks), workers.map(_tokenize_range, tasks))
+    parts = tracked("tokens: spaCy", "ranges", len(tasks), workers.map(_tokenize_range, tasks), note)
     # White space comes before all ranges; its one token is in no lexicon.
     begins = SPACE_CHUNK + 1 + offsets_of(np.array([len(part.tokens.counts) for part in parts]))
     for number in numbers:
@@ -129,9 +139,11 @@ def _tabulate_chunks(config: RuleConfig, slices: int, workers: Workers) -> pa.Ar
     return lexicon
 
 
-def _split_slice(number: int) -> pa.Array:
+def _split_slice(number: int) -> tuple[pa.Array, TextNotices]:
     """First map: the chunks of a slice, the distinct ones in byte order; every 100th of them is returned."""
-    chunks = split_chunks(read_texts(_worker.config.documents, number), _worker.config.normalization)
+    texts, normalization = read_texts(_worker.config.documents, number), _worker.config.normalization
+    notices = notice(texts, first_document(_worker.config.documents, number), normalization)
+    chunks = split_chunks(texts, normalization)
     strings = chunks.strings.slice(SPACE_CHUNK + 1)
     order = pc.sort_indices(strings).to_numpy()
     rank = np.zeros(len(chunks.strings), np.int32)
@@ -142,9 +154,9 @@ def _split_slice(number: int) -> pa.Array:
     ordered = pa.concat_arrays([chunks.strings.slice(0, 1), strings.take(pa.array(order))])
     _save_strings(scratch, number, ordered)
     sample = pa.array(ordered[1::SAMPLED_EVERY].to_pylist(), pa.string())
-    del chunks, strings, ordered
+    del texts, chunks, strings, ordered
     _release()
-    return sample
+    return sample, notices
 
 
 class _Range(NamedTuple):
@@ -208,7 +220,7 @@ def _write_sentences(number: int) -> None:
     config = _worker.config
     chunks, runs = _slice_runs(number)
     chunks = replace_runs(chunks, runs, np.load(config.scratch / f"run-numbers-{number}.npy")[runs.which])
-    first, parts = number * ROWS_PER_SLICE, []
+    first, parts = first_document(config.documents, number), []
     for part in chunks.parts(TEXTS_AT_ONCE):
         parts.append(_sentences(part, first))
         first += len(part.offsets) - 1

@@ -52,14 +52,16 @@ def split_chunks(texts: pa.Array, normalize: Normalization) -> Chunks:
 
     Args:
         texts: strings, no nulls.
-        normalize: applied to each distinct chunk.
+        normalize: applied to each distinct chunk, which it may cut into several.
     """
     lists = pc.split_pattern(texts, " ")
     pieces = lists.flatten().dictionary_encode()
     complex_pieces = pc.match_substring_regex(pieces.dictionary, COMPLEX_PIECE)
+    if normalize.longest is not None:
+        complex_pieces = pc.or_(complex_pieces, pc.greater(pc.utf8_length(pieces.dictionary), normalize.longest))
     is_complex = complex_pieces.to_numpy(zero_copy_only=False)
-    runs = [RUNS.findall(piece) or [SPACE] for piece in pieces.dictionary.filter(complex_pieces).to_pylist()]
-    words = [SPACE if run[0].isspace() else run for piece in runs for run in piece]
+    runs = [_runs(piece, normalize) for piece in pieces.dictionary.filter(complex_pieces).to_pylist()]
+    words = [run for piece in runs for run in piece]
     simple = pieces.dictionary.filter(pc.invert(complex_pieces))
     strings = pa.concat_arrays([simple, pa.array(words, pa.string())])
     if not normalize.changes_nothing:
@@ -76,6 +78,12 @@ def split_chunks(texts: pa.Array, normalize: Normalization) -> Chunks:
     ids, sizes = take_rows(values, offsets, pieces.indices.to_numpy())
     piece_offsets = lists.offsets.to_numpy().astype(np.int64) - lists.offsets[0].as_py()
     return Chunks(chunks.dictionary, ids, offsets_of(sizes)[piece_offsets])
+
+
+def _runs(piece: str, normalize: Normalization) -> list[str]:
+    """The chunks of what stands between two blanks."""
+    runs = RUNS.findall(piece) or [SPACE]
+    return [chunk for run in runs for chunk in ([SPACE] if run[0].isspace() else normalize.pieces(run))]
 
 
 @dataclass(frozen=True)
@@ -138,7 +146,7 @@ class ChunkTokens:
         counts: int32 (chunks,), tokens in each chunk.
         tokens: int32 (tokens,), indices into `strings`.
         flags: uint8 (tokens,), of ENDS_SENTENCE and IS_PUNCTUATION.
-        first: int16 (chunks,), the class of a chunk's first token in `spacy_tokenizer.SpecialBoundaries`; 0 is none.
+        first: int16 (chunks,), the class of a chunk's first token in `SpecialBoundaries`; 0 is none.
         last: int16 (chunks,), the class of its last token.
         strings: the distinct tokens, normalized.
     """

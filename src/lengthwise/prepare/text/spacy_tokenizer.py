@@ -8,61 +8,19 @@ them are tokenized as one.
 """
 
 from collections.abc import Iterable
-from itertools import pairwise, product
 
 import numpy as np
 import pyarrow as pa
-import spacy
 from spacy.attrs import IS_PUNCT, LIKE_NUM, LOWER, ORTH
-from spacy.language import Language
 from spacy.pipeline import Sentencizer
-from spacy.tokenizer import Tokenizer
 from spacy.tokens import Token
 
-from lengthwise.errors import ParamsError
 from lengthwise.prepare.text.chunks import ENDS_SENTENCE, IS_PUNCTUATION, ChunkTokens
+from lengthwise.prepare.text.spacy_languages import rule_based_pipeline
+from lengthwise.prepare.text.special_boundaries import SpecialBoundaries
 
 NUMBER_TOKEN = "<#>"  # noqa: S105
 LINK_TOKEN = "<url>"  # noqa: S105
-
-
-class SpecialBoundaries:
-    """Where a special case could match across two chunks.
-
-    `table[last, first]` is true if the last token of a chunk and the first token of the next may be neighbours
-    within the token pattern of a special case. The tokens that spaCy shows may already be the result of a special
-    case, so each stands for all tokens that may have stood there before.
-    """
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        plain = Tokenizer(
-            tokenizer.vocab,
-            prefix_search=tokenizer.prefix_search,
-            suffix_search=tokenizer.suffix_search,
-            infix_finditer=tokenizer.infix_finditer,
-            token_match=tokenizer.token_match,
-            url_match=tokenizer.url_match,
-        )
-        pairs: set[tuple[str, str]] = set()
-        results: list[tuple[list[str], list[str]]] = []
-        for text, substrings in tokenizer.rules.items():
-            pattern = [token.text for token in plain(text)]
-            pairs.update(pairwise(pattern))
-            results.append((pattern, [entry[ORTH] for entry in substrings]))
-        before: dict[str, set[str]] = {left: {left} for left, _ in pairs}
-        after: dict[str, set[str]] = {right: {right} for _, right in pairs}
-        lefts, rights = set(before), set(after)
-        for pattern, result in results:
-            if pattern[-1] in lefts:
-                before.setdefault(result[-1], set()).add(pattern[-1])
-            if pattern[0] in rights:
-                after.setdefault(result[0], set()).add(pattern[0])
-        self.last = {token: number for number, token in enumerate(sorted(before), 1)}
-        self.first = {token: number for number, token in enumerate(sorted(after), 1)}
-        self.table = np.zeros((len(self.last) + 1, len(self.first) + 1), bool)
-        for left, i in self.last.items():
-            for right, j in self.first.items():
-                self.table[i, j] = not pairs.isdisjoint(product(before[left], after[right]))
 
 
 class ChunkTokenizer:
@@ -148,60 +106,3 @@ def words_of(tokens: Iterable[Token], link_word: str | None) -> list[str]:
     words = (NUMBER_TOKEN if token.like_num else token.lower_ for token in tokens if not token.is_space)
     link = None if link_word is None else link_word.lower()
     return [LINK_TOKEN if word == link else word for word in words]
-
-
-def rule_based_pipeline(language: str) -> Language:
-    """SpaCy's tokenizer for a language, without any model.
-
-    Raises:
-        ParamsError: spaCy does not know the language, or finds its words otherwise than by rules and white space.
-    """
-    try:
-        nlp = spacy.blank(language)
-    except (AttributeError, ImportError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise ParamsError(
-            f"tokens.language: got {language!r}; expected a language code of spaCy such as en ({reason}); change it"
-        ) from error
-    if type(nlp.tokenizer) is not Tokenizer:
-        raise ParamsError(
-            f"tokens.language: got {language!r}, whose words spaCy does not find by rules; expected another language, "
-            "or name an installed pipeline for it in tokens.sentences"
-        )
-    return nlp
-
-
-def installed_pipeline(name: str) -> Language:
-    """The same from a name alone: whatever else spaCy would load, a folder or another package, is not looked at.
-
-    Raises:
-        ParamsError: see `named_pipeline`.
-    """
-    if name not in spacy.util.get_installed_models():
-        raise ParamsError(
-            f"tokens.sentences: got {name!r}; expected sentencizer or an installed spaCy pipeline; install it"
-        )
-    return named_pipeline(name)
-
-
-def named_pipeline(name: str) -> Language:
-    """An installed spaCy pipeline that finds sentences.
-
-    Raises:
-        ParamsError: it is not installed, or it finds no sentences.
-    """
-    try:
-        nlp = spacy.load(name)
-    except OSError as error:
-        raise ParamsError(
-            f"tokens.sentences: got {name!r}; expected sentencizer or an installed spaCy pipeline; "
-            f"install it with: python -m spacy download {name}"
-        ) from error
-    if not {"parser", "senter", "sentencizer"} & set(nlp.pipe_factories.values()):
-        raise ParamsError(
-            f"tokens.sentences: the pipeline {name!r} finds no sentences; expected one with parser, senter or "
-            "sentencizer; choose another"
-        )
-    # The limit guards the memory of parsers; no document may abort the run.
-    nlp.max_length = 2**30
-    return nlp

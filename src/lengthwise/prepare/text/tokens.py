@@ -1,13 +1,15 @@
 """The stage tokens: documents to a lexicon and to sentences of its ids."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lengthwise.prepare.documents import open_documents
-from lengthwise.prepare.text import by_rule
+from lengthwise.prepare.documents import document_form, document_id, open_documents
+from lengthwise.prepare.text import by_blanks, by_character, by_rule, ready
 from lengthwise.prepare.text.by_rule import MOST_WORDS
 from lengthwise.prepare.text.normalization import Normalization
+from lengthwise.prepare.text.notices import TextNotices
 from lengthwise.prepare.text.options import SENTENCIZER, TokenizerOptions
 from lengthwise.prepare.text.store import TokenStore, slice_path, write_index, write_lexicon
 from lengthwise.system.files import replacing_folder, scratch_folder
@@ -25,13 +27,21 @@ def make_tokenizer(options: TokenizerOptions) -> Callable[[str], list[str]]:
     Raises:
         ParamsError: spaCy does not know the language, or the pipeline is not installed.
     """
-    from lengthwise.prepare.text.spacy_tokenizer import installed_pipeline, rule_based_pipeline, words_of
+    normalization = _normalization(options)
+    if options.by == "blanks":
+        return lambda text: normalization.clean(text).split()
+    if options.by != "words":
+        return lambda text: [
+            by_character.name_of(point, options.by)
+            for point in by_character.points_of(normalization.clean(text), options.by).tolist()
+        ]
+    from lengthwise.prepare.text.spacy_languages import installed_pipeline, rule_based_pipeline
+    from lengthwise.prepare.text.spacy_tokenizer import words_of
 
     def make() -> "Language":
         by_rule = options.sentences == SENTENCIZER
         return rule_based_pipeline(options.language) if by_rule else installed_pipeline(options.sentences)
 
-    normalization = _normalization(options)
     nlp = make()
     most_words = len(nlp.vocab) + MOST_WORDS
 
@@ -46,13 +56,16 @@ def make_tokenizer(options: TokenizerOptions) -> Callable[[str], list[str]]:
 
 
 def _normalization(options: TokenizerOptions) -> Normalization:
-    return Normalization(options.straighten_quotes, options.collapse_repeats)
+    # Characters and bytes cost the same in a chunk of any length.
+    longest = options.longest_chunk if options.by == "words" else None
+    return Normalization(options.straighten_quotes, options.collapse_repeats, longest)
 
 
 def tokenize(documents: Path, folder: Path, options: TokenizerOptions, worker_count: int) -> dict[str, int]:
     """Tokenize all documents; the bytes written do not depend on the number of workers.
 
-    Lower case; number-like tokens become `<#>`; white space is dropped: as the source article has it.
+    Words are in lower case; number-like ones become `<#>`; white space is dropped: as the source article has it.
+    Characters and bytes are as they are. Documents that come as steps keep their own tokens.
 
     Args:
         documents: a table of documents.
@@ -61,7 +74,8 @@ def tokenize(documents: Path, folder: Path, options: TokenizerOptions, worker_co
         worker_count: processes to use.
 
     Returns:
-        Counts of documents, sentences, tokens and distinct tokens.
+        Counts of documents, sentences, tokens and distinct tokens, of documents in scripts without blanks between
+        words, if these are looked for between blanks, and of chunks cut because they were too long.
 
     Raises:
         FormatError: the table of documents is absent or of another version.
@@ -74,22 +88,43 @@ def tokenize(documents: Path, folder: Path, options: TokenizerOptions, worker_co
         common = (documents, scratch, out)
         normalization = _normalization(options)
         workers = min(worker_count, slices)
-        if options.sentences == SENTENCIZER:
+        form = document_form(file)
+        columns = [column for column in form.steps if column.kind != "tokens"]
+        notices = TextNotices()
+        has_tokens = len(columns) < len(form.steps) or not form.steps
+        if form.steps:
+            with Workers(workers, by_character.start_worker) as pool:
+                lexicon = ready.write_ready(ready.ReadyConfig(documents, out, form), slices, pool)
+            # So a text is read as the tokens that a network was trained on.
+            options = replace(options, by="blanks")
+        elif options.by == "blanks":
+            blanks = by_blanks.BlanksConfig(documents, out, normalization)
+            with Workers(workers, by_character.start_worker) as pool:
+                lexicon = by_blanks.split_at_blanks(blanks, slices, pool)
+        elif options.by != "words":
+            config = by_character.CharacterConfig(documents, out, options.by, normalization)
+            with Workers(workers, by_character.start_worker) as pool:
+                lexicon = by_character.tokenize_by_character(config, slices, pool)
+        elif options.sentences == SENTENCIZER:
             rule = by_rule.RuleConfig(*common, options.language, normalization, options.link_word)
             with Workers(workers, by_rule.start_worker, rule) as pool:
-                lexicon = by_rule.tokenize_by_rule(rule, slices, pool)
+                lexicon, notices = by_rule.tokenize_by_rule(rule, slices, pool)
         else:
             # It imports spaCy, which the parent of several workers by rule does not need.
             from lengthwise.prepare.text import by_pipeline
 
             named = by_pipeline.PipelineConfig(*common, options.sentences, normalization, options.link_word)
             with Workers(workers, by_pipeline.start_worker, named) as pool:
-                lexicon = by_pipeline.tokenize_by_pipeline(named, slices, pool)
+                lexicon, notices = by_pipeline.tokenize_by_pipeline(named, slices, pool)
         write_lexicon(out, lexicon)
-        write_index(out, slices, options)
+        write_index(out, slices, options, columns, has_tokens=has_tokens)
+    language = options.language if options.sentences == SENTENCIZER else options.sentences
+    notices.warn(language, options.longest_chunk, document_id(documents, notices.document) if notices.longest else "")
     store = TokenStore(folder)
     return {
-        "documents": rows,
+        form.items: rows,
+        f"{form.items}_spaceless": notices.spaceless,
+        "chunks_cut": notices.cut,
         "distinct_tokens": len(lexicon),
         "sentences": store.sentences,
         "tokens": store.tokens,
