@@ -12,7 +12,7 @@ MEBIBYTE = 1 << 20
 
 def main(params: IngestParams, documents: Path) -> Figures:
     """Read the corpus into `documents`; its place is a param, so that no shell reads it."""
-    extract = Extract(Path(params.source), params.max_member_mb * MEBIBYTE, params.authors)
+    extract = Extract(Path(params.source), params.max_member_mb * MEBIBYTE, params.groups)
     return Figures({**ingest(params.chosen, extract, documents)})
 
 

@@ -12,7 +12,7 @@ CSV_HEADER = b"id,gender,age,topic,sign,date,text\n"
 
 @pytest.fixture(scope="session")
 def blogs() -> Blogs:
-    return Blogs(age_brackets={"10s": [13, 17], "20s": [23, 27], "30s": [33, 48]})
+    return Blogs(age_brackets={"10s": [13, 17], "20s": [23, 27], "30s": [33, 48]}, outside="refuse", quotes="doubled")
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lengthwise.corpora import ingest as stage
 from lengthwise.corpora.blogs.form import Blogs
 from lengthwise.corpora.corpus import Extract
-from lengthwise.corpora.membership import authors_of_part
+from lengthwise.corpora.membership import groups_of_part
 from lengthwise.errors import CorpusError
 from lengthwise.prepare import documents
 from lengthwise.prepare.documents import open_documents, read_document_table
@@ -22,11 +22,19 @@ NAME = "7.male.25.Arts.Leo.xml"
 LIMIT = 1 << 20
 # What is the same for one set of documents in a zip, a folder or a CSV. Files, bytes, what stands outside of posts,
 # and what a strict parser makes of a file are properties of the files.
+COUNTS = ("authors", "documents", "documents_empty", "duplicates_within_authors", "duplicates_across_authors")
 OF_DOCUMENTS = [
     kind
-    for kind in [*stage.COUNTS, *Blogs.counts, "duplicates_within_authors", "duplicates_across_authors"]
-    if kind not in {"files", "bytes", "bytes_outside_posts", "files_malformed", "files_not_utf8"}
-    and kind not in {"documents_strict_parser", "repaired_unclosed_posts"}
+    for kind in [
+        "authors",
+        "documents",
+        "documents_empty",
+        *Blogs.counts,
+        "duplicates_within_authors",
+        "duplicates_across_authors",
+    ]
+    if not kind.startswith(("bytes", "files", "rows"))
+    and kind not in {"documents_strict_parser", "documents_not_drawn", "repaired_unclosed_posts"}
 ]
 FRAGMENTS = [
     b"&amp;",
@@ -49,8 +57,8 @@ BODY = st.one_of(
 ).filter(lambda body: b"<post>" not in body and b"</post>" not in body)
 
 
-def ingest(source, documents, corpus, max_bytes, most_authors=None):
-    return stage.ingest(corpus, Extract(source, max_bytes, most_authors), documents)
+def ingest(source, documents, corpus, max_bytes, most_groups=None):
+    return stage.ingest(corpus, Extract(source, max_bytes, most_groups), documents)
 
 
 @pytest.fixture
@@ -90,24 +98,24 @@ def test_ingest_gives_the_same_bytes_for_zip_folder_and_csv(
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.text(min_size=1, max_size=4), unique=True, max_size=30), st.randoms(), st.integers(1, 40))
-def test_authors_of_part_lie_in_every_larger_part_whatever_their_order(ids, random_of, most):
+def test_groups_of_part_lie_in_every_larger_part_whatever_their_order(ids, random_of, most):
     ids = [name.encode("utf-8", "replace").decode() for name in ids]
-    part = authors_of_part(ids, most)
+    part = groups_of_part(ids, most)
     assert len(part) == min(most, len(set(ids)))
-    assert part <= authors_of_part(ids, most + 1) <= authors_of_part(ids, None) == set(ids)
+    assert part <= groups_of_part(ids, most + 1) <= groups_of_part(ids, None) == set(ids)
     # Of a part, and of any order with repetitions, the same are chosen.
-    assert authors_of_part(random_of.sample(ids * 2, 2 * len(ids)), most) == part
-    assert authors_of_part(authors_of_part(ids, most + 3), most) == part
+    assert groups_of_part(random_of.sample(ids * 2, 2 * len(ids)), most) == part
+    assert groups_of_part(groups_of_part(ids, most + 3), most) == part
 
 
-def test_authors_of_part_are_these_on_every_machine():
-    assert sorted(authors_of_part(map(str, range(1000)), 3)) == ["317", "363", "700"]
+def test_groups_of_part_are_these_on_every_machine():
+    assert sorted(groups_of_part(map(str, range(1000)), 3)) == ["317", "363", "700"]
 
 
 @pytest.mark.parametrize("by", ["1", "2", "another"])
-def test_authors_of_part_are_split_like_all(by):
+def test_groups_of_part_are_split_like_all(by):
     # Were both digests one, a part of 1 in 20 would lie in the test split to the last author.
-    part = authors_of_part((f"{by}{number}" for number in range(20_000)), 1000)
+    part = groups_of_part((f"{by}{number}" for number in range(20_000)), 1000)
     split = SplitShares(0.1, 0.1, 1).assign(sorted(part))
     assert 50 < np.count_nonzero(split == 2) < 150
     assert 700 < np.count_nonzero(split == 0) < 900
@@ -120,13 +128,13 @@ def test_ingest_of_a_part_reads_its_authors_alone_and_the_same_from_zip_folder_a
     authors = {f"{i}.female.{15 + i}.Arts.Leo": [b"post %d of %d" % (n, i) for n in range(3)] for i in range(3)}
     authors |= {f"{i}.male.{18 + i}.Law.Leo": [b"other %d" % i] for i in range(5, 10)}
     sources = write_three_ways(tmp_path, authors, blog, write_zip, write_folder, write_csv)
-    part = authors_of_part([name.split(".")[0] for name in authors], most)
+    part = groups_of_part([name.split(".")[0] for name in authors], most)
     outs = [tmp_path / f"{i}.parquet" for i in range(3)]
     counts = [ingest(source, out, blogs, LIMIT, most) for source, out in zip(sources, outs, strict=True)]
     assert outs[0].read_bytes() == outs[1].read_bytes() == outs[2].read_bytes()
     assert counts[0] == counts[1]
     assert {kind: counts[0][kind] for kind in OF_DOCUMENTS} == {kind: counts[2][kind] for kind in OF_DOCUMENTS}
-    assert set(open_documents(outs[0]).read()["author_id"].to_pylist()) == part
+    assert set(open_documents(outs[0]).read()["group"].to_pylist()) == part
     assert counts[0]["authors"] == counts[0]["files"] == min(most, 8)
     ingest(sources[0], tmp_path / "all.parquet", blogs, LIMIT)
     if most >= 8:
@@ -134,7 +142,7 @@ def test_ingest_of_a_part_reads_its_authors_alone_and_the_same_from_zip_folder_a
 
 
 def test_ingest_of_a_part_does_not_open_other_files_but_checks_all_names(tmp_path, blogs, blog, write_folder):
-    first, other = sorted(["1", "2"], key=lambda name: name not in authors_of_part(["1", "2"], 1))
+    first, other = sorted(["1", "2"], key=lambda name: name not in groups_of_part(["1", "2"], 1))
     names = {who: f"{who}.male.25.Arts.Leo.xml" for who in (first, other)}
     source = write_folder(tmp_path / "blogs", {names[first]: blog(b"a"), names[other]: b"x" * 2000})
     assert ingest(source, tmp_path / "d.parquet", blogs, 1000, 1)["files"] == 1
@@ -161,6 +169,10 @@ def test_ingest_writes_documents_in_slices_and_counts_them(tmp_path, small_slice
         "documents_latin1": 1,
         "documents_strict_parser": 3,
         "documents_utf8": 5,
+        **dict.fromkeys(("authors_outside", "documents_cesu8", "documents_declared", "documents_wide", "rows"), 0),
+        **dict.fromkeys(("documents_not_drawn", "documents_outside", "files_not_drawn", "files_outside"), 0),
+        **dict.fromkeys(("files_passed_over", "files_unknown_encoding", "repaired_cdata"), 0),
+        "files_without_posts": 1,
         "duplicates_across_authors": 1,
         "duplicates_within_authors": 1,
         "files": 3,
@@ -182,12 +194,12 @@ def test_ingest_writes_documents_in_slices_and_counts_them(tmp_path, small_slice
     assert table["industry"].to_pylist() == ["Law"] * 4 + ["Arts"] * 3
     assert table["sign"].to_pylist() == ["Virgo"] * 4 + ["Leo"] * 3
     assert table["date"].to_pylist() == ["14,May,2004"] * 7
-    assert read_document_table(out).factors == blogs.factors
+    assert read_document_table(out).form.factors == tuple(blogs.brackets.factors)
 
 
 def test_ingest_reports_every_count_also_those_of_nothing(tmp_path, blogs, blog, write_zip):
     counts = ingest(write_zip(tmp_path / "blogs.zip", {NAME: blog(b"a")}), tmp_path / "d.parquet", blogs, LIMIT)
-    assert set(counts) == {*stage.COUNTS, *Blogs.counts, "duplicates_within_authors", "duplicates_across_authors"}
+    assert set(counts) == {*COUNTS, *Blogs.counts}
     assert all(type(count) is int for count in counts.values())
 
 
@@ -246,7 +258,7 @@ ROW = (b"7", b"male", b"25", b"Arts", b"Leo", b"1", b"a")
 OTHER = (b"8", b"male", b"25", b"Arts", b"Leo", b"1", b"a")
 BLOG = b"<Blog><date>1</date><post>a</post></Blog>"
 WRONG_SOURCES = {
-    "wrong member name": ({NAME: BLOG, "README": b"x"}, ["README: is not named like a blog", "rename it"]),
+    "wrong member name": ({NAME: BLOG, "notes.doc": b"x"}, ["notes.doc: is not named like a blog", "rename it"]),
     "unknown gender": ({NAME: BLOG, "8.f.25.Arts.Leo.xml": BLOG}, ["8.f.25.Arts.Leo.xml: gender 'f'", "rename it"]),
     "age in no bracket": (
         {NAME: BLOG, "8.male.20.A.Leo.xml": BLOG},
@@ -260,7 +272,7 @@ WRONG_SOURCES = {
     "no members": ({}, ["is empty", "expected files ID.GENDER"]),
     "author in two files": (
         {"a/7.male.25.A.Leo.xml": BLOG, "b/8.male.25.A.Leo.xml": BLOG, "c/7.male.25.A.Leo.xml": BLOG},
-        ["author 7 comes twice", "merge or sort"],
+        ["author 7 comes twice, first in", "a/7.male", "take one of them out"],
     ),
     "author in two neighbouring files": (
         {"7.male.25.Arts.Leo.xml": BLOG, "7.male.26.Arts.Leo.xml": BLOG},
@@ -272,9 +284,8 @@ WRONG_SOURCES = {
     "csv header": (b"text,id\n", ["has the header", "expected id,gender,age,topic,sign,date,text"]),
     "csv without rows": (csv_rows(), ["has no document", "expected <post> elements or rows"]),
     "csv open quote": (csv_rows(ROW, (*ROW[:6], b'"a')), ["line 3: is no CSV", "close the quote"]),
-    "csv fields": (csv_rows(ROW, ROW[:6]), ["line 3: has 6 fields; expected 7", "quote the text"]),
+    "csv fields": (csv_rows(ROW, ROW[:6]), ["line 3: has 6 fields; expected 7", "quote what holds"]),
     "csv large field": (csv_rows(ROW, (*ROW[:6], b"x" * 2000)), ["line 3: is no CSV", "shorten the field"]),
-    "csv authors not sorted": (csv_rows(ROW, OTHER, ROW), ["author 7 comes twice", "merge or sort"]),
     "csv author of two genders": (csv_rows(ROW, (b"7", b"female", *ROW[2:])), ["author 7"]),
     "csv author of two ages": (csv_rows(ROW, (*ROW[:2], b"35", *ROW[3:])), ["author 7"]),
 }

@@ -62,7 +62,7 @@ from lengthwise.labels import LabelFactor
 from lengthwise.layers.cells import CELLS
 from lengthwise.models.config import NetworkConfig
 from lengthwise.models.ensemble import make_network
-from lengthwise.models.network import Inputs
+from lengthwise.models.inputs import Inputs
 from lengthwise.models.saved import load_network, save_network
 
 try:
@@ -79,7 +79,7 @@ steps = np.ones((1, 4), bool)
 inputs = Inputs(np.array([[1, 2, 3, 4]], np.int32), steps, steps & ([[True, False, False, False]]), [[0, 3]])
 save_network(network, folder / "saved")
 again = load_network(folder / "saved")
-assert np.array_equal(again.log_probabilities(inputs), network.log_probabilities(inputs))
+assert np.array_equal(again.predict_batch(inputs), network.predict_batch(inputs))
 print(network.kernel)
 """
 

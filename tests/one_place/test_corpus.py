@@ -14,7 +14,7 @@ from pathlib import Path
 from lengthwise.corpora import registry
 from lengthwise.corpora.corpus import Corpus, Extract, senseless
 from lengthwise.labels import LabelFactor
-from lengthwise.prepare.documents import Document, Fact
+from lengthwise.prepare.document_form import Document, DocumentForm, Fact
 from pydantic import field_validator
 import pyarrow as pa
 
@@ -23,7 +23,6 @@ class Lines(Corpus):
     topics: list[str]
 
     looked_for = "lines"
-    facts = (Fact("line", pa.int32(), "its number, from 0"),)
     counts = ("lines_without_topic",)
 
     @field_validator("topics")
@@ -34,10 +33,14 @@ class Lines(Corpus):
         return topics
 
     @property
-    def factors(self):
-        return [LabelFactor("topic", tuple(self.topics))]
+    def outline(self):
+        return self.form(None)
 
-    def documents(self, extract, counts):
+    def form(self, extract):
+        facts = (Fact("line", pa.int32(), "its number, from 0"),)
+        return DocumentForm(factors=(LabelFactor("topic", tuple(self.topics)),), facts=facts, group="author")
+
+    def documents(self, extract, form, counts):
         for number, line in enumerate(extract.source.read_text(encoding="utf-8").splitlines()):
             topic, tab, text = line.partition("\\t")
             counts["lines_without_topic"] += not tab
@@ -68,7 +71,9 @@ def checked(**keys):
 assert checked(corpus="no") == (
     "params.yaml: ingest.lines: is missing; expected a section of keys; add it (and 1 more)"
 )
-assert "ingest.corpus: got 'no'; expected one of blogs, lines; change it" in checked(lines={"topics": ["food", "work"]})
+assert "ingest.corpus: got 'no'; expected one of blogs, lines, plain, steps, table; change it" in checked(
+    lines={"topics": ["food", "work"]}
+)
 assert "ingest.lines.topics: got ['food', 'food']; one topic stands twice; remove one" in checked(
     corpus="lines", lines={"topics": ["food", "food"]}
 )
@@ -78,7 +83,7 @@ source.write_text("work\\tlate\\nnothing\\nfood\\tsoup\\n", encoding="utf-8")
 counts = ingest(params.chosen, Extract(source, 1000), documents)
 assert counts["lines_without_topic"] == 1 and counts["documents"] == counts["authors"] == 2
 table = read_document_table(documents)
-assert table.label.tolist() == [1, 0] and table.factors == params.chosen.factors
+assert table.label.tolist() == [1, 0] and table.form.factors == params.chosen.outline.factors
 assert open_documents(documents).read(["line", "text"]).to_pydict() == {"line": [0, 2], "text": ["late", "soup"]}
 print("found")
 """

@@ -1,14 +1,19 @@
-"""A metric is added at one place, `METRICS`, and is found wherever figures are made or judged."""
+"""A metric is added at one place, the table of its task, and is found wherever figures are made or judged."""
 
 import numpy as np
 import pytest
 
 from lengthwise.evaluation import metrics
 from lengthwise.evaluation.level_tables import headline, level_figures
-from lengthwise.evaluation.levels import Level
+from lengthwise.evaluation.levels import Level, items_of
 from lengthwise.evaluation.metrics import Metric, point_figures
+from lengthwise.evaluation.ratios import Ratio
 from lengthwise.evaluation.resampling import Bootstrap
+from lengthwise.evaluation.score import points_of, score_task
+from lengthwise.evaluation.scoring.tag_scoring import TagScoring
+from lengthwise.ragged import offsets_of
 from lengthwise.reports.change.comparison import Rule, rule_of
+from lengthwise.sequences import Sequences
 
 
 def brier(level, factors):
@@ -37,3 +42,26 @@ def test_a_metric_is_added_at_one_place(levels, factors, monkeypatch):
     assert "author_brier" not in headline(table)
     assert point_figures(levels[1], factors)["author_brier"] == pytest.approx(found.loc["author", "value"])
     assert rule_of(key) == Rule(-1, 0.005)
+
+
+def longest_right(of, _):
+    """A ratio that no task has: right steps of sequences of at least three steps."""
+    long = of.steps >= 3
+    return {"long": Ratio(of.right * long, of.steps * long)}
+
+
+def test_a_metric_of_another_task_is_added_at_one_place_too(monkeypatch):
+    rng = np.random.default_rng(0)
+    lengths, group = rng.integers(1, 7, 40), np.arange(40) // 2
+    steps = int(lengths.sum())
+    columns = {name: np.arange(40) for name in ("sequence", "document", "label")} | {"group": group}
+    sequences = Sequences(offsets_of(lengths), {"tags": rng.integers(0, 3, steps)}, columns)
+    predictions = {"predicted": rng.integers(0, 3, steps), "log_probability": np.log(rng.random(steps))}
+    scored = (sequences, predictions, items_of(columns, "document", {"document": "message", "group": "author"}))
+    scoring, key = TagScoring("tags", ("a", "b", "c")), ("evaluate/tagger.json", "step_long")
+    monkeypatch.setattr(TagScoring, "metrics", (*TagScoring.metrics, Metric("long", longest_right, 1, 0.02, at="step")))
+    scores = score_task("tagger", scoring, *scored, Bootstrap(50, 0.9, 1))
+    right = (sequences["tags"] == predictions["predicted"])[np.repeat(lengths, lengths) >= 3].mean()
+    assert scores.headline["step_long"] == points_of(scores.levels)["step_long"] == pytest.approx(right)
+    assert scores.levels[0].item_scores()["long"].mean() == pytest.approx(right)
+    assert rule_of(key) == Rule(1, 0.02)

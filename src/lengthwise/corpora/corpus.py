@@ -10,8 +10,7 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
 
-from lengthwise.labels import LabelFactor
-from lengthwise.prepare.documents import Document, Fact
+from lengthwise.prepare.document_form import Document, DocumentForm, SequenceForm
 
 # The kind of error that `senseless` makes.
 SENSELESS = "senseless"
@@ -29,12 +28,12 @@ class Extract:
     Attributes:
         source: a file or a folder.
         max_bytes: what one member of an archive, one file or one field may hold.
-        most_authors: if given, only so many authors are read, see `authors_of_part`.
+        most_groups: if given, only so many groups are read, see `groups_of_part`.
     """
 
     source: Path
     max_bytes: int
-    most_authors: int | None = None
+    most_groups: int | None = None
 
 
 class Corpus(BaseModel, ABC):
@@ -42,27 +41,37 @@ class Corpus(BaseModel, ABC):
 
     Attributes:
         looked_for: what documents look like there, for the message that there is none.
-        facts: the columns of a document beside its labels and its text.
         counts: what `documents` counts, each of them in the stage's metrics even if it stays zero.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     looked_for: ClassVar[str] = "documents"
-    facts: ClassVar[tuple[Fact, ...]] = ()
     counts: ClassVar[tuple[str, ...]] = ()
 
     @property
     @abstractmethod
-    def factors(self) -> list[LabelFactor]:
-        """The label factors; a document has a class of each."""
+    def outline(self) -> SequenceForm:
+        """What the keys say of documents, before anything is read: which columns there are, without their classes."""
 
     @abstractmethod
-    def documents(self, extract: Extract, counts: Counter[str]) -> Iterator[Document]:
-        """Read documents, all of an author's one after another.
+    def form(self, extract: Extract) -> DocumentForm:
+        """What all documents are like. To find that out, such as the classes that occur, the source may be read.
 
         Args:
             extract: where they are, and which of them to read.
+
+        Raises:
+            CorpusError: what is there is no such corpus; the message names the place.
+        """
+
+    @abstractmethod
+    def documents(self, extract: Extract, form: DocumentForm, counts: Counter[str]) -> Iterator[Document]:
+        """Read documents; those of a group may come in any order.
+
+        Args:
+            extract: where they are, and which of them to read.
+            form: what `form` has said of them.
             counts: of `counts` of the corpus; each repair is added to them.
 
         Raises:

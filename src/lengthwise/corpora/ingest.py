@@ -2,18 +2,16 @@
 
 from array import array
 from collections import Counter
+from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
 
 from lengthwise.corpora.corpus import Corpus, Extract
-from lengthwise.corpora.membership import refuse_second_appearance
 from lengthwise.errors import CorpusError
-from lengthwise.prepare.documents import Document, DocumentWriter
-
-# Counted of every corpus, whatever else it counts itself.
-COUNTS = ("authors", "documents", "documents_empty")
+from lengthwise.prepare.document_form import Document, DocumentForm
+from lengthwise.prepare.documents import DocumentWriter
 
 
 def ingest(corpus: Corpus, extract: Extract, documents: Path) -> dict[str, int]:
@@ -25,54 +23,72 @@ def ingest(corpus: Corpus, extract: Extract, documents: Path) -> dict[str, int]:
         documents: the Parquet file to write (see `documents_schema`).
 
     Returns:
-        Counts of authors, documents, exact duplicates, and of all that the corpus counts.
+        Counts of groups, documents, exact duplicates, and of all that the corpus counts: groups and documents under the
+        corpus's own words for them.
 
     Raises:
-        CorpusError: what is there is no such corpus, or an author comes twice.
+        CorpusError: what is there is no such corpus.
     """
-    counts: Counter[str] = Counter(dict.fromkeys((*COUNTS, *corpus.counts), 0))
-    duplicates = _Duplicates()
-    seen: set[str] = set()
-    of_author = [number for number, fact in enumerate(corpus.facts) if fact.of_author]
-    author: tuple[object, ...] = ()
-    with DocumentWriter(documents, corpus.factors, corpus.facts) as writer:
-        for document in corpus.documents(extract, counts):
-            facts = (document.author_id, document.codes, *(document.facts[number] for number in of_author))
-            if facts != author:
-                author = facts
-                refuse_second_appearance(document.author_id, seen, extract.source)
-            counts["documents"] += 1
-            counts["documents_empty"] += not document.text
+    form = corpus.form(extract)
+    counts: Counter[str] = Counter(dict.fromkeys((form.groups, form.items, f"{form.items}_empty", *corpus.counts), 0))
+    duplicates = _Duplicates(form)
+    with DocumentWriter(documents, form) as writer:
+        for document in corpus.documents(extract, form, counts):
+            counts[form.items] += 1
+            counts[f"{form.items}_empty"] += not (len(document.steps[0]) if form.steps else document.text)
             duplicates.add(document)
             writer.write(document)
-        if not counts["documents"]:
+        if not counts[form.items]:
             raise CorpusError(f"ingest.source: {extract.source} has no document; expected {corpus.looked_for}")
-    counts["authors"] = len(seen)
+    if form.group:
+        counts[form.groups] = duplicates.groups
     return {**counts, **duplicates.counts()}
 
 
 class _Duplicates:
-    """Counts exact copies among texts that are not empty, in 12 bytes a document."""
+    """Counts groups, and exact copies among documents that are not empty, in 12 bytes a document."""
 
-    def __init__(self) -> None:
-        self._texts = array("Q")
-        self._authors = array("I")
+    def __init__(self, form: DocumentForm) -> None:
+        self._form = form
+        self._contents = array("Q")
+        self._groups = array("I")
         self._ranks: dict[str, int] = {}
 
+    @property
+    def groups(self) -> int:
+        """Groups that a document was of."""
+        return len(self._ranks)
+
     def add(self, document: Document) -> None:
-        if document.text:
-            digest = blake2b(document.text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-            self._texts.append(int.from_bytes(digest, "little"))
-            self._authors.append(self._ranks.setdefault(document.author_id, len(self._ranks)))
+        rank = self._ranks.setdefault(document.group, len(self._ranks))
+        if content := _content(document):
+            digest = blake2b(content, digest_size=8).digest()
+            self._contents.append(int.from_bytes(digest, "little"))
+            self._groups.append(rank)
 
     def counts(self) -> dict[str, int]:
-        """Copies of a text by its own author, and further authors of a text, each beyond the first."""
-        order = np.lexsort((np.frombuffer(self._authors, np.uint32), np.frombuffer(self._texts, np.uint64)))
-        texts = np.frombuffer(self._texts, np.uint64)[order]
-        authors = np.frombuffer(self._authors, np.uint32)[order]
-        same_text = texts[1:] == texts[:-1]
-        same_author = authors[1:] == authors[:-1]
+        """Copies within a group, and further groups that have the same, each beyond the first."""
+        order = np.lexsort((np.frombuffer(self._groups, np.uint32), np.frombuffer(self._contents, np.uint64)))
+        contents = np.frombuffer(self._contents, np.uint64)[order]
+        groups = np.frombuffer(self._groups, np.uint32)[order]
+        same = contents[1:] == contents[:-1]
+        if not self._form.group:
+            return {"duplicates": int(same.sum())}
+        same_group = groups[1:] == groups[:-1]
         return {
-            "duplicates_within_authors": int(np.sum(same_text & same_author)),
-            "duplicates_across_authors": int(np.sum(same_text & ~same_author)),
+            f"duplicates_within_{self._form.groups}": int(np.sum(same & same_group)),
+            f"duplicates_across_{self._form.groups}": int(np.sum(same & ~same_group)),
         }
+
+
+def _content(document: Document) -> bytes:
+    """The bytes of a document's text, or of its steps; none, if it is empty."""
+    if not document.steps:
+        return document.text.encode("utf-8", "surrogatepass")
+    return b"\1".join(map(_column_content, document.steps)) if len(document.steps[0]) else b""
+
+
+def _column_content(column: Sequence[object] | np.ndarray) -> bytes:
+    if isinstance(column, np.ndarray):
+        return column.tobytes()
+    return "\0".join(map(str, column)).encode("utf-8", "surrogatepass")

@@ -12,20 +12,38 @@ from lengthwise.corpora.blogs.author_files import (
     AuthorFile,
     FolderSource,
     ZipSource,
-    open_source,
-    parse_member_name,
+    name_parts,
     read_member,
+    refuse_copies,
 )
+from lengthwise.corpora.blogs.blog_source import open_blogs
 from lengthwise.errors import CorpusError
 
 NAME = "7.male.25.Arts.Leo.xml"
 LIMIT = 1 << 20
 
 
-def test_parse_member_name_takes_the_five_fields(brackets):
-    author = parse_member_name(AuthorFile("x.zip:7", "0007.female.17.indUnk.Virgo.xml", 1), brackets)
-    assert (author.author_id, author.codes, author.age) == ("0007", (1, 0), 17)
-    assert (author.industry, author.sign) == ("indUnk", "Virgo")
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("0007.female.17.indUnk.Virgo.xml", ("0007", "female", "17", "indUnk", "Virgo")),
+        ("7.Male.25.Arts.Leo.XML", ("7", "Male", "25", "Arts", "Leo")),
+        ("7.male.25.Arts.Leo.txt", ("7", "male", "25", "Arts", "Leo")),
+        ("7.male.25.Arts.and.Crafts.leo.xml", ("7", "male", "25", "Arts.and.Crafts", "leo")),
+        ("7.male.25.Arts.Snake.xml", ("7", "male", "25", "Arts", "Snake")),
+        ("7.male.25.Arts.Leo (1).xml", ("7", "male", "25", "Arts", "Leo")),
+    ],
+)
+def test_name_parts_are_the_five_fields(name, parts):
+    assert name_parts(AuthorFile("x.zip:7", name, 1)) == parts
+
+
+def test_refuse_copies_names_both_files_of_an_author():
+    files = [AuthorFile(f"blogs.zip:{name}", name, 1) for name in ("7.a.xml", "8.a.xml", "7.a (1).xml")]
+    refuse_copies(files[:2], ["7", "8"])
+    named = r"^blogs\.zip:7\.a \(1\)\.xml: author 7 comes twice, first in blogs\.zip:7\.a\.xml"
+    with pytest.raises(CorpusError, match=named):
+        refuse_copies(files, ["7", "8", "7"])
 
 
 @pytest.mark.parametrize(
@@ -35,7 +53,6 @@ def test_parse_member_name_takes_the_five_fields(brackets):
         ".DS_Store",
         "._7.male.25.Arts.Leo.xml",
         "7.male.25.Arts.Leo.xml.bak",
-        "7.male.25.Arts.Leo.XML",
         "7.male.25.Arts.xml",
         "7.male.25.Arts.Leo.more.xml",
         ".male.25.Arts.Leo.xml",
@@ -45,16 +62,40 @@ def test_parse_member_name_takes_the_five_fields(brackets):
         "7.male.25.Arts.Leo.xml\n",
     ],
 )
-def test_parse_member_name_refuses_other_names(brackets, name):
+def test_name_parts_refuses_other_names(name):
     with pytest.raises(CorpusError, match=r"^the/place: is not named like a blog; expected ID\.GENDER\.AGE"):
-        parse_member_name(AuthorFile("the/place", name, 1), brackets)
+        name_parts(AuthorFile("the/place", name, 1))
+
+
+BESIDE = (
+    """
+.DS_Store|blogs/.DS_Store|__MACOSX/blogs/._7.male.25.Arts.Leo.xml|readme.txt|blogs/README|LICENSE.md|Thumbs.db
+desktop.ini|.git/config|.ipynb_checkpoints/7.male.25.Arts.Leo.xml|blogs/.gitignore|Read Me.pdf
+""".strip()
+    .replace("\n", "|")
+    .split("|")
+)
+
+
+def test_sources_pass_over_what_lies_beside_blogs_and_count_it(tmp_path, write_zip, write_folder):
+    blogs = [f"blogs/{NAME}", "./8.male.25.Arts.Leo.xml", "../9.male.25.Arts.Leo.xml"]
+    archive = open_blogs(write_zip(tmp_path / "blogs.zip", dict.fromkeys([*BESIDE, *blogs], b"x")))
+    assert sorted(member.name for member in archive.members) == [f"{i}.male.25.Arts.Leo.xml" for i in (7, 8, 9)]
+    folder = open_blogs(write_folder(tmp_path / "folder", dict.fromkeys([*BESIDE, blogs[0]], b"x")))
+    assert [member.name for member in folder.members] == [NAME]
+    assert archive.passed_over == folder.passed_over == len(BESIDE)
+
+
+def test_zip_source_reads_names_with_the_separators_of_windows(tmp_path, write_zip):
+    archive = open_blogs(write_zip(tmp_path / "blogs.zip", {f"blogs\\{NAME}": b"x", "__MACOSX\\blogs\\a": b""}))
+    assert ([member.name for member in archive.members], archive.passed_over) == ([NAME], 1)
 
 
 def test_sources_list_members_in_one_order_whatever_the_archives(tmp_path, write_zip, write_folder):
     names = [f"{i}.male.25.Arts.Leo.xml" for i in (10, 9, 1, 100)] + ["sub/5.male.25.Arts.Leo.xml"]
     members = {name: name.encode() for name in names}
-    folder = open_source(write_folder(tmp_path / "folder", members))
-    archive = open_source(write_zip(tmp_path / "blogs.zip", dict(reversed(members.items()))))
+    folder = open_blogs(write_folder(tmp_path / "folder", members))
+    archive = open_blogs(write_zip(tmp_path / "blogs.zip", dict(reversed(members.items()))))
     listed = [
         [(member.name, member.size, read_member(source, member, LIMIT)) for member in source.members]
         for source in (folder, archive)
@@ -68,23 +109,23 @@ def test_zip_source_leaves_out_folders(tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.mkdir("blogs")
         archive.writestr(f"blogs/{NAME}", b"x")
-    assert [member.name for member in open_source(path).members] == [NAME]
+    assert [member.name for member in open_blogs(path).members] == [NAME]
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_read_member_unpacks_what_is_stored_and_deflated(tmp_path, write_zip, compression):
     data = bytes(range(256)) * 50
-    source = open_source(write_zip(tmp_path / "blogs.zip", {NAME: data}, compression))
+    source = open_blogs(write_zip(tmp_path / "blogs.zip", {NAME: data}, compression))
     assert read_member(source, source.members[0], LIMIT) == data
 
 
-def test_open_source_refuses_what_is_absent_or_empty(tmp_path, write_zip):
+def test_open_blogs_refuses_what_is_absent_or_empty(tmp_path, write_zip):
     with pytest.raises(CorpusError, match=r"^ingest\.source: .*nowhere does not exist; put the corpus there"):
-        open_source(tmp_path / "nowhere")
+        open_blogs(tmp_path / "nowhere")
     (tmp_path / "folder" / "sub").mkdir(parents=True)
     for path in (tmp_path / "folder", write_zip(tmp_path / "blogs.zip", {})):
         with pytest.raises(CorpusError, match=rf"^ingest\.source: {path} is empty; expected files ID\.GENDER"):
-            open_source(path)
+            open_blogs(path)
 
 
 @pytest.mark.parametrize("data", [b"", b"PK", b"no zip", b"PK\x05\x06" + b"\xff" * 18])
@@ -133,7 +174,7 @@ def test_read_member_refuses_an_encrypted_member(tmp_path, write_zip, flag):
     data[6] |= flag
     data[data.index(b"PK\x01\x02") + 8] |= flag
     path.write_bytes(data)
-    source = open_source(path)
+    source = open_blogs(path)
     with pytest.raises(CorpusError, match=rf"^{path}:{NAME}: is encrypted; unlock the archive"):
         read_member(source, source.members[0], LIMIT)
 
@@ -141,7 +182,7 @@ def test_read_member_refuses_an_encrypted_member(tmp_path, write_zip, flag):
 def test_read_member_refuses_a_wrong_checksum(tmp_path, write_zip):
     path = write_zip(tmp_path / "blogs.zip", {NAME: b"some text"}, zipfile.ZIP_STORED)
     path.write_bytes(path.read_bytes().replace(b"some text", b"same text"))
-    source = open_source(path)
+    source = open_blogs(path)
     with pytest.raises(CorpusError, match=rf"^{path}:{NAME}: cannot be unpacked \(Bad CRC.*; get the archive again"):
         read_member(source, source.members[0], LIMIT)
 
@@ -170,8 +211,8 @@ def test_zip_source_turns_any_damaged_byte_into_an_error_or_the_same_bytes(tmp_p
 def test_read_member_allows_the_limit_and_refuses_one_byte_more(tmp_path, write_zip, write_folder, compression):
     members = {NAME: b"x" * 1000}
     sources = [
-        open_source(write_zip(tmp_path / "blogs.zip", members, compression)),
-        open_source(write_folder(tmp_path / "blogs", members)),
+        open_blogs(write_zip(tmp_path / "blogs.zip", members, compression)),
+        open_blogs(write_folder(tmp_path / "blogs", members)),
     ]
     for source in sources:
         (member,) = source.members
@@ -186,7 +227,7 @@ def test_read_member_allows_the_limit_and_refuses_one_byte_more(tmp_path, write_
 def test_read_member_refuses_a_header_that_lies_about_the_size(tmp_path, write_zip, claimed):
     path = write_zip(tmp_path / "blogs.zip", {NAME: b"x" * 5000})
     patch_sizes(path, claimed)
-    source = open_source(path)
+    source = open_blogs(path)
     with pytest.raises(CorpusError, match=NAME):
         read_member(source, source.members[0], 1000)
 
@@ -194,7 +235,7 @@ def test_read_member_refuses_a_header_that_lies_about_the_size(tmp_path, write_z
 def test_read_member_unpacks_no_more_than_the_limit_whatever_is_claimed(tmp_path, write_zip):
     path = write_zip(tmp_path / "blogs.zip", {NAME: b"x" * 5000})
     patch_sizes(path, 10, zlib.crc32(b"x" * 10))
-    source = open_source(path)
+    source = open_blogs(path)
     assert len(read_member(source, source.members[0], 1000)) <= 1000
 
 
@@ -229,6 +270,6 @@ def test_folder_source_refuses_a_folder_that_it_may_not_list(tmp_path, write_fol
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_read_member_refuses_what_cannot_be_unpacked_in_bounds(tmp_path, write_zip, compression):
-    source = open_source(write_zip(tmp_path / "blogs.zip", {NAME: b"text"}, compression))
+    source = open_blogs(write_zip(tmp_path / "blogs.zip", {NAME: b"text"}, compression))
     with pytest.raises(CorpusError, match=rf"{NAME}: is packed by method {compression}; expected deflate; make the"):
         read_member(source, source.members[0], LIMIT)

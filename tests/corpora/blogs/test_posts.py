@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lengthwise.corpora.blogs.posts import DEEPEST, Post, is_utf8, is_well_formed, read_posts, repair_bytes, repair_text
+from lengthwise.corpora.blogs.decoding import NAMES
+from lengthwise.corpora.blogs.posts import (
+    CLOSE_POST,
+    DEEPEST,
+    OPEN_POST,
+    Post,
+    is_utf8,
+    is_well_formed,
+    read_posts,
+    repair_bytes,
+    repair_text,
+)
 
 TAGS = (b"<post>", b"</post>")
 FRAGMENTS = [
@@ -40,7 +51,7 @@ FRAGMENTS = [
     b"\xe2\x80",
 ]
 BODY = st.one_of(st.binary(max_size=40), st.lists(st.sampled_from(FRAGMENTS), max_size=8).map(b"".join)).filter(
-    lambda body: not any(tag in body for tag in TAGS)
+    lambda body: not (OPEN_POST.search(body) or CLOSE_POST.search(body))
 )
 
 
@@ -79,11 +90,11 @@ def test_read_posts_keeps_other_posts_when_one_is_spoiled(blog, bodies, place, s
 def test_read_posts_yields_one_post_for_each_opening_tag_in_any_bytes(data):
     posts, counts = read(data)
     assert counts.get("repaired_missing_dates", 0) == sum(post.date is None for post in posts)
-    assert sum(counts.get(f"documents_{name}", 0) for name in ("utf8", "cp1252", "latin1")) == len(posts)
+    assert sum(counts.get(f"documents_{name}", 0) for name in NAMES) == len(posts)
     # Each opening tag opens a post, for a post ends before the next one.
-    assert len(posts) == data.count(b"<post>")
+    assert len(posts) == len(OPEN_POST.findall(data))
     assert counts.get("repaired_unclosed_posts", 0) == sum(
-        b"</post>" not in piece for piece in data.split(b"<post>")[1:]
+        not CLOSE_POST.search(piece) for piece in OPEN_POST.split(data)[1:]
     )
 
 
@@ -106,7 +117,21 @@ def test_repair_bytes_leaves_no_control_character_and_no_white_space_at_the_ends
         (b"\xff\x00garbage<<&", [], {"bytes_outside_posts": 12}),
         (b"</post></post>", [], {"bytes_outside_posts": 14}),
         (b"<post", [], {"bytes_outside_posts": 5}),
-        (b"<POST>a</POST>", [], {"bytes_outside_posts": 14}),
+        (b"<postal>a</postal>", [], {"bytes_outside_posts": 18}),
+        # In any case, with attributes and blanks; a declaration is no stray text.
+        (
+            b"<?xml version='1.0'?>\n<BLOG id='7'><DATE>1</DATE><POST>a</POST><Date f='x'>2</Date >"
+            b'<post id="3">b</Post >',
+            [("1", "a"), ("2", "b")],
+            {"documents_utf8": 2},
+        ),
+        (b"\xef\xbb\xbf<Blog><date>1</date><post >a</post\n></Blog>", [("1", "a")], {"documents_utf8": 1}),
+        # Neither a tag that is cut nor one that holds another.
+        (
+            b"<date>1</date><post id=<post>a</post>",
+            [("1", "a")],
+            {"documents_utf8": 1, "bytes_outside_posts": 9},
+        ),
         (b"<post></post>", [(None, "")], {"documents_utf8": 1, "repaired_missing_dates": 1}),
         (
             b"<post>",
@@ -206,7 +231,11 @@ def test_read_posts_takes_linear_time_on_files_without_any_end(piece):
         ("&#x1F600;", "\N{GRINNING FACE}"),
         # The browsers' reading of what Windows-1252 has there.
         ("&#146;&#x92;", "’’"),
+        # Surrogates are one character in pairs, and none alone.
         ("&#xD800;", "\ufffd"),
+        ("&#55357;&#56832;", "\N{GRINNING FACE}"),
+        ("&#xD83D;&#xde00; &#55357;", "\N{GRINNING FACE} \ufffd"),
+        ("&#xDE00;&#xD83D;", "\ufffd\ufffd"),
         ("&#99999999;", "\ufffd"),
         ("a&#0;b", "a\ufffdb"),
         ("a&#1;b", "ab"),
@@ -247,6 +276,10 @@ def test_repair_text_knows_every_named_entity():
         (" \n\u3000a\xa0 ", "a", []),
         ("a\u200bb\ufeff", "a\u200bb\ufeff", []),
         ("&lt;\x00\r&gt;", "<\n>", ["control_characters", "entities", "line_ends"]),
+        ("a <![CDATA[b & <i>&amp;</i>]]> &amp; c", "a b & <i>&amp;</i> & c", ["cdata", "entities"]),
+        ("<![CDATA[a]]><![CDATA[b\nc", "ab\nc", ["cdata"]),
+        ("<![CDATA[&amp;]]>", "&amp;", ["cdata"]),
+        ("a ]]> b", "a ]]> b", []),
         ("", "", []),
     ],
 )
@@ -269,6 +302,10 @@ def test_repair_text_counts_each_kind_once_a_text(raw, text, kinds):
         (b"caf\xc3\xa9 \x92", "cafÃ© ’", "cp1252"),
         (b"\xed\xa0\x80", "í\xa0€", "cp1252"),
         (b"\xe9\x81", "é", "latin1"),
+        # Surrogates one by one, as some databases store them.
+        (b"hi \xed\xa0\xbd\xed\xb8\x80 caf\xc3\xa9", "hi \N{GRINNING FACE} café", "cesu8"),
+        (b"\xed\xb8\x80 \xc3\xa9", "\ufffd é", "cesu8"),
+        (b"\xed\xa0\xbd\xed\xb8\x80 \x92", "í\xa0½í¸€ ’", "cp1252"),
         (b"", "", "utf8"),
     ],
 )

@@ -8,18 +8,19 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from lengthwise.corpora.blogs.author_files import open_source, parse_member_name, read_member
-from lengthwise.corpora.blogs.authors import FACTS, AgeBrackets
-from lengthwise.corpora.blogs.csv_rows import read_csv_rows
+from lengthwise.corpora.blogs.author_files import FilesSource, name_parts, read_member, refuse_copies
+from lengthwise.corpora.blogs.authors import AgeBrackets, OutsideBracketsError, parse_author
+from lengthwise.corpora.blogs.blog_source import CsvFile, open_blogs
+from lengthwise.corpora.blogs.csv_rows import QuoteStyle, RowReading, read_csv_rows
+from lengthwise.corpora.blogs.decoding import NAMES, is_unknown
 from lengthwise.corpora.blogs.posts import is_utf8, is_well_formed, read_posts, repair_bytes
 from lengthwise.corpora.corpus import Corpus, Extract, senseless
-from lengthwise.corpora.membership import authors_of_part, refuse_second_appearance
-from lengthwise.labels import LabelFactor
-from lengthwise.prepare.documents import Document
+from lengthwise.corpora.membership import groups_of_part
+from lengthwise.prepare.document_form import Document, DocumentForm
 from lengthwise.system.progress import Progress
 
 AGES = re.compile(r"([0-9]{1,3}) *- *([0-9]{1,3})")
@@ -43,27 +44,40 @@ class Blogs(Corpus):
 
     Attributes:
         age_brackets: the classes of the factor age bracket, each with its youngest and its oldest age in years.
+        outside: what becomes of an author whose age is in no bracket.
+        quotes: how a CSV writes a quote within a quoted text.
     """
 
     age_brackets: Annotated[dict[str, Ages], Field(min_length=2)]
+    outside: Literal["refuse", "leave_out"]
+    quotes: QuoteStyle
 
     looked_for = "<post> elements or rows"
-    facts = FACTS
+    # files = with posts + without posts; all files there are = files + passed over + outside + not drawn; rows of a CSV
+    # = documents + documents outside + documents not drawn; documents = the sum over encodings.
     counts = (
+        "authors_outside",
         "bytes",
         "bytes_outside_posts",
-        "documents_cp1252",
-        "documents_latin1",
+        *(f"documents_{name}" for name in NAMES),
+        "documents_not_drawn",
+        "documents_outside",
         "documents_strict_parser",
-        "documents_utf8",
         "files",
         "files_malformed",
+        "files_not_drawn",
         "files_not_utf8",
+        "files_outside",
+        "files_passed_over",
+        "files_unknown_encoding",
+        "files_without_posts",
+        "repaired_cdata",
         "repaired_control_characters",
         "repaired_entities",
         "repaired_line_ends",
         "repaired_missing_dates",
         "repaired_unclosed_posts",
+        "rows",
     )
 
     @field_validator("age_brackets")
@@ -84,59 +98,82 @@ class Blogs(Corpus):
         return AgeBrackets({name: (low, high) for name, (low, high) in self.age_brackets.items()})
 
     @property
-    def factors(self) -> list[LabelFactor]:
-        """Gender and age bracket, in the order of the article's `gender * 3 + bracket`."""
-        return self.brackets.factors
+    def outline(self) -> DocumentForm:
+        """All of it."""
+        return self.brackets.form
 
-    def documents(self, extract: Extract, counts: Counter[str]) -> Iterator[Document]:
+    def form(self, extract: Extract) -> DocumentForm:
+        """Posts of authors, with gender and age bracket in the order of the article's `gender * 3 + bracket`."""
+        return self.brackets.form
+
+    def documents(self, extract: Extract, form: DocumentForm, counts: Counter[str]) -> Iterator[Document]:
         """The posts, see `Corpus.documents`.
 
         Raises:
-            CorpusError: the corpus is not as described in `lengthwise.corpora.blogs.author_files`.
+            CorpusError: the corpus is not as described in `author_files` or `csv_rows`.
         """
-        source = extract.source
-        is_csv = source.suffix.lower() == ".csv" and source.is_file()
-        return (_from_csv if is_csv else _from_members)(extract, self.brackets, counts)
+        source = open_blogs(extract.source)
+        if isinstance(source, CsvFile):
+            return self._from_csv(source, extract, counts)
+        return self._from_members(source, extract, counts)
+
+    def _from_members(self, source: FilesSource, extract: Extract, counts: Counter[str]) -> Iterator[Document]:
+        counts["files_passed_over"] = source.passed_over
+        # All names are checked before the first file is read: a wrong one costs no half-done run.
+        parts = [name_parts(member) for member in source.members]
+        refuse_copies(source.members, [author_id for author_id, *_ in parts])
+        authors = {}
+        for member, names in zip(source.members, parts, strict=True):
+            try:
+                authors[member] = parse_author(names, self.brackets, member.place)
+            except OutsideBracketsError:
+                if self.outside == "refuse":
+                    raise
+        counts["files_outside"] = counts["authors_outside"] = len(parts) - len(authors)
+        part = groups_of_part((author.author_id for author in authors.values()), extract.most_groups)
+        files = [(member, author) for member, author in authors.items() if author.author_id in part]
+        counts["files_not_drawn"] = len(authors) - len(files)
+        with Progress("ingest", sum(member.size for member, _ in files), "bytes") as progress:
+            for member, author in files:
+                data = read_member(source, member, extract.max_bytes)
+                _count_file(data, counts)
+                posts = 0
+                for posts, post in enumerate(read_posts(data, counts), 1):  # noqa: B007
+                    yield author.document(post.date, post.text)
+                counts["files_without_posts"] += not posts
+                progress.update(len(data), f"{counts['documents']} documents")
+
+    def _from_csv(self, file: CsvFile, extract: Extract, counts: Counter[str]) -> Iterator[Document]:
+        most = extract.most_groups
+        reading = RowReading(self.brackets, extract.max_bytes, self.quotes, self.outside == "leave_out")
+        # Who is in a part is known once all ids are: then the file is read twice.
+        ids = () if most is None else (row.author_id for row in read_csv_rows(file, reading) if row.author)
+        part = groups_of_part(ids, most)
+        outside: set[str] = set()
+        before = 0
+        counts["files"], counts["bytes"], counts["files_passed_over"] = 1, file.size, file.passed_over
+        with Progress("ingest", file.size, "bytes") as progress:
+            for row in read_csv_rows(file, reading):
+                counts["rows"] += 1
+                if row.author is None:
+                    outside.add(row.author_id)
+                    counts["authors_outside"] = len(outside)
+                    counts["documents_outside"] += 1
+                elif most is not None and row.author_id not in part:
+                    counts["documents_not_drawn"] += 1
+                else:
+                    counts["repaired_missing_dates"] += row.date is None
+                    yield row.author.document(row.date, repair_bytes(row.text, counts, row.source))
+                progress.update(row.position - before, f"{counts['documents']} documents")
+                before = row.position
 
 
-def _from_members(extract: Extract, brackets: AgeBrackets, counts: Counter[str]) -> Iterator[Document]:
-    source = open_source(extract.source)
-    # All names are checked before the first file is read: a wrong one costs no half-done run.
-    authors = [parse_member_name(member, brackets) for member in source.members]
-    seen: set[str] = set()
-    for author in authors:
-        refuse_second_appearance(author.author_id, seen, extract.source)
-    part = authors_of_part(seen, extract.most_authors)
-    files = [(m, author) for m, author in zip(source.members, authors, strict=True) if author.author_id in part]
-    with Progress("ingest", sum(member.size for member, _ in files), "bytes") as progress:
-        for member, author in files:
-            data = read_member(source, member, extract.max_bytes)
-            well_formed, reached = is_well_formed(data)
-            counts["files"] += 1
-            counts["bytes"] += len(data)
-            counts["files_malformed"] += not well_formed
-            counts["files_not_utf8"] += not is_utf8(data)
-            counts["documents_strict_parser"] += reached
-            for post in read_posts(data, counts):
-                yield author.document(post.date, post.text)
-            progress.update(len(data), f"{counts['documents']} documents")
-
-
-def _from_csv(extract: Extract, brackets: AgeBrackets, counts: Counter[str]) -> Iterator[Document]:
-    path, most = extract.source, extract.most_authors
-    size = path.stat().st_size
-    # Who is in a part is known once all ids are: then the file is read twice.
-    ids = () if most is None else (row.author.author_id for row in read_csv_rows(path, brackets, extract.max_bytes))
-    part = authors_of_part(ids, most)
-    counts["files"], counts["bytes"] = 1, size
-    before = 0
-    with Progress("ingest", size, "bytes") as progress:
-        for row in read_csv_rows(path, brackets, extract.max_bytes):
-            if most is not None and row.author.author_id not in part:
-                continue
-            counts["repaired_missing_dates"] += row.date is None
-            yield row.author.document(row.date, repair_bytes(row.text, counts))
-            progress.update(row.offset - before, f"{counts['documents']} documents")
-            before = row.offset
-        # What is no text: ids, dates, quotes.
-        progress.update(size - before, f"{counts['documents']} documents")
+def _count_file(data: bytes, counts: Counter[str]) -> None:
+    """Count a file, and what it would have been to a reader that is strict."""
+    well_formed, reached = is_well_formed(data)
+    counts["files"] += 1
+    counts["bytes"] += len(data)
+    counts["files_malformed"] += not well_formed
+    counts["files_not_utf8"] += not is_utf8(data)
+    counts["files_unknown_encoding"] += is_unknown(data)
+    counts["documents_strict_parser"] += reached

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lengthwise.corpora.blogs.texts.unknown_authors import best_block, search_block, splits_block
-from lengthwise.names import TASKS
+from lengthwise.names import LABEL_TASKS
 from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.rows import IntervalRow, interval_chart
 from lengthwise.reports.charts.style import standalone
@@ -137,7 +137,7 @@ def _data(run: Run) -> str:
 
 def _article(kept: Kept) -> str:
     run, published = kept.runs["article"], kept.published["article"]
-    train = {task: run.figures(f"train/{task}.json")["train_accuracy"] for task in TASKS}
+    train = {task: run.figures(f"train/{task}.json")["train_accuracy"] for task in LABEL_TASKS}
     test = {
         "classifier": run.figures("evaluate/classifier.json")["sentence_accuracy"],
         "seq2seq": run.figures("evaluate/seq2seq.json")["step_accuracy"],
@@ -145,7 +145,7 @@ def _article(kept: Kept) -> str:
     padding = run.table("train/classifier/batching.csv", ("strategy",), ("padding_per_batch",))
     zeros = dict(zip(padding["strategy"], padding["padding_per_batch"], strict=True))
     rows = []
-    for task in TASKS:
+    for task in LABEL_TASKS:
         rows.append((f"{task}, train", f"{published[f'{task}_train_accuracy']:.4f}", f"{train[task]:.4f}"))
         rows.append((f"{task}, test", f"{published[f'{task}_test_accuracy']:.4f}", f"{test[task]:.4f}"))
     rows.append(("majority class, test", "", f"{run.figures('baselines/majority.json')['sentence_accuracy']:.4f}"))
@@ -178,7 +178,7 @@ def _time(kept: Kept) -> str:
     speed = {
         (name, task): measured(kept.runs[name], f"train_{task}")["sequences_per_second"]
         for name in there
-        for task in TASKS
+        for task in LABEL_TASKS
     }
     pairs = (
         ("buckets, of padded batches", "time_bucketed_keras", "time_padded_keras", "keras"),
@@ -192,8 +192,8 @@ def _time(kept: Kept) -> str:
     for what, faster, slower, kernel in pairs:
         if not {faster, slower} <= {*there}:
             continue
-        rows.append((what, kernel, *(f"{speed[faster, task] / speed[slower, task]:.2f}" for task in TASKS)))
-    parts = [table(("sentences a second, relative", "kernel", *TASKS), rows)] if len(rows) > 1 else []
+        rows.append((what, kernel, *(f"{speed[faster, task] / speed[slower, task]:.2f}" for task in LABEL_TASKS)))
+    parts = [table(("sentences a second, relative", "kernel", *LABEL_TASKS), rows)] if len(rows) > 1 else []
     return "\n\n".join([*parts, *not_run(kept, TIME_RUNS)])
 
 

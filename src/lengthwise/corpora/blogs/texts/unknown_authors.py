@@ -7,14 +7,13 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from lengthwise.names import UNITS
 from lengthwise.reports.kept import Kept, changes_of, measured, not_run
 from lengthwise.reports.markdown import code, table
 from lengthwise.reports.run import Run
 from lengthwise.reports.words import count, ranged, records
 
 # By the unit of a sequence, from the shortest.
-BEST_RUNS = {unit: f"best_{unit}" for unit in UNITS}
+BEST_RUNS = {level: f"best_{level}" for level in ("sentence", "document", "author")}
 BEST_MODELS = ("classifier", "linear", "majority")
 # What was tried, and what was chosen of it.
 SEARCHED = ("search_", "best_")

@@ -1,0 +1,1 @@
+"""Corpora that come as steps: sequences of features, tokens and tags."""

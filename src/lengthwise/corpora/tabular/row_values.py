@@ -1,0 +1,99 @@
+"""What the values of a row mean: texts, classes, numbers, groups and splits."""
+
+import html
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from lengthwise.errors import CorpusError
+
+CleanUp = Literal["tags", "entities", "newlines"]
+# Tags end words and lines, so they leave a blank; breaks leave an end of line.
+BREAK = re.compile(r"<(?:br|p|/p|div|/div)\b[^<>]*>", re.IGNORECASE)
+TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
+# What stands for no value, in any case.
+NOTHING = ("", "nan", "na", "null", "none", "?")
+YES = ("1", "1.0", "true", "yes", "t", "y")
+NO = ("0", "0.0", "false", "no", "f", "n")
+
+
+def is_missing(value: object) -> bool:
+    """Whether a value says nothing.
+
+    >>> is_missing(None), is_missing("NaN"), is_missing(float("nan")), is_missing(0)
+    (True, True, True, False)
+    """
+    if isinstance(value, float) and math.isnan(value):
+        return True
+    return value is None or (isinstance(value, str) and value.strip().lower() in NOTHING)
+
+
+def text_of_value(value: object) -> str:
+    """A value as text: whole numbers without a point, lists between blanks.
+
+    >>> text_of_value(25.0), text_of_value(["a", "b"]), text_of_value(None)
+    ('25', 'a b', '')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, list | tuple):
+        return " ".join(map(text_of_value, value))
+    return str(value).strip()
+
+
+def cleaned(text: str, clean_ups: Sequence[CleanUp]) -> str:
+    r"""A text after clean-ups, in this order: entities (twice, as some are escaped twice), tags, newlines.
+
+    >>> cleaned("It&amp;#39;s fine.<br />The end\\nof it", ["tags", "entities", "newlines"])
+    "It's fine.\nThe end\nof it"
+    """
+    if "entities" in clean_ups:
+        text = html.unescape(html.unescape(text))
+    if "tags" in clean_ups:
+        text = TAG.sub(" ", BREAK.sub("\n", text))
+    return text.replace("\\n", "\n") if "newlines" in clean_ups else text
+
+
+def yes_or_no(value: object) -> int | None:
+    """1 for yes, 0 for no, None for anything else."""
+    text = text_of_value(value).lower()
+    return 1 if text in YES else 0 if text in NO else None
+
+
+def bin_of(value: object, bins: Mapping[str, str]) -> str | None:
+    """The name of the bin that a number is in, ends included; None, if it is in none.
+
+    >>> bins = {"low": "-2", "high": "3-"}
+    >>> bin_of("1.5", bins), bin_of(3, bins), bin_of(2.5, bins)
+    ('low', 'high', None)
+    """
+    try:
+        number = float(text_of_value(value))
+    except ValueError:
+        return None
+    for name, written in bins.items():
+        low, high = ends_of_bin(written)
+        if low <= number <= high:
+            return name
+    return None
+
+
+def ends_of_bin(written: str) -> tuple[float, float]:
+    """The ends of a bin: `13-17`, `-17` (up to 17), `18-` (from 18) or one number.
+
+    Raises:
+        CorpusError: it is written in another way.
+    """
+    low, dash, high = written.partition("-")
+    try:
+        if not dash:
+            return float(low), float(low)
+        ends = float(low) if low.strip() else -math.inf, float(high) if high.strip() else math.inf
+    except ValueError:
+        raise CorpusError(
+            f"ingest.table.bins: got {written!r}; expected numbers such as 13-17, -12 or 18-; change it"
+        ) from None
+    return ends
