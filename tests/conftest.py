@@ -17,9 +17,11 @@ import pyarrow as pa
 import pytest
 
 import lengthwise.prepare.documents as documents_module
+from lengthwise.affixes import BUCKETS, PER_TOKEN
 from lengthwise.labels import LabelFactor
 from lengthwise.prepare.counting import build_vocabulary
-from lengthwise.prepare.documents import Document, DocumentWriter
+from lengthwise.prepare.document_form import Document, DocumentForm
+from lengthwise.prepare.documents import DocumentWriter
 from lengthwise.prepare.shards.lengths import LengthLimits
 from lengthwise.prepare.shards.writer import ShardInputs, build_shards
 from lengthwise.prepare.splits import SplitShares, split_sentences
@@ -34,8 +36,14 @@ ROOT = Path(__file__).parent.parent
 # What several tests import: `from closeness import assert_close`.
 sys.path.append(str(ROOT / "tests" / "support"))
 FACTORS = (LabelFactor("gender", ("male", "female")), LabelFactor("age_bracket", ("10s", "20s", "30s")))
+# What else the network of a task has to know, see `_make_sequences`.
+OF_TASK = {
+    "tagger": {"tags": ("X", "Y", "Z"), "tag_column": "tags"},
+    "regressor": {"numbers": ("size", "weight")},
+}
+FORM = DocumentForm(factors=FACTORS, group="author")
 CLASSES = 6
-TOKENIZER = TokenizerOptions("en", SENTENCIZER, False, False, None)
+TOKENIZER = TokenizerOptions("words", "en", SENTENCIZER, False, False, None)
 # Files of ten seconds of work and more, the longest first: workers that take a file each then end together. While one
 # runs the pipeline for test_repro.py, the other takes a file that does not wait for it.
 SLOWEST = (
@@ -166,7 +174,7 @@ def _write_corpus(folder: Path, posts: Sequence[Post], rows_per_slice: int = 819
     folder.mkdir(parents=True, exist_ok=True)
     with (
         mock.patch.object(documents_module, "ROWS_PER_SLICE", rows_per_slice),
-        DocumentWriter(corpus.documents, list(FACTORS)) as writer,
+        DocumentWriter(corpus.documents, FORM) as writer,
     ):
         for post in corpus.posts:
             text = " ".join(token for sentence in post.sentences for token in sentence)
@@ -214,7 +222,7 @@ def _invent_posts(seed: int, authors: int, most_posts: int = 4, most_tokens: int
 def _make_shards(
     corpus: Corpus,
     *,
-    by: str = "author",
+    by: str = "group",
     unit: str = "sentence",
     validation: float = 0.2,
     limits: LengthLimits | None = None,
@@ -231,13 +239,22 @@ def _make_sequences(lengths: Sequence[int] | np.ndarray, vocabulary_size: int = 
     lengths = np.asarray(lengths, np.int64)
     count = len(lengths)
     tokens = rng.integers(0, vocabulary_size, int(lengths.sum())).astype(np.int32)
+    more = np.random.default_rng([seed, 1])
+    steps = {
+        "tokens": tokens,
+        "tags": more.integers(0, 3, len(tokens)).astype(np.int32),
+        "affixes": more.integers(0, BUCKETS, (len(tokens), PER_TOKEN)).astype(np.int32),
+        "features": more.normal(3, 2, (len(tokens), 2)).astype(np.float32),
+    }
     columns = {
+        "numbers": more.normal(5, 3, (count, 2)),
+        "labels": more.integers(0, 2, (count, len(FACTORS))).astype(np.int32),
         "label": rng.integers(0, CLASSES, count).astype(np.int16),
         "sequence": rng.permutation(count).astype(np.int32),
         "document": np.arange(count, dtype=np.int32),
-        "author": np.arange(count, dtype=np.int32),
+        "group": np.arange(count, dtype=np.int32),
     }
-    return Sequences(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), {"tokens": tokens}, columns)
+    return Sequences(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), steps, columns)
 
 
 @pytest.fixture(autouse=True)
@@ -298,6 +315,7 @@ def make_config() -> Callable[..., Any]:
         settings = {
             "vocabulary_size": 20,
             "factors": FACTORS,
+            **OF_TASK.get(task, {}),
             "input": "embedding",
             "embedding": 4,
             "front_end": "none",
@@ -339,11 +357,11 @@ def make_network(make_config) -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 def document() -> Callable[..., Document]:
-    def build(author_id: str = "7", text: str = "Hello.", **changes: object) -> Document:
+    def build(group: str = "7", text: str = "Hello.", **changes: object) -> Document:
         facts = {"age": 25, "industry": "Arts", "sign": "Leo", "date": "14,May,2004"}
         codes = changes.pop("codes", (0, 1))
         assert changes.keys() <= facts.keys()
-        return Document(author_id, codes, text, tuple({**facts, **changes}.values()))
+        return Document(group, codes, text, tuple({**facts, **changes}.values()))
 
     return build
 

@@ -6,19 +6,22 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from lengthwise.affixes import affixes_of
 from lengthwise.errors import ArgumentError, FormatError, ParamsError
 from lengthwise.labels import joint_class_names
 from lengthwise.models.config import NetworkConfig
-from lengthwise.models.ensemble import Ensemble, log_probabilities_of
-from lengthwise.models.network import INPUTS_SIGNATURE, Inputs, Network, States
-from lengthwise.models.prediction import predict_split
+from lengthwise.models.ensemble import Ensemble
+from lengthwise.models.inputs import Inputs
+from lengthwise.models.network import Network, States
+from lengthwise.models.outputs import together
+from lengthwise.models.prediction import predict_sequences, predict_steps
 from lengthwise.models.saved import CONFIG_NAME, REMEDY, STAGE, VOCABULARY_NAME, load_network, read_config
 from lengthwise.prepare.shards.encoding import TextEncoding
 from lengthwise.prepare.text.options import TokenizerOptions
 from lengthwise.prepare.text.tokens import make_tokenizer
 from lengthwise.prepare.vocabulary import Vocabulary, read_vocabulary
 from lengthwise.ragged import offsets_of
-from lengthwise.sequences import TOKENS, UNK_ID, Sequences
+from lengthwise.sequences import AFFIXES, TOKENS, UNK_ID, Sequences
 
 # Tokens that are read at once, as far as the state can be carried on.
 WINDOW = 32_768
@@ -65,8 +68,15 @@ class Predictor:
 
     @property
     def classes(self) -> list[str]:
-        """The names of the C classes."""
-        return joint_class_names(self.network.config.factors)
+        """The names of what the C outputs are: classes, labels, tags, numbers or tokens."""
+        config = self.network.config
+        if config.task == "tagger":
+            return [*config.tags]
+        if config.task == "regressor":
+            return [*config.numbers]
+        if config.task == "language_model":
+            return [*self.vocabulary.tokens]
+        return [factor.name for factor in config.factors] if config.several else joint_class_names(config.factors)
 
     @property
     def longest(self) -> int | None:
@@ -94,13 +104,13 @@ class Predictor:
         return int((self.vocabulary.encode(tokens) == UNK_ID).sum())
 
     def whole(self, texts: Sequence[list[str]]) -> np.ndarray:
-        """What the network says of whole texts, at the last token of each.
+        """What the network says of whole texts, at the last token of each: probabilities, or numbers.
 
         Args:
             texts: S lists of tokens, each of one at least, of any length, whatever the lengths in training were.
 
         Returns:
-            float32 (S, C), each row adds up to 1.
+            float32 (S, C), each row adds up to 1; but of several labels the probability of each, and of numbers they.
 
         Raises:
             FormatError: a text has more tokens than `longest`.
@@ -110,7 +120,7 @@ class Predictor:
         if len(empty := np.flatnonzero(lengths == 0)):
             raise ArgumentError(f"text {empty[0]}", "has no token; expected one at least", "leave empty texts out")
         self.check_length(int(lengths.max(initial=0)), "a text")
-        probabilities = np.empty((len(texts), self.network.config.classes), np.float32)
+        probabilities = np.empty((len(texts), self.network.config.outputs), np.float32)
         windowed = (lengths > WINDOW) & (self.longest is None)
         at_once = np.flatnonzero(~windowed)
         probabilities[at_once] = self._at_once([texts[place] for place in at_once.tolist()])
@@ -118,11 +128,43 @@ class Predictor:
             probabilities[place] = self.stream().read(texts[place])
         return probabilities
 
-    def _at_once(self, texts: Sequence[list[str]]) -> np.ndarray:
-        encoded = [np.zeros(0, np.int32), *(self.vocabulary.encode(tokens) for tokens in texts)]
+    def sequences(self, texts: Sequence[list[str]]) -> Sequences:
+        """Texts as the network reads them.
+
+        Args:
+            texts: S lists of tokens.
+        """
         offsets = offsets_of(np.array([len(tokens) for tokens in texts], np.int64))
-        sequences = Sequences(offsets, {TOKENS: np.concatenate(encoded)})
-        return np.exp(predict_split(self.network, sequences, None).log_probabilities)
+        flat = [token for tokens in texts for token in tokens]
+        steps = {TOKENS: self.vocabulary.encode(flat)}
+        if (letters := self.network.config.affixes) is not None:
+            steps[AFFIXES] = affixes_of(flat, letters)
+        return Sequences(offsets, steps)
+
+    def _at_once(self, texts: Sequence[list[str]]) -> np.ndarray:
+        return self._said(predict_sequences(self.network, self.sequences(texts)))
+
+    def _said(self, predicted: np.ndarray) -> np.ndarray:
+        """Probabilities, or numbers, of what a network predicts."""
+        predicts = self.network.config.predicts
+        if predicts == "numbers":
+            return predicted
+        return np.exp(predicted) if predicts == "classes" else 1 / (1 + np.exp(-predicted))
+
+    def every_step(self, texts: Sequence[list[str]]) -> np.ndarray:
+        """What a network that predicts at every step says of whole texts.
+
+        Args:
+            texts: S lists of tokens, N in all.
+
+        Returns:
+            Probabilities, float32 (N, C), one text after another.
+
+        Raises:
+            FormatError: a text has more tokens than `longest`.
+        """
+        self.check_length(max(map(len, texts), default=0), "a text")
+        return np.exp(predict_steps(self.network, self.sequences(texts)))
 
     def stream(self) -> "TokenStream":
         """A reader that says something after every token.
@@ -143,7 +185,7 @@ class TokenStream:
                 "output counts; predict whole texts, or train another"
             )
         self._network, self._vocabulary = network, vocabulary
-        self._forward = tf.function(self._step, input_signature=(INPUTS_SIGNATURE, network.states_signature))
+        self._forward = tf.function(self._step, input_signature=(network.inputs_signature, network.states_signature))
         self.restart()
 
     def restart(self) -> None:
@@ -171,14 +213,21 @@ class TokenStream:
             resets = np.zeros(window.shape, bool)
             resets[0, 0] = self._begins
             last = np.array([[0, window.shape[1] - 1]], np.int32)
-            inputs = Inputs(tokens=window, mask=np.ones(window.shape, bool), resets=resets, positions=last)
+            columns = {}
+            if (letters := self._network.config.affixes) is not None:
+                columns = {AFFIXES: affixes_of(tokens[begin : begin + WINDOW], letters)[np.newaxis]}
+            inputs = Inputs(window, np.ones(window.shape, bool), resets, last, columns)
             probabilities, self._states = self._forward(inputs, self._states)
             self._begins = False
         return probabilities.numpy()[0]
 
     def _step(self, inputs: Inputs, states: States) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
-        logits, after = self._network(inputs, states)
-        return tf.exp(log_probabilities_of(logits)), after
+        outputs, after = self._network(inputs, states)
+        predicts, scale = self._network.config.predicts, self._network.target_scale
+        joined = together(predicts, outputs)
+        if scale is not None:
+            return scale.restore(joined), after
+        return tf.exp(joined) if predicts == "classes" else tf.sigmoid(joined), after
 
 
 def _looks_ahead(config: NetworkConfig) -> str:

@@ -47,7 +47,7 @@ def test_answers_are_the_most_probable_classes(case):
 @given(answers(), NAMES)
 def test_rows_of_csv_are_read_back_as_they_were(case, word):
     factors, probabilities = case
-    form = FORMATS["csv"](factors)
+    form = FORMATS["csv"](Answers(factors))
     text = form.header(("text", "word")) + form.row({"text": 1, "word": word}, probabilities)
     assert text.endswith("\r\n")
     header, row = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -61,7 +61,7 @@ def test_rows_of_csv_are_read_back_as_they_were(case, word):
 @given(answers(), NAMES)
 def test_rows_between_tabs_are_one_line_each_and_move_no_cursor(case, word):
     factors, probabilities = case
-    form = FORMATS["tsv"](factors)
+    form = FORMATS["tsv"](Answers(factors))
     lines = form.header(("text", "word")), form.row({"text": 1, "word": word}, probabilities)
     header, row = (line.removesuffix("\n").split("\t") for line in lines)
     assert len(header) == len(row)
@@ -75,9 +75,9 @@ def test_rows_of_json_are_read_back_as_they_were(case, word):
     names = joint_class_names(factors)
     if len(set(names)) < len(names):
         with pytest.raises(FormatError, match="twice; expected other names"):
-            FORMATS["json"](factors)
+            FORMATS["json"](Answers(factors))
         return
-    form = FORMATS["json"](factors)
+    form = FORMATS["json"](Answers(factors))
     assert form.header(("text", "word")) == ""
     line = form.row({"text": 1, "word": word}, probabilities)
     assert line.count("\n") == 1
@@ -92,6 +92,6 @@ def test_rows_of_json_are_read_back_as_they_were(case, word):
 @pytest.mark.parametrize("name", sorted(FORMATS))
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
 def test_rows_refuse_what_is_no_number(name, wrong):
-    form = FORMATS[name]([LabelFactor("f", ("a", "b"))])
+    form = FORMATS[name](Answers([LabelFactor("f", ("a", "b"))]))
     with pytest.raises(FormatError, match="no numbers"):
         form.row({"text": 1}, np.array([0.5, wrong], np.float32))

@@ -10,7 +10,10 @@ from typer.main import get_command
 import lengthwise
 from lengthwise.cli.app import app, main
 
-COMMANDS = ("advise", "predict", "report", "page", "results", "exps", "sweep", "real", "documents")
+COMMANDS = (
+    *("advise", "look", "predict", "generate", "report", "page", "results", "exps", "sweep", "folds", "real"),
+    *("recipes", "run", "documents"),
+)
 HEAVY = ("tensorflow", "keras", "spacy", "dvc", "pandas", "numpy", "pyarrow", "sklearn", "pydantic")
 
 
@@ -97,7 +100,7 @@ def test_shells_get_the_commands_as_completions():
     asked = {"_LENGTHWISE_COMPLETE": "complete_bash", "COMP_WORDS": "lengthwise re", "COMP_CWORD": "1"}
     command = [sys.executable, "-m", "lengthwise.cli"]
     done = subprocess.run(command, env={**os.environ, **asked}, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["report", "results", "real"]
+    assert done.stdout.split() == ["report", "results", "real", "recipes"]
 
 
 @pytest.mark.parametrize("arguments", ["--help", "--version", "predict --help", "results"])

@@ -49,7 +49,7 @@ def _networks_are_made_once():
 def workspace(make_network, tmp_path, monkeypatch):
     # Nothing but the model's folder: no params, no data.
     def make(collapse_repeats=False, language="en", sentences=SENTENCIZER, encoding=True, **changes):
-        tokenizer = TokenizerOptions(language, sentences, False, collapse_repeats, None)
+        tokenizer = TokenizerOptions("words", language, sentences, False, collapse_repeats, None)
         network = make_network(**{"vocabulary_size": len(TOKENS), **changes})
         kept = TextEncoding(tokenizer, VOCABULARY) if encoding else None
         save_network(network, tmp_path / "data" / "models" / "classifier", kept)
@@ -358,7 +358,7 @@ def test_predict_refuses_weights_that_give_no_numbers(workspace, make_network, c
     network = workspace()
     for variable in network.trainable_variables:
         variable.assign(np.full(variable.shape, np.nan, np.float32))
-    encoding = TextEncoding(TokenizerOptions("en", SENTENCIZER, False, False, None), VOCABULARY)
+    encoding = TextEncoding(TokenizerOptions("words", "en", SENTENCIZER, False, False, None), VOCABULARY)
     save_network(network, tmp_path / "nan", encoding)
     for arguments in (("--json",), ("--csv",), ()):
         with pytest.raises(SystemExit):

@@ -8,8 +8,9 @@ from closeness import assert_close
 
 from lengthwise.batching.plan import epoch_rng
 from lengthwise.batching.registry import make_strategy
-from lengthwise.models.ensemble import Ensemble, each_alone, log_probabilities_of, make_network
+from lengthwise.models.ensemble import Ensemble, make_network
 from lengthwise.models.network import Network
+from lengthwise.models.outputs import each_alone, log_probabilities_of
 from lengthwise.models.prediction import predict_split
 from lengthwise.models.saved import load_network, save_network
 from lengthwise.training.step import Steps

@@ -11,8 +11,9 @@ from lengthwise.batching.collate import collate
 from lengthwise.batching.plan import epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
 from lengthwise.layers.cells import CELLS
-from lengthwise.models.network import INPUTS_SIGNATURE, Inputs, Network, network_inputs
-from lengthwise.names import TASKS
+from lengthwise.models.inputs import INPUTS_SIGNATURE, Inputs, network_inputs
+from lengthwise.models.network import Network
+from lengthwise.names import LABEL_TASKS
 from lengthwise.training.losses import cross_entropy
 
 LENGTHS = [1, 7, 3, 12, 2, 5, 9, 1, 4, 4]
@@ -207,10 +208,12 @@ SLOW_CELLS = ("layer_norm_gru", "layer_norm_simple", "peephole_lstm")
     ("cell", "kernel", "task"),
     [
         *(
-            pytest.param(*pair, sorted(TASKS)[number % 2], marks=[pytest.mark.long] if pair[0] in SLOW_CELLS else [])
+            pytest.param(
+                *pair, sorted(LABEL_TASKS)[number % 2], marks=[pytest.mark.long] if pair[0] in SLOW_CELLS else []
+            )
             for number, pair in enumerate(CELLS_AND_KERNELS)
         ),
-        ("gru", "auto", sorted(TASKS)[1]),
+        ("gru", "auto", sorted(LABEL_TASKS)[1]),
     ],
 )
 def test_loss_and_gradients_are_the_same_for_the_same_sequences(make_network, make_sequences, cell, kernel, task):

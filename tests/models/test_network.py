@@ -8,7 +8,8 @@ from closeness import assert_close
 
 from lengthwise.errors import KernelError
 from lengthwise.layers.cells import CELLS
-from lengthwise.models.network import Inputs, Network
+from lengthwise.models.inputs import Inputs
+from lengthwise.models.network import Network
 from lengthwise.models.saved import load_network, save_network
 from lengthwise.names import ACTIVATIONS, CONV_PADDINGS, FRONT_ENDS, INITIAL_STATES, INPUTS, READOUTS
 from lengthwise.pipeline.settings.params import ModelParams
@@ -138,8 +139,8 @@ def test_network_drops_outputs_only_in_training(make_network, layers, kernel):
 
 
 def test_network_config_counts_the_joint_classes(make_config, factors):
-    assert make_config().classes == 6
-    assert make_config(factors=factors[:1]).classes == 2
+    assert make_config().outputs == 6
+    assert make_config(factors=factors[:1]).outputs == 2
 
 
 @pytest.mark.parametrize(

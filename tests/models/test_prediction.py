@@ -5,7 +5,7 @@ from closeness import assert_close
 from lengthwise.batching import for_evaluation
 from lengthwise.batching.collate import collate
 from lengthwise.batching.for_evaluation import evaluation_plan
-from lengthwise.models.network import network_inputs
+from lengthwise.models.inputs import network_inputs
 from lengthwise.models.prediction import predict_split
 
 

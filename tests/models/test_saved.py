@@ -20,7 +20,7 @@ from lengthwise.prepare.vocabulary import Vocabulary, write_vocabulary
 from lengthwise.system.files import file_digest
 from lengthwise.system.seals import SEAL_KEY, UNSEALED, seal
 
-TOKENIZER = TokenizerOptions("de", "sentencizer", True, False, "link")
+TOKENIZER = TokenizerOptions("words", "de", "sentencizer", True, False, "link")
 
 
 def vocabulary_of(words, prefix="w"):
@@ -100,7 +100,7 @@ def test_load_network_refuses_a_folder_of_version_4_and_names_both(saved):
     path = saved / CONFIG_NAME
     path.write_text(json.dumps({**json.loads(path.read_text())["network"], "version": 4, "seal": UNSEALED}))
     seal(path)
-    assert "version: got 4; expected 7" in refusal_of(saved)
+    assert "version: got 4; expected 8" in refusal_of(saved)
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ import tensorflow as tf
 from lengthwise.batching.collate import collate
 from lengthwise.batching.plan import epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
-from lengthwise.models.tasks import PREDICTIONS_AT
+from lengthwise.models.tasks import targets_of
+from lengthwise.names import LABEL_TASKS
 from lengthwise.native.ops import FlatPlan, FlatSequences, flat_batch, load, ragged_layout
 
 pytestmark = pytest.mark.native
@@ -22,7 +23,7 @@ def flat_sequences(sequences):
     return FlatSequences(sequences["tokens"], sequences.offsets, sequences["label"].astype(np.int32))
 
 
-@pytest.mark.parametrize("task", sorted(PREDICTIONS_AT))
+@pytest.mark.parametrize("task", LABEL_TASKS)
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
 def test_flat_batch_is_the_padded_one_without_padding(make_sequences, name, task):
     for seed in range(20):
@@ -32,7 +33,7 @@ def test_flat_batch_is_the_padded_one_without_padding(make_sequences, name, task
         for number in range(len(plan)):
             batch = collate(plan, number, sequences)
             layout, places = ragged_layout(batch.mask, batch.resets)
-            targets = PREDICTIONS_AT[task](batch)
+            targets = targets_of(task, batch)
             found = flat_batch(flat_plan(plan), flat_sequences(sequences), number, every_step=task == "seq2seq")
             for ours, theirs in zip(found.layout, layout, strict=True):
                 np.testing.assert_array_equal(ours, theirs)

@@ -6,14 +6,15 @@ import pytest
 import tensorflow as tf
 from closeness import assert_close
 
+from lengthwise.errors import ArgumentError
 from lengthwise.names import SCHEDULES
 from lengthwise.pipeline.settings.params import OptimizerParams
 from lengthwise.training.adam import FusedAdam
 from lengthwise.training.schedule import learning_rate
 
 
-def rates_of(schedule, highest, steps):
-    rate = learning_rate(schedule, highest, steps)
+def rates_of(schedule, highest, steps, warmup_steps=0):
+    rate = learning_rate(schedule, highest, steps, warmup_steps)
     return [float(rate(step)) if callable(rate) else rate for step in range(steps)]
 
 
@@ -30,6 +31,25 @@ def test_cosine_learning_rate_falls_from_the_highest_to_nearly_nothing(steps):
     rate = learning_rate("cosine", 0.01, steps)
     assert float(rate(0)) == pytest.approx(0.01)
     assert float(rate(steps)) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_linear_learning_rate_falls_by_as_much_at_each_step():
+    assert_close(rates_of("linear", 0.01, 8), [0.01 * (8 - step) / 8 for step in range(8)])
+    assert float(learning_rate("linear", 0.01, 8)(8)) == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("schedule", sorted(SCHEDULES))
+@pytest.mark.parametrize("warmup_steps", [1, 4, 9])
+def test_learning_rate_rises_to_its_highest_and_then_follows_its_schedule(schedule, warmup_steps):
+    rates = rates_of(schedule, 0.01, 10, warmup_steps)
+    assert_close(rates[:warmup_steps], [0.01 * (step + 1) / warmup_steps for step in range(warmup_steps)])
+    assert_close(rates[warmup_steps:], rates_of(schedule, 0.01, 10 - warmup_steps))
+
+
+@pytest.mark.parametrize("warmup_steps", [10, 11])
+def test_learning_rate_refuses_a_rise_that_never_ends(warmup_steps):
+    with pytest.raises(ArgumentError, match=f"warmup_steps: got {warmup_steps}; expected fewer than the 10 steps"):
+        learning_rate("constant", 0.01, 10, warmup_steps)
 
 
 @pytest.mark.parametrize("native", [False, pytest.param(True, marks=pytest.mark.native)])
@@ -51,7 +71,7 @@ def test_adam_takes_each_step_with_the_rate_of_its_number(native):
 
 def test_learning_rate_refuses_an_unknown_schedule():
     with pytest.raises(ValueError, match="schedule"):
-        learning_rate("linear", 0.1, 3)
+        learning_rate("falling", 0.1, 3)
 
 
 def test_params_know_the_schedules():

@@ -9,9 +9,11 @@ from lengthwise.batching.for_evaluation import evaluation_plan
 from lengthwise.batching.plan import batches_in_order, epoch_rng
 from lengthwise.batching.registry import make_strategy
 from lengthwise.batching.truncated import Truncated
-from lengthwise.models.network import Network, network_inputs
-from lengthwise.names import TASKS
-from lengthwise.training.step import Steps, Sums
+from lengthwise.models.ensemble import make_network as make_network_of
+from lengthwise.models.inputs import network_inputs
+from lengthwise.names import LABEL_TASKS, TASKS
+from lengthwise.training.step import Steps
+from lengthwise.training.sums import Sums
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def dense_gradients(network, batch):
     return gradients
 
 
-@pytest.mark.parametrize("task", sorted(TASKS))
+@pytest.mark.parametrize("task", LABEL_TASKS)
 def test_steps_train_as_adam_does_on_the_dense_gradient(make_network, make_batch, task):
     network = make_network(task, vocabulary_size=4)  # 4 ids for 23 tokens: each is used several times.
     batch = make_batch([5, 9, 2, 7], vocabulary_size=4)
@@ -68,7 +70,7 @@ def test_steps_move_every_weight_and_the_initial_state(make_network, make_batch)
         assert not np.array_equal(before[variable.path], variable), variable.path
 
 
-@pytest.mark.parametrize("task", sorted(TASKS))
+@pytest.mark.parametrize("task", LABEL_TASKS)
 def test_steps_return_loss_right_and_count_of_the_weights_before(make_network, make_batch, task):
     network, batch = make_network(task), make_batch([5, 9, 2, 7])
     inputs, targets = network_inputs(network.config, batch)
@@ -162,7 +164,7 @@ def test_sums_of_nothing_are_zero():
 
 
 def twin(network, kernel):
-    other = Network(network.config, kernel)
+    other = make_network_of(network.config, kernel)
     for variable, like in zip(other.trainable_variables, network.trainable_variables, strict=True):
         variable.assign(like)
     return other
@@ -182,6 +184,13 @@ SETTINGS = {"batch_size": 3, "buckets": 2, "tokens": 40, "window": 5}
         ("classifier", "truncated", {"layers": 2, "cell": "simple", "initial_state": "zeros"}),
         pytest.param("classifier", "bucketed", {"readout": "mean"}, marks=pytest.mark.long),
         ("classifier", "packed", {"readout": "mean"}),
+        ("classifier", "packed", {"several": True}),
+        ("tagger", "packed", {"affixes": 3}),
+        ("regressor", "truncated", {"features": 2, "feature_columns": ("features",), "tokens": False}),
+        ("language_model", "truncated", {"features": 2, "feature_columns": ("features",), "affixes": 2, "layers": 2}),
+        ("tagger", "truncated", {"ensemble": 2}),
+        ("regressor", "bucketed", {"ensemble": 2, "readout": "mean"}),
+        ("seq2seq", "packed", {"ensemble": 2, "several": True}),
         pytest.param("classifier", "padded", {"readout": "max", "layers": 2}, marks=pytest.mark.long),
     ],
 )

@@ -6,7 +6,7 @@ import numpy as np
 
 from lengthwise.batching.grid import grid_of
 from lengthwise.batching.plan import Plan
-from lengthwise.sequences import LABEL, TOKENS, Sequences
+from lengthwise.sequences import LABEL, PAD_ID, TOKENS, Sequences
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Batch:
         ends: int32 (S, 2), row and step of each span's last token.
         finished: bool (S,), whether a span ends its sequence.
         continues: whether a row goes on from the batch before.
+        steps: int64 (B, T), which of all steps of the sequences stands there; 0 where there is none.
     """
 
     tokens: np.ndarray
@@ -36,6 +37,7 @@ class Batch:
     ends: np.ndarray
     finished: np.ndarray
     continues: bool
+    steps: np.ndarray
 
 
 def collate(plan: Plan, batch: int, sequences: Sequences, padding: str = "post") -> Batch:
@@ -55,7 +57,7 @@ def collate(plan: Plan, batch: int, sequences: Sequences, padding: str = "post")
     grid = grid_of(plan, batch, sequences.offsets, padding)
     return Batch(
         # Padding is 0, which is `PAD_ID`.
-        tokens=_wide(grid.of_steps(sequences[TOKENS])),
+        tokens=_wide(grid.of_steps(tokens_of(sequences))),
         lengths=grid.lengths,
         mask=grid.mask,
         resets=grid.resets,
@@ -65,7 +67,15 @@ def collate(plan: Plan, batch: int, sequences: Sequences, padding: str = "post")
         ends=np.stack([grid.row, grid.column + grid.count - 1], axis=1),
         finished=grid.finished,
         continues=not (grid.start == 0).all(),
+        steps=grid.fill(grid.steps),
     )
+
+
+def tokens_of(sequences: Sequences) -> np.ndarray:
+    """The tokens of all steps, (N,): of sequences that have none, `PAD_ID`."""
+    if TOKENS in sequences.per_step:
+        return sequences[TOKENS]
+    return np.broadcast_to(np.int32(PAD_ID), int(sequences.offsets[-1]))
 
 
 def _labels(sequences: Sequences) -> np.ndarray:

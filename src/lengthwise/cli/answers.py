@@ -10,8 +10,12 @@ import numpy as np
 
 from lengthwise.errors import FormatError
 from lengthwise.labels import LabelFactor, factor_probabilities, joint_class_names
+from lengthwise.models.config import NetworkConfig
+from lengthwise.names import LABEL_TASKS
 
 DIGITS = 6
+# A label that is likelier than this is predicted.
+EVEN = 0.5
 LeadingValue = str | int
 
 
@@ -54,24 +58,65 @@ class Answers:
         return self.classes[int(probabilities.argmax())], by_factor
 
 
-class TabSeparated:
-    """A header, then rows of cells between tabs; what would break a line or a terminal is escaped."""
+class LabelAnswers:
+    """Which of several labels hold, each by itself.
 
-    def __init__(self, factors: Sequence[LabelFactor]) -> None:
-        self._answers = Answers(factors)
+    Args:
+        names: of the labels.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.factors: list[LabelFactor] = []
+        self.classes = list(names)
+
+    def of(self, probabilities: np.ndarray) -> tuple[str, dict[str, str]]:
+        """The labels that are likelier to hold than not, between blanks."""
+        return " ".join(np.array(self.classes)[probabilities > EVEN].tolist()), {}
+
+
+class LikeliestAnswers(LabelAnswers):
+    """The likeliest of some classes, such as tags or tokens."""
+
+    def of(self, probabilities: np.ndarray) -> tuple[str, dict[str, str]]:
+        """Its name."""
+        return self.classes[int(probabilities.argmax())], {}
+
+
+class NumberAnswers(LabelAnswers):
+    """Numbers, which are answers themselves."""
+
+    def of(self, probabilities: np.ndarray) -> tuple[str, dict[str, str]]:
+        """All of them, between blanks."""
+        return " ".join(f"{value:.{DIGITS}g}" for value in probabilities.tolist()), {}
+
+
+AnyAnswers = Answers | LabelAnswers
+
+
+class TabSeparated:
+    """A header, then rows of cells between tabs; what would break a line or a terminal is escaped.
+
+    Args:
+        answers: what is made of probabilities.
+        only: whether all probabilities are left out but the answer's own, as there may be thousands.
+    """
+
+    def __init__(self, answers: AnyAnswers, only: bool = False) -> None:
+        self._answers, self._only = answers, only
 
     def header(self, leading: Sequence[str]) -> str:
         """See `RowFormat`."""
         factors = self._answers.factors
         # One factor's answer is the joint answer.
         names = [factor.name for factor in factors] if len(factors) > 1 else []
-        return self._line([*leading, "prediction", *names, *self._answers.classes])
+        return self._line([*leading, "prediction", *names, *(["probability"] if self._only else self._answers.classes)])
 
     def row(self, leading: Mapping[str, LeadingValue], probabilities: np.ndarray) -> str:
         """See `RowFormat`."""
         answer, by_factor = self._answers.of(probabilities)
         factors = by_factor.values() if len(by_factor) > 1 else ()
-        numbers = (f"{value:.{DIGITS}f}" for value in probabilities.tolist())
+        shown = [float(probabilities.max())] if self._only else probabilities.tolist()
+        numbers = (f"{value:.{DIGITS}f}" for value in shown)
         return self._line([*map(str, leading.values()), answer, *factors, *numbers])
 
     def _line(self, cells: Sequence[str]) -> str:
@@ -94,8 +139,8 @@ class JsonLines:
         FormatError: two joint classes have one name, which no object can hold.
     """
 
-    def __init__(self, factors: Sequence[LabelFactor]) -> None:
-        self._answers = Answers(factors)
+    def __init__(self, answers: AnyAnswers, only: bool = False) -> None:
+        self._answers, self._only = answers, only
         classes = self._answers.classes
         if twice := [name for name in classes if classes.count(name) > 1]:
             raise FormatError(f"the model: has the class {twice[0]!r} twice; expected other names; do without --json")
@@ -109,7 +154,10 @@ class JsonLines:
         answer, by_factor = self._answers.of(probabilities)
         numbers = [round(value, DIGITS) for value in probabilities.tolist()]
         by_class = dict(zip(self._answers.classes, numbers, strict=True))
-        content = {**leading, "prediction": answer, "factors": by_factor, "probabilities": by_class}
+        if self._only:
+            by_class = {answer: by_class[answer]}
+        what = "numbers" if isinstance(self._answers, NumberAnswers) else "probabilities"
+        content = {**leading, "prediction": answer, "factors": by_factor, what: by_class}
         return json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -118,6 +166,20 @@ FORMATS: dict[str, type[TabSeparated] | type[JsonLines]] = {
     "json": JsonLines,
     "tsv": TabSeparated,
 }
+
+
+def answers_of(config: NetworkConfig, classes: Sequence[str]) -> AnyAnswers:
+    """What is made of the outputs of a network.
+
+    Args:
+        config: of the network.
+        classes: the names of its outputs.
+    """
+    if config.predicts == "numbers":
+        return NumberAnswers(classes)
+    if config.predicts == "several":
+        return LabelAnswers(classes)
+    return Answers(config.factors) if config.task in LABEL_TASKS else LikeliestAnswers(classes)
 
 
 def _escaped(cell: str) -> str:

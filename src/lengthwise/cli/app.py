@@ -14,10 +14,12 @@ from typer.main import get_command
 
 import lengthwise
 from lengthwise.cli.advise import advise
+from lengthwise.cli.generate import generate
+from lengthwise.cli.look import look
 from lengthwise.cli.pipes import standard_streams, write
 from lengthwise.cli.predict import predict
 from lengthwise.cli.reading import documents, exps, page, report, results
-from lengthwise.cli.running import real, sweep
+from lengthwise.cli.running import folds, real, recipes, run, sweep
 from lengthwise.errors import LengthwiseError, exit_on_user_error
 
 NAME = "lengthwise"
@@ -54,7 +56,8 @@ def _written(option: Any) -> Any:  # noqa: ANN401
 
 # Plain text: the same in every terminal, pipe and log.
 app = typer.Typer(name=NAME, cls=_Group, rich_markup_mode=None, pretty_exceptions_enable=False)
-for command in (advise, predict, report, page, results, exps, sweep, real, documents):
+of_reading = (advise, look, predict, generate, report, page, results, exps)
+for command in (*of_reading, sweep, folds, real, recipes, run, documents):
     app.command(cls=_Command)(command)
 
 

@@ -3,12 +3,15 @@
 import sys
 from collections.abc import Iterable, Iterator
 
-from lengthwise.cli.answers import FORMATS, LeadingValue, RowFormat
+from lengthwise.cli.answers import FORMATS, LeadingValue, RowFormat, answers_of
 from lengthwise.cli.text_input import whole_text
+from lengthwise.models.tasks import OF_STEPS
 from lengthwise.predictor import Predictor
 
 # Tokens that are predicted together: more take memory and gain nothing.
 BATCH_TOKENS = 65_536
+# What comes before an answer for each token.
+STEP_CELLS = ("text", "token", "word", "unknown")
 NO_TOKENS = "has no tokens, so nothing can be predicted"
 
 
@@ -23,8 +26,27 @@ def predicted_rows(predictor: Predictor, texts: Iterable[Iterable[str]], form: s
         form: a name of `FORMATS`.
         stream: whether a row comes after every token, or after every text.
     """
-    row_format = FORMATS[form](predictor.network.config.factors)
-    return _stream_rows(predictor, texts, row_format) if stream else _whole_rows(predictor, texts, row_format)
+    config = predictor.network.config
+    # Of tags and tokens there are many, and a row for each step.
+    row_format = FORMATS[form](answers_of(config, predictor.classes), only=config.task in OF_STEPS)
+    if stream:
+        return _stream_rows(predictor, texts, row_format)
+    rows = _step_rows if config.task in OF_STEPS else _whole_rows
+    return rows(predictor, texts, row_format)
+
+
+def _step_rows(predictor: Predictor, texts: Iterable[Iterable[str]], form: RowFormat) -> Iterator[str]:
+    """A row for each token of whole texts: its tag, or the token that follows."""
+    header = form.header(STEP_CELLS)
+    for batch in _batches(predictor, texts):
+        predicted = iter(predictor.every_step([tokens for _, tokens in batch]))
+        yield header
+        header = ""
+        for number, tokens in batch:
+            for place, token in enumerate(tokens, 1):
+                cells = (number, place, token, predictor.unknown([token]))
+                yield form.row(dict(zip(STEP_CELLS, cells, strict=True)), next(predicted))
+    yield header
 
 
 def _whole_rows(predictor: Predictor, texts: Iterable[Iterable[str]], form: RowFormat) -> Iterator[str]:
@@ -63,7 +85,7 @@ def _batches(predictor: Predictor, texts: Iterable[Iterable[str]]) -> Iterator[l
 
 def _stream_rows(predictor: Predictor, texts: Iterable[Iterable[str]], form: RowFormat) -> Iterator[str]:
     stream = predictor.stream()
-    yield form.header(("text", "token", "word", "unknown"))
+    yield form.header(STEP_CELLS)
     for number, text in enumerate(texts, 1):
         stream.restart()
         place = unknown = 0
@@ -71,8 +93,8 @@ def _stream_rows(predictor: Predictor, texts: Iterable[Iterable[str]], form: Row
             place += 1
             is_unknown = predictor.unknown([token])
             unknown += is_unknown
-            leading: dict[str, LeadingValue] = {"text": number, "token": place, "word": token, "unknown": is_unknown}
-            yield form.row(leading, stream.push(token))
+            cells: tuple[LeadingValue, ...] = (number, place, token, is_unknown)
+            yield form.row(dict(zip(STEP_CELLS, cells, strict=True)), stream.push(token))
         if not place:
             _note(number, NO_TOKENS)
         elif unknown == place:

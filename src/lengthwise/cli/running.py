@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from lengthwise.cli.pipes import write
+
 
 def sweep(
     grid: Annotated[Path, typer.Argument(metavar="GRID", help="YAML file of dotted keys and their values.")],
@@ -28,6 +30,31 @@ def sweep(
     from lengthwise.pipeline.sweeps.start import run_grid
 
     run_grid(grid, jobs)
+
+
+def folds(
+    number: Annotated[str, typer.Argument(metavar="K", help="How many folds, from 2 to 100.")],
+    jobs: Annotated[str, typer.Option(metavar="N", help="Runs at once; they share the processors.")] = "1",
+    keys: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="YAML file of dotted keys and values that all folds have.", show_default=False
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the table is written.")] = Path("results/folds"),
+) -> None:
+    """Cross-validate, each fold as a DVC experiment.
+
+    The end has one table over all folds. In it each group of the corpus, such as an author, is tested once. The exit
+    status is that of `lengthwise sweep`.
+
+    \b
+    Example:
+      lengthwise folds 10 --jobs 2
+    """
+    from lengthwise.pipeline.sweeps.start import run_folds
+
+    run_folds(number, keys, jobs, out)
 
 
 def real(
@@ -52,3 +79,34 @@ def real(
     from lengthwise.pipeline.sweeps.start import run_named
 
     run_named(file, corpus, names or [])
+
+
+def recipes() -> None:
+    """List the recipes: named sets of keys, each for a kind of data.
+
+    \b
+    Example:
+      lengthwise recipes
+    """
+    from lengthwise.pipeline.sweeps.recipes import read_recipes
+
+    for name, recipe in read_recipes().items():
+        write(f"{name}\n  {recipe.description}\n  of {recipe.source}\n")
+
+
+def run(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of a recipe, see `lengthwise recipes`.")],
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="The file or folder that it is run on.")],
+) -> None:
+    """Run a recipe on a file of yours as a DVC experiment.
+
+    The exit status is that of `lengthwise sweep`. `dvc exp apply RECIPE` then brings params, metrics and networks into
+    the working tree.
+
+    \b
+    Example:
+      lengthwise run sms_spam sms-spam.tsv
+    """
+    from lengthwise.pipeline.sweeps.recipes import run_recipe
+
+    run_recipe(recipe, source)

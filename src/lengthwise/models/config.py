@@ -1,11 +1,24 @@
 """What a network is made of: the settings of one, checked, as they are saved beside its weights."""
 
-from dataclasses import dataclass
-from typing import Annotated
+import math
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
 from lengthwise.bounds import Count, OneOf, Share, Within, check_fields
-from lengthwise.labels import LabelFactor, joint_class_names
-from lengthwise.names import CELL_PLACES, Activation, ConvPadding, FrontEnd, InitialState, Input, Readout, Task
+from lengthwise.labels import LabelFactor
+from lengthwise.names import (
+    CELL_PLACES,
+    LABEL_TASKS,
+    Activation,
+    ConvPadding,
+    FrontEnd,
+    InitialState,
+    Input,
+    Readout,
+    Task,
+)
+
+Predicted = Literal["classes", "several", "numbers"]
 
 # Of a layer, or of a token.
 FeatureCount = Annotated[int, Within(1, 65_536)]
@@ -74,11 +87,45 @@ class Purpose:
         task: a name in `TASKS`.
         vocabulary_size: ids that the network knows.
         factors: the label factors, for the joint classes.
+        several: whether the factors are labels of their own, each yes or no.
+        numbers: the names of the numbers that a regressor predicts.
+        tags: the classes that a tagger predicts.
+        tag_column: the column of steps that has their tags.
+        tokens: whether steps have tokens.
+        affixes: letters of the affixes that are read beside tokens; None for no affixes.
+        features: how many numbers of a step are read, all columns together.
+        feature_columns: the columns that have them.
     """
 
     task: Task
     vocabulary_size: Count
     factors: tuple[LabelFactor, ...]
+    several: bool = field(default=False, kw_only=True)
+    numbers: tuple[str, ...] = field(default=(), kw_only=True)
+    tags: tuple[str, ...] = field(default=(), kw_only=True)
+    tag_column: str = field(default="", kw_only=True)
+    tokens: bool = field(default=True, kw_only=True)
+    affixes: int | None = field(default=None, kw_only=True)
+    features: int = field(default=0, kw_only=True)
+    feature_columns: tuple[str, ...] = field(default=(), kw_only=True)
+
+    @property
+    def outputs(self) -> int:
+        """Of the last layer: classes, numbers or tokens to predict."""
+        if self.task == "tagger":
+            return len(self.tags)
+        if self.task == "regressor":
+            return len(self.numbers)
+        if self.task == "language_model":
+            return self.vocabulary_size
+        return len(self.factors) if self.several else math.prod(len(factor.classes) for factor in self.factors)
+
+    @property
+    def predicts(self) -> Predicted:
+        """What the outputs are: a distribution over classes, several labels each yes or no, or numbers."""
+        if self.task == "regressor":
+            return "numbers"
+        return "several" if self.several and self.task in LABEL_TASKS else "classes"
 
 
 @dataclass(frozen=True)
@@ -90,11 +137,6 @@ class NetworkConfig(Architecture, Purpose):
     """
 
     @property
-    def classes(self) -> int:
-        """Joint classes."""
-        return len(joint_class_names(self.factors))
-
-    @property
     def pooled(self) -> bool:
-        """Whether all outputs of a sequence are read: of a classifier only, for seq2seq reads each by itself."""
-        return self.task == "classifier" and self.readout != "last"
+        """Whether all outputs of a sequence are read: by tasks that predict once a sequence only."""
+        return self.task in ("classifier", "regressor") and self.readout != "last"

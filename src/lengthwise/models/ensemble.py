@@ -1,5 +1,6 @@
 """Several networks that learn side by side, and what they predict together."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import keras
@@ -7,8 +8,12 @@ import numpy as np
 import tensorflow as tf
 
 from lengthwise.models.config import NetworkConfig
-from lengthwise.models.network import INPUTS_SIGNATURE, Inputs, Network, States
+from lengthwise.models.inputs import Inputs
+from lengthwise.models.network import Network, States
+from lengthwise.models.outputs import together
+from lengthwise.models.step_features import NumberScale
 from lengthwise.native.ops import FlatBatch
+from lengthwise.sequences import Sequences
 
 
 class Ensemble:
@@ -29,8 +34,8 @@ class Ensemble:
         self.config = config
         alone = replace(config, ensemble=1)
         self.members = [Network(alone, kernel, name=f"network_{number}") for number in range(config.ensemble)]
-        self._log_probabilities = tf.function(
-            lambda inputs: log_probabilities_of(self(inputs)[0]), input_signature=(INPUTS_SIGNATURE,)
+        self._predict = tf.function(
+            lambda inputs: together(config.predicts, self(inputs)[0]), input_signature=(self.inputs_signature,)
         )
 
     @property
@@ -54,6 +59,26 @@ class Ensemble:
         return [variable for member in self.members for variable in member.variables]
 
     @property
+    def saved_variables(self) -> list[keras.Variable]:
+        """All that their predictions depend on, one member after the other."""
+        return [variable for member in self.members for variable in member.saved_variables]
+
+    @property
+    def target_scale(self) -> NumberScale | None:
+        """What numbers are predicted in: the same for all members."""
+        return self.members[0].target_scale
+
+    @property
+    def inputs_signature(self) -> Inputs:
+        """What they take, for `tf.function`."""
+        return self.members[0].inputs_signature
+
+    def adapt(self, sequences: Sequences) -> None:
+        """Take the scales of features and of numbers to predict from the training sequences."""
+        for member in self.members:
+            member.adapt(sequences)
+
+    @property
     def states_signature(self) -> tuple[tf.TensorSpec, ...]:
         """The states that go from a window to the next, one member after the other: float32 (B, U) each."""
         return tuple(spec for member in self.members for spec in member.states_signature)
@@ -71,16 +96,20 @@ class Ensemble:
         )
 
     def over(
-        self, batch: FlatBatch, states: States | None = None, training: bool = False
+        self,
+        batch: FlatBatch,
+        states: States | None = None,
+        training: bool = False,
+        columns: Mapping[str, tf.Tensor] | None = None,
     ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
         """The same from a batch without padding, see `Network.over`."""
         return self._joined(
-            [member.over(batch, of_member, training=training) for member, of_member in self._with_states(states)]
+            [member.over(batch, of_member, training, columns) for member, of_member in self._with_states(states)]
         )
 
-    def log_probabilities(self, inputs: Inputs) -> np.ndarray:
-        """What they say of whole sequences together, by a function that is traced once: float32 (P, C)."""
-        return self._log_probabilities(inputs).numpy()
+    def predict_batch(self, inputs: Inputs) -> np.ndarray:
+        """What they say of whole sequences together, see `Network.predict_batch`."""
+        return self._predict(inputs).numpy()
 
     def _with_states(self, states: States | None) -> list[tuple[Network, States | None]]:
         size = len(self.members[0].states_signature)
@@ -103,14 +132,3 @@ def make_network(config: NetworkConfig, kernel: str = "auto") -> Network | Ensem
         KernelError: the kernel is `native`, which cannot be built here, or does not compute this cell.
     """
     return Network(config, kernel) if config.ensemble == 1 else Ensemble(config, kernel)
-
-
-def each_alone(logits: tf.Tensor) -> list[tf.Tensor]:
-    """The logits of each member, (P, C): of an ensemble's (M, P, C), or of a network's (P, C), which is alone."""
-    return [logits] if logits.shape.rank == 2 else tf.unstack(logits)
-
-
-def log_probabilities_of(logits: tf.Tensor) -> tf.Tensor:
-    """What is predicted, float32 (P, C), by an ensemble's logits (M, P, C) together or by a network's (P, C)."""
-    scores = tf.nn.log_softmax(logits)
-    return scores if logits.shape.rank == 2 else tf.nn.log_softmax(tf.reduce_mean(scores, axis=0))

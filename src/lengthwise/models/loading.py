@@ -19,7 +19,7 @@ def load(folder: Path | str, kernel: str = "auto") -> Network | Ensemble:
 
         >>> import lengthwise as lw
         >>> network = lw.load(folder)
-        >>> network.config.task, network.config.classes
+        >>> network.config.task, network.config.outputs
         ('classifier', 6)
 
     Nothing in the folder is run: it holds numbers, a table of words and JSON.

@@ -1,56 +1,33 @@
-"""Tokens to features, recurrent layers, dropout, softmax: the network of the source article, and all its variants."""
+"""Steps to features, recurrent layers, dropout, a last layer: the network of the source article, and its variants."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from lengthwise.batching.collate import Batch
 from lengthwise.layers.cells import CELLS
 from lengthwise.layers.dropout import Dropout
-from lengthwise.layers.front_end import MaskedConv1D, output_lengths
+from lengthwise.layers.front_end import MaskedConv1D
 from lengthwise.layers.recurrent import Recurrent
 from lengthwise.layers.sequence_ends import sequence_ends
 from lengthwise.layers.word_dropout import WordDropout
 from lengthwise.models.config import NetworkConfig
+from lengthwise.models.inputs import INPUTS_SIGNATURE, Inputs
+from lengthwise.models.outputs import together
 from lengthwise.models.readout import flat_sequences, padded_sequences, pool
-from lengthwise.models.tasks import PREDICTIONS_AT, Targets, shortened
+from lengthwise.models.step_features import NumberScale, StepFeatures, column_specs, reads_columns
+from lengthwise.models.tasks import read_columns
 from lengthwise.native.ops import FlatBatch, RaggedLayout, flat_steps, ragged_layout
+from lengthwise.sequences import NUMBERS, Sequences
 
 States = Sequence[np.ndarray | tf.Tensor]
 
 
-class Inputs(NamedTuple):
-    """What a network reads.
-
-    Attributes:
-        tokens: int32 (B, T).
-        mask: bool (B, T), true where there is a token.
-        resets: bool (B, T), true where a sequence begins.
-        positions: int32 (P, 2), row and step of each prediction.
-    """
-
-    tokens: tf.Tensor
-    mask: tf.Tensor
-    resets: tf.Tensor
-    positions: tf.Tensor
-
-
-# For `tf.function`: traced once, whatever the rows and widths.
-INPUTS_SIGNATURE = Inputs(
-    tf.TensorSpec((None, None), tf.int32, "tokens"),
-    tf.TensorSpec((None, None), tf.bool, "mask"),
-    tf.TensorSpec((None, None), tf.bool, "resets"),
-    tf.TensorSpec((None, 2), tf.int32, "positions"),
-)
-
-
 class Network(keras.Model):
-    """Reads rows of tokens and predicts the joint class at the positions asked for.
+    """Reads rows of steps and predicts at the positions asked for: the joint class, or what else its task says.
 
-    A sequence's predictions depend on its own tokens alone: not on padding, on its neighbours in the row, or on where a
+    A sequence's predictions depend on its own steps alone: not on padding, on its neighbours in the row, or on where a
     window cut it, as long as the states of a window are given to the next. A classifier that pools all outputs needs
     whole sequences.
 
@@ -70,9 +47,10 @@ class Network(keras.Model):
             keras.layers.Embedding(
                 config.vocabulary_size, config.embedding, embeddings_initializer="glorot_uniform", name="embedding"
             )
-            if config.input == "embedding"
+            if config.input == "embedding" and config.tokens
             else None
         )
+        self.step_features = StepFeatures(config, name="step_features") if reads_columns(config) else None
         self.front_end = (
             MaskedConv1D(
                 config.filters, config.kernel, stride=config.stride, padding=config.conv_padding, name="front_end"
@@ -87,16 +65,22 @@ class Network(keras.Model):
         ]
         native = self.kernel == "native"
         self.dropouts = [Dropout(config.dropout, native=native, name=f"dropout_{n}") for n in range(config.layers)]
-        self.softmax = keras.layers.Dense(config.classes, name="softmax")
+        # Its logits are turned into probabilities by the loss.
+        self.softmax = keras.layers.Dense(config.outputs, name="softmax")
+        # What numbers are predicted in: their means and their spreads in training.
+        self.target_scale = (
+            NumberScale(len(config.numbers), name="target_scale") if config.task == "regressor" else None
+        )
         self.word_dropout = WordDropout(config.word_dropout, name="word_dropout")
         # Keras builds a layer at its first call; saving and resuming need all weights before that.
         self._run = self._run_padded
         step = tf.ones((1, 1), tf.bool)
-        self(Inputs(tf.zeros((1, 1), tf.int32), step, step, tf.zeros((1, 2), tf.int32)))
+        columns = {name: tf.zeros((1, 1, *spec.shape[2:]), spec.dtype) for name, spec in self.column_specs.items()}
+        self(Inputs(tf.zeros((1, 1), tf.int32), step, step, tf.zeros((1, 2), tf.int32), columns))
         if native:
             self._run = self._run_flat
-        self._log_probabilities = tf.function(
-            lambda inputs: tf.nn.log_softmax(self(inputs)[0]), input_signature=(INPUTS_SIGNATURE,)
+        self._predict = tf.function(
+            lambda inputs: together(config.predicts, self(inputs)[0]), input_signature=(self.inputs_signature,)
         )
 
     def _recurrent(self, name: str, reverse: bool = False) -> Recurrent:
@@ -122,6 +106,29 @@ class Network(keras.Model):
         return [self]
 
     @property
+    def column_specs(self) -> dict[str, tf.TensorSpec]:
+        """What it reads beside tokens, by name, in rows."""
+        return column_specs(self.config)
+
+    @property
+    def inputs_signature(self) -> Inputs:
+        """What it takes, for `tf.function`."""
+        return INPUTS_SIGNATURE._replace(columns=self.column_specs)
+
+    @property
+    def saved_variables(self) -> list[keras.Variable]:
+        """All that its predictions depend on: what is trained, and the scales of what it reads and predicts."""
+        scales = [layer for layer in (self.step_features, self.target_scale) if layer is not None]
+        return [*self.trainable_variables, *(weight for layer in scales for weight in layer.non_trainable_variables)]
+
+    def adapt(self, sequences: Sequences) -> None:
+        """Take the scales of features and of numbers to predict from the training sequences."""
+        if self.step_features is not None and self.step_features.scale is not None:
+            self.step_features.scale.adapt(read_columns(self.config, sequences)["features"])
+        if self.target_scale is not None:
+            self.target_scale.adapt(sequences[NUMBERS])
+
+    @property
     def states_signature(self) -> tuple[tf.TensorSpec, ...]:
         """The states that go from a window to the next: float32 (B, U) each."""
         sizes = [size for layer in self.forwards for size in layer.state_sizes]
@@ -142,15 +149,15 @@ class Network(keras.Model):
             training: whether to drop outputs.
 
         Returns:
-            Logits, float32 (P, C), and the states after the last step.
+            Logits or scaled numbers, float32 (P, C), and the states after the last step.
         """
         inputs = inputs._replace(tokens=self.word_dropout(inputs.tokens, training=training))
         features, after = self._run(inputs, states, training)
         return self.softmax(features), tuple(after)
 
-    def log_probabilities(self, inputs: Inputs) -> np.ndarray:
-        """What it says of whole sequences, by a function that is traced once: float32 (P, C)."""
-        return self._log_probabilities(inputs).numpy()
+    def predict_batch(self, inputs: Inputs) -> np.ndarray:
+        """What it says of whole sequences, by a function that is traced once: see `together`, float32 (P, C)."""
+        return self._predict(inputs).numpy()
 
     def _states_of(self, number: int, states: States | None) -> States | None:
         """The states of one layer."""
@@ -176,7 +183,7 @@ class Network(keras.Model):
 
     def _run_flat(self, inputs: Inputs, states: States | None, training: bool) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """The same by the native kernel, from the first layer to the last without padding."""
-        if self.front_end is None:
+        if self.front_end is None and self.step_features is None:
             items, mask, resets = self._items(), inputs.mask, inputs.resets
             ids = tf.reshape(inputs.tokens, [-1])
         else:
@@ -209,7 +216,11 @@ class Network(keras.Model):
         return self.kernel == "native" and self.front_end is None and not self.backwards
 
     def over(
-        self, batch: FlatBatch, states: States | None = None, training: bool = False
+        self,
+        batch: FlatBatch,
+        states: States | None = None,
+        training: bool = False,
+        columns: Mapping[str, tf.Tensor] | None = None,
     ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
         """Predict, as `call` does, from a batch without padding; see `reads_flat_batches`.
 
@@ -217,11 +228,14 @@ class Network(keras.Model):
             batch: what to read, and where to predict.
             states: of the window before.
             training: whether to drop outputs.
+            columns: what is read beside tokens, as in `Inputs`, of flat steps: (N, ...).
 
         Returns:
-            Logits, float32 (P, C), at the steps that the batch reads, and the states after the last step.
+            Logits or scaled numbers, float32 (P, C), at the steps that the batch reads, and the states after the last.
         """
         items, index = self._items(), self.word_dropout(batch.ids, training=training)
+        if self.step_features is not None:
+            items, index = self._of_tokens_and_columns(index, columns or {}), tf.range(tf.size(index))
         after: list[tf.Tensor] = []
         for number, (forward, dropout) in enumerate(zip(self.forwards, self.dropouts, strict=True)):
             is_last = number == self.config.layers - 1
@@ -251,25 +265,21 @@ class Network(keras.Model):
         """What the ids of tokens are indices of, for `Recurrent.over`."""
         return None if self.embedding is None else tf.convert_to_tensor(self.embedding.embeddings)
 
+    def _of_tokens_and_columns(self, tokens: tf.Tensor, columns: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """The features of steps, float32 (..., D), in rows or flat."""
+        parts = [] if self.step_features is None else self.step_features(columns)
+        if self.embedding is not None:
+            parts = [self.embedding(tokens), *parts]
+        elif self.config.tokens:
+            parts = [tf.one_hot(tokens, self.config.vocabulary_size), *parts]
+        return parts[0] if len(parts) == 1 else tf.concat(parts, axis=-1)
+
     def _features(self, inputs: Inputs) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Features (B, T, D), and the mask and the resets of their steps."""
-        if self.embedding is None:
-            features = tf.one_hot(inputs.tokens, self.config.vocabulary_size)
-        else:
-            features = self.embedding(inputs.tokens)
+        features = self._of_tokens_and_columns(inputs.tokens, inputs.columns)
         if self.front_end is None:
             return features, inputs.mask, inputs.resets
         mask = self.front_end.compute_mask(features, inputs.mask)
         # One sequence a row: it begins at the first step.
         resets = tf.broadcast_to(tf.range(tf.shape(mask)[1]) == 0, tf.shape(mask))
         return self.front_end(features, mask=inputs.mask), mask, resets
-
-
-def network_inputs(config: NetworkConfig, batch: Batch) -> tuple[Inputs, Targets]:
-    """What a network reads of a batch, and what it has to predict where."""
-    if config.front_end == "conv1d":
-        steps = output_lengths(batch.lengths, config.kernel, config.stride, config.conv_padding)
-        targets = PREDICTIONS_AT[config.task](shortened(batch, steps))
-    else:
-        targets = PREDICTIONS_AT[config.task](batch)
-    return Inputs(batch.tokens, batch.mask, batch.resets, targets.positions), targets

@@ -7,7 +7,6 @@
 A network that was trained on something else than text has no vocabulary.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from lengthwise.models.network import Network
 from lengthwise.system.files import file_digest, replacing_folder
 from lengthwise.system.seals import SEAL_KEY, UNSEALED, check_seal, read_sealed_json, rerun, seal, write_sealed_json
 
-VERSION: Literal[7] = 7
+VERSION: Literal[8] = 8
 CONFIG_NAME, WEIGHTS_NAME, VOCABULARY_NAME = "config.json", "weights.safetensors", "vocabulary.tsv"
 STAGE = "train"
 REMEDY = rerun(STAGE)
@@ -49,9 +48,9 @@ class TextFiles(Protocol):
 class SavedConfig:
     """What `config.json` holds; `digests` has the SHA-256 of every other file by its name."""
 
-    version: Literal[7]
+    version: Literal[8]
     network: NetworkConfig
-    tokenizer: dict[str, str | bool | None] | None
+    tokenizer: dict[str, str | bool | int | None] | None
     digests: dict[str, str]
 
 
@@ -64,7 +63,7 @@ def save_network(network: Network | Ensemble, folder: Path, text: TextFiles | No
         text: how text becomes its ids; none where it was trained on something else.
     """
     with replacing_folder(folder) as out:
-        (out / WEIGHTS_NAME).write_bytes(save(_arrays(network.trainable_variables), {SEAL_KEY: UNSEALED}))
+        (out / WEIGHTS_NAME).write_bytes(save(_arrays(network.saved_variables), {SEAL_KEY: UNSEALED}))
         seal(out / WEIGHTS_NAME)
         if text:
             text.write(out / VOCABULARY_NAME)
@@ -92,11 +91,11 @@ def load_network(folder: Path, kernel: str = "auto") -> Network | Ensemble:
     except (OSError, SafetensorError, LookupError, TypeError, ValueError) as error:
         raise FormatError(f"{path}: cannot be read ({error}); {REMEDY}") from error
     network = make_network(config, kernel)
-    expected = {variable.path: tuple(variable.shape) for variable in network.trainable_variables}
+    expected = {variable.path: tuple(variable.shape) for variable in network.saved_variables}
     found = {name: array.shape for name, array in arrays.items()}
     if found != expected:
         raise FormatError(f"{path}: has weights {found}; expected {expected}; {REMEDY}")
-    for variable in network.trainable_variables:
+    for variable in network.saved_variables:
         variable.assign(arrays[variable.path])
     return network
 
@@ -129,9 +128,8 @@ def read_config(folder: Path) -> SavedConfig:
 def _least_bytes(config: NetworkConfig) -> int:
     """What the weights of a network take at least."""
     front_end = config.filters * config.kernel if config.front_end == "conv1d" else 0
-    first = config.vocabulary_size * (config.embedding if config.input == "embedding" else 1)
-    classes = math.prod(len(factor.classes) for factor in config.factors)
-    each = first + front_end + config.layers * config.units**2 + classes * config.units
+    first = config.vocabulary_size * (config.embedding if config.input == "embedding" else 1) * config.tokens
+    each = first + front_end + config.layers * config.units**2 + config.outputs * config.units
     return FLOAT_BYTES * config.ensemble * each
 
 

@@ -3,12 +3,15 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
 from lengthwise.batching.plan import Plan
+from lengthwise.errors import ArgumentError
+from lengthwise.models.config import Purpose
+from lengthwise.models.step_features import column_specs
+from lengthwise.models.tasks import OF_STEPS, TaskColumns
 from lengthwise.native.ops import FlatBatch, FlatPlan, FlatSequences, flat_batch
-from lengthwise.sequences import LABEL, TOKENS, Sequences
+from lengthwise.sequences import TOKENS, Sequences
 
 # Steps of one call, at most, and tokens that end it: between two calls a run can be stopped, saved and reported on.
 CALL_STEPS = 16
@@ -25,6 +28,9 @@ SEQUENCES_SIGNATURE = FlatSequences(
     tf.TensorSpec((None,), tf.int32, "label"),
 )
 NUMBER_SIGNATURE = tf.TensorSpec((), tf.int64)
+# Among columns, what is to be predicted: no column of steps may have the name.
+TARGET = "lengthwise.target"
+MOST_STEPS = 2**31 - 1
 
 
 class FlatColumns(NamedTuple):
@@ -78,12 +84,50 @@ def flat_plan(plan: Plan) -> FlatPlan:
 
 
 def flat_sequences(sequences: Sequences) -> FlatSequences:
-    """Sequences as the compiled functions take them."""
+    """Sequences as the compiled functions take them.
+
+    In the place of tokens and labels are the numbers of their steps and their own: by them columns of any kind are
+    found.
+
+    Raises:
+        ArgumentError: they have more steps than 31 bits count; it is a `ValueError`.
+    """
+    if (steps := int(sequences.offsets[-1])) > MOST_STEPS:
+        raise ArgumentError("sequences", f"have {steps} steps; expected at most {MOST_STEPS}", "train on fewer")
     return FlatSequences(
-        tf.constant(sequences[TOKENS], tf.int32),
+        tf.range(steps, dtype=tf.int32),
         tf.constant(sequences.offsets, tf.int64),
-        tf.constant(sequences[LABEL].astype(np.int32)),
+        tf.range(len(sequences), dtype=tf.int32),
     )
+
+
+def flat_columns_of(purpose: Purpose, sequences: Sequences, columns: TaskColumns) -> FlatColumns:
+    """What a network reads of all steps, and what it has to predict, as the compiled functions take it."""
+    per_step = {name: tf.constant(values) for name, values in columns.inputs.items()}
+    if purpose.tokens:
+        per_step[TOKENS] = tf.constant(sequences[TOKENS], tf.int32)
+    target = {TARGET: tf.constant(columns.target)}
+    return FlatColumns(per_step | target, {}) if purpose.task in OF_STEPS else FlatColumns(per_step, target)
+
+
+def target_spec(purpose: Purpose) -> tf.TensorSpec:
+    """What is right, where something is predicted."""
+    if purpose.predicts == "classes":
+        return tf.TensorSpec((None,), tf.int32, TARGET)
+    kind = tf.float32 if purpose.predicts == "numbers" else tf.int32
+    return tf.TensorSpec((None, purpose.outputs), kind, TARGET)
+
+
+def flat_signature(purpose: Purpose) -> tuple[FlatSequences, FlatColumns]:
+    """What the compiled functions take of sequences, see `flat_sequences` and `flat_columns_of`."""
+    per_step = {
+        name: tf.TensorSpec((None, *spec.shape[2:]), spec.dtype, name) for name, spec in column_specs(purpose).items()
+    }
+    if purpose.tokens:
+        per_step[TOKENS] = tf.TensorSpec((None,), tf.int32, TOKENS)
+    target = {TARGET: target_spec(purpose)}
+    columns = FlatColumns(per_step | target, {}) if purpose.task in OF_STEPS else FlatColumns(per_step, target)
+    return SEQUENCES_SIGNATURE, columns
 
 
 def flat_columns(

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
@@ -14,14 +15,20 @@ import tensorflow as tf
 from lengthwise.batching.for_evaluation import evaluation_plan
 from lengthwise.batching.plan import Plan, epoch_rng
 from lengthwise.batching.stats import plan_stats
+from lengthwise.errors import ArgumentError
+from lengthwise.models.class_counts import class_counts
 from lengthwise.models.ensemble import Ensemble
 from lengthwise.models.network import Network, States
 from lengthwise.native.arch import arch_of_run
 from lengthwise.sequences import Sequences
 from lengthwise.system.progress import Progress
+from lengthwise.training.class_weights import balanced_weights
+from lengthwise.training.optimizers import UpdateRule, make_optimizer
 from lengthwise.training.resume import ResumeState, RunDigests, interruptions
 from lengthwise.training.schedule import learning_rate
-from lengthwise.training.step import Steps, Sums
+from lengthwise.training.step import Steps
+from lengthwise.training.stopping import BestEpoch
+from lengthwise.training.sums import Sums
 from lengthwise.training.training_settings import TrainingSettings
 from lengthwise.training.watch import EPOCH_COLUMNS, STEP_COLUMNS, VALIDATION_COLUMNS, WALL_TIME, Watcher
 
@@ -40,6 +47,8 @@ class _Position:
     epoch_rows: list[dict[str, float]] = field(default_factory=list)
     step_rows: list[dict[str, float]] = field(default_factory=list)
     headline: dict[str, float] = field(default_factory=dict)
+    best_epoch: int = 0
+    best_arrays: int = 0
 
 
 def start_tensorflow(seed: int, kernel: str) -> None:
@@ -70,10 +79,14 @@ class Training:
         settings: how.
         folder: where the states of all runs are kept, see `ResumeState`.
         digests: what this run is made of: a state that was made of the same is gone on from.
+        still: by a weight's path, the rows that training leaves as they are, see `UpdateRule`.
 
     Attributes:
         resumed_at: the step that the run goes on at; 0 if it begins.
         state: is to be cleared once what the run has come to is saved.
+
+    Raises:
+        ArgumentError: the best epoch is asked for without validation sequences, or the learning rate rises to the end.
     """
 
     def __init__(
@@ -84,25 +97,41 @@ class Training:
         settings: TrainingSettings,
         folder: Path,
         digests: RunDigests,
+        still: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         self._network, self._training, self._validation = network, training, validation
-        self._settings = settings
+        self._settings, course, optimizer = settings, settings.course, settings.optimizer
+        if course.best != "none" and not len(validation):
+            problem = f"got {course.best!r}, and there are no validation sequences; expected none"
+            raise ArgumentError("best", problem, "hold some out, or set it to none")
+        network.adapt(training)
         self._plan = lru_cache(maxsize=1)(self._plan_epoch)
         # Every epoch has as many batches.
-        optimizer, steps = settings.optimizer, settings.course.epochs * len(self._plan(0))
-        self._rate = learning_rate(optimizer.schedule, optimizer.learning_rate, steps)
-        self._steps = Steps(network, self._rate, optimizer.clip_norm)
+        steps = course.epochs * len(self._plan(0))
+        self._rate = learning_rate(optimizer.schedule, optimizer.learning_rate, steps, optimizer.warmup_steps)
+        self._steps = Steps(network, self._rate, optimizer.clip_norm, self._rule(still or {}))
         variables = [*network.variables, *self._steps.optimizer.variables]
         self.state = ResumeState(folder, digests, variables)
         saved = self.state.restore()
-        progress, carried = saved or ({}, [])
+        progress, beside = saved or ({}, [])
         self.position = _Position(**progress)
-        self._carried: States | None = carried or None
+        carried = len(beside) - self.position.best_arrays
+        self._carried: States | None = beside[:carried] or None
+        self._best = BestEpoch(course.best, course.patience, self.position.best_epoch, beside[carried:])
         self.resumed_at = self.position.step
         self._train_seconds = self._train_tokens = 0.0
 
+    def _rule(self, still: Mapping[str, np.ndarray]) -> UpdateRule:
+        network, settings = self._network, self._settings
+        native = network.kernel == "native"
+        optimizer = make_optimizer(settings.optimizer, self._rate, network.trainable_variables, still, native=native)
+        self._class_weights = None
+        if settings.class_weights == "balanced":
+            self._class_weights = balanced_weights(class_counts(network.config, self._training))
+        return UpdateRule(optimizer, self._class_weights, still)
+
     def complete(self, watcher: Watcher) -> None:
-        """Train from where the run is to its end; `watcher` is told of it."""
+        """Train to the end, and tell `watcher` of it; the network then has the weights that are kept."""
         epochs, position = self._settings.course.epochs, self.position
         tokens = int(self._training.offsets[-1])
         done = position.epoch * tokens + int(self._plan(position.epoch).steps[: position.batch].sum())
@@ -111,14 +140,23 @@ class Training:
         name = f"train {self._network.config.task}"
         watcher.begin(position.epoch_rows, position.step_rows, position.headline)
         with interruptions() as received, Progress(name, tokens * epochs, "tokens", done) as progress:
-            while position.epoch < epochs:
+            while position.epoch < epochs and not self._best.is_over(position.epoch):
                 self._epoch(progress, received, watcher)
                 self._end_epoch(watcher)
+        self._best.restore(self._network.trainable_variables)
 
     def metrics(self) -> NamedFigures:
-        """The figures of a complete run: loss and accuracy of its last epoch."""
-        last = self.position.epoch_rows[-1]
-        return {name: last[name] for name in (*EPOCH_COLUMNS[1:], *VALIDATION_COLUMNS) if name in last}
+        """The figures of a complete run: loss and accuracy of the epoch whose weights are kept, and which one it is."""
+        kept = self._kept_row()
+        figures: NamedFigures = {name: kept[name] for name in (*EPOCH_COLUMNS[1:], *VALIDATION_COLUMNS) if name in kept}
+        figures |= {"best_epoch": int(kept["epoch"]), "epochs_trained": self.position.epoch}
+        if self._class_weights is not None:
+            present = self._class_weights[self._class_weights > 0]
+            figures |= {"class_weight_least": float(present.min()), "class_weight_most": float(present.max())}
+        return figures
+
+    def _kept_row(self) -> dict[str, float]:
+        return self.position.epoch_rows[(self._best.number or self.position.epoch) - 1]
 
     def timing(self) -> NamedFigures:
         """With what and how fast this process has trained."""
@@ -182,7 +220,7 @@ class Training:
                 self._save()
 
     def _save(self) -> None:
-        self.state.save(asdict(self.position), self._carried or ())
+        self.state.save(asdict(self.position), [*(self._carried or ()), *self._best.weights])
 
     def _step_row(self, window: Sums) -> dict[str, float]:
         """A point of the curves by step; the learning rate is that of the step just taken."""
@@ -197,13 +235,17 @@ class Training:
         row: dict[str, float] = dict(
             zip(EPOCH_COLUMNS, (position.epoch + 1, sums.mean_loss, sums.accuracy), strict=True)
         )
-        position.headline["loss"] = sums.mean_loss
         if len(self._validation):
             held_out = self._validate()
             row |= zip(VALIDATION_COLUMNS, (held_out.mean_loss, held_out.accuracy), strict=True)
-            position.headline["val_acc"] = held_out.accuracy
         position.epoch_rows.append({**row, WALL_TIME: time.time()})
         position.epoch, position.batch, position.sums = position.epoch + 1, 0, asdict(Sums())
+        self._best.look_at(position.epoch_rows, self._network.trainable_variables)
+        position.best_epoch, position.best_arrays = self._best.number, len(self._best.weights)
+        kept = self._kept_row()
+        position.headline["loss"] = kept["train_loss"]
+        if len(self._validation):
+            position.headline["val_acc"] = kept["validation_accuracy"]
         watcher.after_epoch(position.epoch_rows, position.headline)
 
     def _validate(self) -> Sums:

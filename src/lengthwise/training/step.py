@@ -1,7 +1,6 @@
 """Steps of training and of evaluation, each traced once whatever the widths are."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
@@ -12,46 +11,30 @@ from keras.optimizers.schedules import LearningRateSchedule
 from lengthwise.batching.bursts import in_bursts
 from lengthwise.batching.collate import Batch, collate
 from lengthwise.batching.plan import Plan
-from lengthwise.models.ensemble import Ensemble, each_alone, log_probabilities_of
-from lengthwise.models.network import INPUTS_SIGNATURE, Inputs, Network, States, network_inputs
+from lengthwise.models.ensemble import Ensemble
+from lengthwise.models.inputs import Inputs, network_inputs
+from lengthwise.models.network import Network, States
+from lengthwise.models.outputs import each_alone, together
+from lengthwise.models.tasks import AT_EVERY_STEP, TaskColumns, task_columns
 from lengthwise.native.ops import FlatBatch, FlatPlan, FlatSequences, flat_batch
-from lengthwise.sequences import Sequences
+from lengthwise.sequences import TOKENS, Sequences
 from lengthwise.training.adam import FusedAdam
 from lengthwise.training.calls import (
     NUMBER_SIGNATURE,
     PLAN_SIGNATURE,
-    SEQUENCES_SIGNATURE,
+    TARGET,
+    FlatColumns,
     calls,
+    flat_columns_of,
     flat_plan,
     flat_sequences,
+    flat_signature,
     in_turn,
+    target_spec,
 )
-from lengthwise.training.losses import correct_count, cross_entropy
-
-
-@dataclass
-class Sums:
-    """Loss in nats and right predictions, summed, and the count of predictions."""
-
-    loss: float = 0.0
-    correct: float = 0.0
-    count: float = 0.0
-
-    def add(self, sums: np.ndarray) -> None:
-        """Add a step's (loss, correct, count)."""
-        self.loss += float(sums[0])
-        self.correct += float(sums[1])
-        self.count += float(sums[2])
-
-    @property
-    def mean_loss(self) -> float:
-        """Nats per prediction."""
-        return self.loss / max(1.0, self.count)
-
-    @property
-    def accuracy(self) -> float:
-        """Share of right predictions."""
-        return self.correct / max(1.0, self.count)
+from lengthwise.training.class_weights import weighted_loss
+from lengthwise.training.losses import loss_of, score_of
+from lengthwise.training.optimizers import UpdateRule
 
 
 class PreparedBatch(NamedTuple):
@@ -59,7 +42,7 @@ class PreparedBatch(NamedTuple):
 
     Attributes:
         inputs: what the network reads.
-        labels: int32 (P,), what is right at its positions.
+        labels: (P,) or (P, K), what is right at its positions, see `TaskColumns`.
         rows: of the batch.
         continues: whether a row goes on from the batch before.
     """
@@ -77,17 +60,25 @@ class Steps:
         network: it is trained in place; each member of an ensemble as if it were alone.
         learning_rate: of Adam.
         clip_norm: the most that the norm of all gradients together may be (Pascanu, Mikolov and Bengio, 2013), or None.
+        rule: what makes steps of gradients in the place of Adam.
     """
 
     def __init__(
-        self, network: Network | Ensemble, learning_rate: float | LearningRateSchedule, clip_norm: float | None
+        self,
+        network: Network | Ensemble,
+        learning_rate: float | LearningRateSchedule,
+        clip_norm: float | None,
+        rule: UpdateRule | None = None,
     ) -> None:
         self._network, self._clip_norm = network, clip_norm
-        self.optimizer = FusedAdam(learning_rate, native=network.kernel == "native")
-        self.optimizer.build(network.trainable_variables)
+        if rule is None:
+            rule = UpdateRule(FusedAdam(learning_rate, native=network.kernel == "native"))
+            rule.optimizer.build(network.trainable_variables)
+        self.optimizer, self._class_weights = rule.optimizer, rule.class_weights
+        self._moving = {path: tf.constant(~rows[:, np.newaxis], tf.float32) for path, rows in rule.still.items()}
         self.traces = 0
         self._zero_states = lru_cache(maxsize=8)(self._make_zero_states)
-        self._signature = (INPUTS_SIGNATURE, tf.TensorSpec((None,), tf.int32, "labels"))
+        self._signature = (network.inputs_signature, target_spec(network.config))
 
     def train_over(
         self, plan: Plan, sequences: Sequences, first: int = 0, padding: str = "post", states: States | None = None
@@ -112,7 +103,7 @@ class Steps:
                 figures, states = self.train(batch, states)
                 yield figures[np.newaxis], states
             return
-        flat = flat_plan(plan), flat_sequences(sequences)
+        flat = flat_plan(plan), *self._flat_sequences(sequences)
         states = self._zero_states(0) if states is None else tuple(map(tf.convert_to_tensor, states))
         for begin, end in calls(plan, first):
             figures, states = self._train_flat(tf.constant(begin, tf.int64), tf.constant(end, tf.int64), *flat, states)
@@ -124,19 +115,25 @@ class Steps:
             for batch in self._padded(plan, sequences, 0, "post"):
                 yield self.evaluate(batch)[np.newaxis]
             return
-        flat = flat_plan(plan), flat_sequences(sequences)
+        flat = flat_plan(plan), *self._flat_sequences(sequences)
         for begin, end in calls(plan, 0):
             yield self._evaluate_flat(tf.constant(begin, tf.int64), tf.constant(end, tf.int64), *flat).numpy()
 
     def _padded(self, plan: Plan, sequences: Sequences, first: int, padding: str) -> Iterator[PreparedBatch]:
+        columns = task_columns(self._network.config, sequences)
         return in_bursts(
-            lambda number: self.prepare(collate(plan, number, sequences, padding)), range(first, len(plan))
+            lambda number: self.prepare(collate(plan, number, sequences, padding), columns), range(first, len(plan))
         )
 
-    def prepare(self, batch: Batch) -> PreparedBatch:
-        """What the other methods take of a batch. It changes nothing, so that it may be done before."""
-        inputs, targets = network_inputs(self._network.config, batch)
-        inputs = Inputs(*(tf.convert_to_tensor(values) for values in inputs))
+    def prepare(self, batch: Batch, columns: TaskColumns | None = None) -> PreparedBatch:
+        """What the other methods take of a batch. It changes nothing, so that it may be done before.
+
+        Args:
+            batch: of a plan over some sequences.
+            columns: of these sequences, see `network_inputs`.
+        """
+        inputs, targets = network_inputs(self._network.config, batch, columns)
+        inputs = tf.nest.map_structure(tf.convert_to_tensor, inputs)
         return PreparedBatch(inputs, tf.convert_to_tensor(targets.labels), len(batch.tokens), batch.continues)
 
     def train(self, batch: PreparedBatch, states: States | None = None) -> tuple[np.ndarray, States]:
@@ -175,7 +172,7 @@ class Steps:
 
     @cached_property
     def _train_flat(self) -> Callable[..., tuple[tf.Tensor, States]]:
-        signature = (NUMBER_SIGNATURE, NUMBER_SIGNATURE, PLAN_SIGNATURE, SEQUENCES_SIGNATURE)
+        signature = (NUMBER_SIGNATURE, NUMBER_SIGNATURE, PLAN_SIGNATURE, *flat_signature(self._network.config))
         function = tf.function(
             self._train_flat_steps, input_signature=(*signature, self._network.states_signature), autograph=False
         )
@@ -183,7 +180,7 @@ class Steps:
 
     @cached_property
     def _evaluate_flat(self) -> Callable[..., tf.Tensor]:
-        signature = (NUMBER_SIGNATURE, NUMBER_SIGNATURE, PLAN_SIGNATURE, SEQUENCES_SIGNATURE)
+        signature = (NUMBER_SIGNATURE, NUMBER_SIGNATURE, PLAN_SIGNATURE, *flat_signature(self._network.config))
         return tf.function(
             self._evaluate_flat_steps, input_signature=signature, autograph=False
         ).get_concrete_function()
@@ -195,39 +192,59 @@ class Steps:
     def _evaluate_step(self, inputs: Inputs, labels: tf.Tensor) -> tf.Tensor:
         self.traces += 1
         logits, _ = self._network(inputs)
-        return _figures(logits, labels)[1]
+        return self._figures(logits, labels)[1]
 
     def _train_flat_steps(
-        self, begin: tf.Tensor, end: tf.Tensor, plan: FlatPlan, sequences: FlatSequences, states: tuple[tf.Tensor, ...]
+        self,
+        begin: tf.Tensor,
+        end: tf.Tensor,
+        plan: FlatPlan,
+        sequences: FlatSequences,
+        columns: FlatColumns,
+        states: tuple[tf.Tensor, ...],
     ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
         self.traces += 1
 
         def step(number: tf.Tensor, states: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
-            batch = self._flat_batch(plan, sequences, number)
+            batch, target, read = self._flat_batch(plan, sequences, columns, number)
             rows = tf.size(batch.layout.order)
             before = tf.cond(
                 batch.continues,
                 lambda: tuple(state[:rows] for state in states),
                 lambda: tuple(tf.zeros([rows, state.shape[1]]) for state in states),
             )
-            return self._update(lambda: self._network.over(batch, before, training=True), batch.labels)
+            return self._update(lambda: self._network.over(batch, before, training=True, columns=read), target)
 
         return in_turn(begin, end, step, states)
 
     def _evaluate_flat_steps(
-        self, begin: tf.Tensor, end: tf.Tensor, plan: FlatPlan, sequences: FlatSequences
+        self, begin: tf.Tensor, end: tf.Tensor, plan: FlatPlan, sequences: FlatSequences, columns: FlatColumns
     ) -> tf.Tensor:
         self.traces += 1
 
         def step(number: tf.Tensor, states: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
-            batch = self._flat_batch(plan, sequences, number)
-            logits, _ = self._network.over(batch)
-            return _figures(logits, batch.labels)[1], states
+            batch, target, read = self._flat_batch(plan, sequences, columns, number)
+            logits, _ = self._network.over(batch, columns=read)
+            return self._figures(logits, target)[1], states
 
         return in_turn(begin, end, step, ())[0]
 
-    def _flat_batch(self, plan: FlatPlan, sequences: FlatSequences, number: tf.Tensor) -> FlatBatch:
-        return flat_batch(plan, sequences, number, every_step=self._network.config.task == "seq2seq")
+    def _flat_sequences(self, sequences: Sequences) -> tuple[FlatSequences, FlatColumns]:
+        columns = task_columns(self._network.config, sequences)
+        return flat_sequences(sequences), flat_columns_of(self._network.config, sequences, columns)
+
+    def _flat_batch(
+        self, plan: FlatPlan, sequences: FlatSequences, columns: FlatColumns, number: tf.Tensor
+    ) -> tuple[FlatBatch, tf.Tensor, dict[str, tf.Tensor]]:
+        """A batch, what is right where it is read, and what its steps have beside tokens."""
+        config = self._network.config
+        batch = flat_batch(plan, sequences, number, every_step=config.task in AT_EVERY_STEP)
+        # The sequences are numbered, and so are their steps: see `flat_sequences`.
+        read = {name: tf.gather(values, batch.ids) for name, values in columns.per_step.items()}
+        tokens = read.pop(TOKENS, tf.zeros_like(batch.ids))
+        of_sequence = {name: tf.gather(values, batch.labels) for name, values in columns.per_sequence.items()}
+        target = read.pop(TARGET) if TARGET in read else of_sequence[TARGET]
+        return batch._replace(ids=tokens), target, read
 
     def _update(
         self, predict: Callable[[], tuple[tf.Tensor, tuple[tf.Tensor, ...]]], labels: tf.Tensor
@@ -236,31 +253,40 @@ class Steps:
         variables = [member.trainable_variables for member in self._network.members]
         with tf.GradientTape() as tape:
             logits, after = predict()
-            mean, figures = _figures(logits, labels)
+            mean, figures = self._figures(logits, labels, self._class_weights)
         gradients = []
         # The embedding's gradient comes as slices, one per token, duplicate ids and all. Keras on TensorFlow hands
         # them to Adam as they are, which then squares each instead of their sum: so it is made dense here.
-        for of_member in tape.gradient(mean, variables):
+        for of_member, weights in zip(tape.gradient(mean, variables), variables, strict=True):
             dense = [tf.convert_to_tensor(gradient) for gradient in of_member]
+            for place, weight in enumerate(weights):
+                if weight.path in self._moving:
+                    dense[place] *= self._moving[weight.path]
             if self._clip_norm is not None:
                 dense, _ = tf.clip_by_global_norm(dense, self._clip_norm)
             gradients += dense
         self.optimizer.apply(gradients, [variable for of_member in variables for variable in of_member])
         return figures, after
 
-
-def _figures(logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """What is made small, and (loss, correct, count) of what is predicted."""
-    members = each_alone(logits)
-    losses = [cross_entropy(member, labels) for member in members]
-    count = losses[0][1]
-    if len(members) == 1:
-        predicted, loss = logits, losses[0][0]
-        small = loss
-    else:
-        predicted = log_probabilities_of(logits)
-        loss, _ = cross_entropy(predicted, labels)
-        # A sum, not a mean: to no member's gradient do the others make a difference.
-        small = tf.add_n([of_member for of_member, _ in losses])
-    # A window may hold no sequence's end, and then a classifier has nothing to predict.
-    return small / tf.maximum(count, 1.0), tf.stack([loss, correct_count(predicted, labels), count])
+    def _figures(
+        self, logits: tf.Tensor, target: tf.Tensor, class_weights: np.ndarray | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """What is made small, and (loss, score, count) of what is predicted; the latter know of no weights."""
+        predicts, scale = self._network.config.predicts, self._network.target_scale
+        if scale is not None:
+            target = scale(target)
+        members = each_alone(logits)
+        losses = [loss_of(predicts, member, target) for member in members]
+        count = losses[0][1]
+        if len(members) == 1:
+            joined, loss = logits, losses[0][0]
+            small = loss
+        else:
+            joined = together(predicts, logits)
+            loss, _ = loss_of(predicts, joined, target)
+            # A sum, not a mean: to no member's gradient do the others make a difference.
+            small = tf.add_n([of_member for of_member, _ in losses])
+        if class_weights is not None:
+            small = tf.add_n([weighted_loss(member, target, class_weights) for member in members])
+        # A window may hold no sequence's end, and then a classifier has nothing to predict.
+        return small / tf.maximum(count, 1.0), tf.stack([loss, score_of(predicts, joined, target), count])
