@@ -1,25 +1,33 @@
 import io
+import json
 import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
+from blog_words import LEVELS, WORDS
 from scipy.sparse import csr_matrix
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 
+from lengthwise.errors import LengthwiseError
 from lengthwise.evaluation.baseline_models import count_tokens, linear, majority
+from lengthwise.evaluation.baseline_options import BaselineOptions, LinearOptions, NgramOptions, TagModelOptions
 from lengthwise.evaluation.levels import Items, items_of
-from lengthwise.evaluation.linear_options import LinearOptions
 from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.pipeline.stages import baselines
-from lengthwise.pipeline.stages.baselines import MODELS, evaluate_baselines
+from lengthwise.pipeline.stages.baselines import evaluate_baselines
 from lengthwise.prepare.shards.reader import read_index, read_split
 from lengthwise.system.progress import Progress
 
 BOOTSTRAP = Bootstrap(30, 0.9, 1)
 MANY = LinearOptions(inverse_regularization=0.5, max_iterations=500)
+MODELS = ("majority", "linear")
+
+
+def options_of(linear):
+    return BaselineOptions(linear, TagModelOptions(1, 12, 2), NgramOptions(3))
 
 
 def quiet(total=500):
@@ -76,7 +84,7 @@ def test_linear_gives_a_class_without_a_training_item_no_chance_and_a_finite_sco
 def test_count_tokens_equals_plain_loops(corpus, place):
     index = read_index(corpus.shards)
     sequences = read_split(corpus.shards, index, "train")
-    items = items_of(sequences.per_sequence, "sentence")[place]
+    items = items_of(sequences.per_sequence, "sentence", WORDS)[place]
     expected = np.zeros((len(items.labels), index.vocabulary_size))
     for number in range(len(sequences)):
         for token in sequences["tokens"][sequences.offsets[number] : sequences.offsets[number + 1]]:
@@ -86,27 +94,29 @@ def test_count_tokens_equals_plain_loops(corpus, place):
 
 @pytest.fixture(scope="module")
 def evaluated(corpus, tmp_path_factory):
-    tables = tmp_path_factory.mktemp("baselines") / "tables"
-    return tables, evaluate_baselines(corpus.shards, tables, MANY, BOOTSTRAP)
+    folder = tmp_path_factory.mktemp("baselines") / "baselines"
+    return folder, evaluate_baselines(corpus.shards, folder, ["classifier", "seq2seq"], options_of(MANY), BOOTSTRAP)
 
 
-def test_evaluate_baselines_leaves_a_folder_of_tables_per_model(evaluated):
-    tables, headlines = evaluated
-    assert sorted(path.name for path in tables.iterdir()) == sorted(MODELS) == sorted(headlines)
+def test_evaluate_baselines_leaves_a_folder_of_tables_and_a_headline_per_model(evaluated):
+    folder, headlines = evaluated
+    # Both tasks predict labels: they have the same baselines.
+    assert sorted(path.name for path in (folder / "tables").iterdir()) == sorted(MODELS) == sorted(headlines)
     for model in MODELS:
-        table = pd.read_csv(tables / model / "levels.csv")
+        table = pd.read_csv(folder / "tables" / model / "levels.csv")
         assert set(table["model"]) == {model}
         assert table["level"].drop_duplicates().tolist() == ["sentence", "document", "author"]
         # Three accuracies a level, on the test and on validation; there also each level's likelihood.
         assert len(headlines[model]) == 9 + 1 + 9 + 3
         assert all(np.isfinite(value) for value in headlines[model].values())
+        assert json.loads((folder / f"{model}.json").read_text()) == headlines[model]
 
 
 def test_evaluate_baselines_majority_predicts_the_most_frequent_training_class(corpus, evaluated):
     _, headlines = evaluated
     index = read_index(corpus.shards)
     splits = ("train", "test", "validation")
-    items = [items_of(read_split(corpus.shards, index, split).per_sequence, "sentence") for split in splits]
+    items = [items_of(read_split(corpus.shards, index, split).per_sequence, *LEVELS) for split in splits]
     for known, asked, held_out in zip(*items, strict=True):
         likeliest = np.bincount(known.labels, minlength=6).argmax()
         for of, prefix in ((asked, ""), (held_out, "validation_")):
@@ -115,11 +125,11 @@ def test_evaluate_baselines_majority_predicts_the_most_frequent_training_class(c
 
 
 def test_evaluate_baselines_linear_equals_scikit_learn_at_every_level(corpus, evaluated):
-    tables, headlines = evaluated
-    figures = pd.read_csv(tables / "linear" / "levels.csv").set_index(["level", "metric"])["value"]
+    folder, headlines = evaluated
+    figures = pd.read_csv(folder / "tables" / "linear" / "levels.csv").set_index(["level", "metric"])["value"]
     index = read_index(corpus.shards)
     splits = [read_split(corpus.shards, index, split) for split in ("train", "test", "validation")]
-    for known, asked, held_out in zip(*(items_of(split.per_sequence, "sentence") for split in splits), strict=True):
+    for known, asked, held_out in zip(*(items_of(split.per_sequence, *LEVELS) for split in splits), strict=True):
         counts, queries, others = (
             count_tokens(split, items, index.vocabulary_size)
             for split, items in zip(splits, (known, asked, held_out), strict=True)
@@ -145,21 +155,43 @@ def test_evaluate_baselines_without_a_validation_split_has_no_figures_of_it(corp
         return whole.take([])
 
     monkeypatch.setattr(baselines, "read_split", without)
-    headlines = evaluate_baselines(corpus.shards, tmp_path / "tables", LinearOptions(0.5, 3), BOOTSTRAP)
+    options = options_of(LinearOptions(0.5, 3))
+    headlines = evaluate_baselines(corpus.shards, tmp_path / "baselines", ["seq2seq"], options, BOOTSTRAP)
     assert not [name for figures in headlines.values() for name in figures if name.startswith("validation")]
 
 
 def test_evaluate_baselines_gives_the_same_bytes_twice(corpus, evaluated, tmp_path):
-    tables, headlines = evaluated
-    assert evaluate_baselines(corpus.shards, tmp_path / "tables", MANY, BOOTSTRAP) == headlines
-    for path in tables.rglob("*.csv"):
-        assert (tmp_path / "tables" / path.relative_to(tables)).read_bytes() == path.read_bytes()
+    folder, headlines = evaluated
+    again = tmp_path / "baselines"
+    assert evaluate_baselines(corpus.shards, again, ["classifier"], options_of(MANY), BOOTSTRAP) == headlines
+    files = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    assert len(files) >= 2 * 6
+    for path in files:
+        assert (again / path).read_bytes() == (folder / path).read_bytes()
 
 
 def test_evaluate_baselines_weighs_terms_where_documents_are_the_unit(
     write_corpus, invent_posts, make_shards, tmp_path
 ):
     corpus = make_shards(write_corpus(tmp_path, invent_posts(11, 40)), unit="document")
-    headlines = evaluate_baselines(corpus.shards, tmp_path / "tables", LinearOptions(1.0, 20), BOOTSTRAP)
+    options = options_of(LinearOptions(1.0, 20))
+    headlines = evaluate_baselines(corpus.shards, tmp_path / "baselines", ["classifier"], options, BOOTSTRAP)
     levels = {name.removeprefix("validation_").split("_")[0] for name in headlines["linear"]}
     assert levels == {"document", "author"}
+
+
+def test_evaluate_baselines_of_texts_has_those_of_the_next_token_too(corpus, tmp_path):
+    tasks = ["language_model", "classifier"]
+    folder = tmp_path / "baselines"
+    headlines = evaluate_baselines(corpus.shards, folder, tasks, options_of(LinearOptions(1.0, 3)), BOOTSTRAP)
+    models = {*MODELS, "language_model_majority", "language_model_ngram"}
+    assert set(headlines) == models == {path.name for path in (folder / "tables").iterdir()}
+    simple, ngram = (headlines[f"language_model_{model}"]["token_bits"] for model in ("majority", "ngram"))
+    # The words of the sample are drawn at random: no model of them has more to know than how frequent they are.
+    assert ngram < 1.05 * simple
+
+
+def test_evaluate_baselines_of_a_task_that_the_corpus_does_not_have_is_rejected(corpus, tmp_path):
+    with pytest.raises(LengthwiseError, match="tagger"):
+        evaluate_baselines(corpus.shards, tmp_path / "baselines", ["tagger"], options_of(MANY), BOOTSTRAP)
+    assert not (tmp_path / "baselines").exists()

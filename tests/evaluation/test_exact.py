@@ -13,10 +13,11 @@ from lengthwise.batching.for_evaluation import evaluation_plan
 from lengthwise.batching.plan import batches_in_order, epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
 from lengthwise.evaluation.resampling import Bootstrap
-from lengthwise.models.network import Network, network_inputs
+from lengthwise.models.inputs import network_inputs
+from lengthwise.models.network import Network
 from lengthwise.models.prediction import predict_split
 from lengthwise.models.saved import save_network
-from lengthwise.names import TASKS
+from lengthwise.names import LABEL_TASKS
 from lengthwise.pipeline.stages.evaluate import evaluate
 from lengthwise.prepare.shards.reader import read_index, read_split
 from lengthwise.training.step import Steps
@@ -29,22 +30,23 @@ SETTINGS = {"batch_size": 8, "buckets": 4, "tokens": 200, "window": 16}
 LENGTHS = np.minimum(np.random.default_rng(0).zipf(1.4, 40), 50)
 
 
-@pytest.fixture(scope="module", params=sorted(TASKS))
+@pytest.fixture(scope="module", params=sorted(LABEL_TASKS))
 def evaluated(request, corpus, make_network, tmp_path_factory):
     """The folder of an evaluation, its headline, and its predictions for each level, pooled by pandas."""
     folder = tmp_path_factory.mktemp("evaluated")
     index = read_index(corpus.shards)
-    save_network(make_network(request.param, 2, vocabulary_size=index.vocabulary_size), folder / "model")
+    purpose = {"vocabulary_size": index.vocabulary_size, "numbers": (), "tags": (), "tag_column": ""}
+    save_network(make_network(request.param, 2, **purpose), folder / "model")
     files = (folder / "model", folder / "predictions.parquet", folder / "tables")
     headline = evaluate(corpus.shards, *files, Bootstrap(20, 0.9, 1))
     table = pq.read_table(folder / "predictions.parquet").to_pandas()
     test = read_split(corpus.shards, index, "test")
     table["length"] = pd.Series(test.lengths, index=test["sequence"]).sort_index()
     levels = {"sentence": table}
-    for name in ("document", "author"):
-        pooled = table.groupby(name)[COLUMNS].mean()
+    for name, column in (("document", "document"), ("author", "group")):
+        pooled = table.groupby(column)[COLUMNS].mean()
         pooled = pooled.sub(np.log(np.exp(pooled).sum(axis=1)), axis=0)
-        levels[name] = pooled.assign(label=table.groupby(name)["label"].first())
+        levels[name] = pooled.assign(label=table.groupby(column)["label"].first())
     return folder / "tables", headline, levels
 
 
@@ -111,11 +113,11 @@ def one_by_one(make_network, make_sequences):
     sequences = make_sequences(LENGTHS, seed=7)
     plan = batches_in_order(sequences.lengths, np.arange(len(sequences)), 1)
     networks, alone = {}, {}
-    for task in TASKS:
+    for task in LABEL_TASKS:
         networks[task] = make_network(task)
         for number in range(len(plan)):
             inputs, targets = network_inputs(networks[task].config, collate(plan, number, sequences))
-            scores = networks[task].log_probabilities(inputs)
+            scores = networks[task].predict_batch(inputs)
             for step, row in zip(targets.positions[:, 1].tolist(), scores, strict=True):
                 alone[task, number, step] = row
     return sequences, networks, alone
@@ -138,7 +140,7 @@ def still_steps(one_by_one):
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
 def test_predictions_under_every_strategy_are_those_of_one_by_one_each_once(one_by_one, name):
     sequences, networks, alone = one_by_one
-    for task in sorted(TASKS):
+    for task in sorted(LABEL_TASKS):
         network = networks[task]
         plan = make_strategy(name, SETTINGS).plan(sequences.lengths, epoch_rng(1, 0))
         keys, states = [], None
@@ -172,7 +174,7 @@ def test_predictions_under_every_strategy_are_those_of_one_by_one_each_once(one_
 def test_an_epoch_of_training_counts_every_prediction_once(one_by_one, still_steps, name, kernel):
     # The compiled loop with a step size of zero: what it sums up is what one by one gives.
     sequences, _, alone = one_by_one
-    for task in sorted(TASKS):
+    for task in sorted(LABEL_TASKS):
         plan = make_strategy(name, SETTINGS).plan(sequences.lengths, epoch_rng(2, 0))
         figures = [figures for figures, _ in still_steps(task, kernel).train_over(plan, sequences, 0, "post", None)]
         assert_sums(np.concatenate(figures), task, sequences, alone)
@@ -181,7 +183,7 @@ def test_an_epoch_of_training_counts_every_prediction_once(one_by_one, still_ste
 @pytest.mark.parametrize("kernel", ["native", "keras"])
 def test_validation_and_evaluation_count_every_prediction_once(one_by_one, kernel):
     sequences, networks, alone = one_by_one
-    for task in sorted(TASKS):
+    for task in sorted(LABEL_TASKS):
         network = with_kernel(networks[task], kernel)
         figures = Steps(network, 0.0, None).evaluate_over(evaluation_plan(sequences.lengths), sequences)
         assert_sums(np.concatenate(list(figures)), task, sequences, alone)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from closeness import EXACT, assert_close
 
+from lengthwise.evaluation import resampling
 from lengthwise.evaluation.resampling import Bootstrap
 
 
@@ -39,3 +40,13 @@ def test_ends_leave_out_resamples_without_a_figure():
     low, high = Bootstrap(10, 0.5, 0).ends(resampled)
     assert low.tolist() == [1.5, 5.0]
     assert high.tolist() == [2.5, 5.0]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_resampled_sums_do_not_depend_on_how_many_weights_are_held(seed, monkeypatch):
+    rng = np.random.default_rng(seed)
+    sums, bootstrap = rng.integers(0, 9, (int(rng.integers(1, 30)), 3)).astype(float), Bootstrap(37, 0.9, seed)
+    whole = bootstrap.weights(len(sums)) @ sums
+    for most in (1, 50, 200):
+        monkeypatch.setattr(resampling, "MOST_WEIGHTS", most)
+        assert np.array_equal(bootstrap.resampled(sums), whole)

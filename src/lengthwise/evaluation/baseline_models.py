@@ -11,8 +11,8 @@ from scipy.sparse import csr_matrix
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
+from lengthwise.evaluation.baseline_options import LinearOptions
 from lengthwise.evaluation.levels import Items
-from lengthwise.evaluation.linear_options import LinearOptions
 from lengthwise.sequences import TOKENS, Sequences
 from lengthwise.system.progress import Progress
 
@@ -26,17 +26,27 @@ def majority(known: Items, queries: int, classes: int) -> np.ndarray:
 
 
 def linear(
-    counts: csr_matrix,
+    counts: csr_matrix | np.ndarray,
     labels: np.ndarray,
-    queries: csr_matrix,
+    queries: csr_matrix | np.ndarray,
     classes: int,
     options: LinearOptions,
     progress: Progress,
 ) -> np.ndarray:
     """Logistic regression: log-probabilities of the queries, float64 (Q, C).
 
+    A class without a training item gets a probability of zero, to double precision.
+    """
+    return predict_linear(fit_linear(counts, labels, options, progress), queries, classes)
+
+
+def fit_linear(
+    counts: csr_matrix | np.ndarray, labels: np.ndarray, options: LinearOptions, progress: Progress
+) -> LogisticRegression:
+    """Multinomial logistic regression of scikit-learn.
+
     Fitted in rounds, each going on from the weights of the one before, so that progress shows; `options` limits their
-    iterations in all. A class without a training item gets a probability of zero, to double precision.
+    iterations in all.
     """
     model = LogisticRegression(C=options.inverse_regularization, warm_start=True)
     done = 0
@@ -51,6 +61,11 @@ def linear(
             if model.n_iter_[0] < model.max_iter:
                 break
     progress.update(options.max_iterations - done)
+    return model
+
+
+def predict_linear(model: LogisticRegression, queries: csr_matrix | np.ndarray, classes: int) -> np.ndarray:
+    """Log-probabilities of Q queries, float64 (Q, C): see `linear`."""
     scores = np.full((queries.shape[0], classes), np.log(np.finfo(float).tiny))
     scores[:, model.classes_] = model.predict_log_proba(queries)
     return scores

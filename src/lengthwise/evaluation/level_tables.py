@@ -7,8 +7,11 @@ import numpy as np
 import pandas as pd
 
 from lengthwise.evaluation.levels import Level
-from lengthwise.evaluation.metrics import figures_of_level, headline_name, metric_of
+from lengthwise.evaluation.metric import headline_name
+from lengthwise.evaluation.metrics import figures_of_level
 from lengthwise.evaluation.resampling import Bootstrap
+from lengthwise.evaluation.scoring.registry import metric_of
+from lengthwise.evaluation.scoring.strata import confusion
 from lengthwise.labels import LabelFactor, joint_class_names
 
 COLUMNS = ("model", "level", "metric", "value", "low", "high")
@@ -33,11 +36,7 @@ def write_level_tables(
 
 def confusion_table(level: Level, factors: Sequence[LabelFactor]) -> pd.DataFrame:
     """How often each class was taken for each: columns actual, predicted, count; all pairs."""
-    names = joint_class_names(factors)
-    predicted = level.log_probabilities.argmax(axis=1)
-    counts = np.bincount(level.labels * len(names) + predicted, minlength=len(names) ** 2)
-    pairs = [(actual, guess) for actual in names for guess in names]
-    return pd.DataFrame(pairs, columns=["actual", "predicted"]).assign(count=counts)
+    return confusion(joint_class_names(factors), level.labels, level.log_probabilities.argmax(axis=1))
 
 
 def headline(figures: pd.DataFrame) -> dict[str, float]:

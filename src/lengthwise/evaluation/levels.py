@@ -1,4 +1,4 @@
-"""Predictions at three levels: per sequence, and pooled over a document's and an author's sequences.
+"""Predictions at up to three levels: per sequence, and pooled over a document's and a group's sequences.
 
 A pooled prediction is the mean of the log-probabilities, made a distribution again: what the members say jointly,
 each counting once.
@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import log_softmax
 
 from lengthwise.errors import ArgumentError
-from lengthwise.names import UNITS
+from lengthwise.names import UNITS, Unit
 from lengthwise.sequences import LABEL
 
 
@@ -20,7 +20,7 @@ class Level:
     """The predictions for the N items of a level.
 
     Attributes:
-        name: of `UNITS`.
+        name: the corpus's word for an item.
         log_probabilities: float64 (N, C), of the joint classes.
         labels: int64 (N,), the joint class that is right.
         author: int64 (N,), the author of each item.
@@ -37,7 +37,7 @@ class Items:
     """What the items of a level are, without any prediction.
 
     Attributes:
-        name: of `UNITS`.
+        name: the corpus's word for an item.
         group: int64 (S,), the item that each sequence belongs to.
         labels: int64 (N,).
         author: int64 (N,).
@@ -49,27 +49,30 @@ class Items:
     author: np.ndarray
 
 
-def items_of(columns: Mapping[str, np.ndarray], unit: str) -> list[Items]:
+def items_of(columns: Mapping[str, np.ndarray], unit: Unit, words: Mapping[Unit, str]) -> list[Items]:
     """The items of each level, from the shards' unit upwards; items in the corpus's order.
 
-    The pieces that a long document or author is split into are one item; those of a sentence are one each.
+    The pieces that a long document or group is split into are one item; those of a sentence are one each.
 
     Args:
-        columns: of the sequences of one split, each (S,): `sequence`, `document` and `author` say what each belongs to,
+        columns: of the sequences of one split, each (S,): `sequence`, `document` and `group` say what each belongs to,
             `label` its joint class.
         unit: the shards' unit.
+        words: what the corpus calls the units that it has, from the finest to the coarsest.
 
     Raises:
         ArgumentError: there is no sequence.
     """
     if not len(columns[LABEL]):
         raise ArgumentError("columns", "got no sequence; expected one or more to train on and to test with")
-    keys = {"sentence": columns["sequence"], "document": columns["document"], "author": columns["author"]}
+    keys = {"sentence": columns["sequence"], "document": columns["document"], "group": columns["group"]}
     items = []
-    for name in UNITS[UNITS.index(unit) :]:
-        _, first, group = np.unique(keys[name], return_index=True, return_inverse=True)
-        labels, author = columns[LABEL][first], columns["author"][first]
-        items.append(Items(name, group, labels.astype(np.int64), author.astype(np.int64)))
+    for level in UNITS[UNITS.index(unit) :]:
+        if level not in words:
+            continue
+        _, first, group = np.unique(keys[level], return_index=True, return_inverse=True)
+        labels, author = columns[LABEL][first], columns["group"][first]
+        items.append(Items(words[level], group, labels.astype(np.int64), author.astype(np.int64)))
     return items
 
 

@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from lengthwise.bounds import Seed, Within, check_fields
+
+# 32 MiB of them: where each sequence is a group of its own there may be millions of groups.
+MOST_WEIGHTS = 2**22
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,28 @@ class Bootstrap:
         """
         rng = np.random.default_rng(self.seed)
         return rng.multinomial(authors, np.full(authors, 1 / authors), self.samples).astype(np.float64)
+
+    def resampled(self, sums: np.ndarray | csr_matrix) -> np.ndarray:
+        """The sums over the authors of each resample, with the weights of `weights`, of which few are held at a time.
+
+        >>> bootstrap, sums = Bootstrap(10, 0.95, 0), np.arange(8.0).reshape(4, 2)
+        >>> bool((bootstrap.resampled(sums) == bootstrap.weights(4) @ sums).all())
+        True
+
+        Args:
+            sums: float64 (authors, K), of each author's items; may be sparse.
+
+        Returns:
+            float64 (samples, K).
+        """
+        rng, authors = np.random.default_rng(self.seed), sums.shape[0]
+        at_once = max(1, MOST_WEIGHTS // authors)
+        made = np.empty((self.samples, sums.shape[1]))
+        for start in range(0, self.samples, at_once):
+            part = made[start : start + at_once]
+            weights = rng.multinomial(authors, np.full(authors, 1 / authors), len(part))
+            part[:] = weights.astype(np.float64) @ sums
+        return made
 
     def ends(self, resampled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where the intervals of resampled figures begin and end.

@@ -1,0 +1,115 @@
+"""What a linear model reads of an item of any length: counts of its tokens and tags, and statistics of its numbers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+from scipy.sparse import csr_matrix, hstack
+from sklearn.feature_extraction.text import TfidfTransformer
+
+from lengthwise.evaluation.levels import Items
+from lengthwise.evaluation.step_windows import as_columns
+from lengthwise.sequences import Sequences
+
+# Sparse, float64 (N, F); or dense.
+FeatureRows: TypeAlias = csr_matrix | np.ndarray
+STATISTICS = 6
+
+
+@dataclass(frozen=True)
+class InputColumns:
+    """The columns per step that a model may read.
+
+    Attributes:
+        counted: whole numbers, (N,) or (N, K), by name with how many there are: tokens, affixes, tags.
+        numbers: names of columns of floats, (N,) or (N, D).
+    """
+
+    counted: Mapping[str, int] = field(default_factory=dict)
+    numbers: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all columns."""
+        return (*self.counted, *self.numbers)
+
+
+class ItemFeatures:
+    """Rows of items for a linear model, alike for all splits.
+
+    Counts are weighted by TF-IDF, with the logarithm of counts (Salton and Buckley, 1988). Beside them stands the
+    logarithm of an item's steps, and what `statistics` says of each number; both standardized.
+
+    Args:
+        inputs: the columns that are read.
+        training: sequences by which features are weighted and standardized.
+        items: of the training sequences.
+        weighted: whether counts are weighted, or stay as they are.
+        lengths: whether the steps of an item are among its features.
+    """
+
+    def __init__(
+        self, inputs: InputColumns, training: Sequences, items: Items, *, weighted: bool = True, lengths: bool = True
+    ) -> None:
+        self._inputs, self._lengths = inputs, lengths
+        self._weighting = {
+            name: TfidfTransformer(sublinear_tf=True).fit(count_column(training, items, name, size))
+            for name, size in inputs.counted.items()
+            if weighted
+        }
+        dense = self._dense(training, items)
+        self._mean, spread = dense.mean(axis=0), dense.std(axis=0)
+        self._spread = np.where(spread > 0, spread, 1)
+
+    def rows(self, sequences: Sequences, items: Items) -> FeatureRows:
+        """Of the items: float64 (N, F), sparse where there are counts."""
+        dense = (self._dense(sequences, items) - self._mean) / self._spread
+        counts = []
+        for name, size in self._inputs.counted.items():
+            found = count_column(sequences, items, name, size)
+            counts.append(self._weighting[name].transform(found) if name in self._weighting else found)
+        if len(counts) == 1 and not dense.shape[1]:
+            return counts[0]
+        return hstack([*counts, csr_matrix(dense)], format="csr") if counts else dense
+
+    def _dense(self, sequences: Sequences, items: Items) -> np.ndarray:
+        steps = np.bincount(items.group, sequences.lengths, minlength=len(items.labels))[:, np.newaxis]
+        of_each = [statistics(sequences, items, name) for name in self._inputs.numbers]
+        return np.concatenate([np.log1p(steps) if self._lengths else steps[:, :0], *of_each], axis=1)
+
+
+def count_column(sequences: Sequences, items: Items, column: str, size: int) -> csr_matrix:
+    """How often each number of a column occurs in each item: float64 (N, size), sparse."""
+    values = as_columns(sequences[column])
+    rows = np.repeat(np.repeat(items.group, sequences.lengths), values.shape[1])
+    matrix = csr_matrix((np.ones(len(rows)), (rows, values.reshape(-1))), (len(items.labels), size))
+    matrix.sum_duplicates()
+    return matrix
+
+
+def statistics(sequences: Sequences, items: Items, column: str) -> np.ndarray:
+    """What an item's numbers are like, whatever its length.
+
+    Args:
+        sequences: of N steps; the sequences of an item follow each other.
+        items: which item each sequence is of.
+        column: floats, (N,) or (N, D).
+
+    Returns:
+        float64 (items, 6 D): mean, standard deviation, least, largest, first and last of each number; zeros of an item
+        without steps.
+    """
+    values = as_columns(sequences[column]).astype(np.float64)
+    item = np.repeat(items.group, sequences.lengths)
+    order = np.argsort(item, kind="stable")
+    values, item = values[order], item[order]
+    found = np.zeros((len(items.labels), STATISTICS, values.shape[1]))
+    if len(values):
+        present, starts, sizes = np.unique(item, return_index=True, return_counts=True)
+        mean = np.add.reduceat(values, starts) / sizes[:, np.newaxis]
+        squares = np.add.reduceat((values - np.repeat(mean, sizes, axis=0)) ** 2, starts) / sizes[:, np.newaxis]
+        least, largest = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
+        first, last = values[starts], values[starts + sizes - 1]
+        found[present] = np.stack([mean, np.sqrt(squares), least, largest, first, last], axis=1)
+    return found.reshape(len(found), -1)
