@@ -10,6 +10,9 @@ GRID ?= sweeps/learning_rate.yaml
 COMMITS ?= 1
 # Runs of a sweep at once; each has its share of the processors.
 JOBS ?= 1
+# Folds of `make folds`, and a YAML file of dotted keys and values that all of them have; none if empty.
+FOLDS ?= 10
+KEYS ?=
 # The runs of results/runs.yaml that `make real` runs; all if empty.
 RUNS ?=
 # The tests that `make archs` runs.
@@ -17,7 +20,8 @@ OF_KERNEL := $(addprefix tests/, native layers models training batching evaluati
 # DVC runs the stages with the first python on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro results ablations report readme docs plots sweep real exps test archs faults benchmark check format lock
+.PHONY: help repro results ablations report readme docs plots sweep folds real recipes run exps test archs faults benchmark
+.PHONY: check format lock
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -60,6 +64,17 @@ plots: .venv/.complete  ## Write the plots to dvc_plots/index.html
 
 sweep: .venv/.complete  ## Run every combination of GRID=sweeps/....yaml as an experiment, JOBS=1 at once; names those that fail
 	@lengthwise sweep "$(GRID)" --jobs "$(JOBS)"
+
+recipes: .venv/.complete  ## List the recipes: named sets of keys, each for a kind of data
+	@lengthwise recipes
+
+run: .venv/.complete  ## Run RECIPE=name on SOURCE=file or folder as an experiment
+	@test -n "$(RECIPE)" || { echo 'make: RECIPE: is missing; expected a name that make recipes lists; make run RECIPE=sms_spam SOURCE=sms.tsv' >&2; exit 2; }
+	@test -n "$(SOURCE)" || { echo 'make: SOURCE: is missing; expected a file or folder; make run RECIPE=$(RECIPE) SOURCE=...' >&2; exit 2; }
+	@lengthwise run "$(RECIPE)" "$(SOURCE)"
+
+folds: .venv/.complete  ## Cross-validate: run FOLDS=10 folds, JOBS=1 at once; prints one table in which each group is tested once
+	@lengthwise folds "$(FOLDS)" --jobs "$(JOBS)" $(if $(KEYS),--keys "$(KEYS)")
 
 real: .venv/.complete  ## Run RUNS (default: all) of results/runs.yaml on CORPUS=path/to/blogs.zip; keep params and metrics in results/
 	@test -n "$(CORPUS)" || { echo 'make: CORPUS: is missing; expected a zip, folder or CSV; make real CORPUS=blogs.zip' >&2; exit 2; }

@@ -15,6 +15,7 @@ from lengthwise.pipeline.settings.conflicts import first_conflict
 from lengthwise.pipeline.settings.params import Params, load_params
 from lengthwise.pipeline.settings.refusals import expectation
 from lengthwise.pipeline.sweeps.grid_file import override, read_grid
+from lengthwise.pipeline.sweeps.search_file import is_search, read_search
 
 ROOT = Path(__file__).parents[3]
 
@@ -54,6 +55,13 @@ def others(place, value):
     if place[:3] == BRACKETS:
         youngest, oldest = map(int, value.split("-"))
         return [f"{youngest}-{oldest + 1}", [youngest, oldest + 1]]
+    if isinstance(value, list):
+        known = expected.partition("each one of ")[2].split(", ")
+        return [[known[-1]] if known[-1] else ["a name", "it's: another, {2}"]]
+    if isinstance(value, dict):
+        return [{"a name": "13-17", "another": "18-"}]
+    if place[-1] in SIGNS:
+        return [";", "|"]
     if isinstance(value, str) or "text" in expected:
         return [f"{value}.other", "a folder/b,c=d/it's [1]: {2}.zip", "1e-3", "null", "true", "10"]
     known = [] if value is None else [value + 1] if isinstance(value, int) else [value / 2, 1e-05]
@@ -61,14 +69,15 @@ def others(place, value):
 
 
 BRACKETS = ("ingest", "blogs", "age_brackets")
+# Between columns, around values and before quotes of a table.
+SIGNS = ("separator", "quote", "escape")
 SHIPPED = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 SETTABLE = list(leaves(SHIPPED))
 CHANGES = [(".".join(place), other) for place, value in SETTABLE for other in others(place, value)]
 
 
 def test_every_key_has_another_value():
-    # There is one form of corpora.
-    assert {key for key, _ in CHANGES} == {".".join(place) for place, _ in SETTABLE} - {"ingest.corpus"}
+    assert {key for key, _ in CHANGES} == {".".join(place) for place, _ in SETTABLE}
 
 
 @pytest.mark.parametrize(("key", "value"), CHANGES, ids=str)
@@ -227,7 +236,12 @@ def test_names_are_legal_for_git_and_differ_where_values_do(read, source):
 
 
 def test_shipped_grids_are_good():
-    grids = sorted((ROOT / "sweeps").glob("*.yaml"))
-    assert grids
-    for grid in grids:
-        assert all(run.params for run in read_grid(grid, ROOT / "params.yaml"))
+    files = sorted((ROOT / "sweeps").glob("*.yaml"))
+    searches = [path for path in files if is_search(path)]
+    assert searches
+    assert len(files) > len(searches)
+    for path in files:
+        if path in searches:
+            assert read_search(path, ROOT / "params.yaml").options
+        else:
+            assert all(run.params for run in read_grid(path, ROOT / "params.yaml"))

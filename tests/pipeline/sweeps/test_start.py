@@ -41,7 +41,7 @@ def sweep(root, tmp_path, monkeypatch, capsys):
 def test_command_runs_every_combination_one_at_a_time(sweep):
     status, (made,), printed = sweep({"train.epochs": [1, 2], "train.model.units": 3})
     assert status == 0
-    assert [(run.name, run.overrides) for run in made._runs] == [
+    assert [(run.name, run.overrides) for run in made._source.runs] == [
         ("epochs=1,units=3", ["train.epochs=1", "train.model.units=3"]),
         ("epochs=2,units=3", ["train.epochs=2", "train.model.units=3"]),
     ]
@@ -51,7 +51,7 @@ def test_command_runs_every_combination_one_at_a_time(sweep):
 
 def test_command_with_failures_names_them_after_the_table(sweep):
     def outcome(sweep):
-        sweep._fail(sweep._runs[0], "epochs=1, whose log 1.log ends with", "error: why\nlast")
+        sweep._fail(1, sweep._source.runs[0], "epochs=1, whose log 1.log ends with", "error: why\nlast")
 
     status, _, printed = sweep({"train.epochs": [1, 2]}, outcome)
     assert status == 1

@@ -69,7 +69,7 @@ def read_grid(path: Path, params_file: Path) -> list[SweepRun]:
     if not isinstance(content, dict) or not content:
         expected = "a map from dotted keys to lists of values"
         raise SweepError(f"{path}: got {content!r}; expected {expected}; see docs/sweeps.md")
-    options = {key: _options(path, base, key, values) for key, values in content.items()}
+    options = {key: grid_options(path, base, key, values) for key, values in content.items()}
     names = _short_names(base)
     combinations = [dict(zip(options, values, strict=True)) for values in product(*options.values())]
     runs = [changed_run(_name(values, names), values, base, path) for values in combinations]
@@ -110,7 +110,7 @@ def changed_run(name: str, values: Mapping[str, Value], base: Mapping[str, Any],
         return SweepRun(name, values, None, str(error))
     # What was written as text and means a number (1e-3) is a number from here on; all else is set as it was written.
     read = dict(leaves(params.model_dump()))
-    meant = {key: read[key] if isinstance(read[key], int | float) else value for key, value in values.items()}
+    meant = {key: read[key] if isinstance(read.get(key), int | float) else value for key, value in values.items()}
     return SweepRun(name, meant, params)
 
 
@@ -159,8 +159,12 @@ def _plain(value: Value) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _options(path: Path, base: Mapping[str, Any], key: object, values: object) -> list[Value]:
-    """The values of one key of the grid, checked to be values but not yet to be legal ones."""
+def grid_options(path: Path, base: Mapping[str, Any], key: object, values: object) -> list[Value]:
+    """The values of one key of the grid, checked to be values but not yet to be legal ones.
+
+    Raises:
+        SweepError: the key is none, or its values are not a list of different values.
+    """
     check_key(path, base, key)
     options: list[Value] = _as_list(values)
     if not options:
@@ -176,6 +180,16 @@ def _options(path: Path, base: Mapping[str, Any], key: object, values: object) -
 
 def _as_list(value: object) -> list[Any]:
     return value if isinstance(value, list) else [value]
+
+
+def combination_name(values: Mapping[str, Value], base: Mapping[str, Any]) -> str:
+    """The name of a run's experiment: its values, each with the shortest end of its key that no other key has.
+
+    Args:
+        values: by dotted key.
+        base: the values of all keys.
+    """
+    return _name(values, _short_names(base))
 
 
 def _name(values: Mapping[str, Value], names: Mapping[str, str]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from lengthwise.errors import SweepError
-from lengthwise.names import TASKS
+from lengthwise.names import LABEL_TASKS
 from lengthwise.pipeline.published import publish
 from lengthwise.pipeline.sweeps.grid_file import SweepRun
 from lengthwise.pipeline.sweeps.named import TARGETS
@@ -74,8 +74,8 @@ class Written:
 
 
 WRITTEN = {
-    "dvc.yaml": Written(TASKS, TASKS, ("baselines",)),
-    "train": Written(TASKS),
+    "dvc.yaml": Written(LABEL_TASKS, LABEL_TASKS, ("baselines",)),
+    "train": Written(LABEL_TASKS),
     "train_classifier": Written(("classifier",)),
     "classifier": Written(("classifier",), ("classifier",), ("baselines",)),
     "baselines": Written(others=("baselines",)),

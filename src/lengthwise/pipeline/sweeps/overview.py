@@ -7,7 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -83,7 +83,12 @@ def best_first(rows: Sequence[ExperimentRow]) -> list[ExperimentRow]:
     return sorted(rows, key=lambda row: -row.figures.get(key, -1.0))
 
 
-def table_text(rows: Sequence[ExperimentRow], width: int, heads: Sequence[ExperimentRow] = ()) -> str:
+def table_text(
+    rows: Sequence[ExperimentRow],
+    width: int,
+    heads: Sequence[ExperimentRow] = (),
+    order: Callable[[Sequence[ExperimentRow]], Sequence[ExperimentRow]] = best_first,
+) -> str:
     """A table in at most a width.
 
     It has the params that differ, and the headline figures. Figures that are the same in all rows, as those of
@@ -93,8 +98,9 @@ def table_text(rows: Sequence[ExperimentRow], width: int, heads: Sequence[Experi
         rows: experiments; the best come first.
         width: in characters.
         heads: the commits that the experiments are derived from; they stay first.
+        order: puts the best experiments first.
     """
-    ordered = [*heads, *best_first(rows)]
+    ordered = [*heads, *order(rows)]
     figures = _figures(ordered)
     # Of a table of one row all are the same.
     same = {key for key in figures if sum(bool(row.figures) for row in ordered) > 1 and _is_same(ordered, key)}

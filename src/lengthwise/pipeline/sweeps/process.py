@@ -12,6 +12,7 @@ from pathlib import Path
 # What a training needs to save its state is seconds; a run that does not end is killed.
 STOP_SECONDS = 60.0
 TICK_SECONDS = 0.1
+END_OF_LOG = 10
 
 
 class DvcProcess:
@@ -104,6 +105,19 @@ def stop(processes: Iterable[DvcProcess]) -> None:
     finally:
         for process in waiting:
             process.kill()
+
+
+def reason_of(status: int, log: Path) -> str:
+    """Why a process ended with a status: the line of its log that says so first, and then the log's end."""
+    lines = [line.rstrip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    # Ours, DVC's, or whatever came last.
+    found = (
+        next((line for line in reversed(lines) if line.startswith(word)), "") for word in ("error: ", "ERROR: ", "")
+    )
+    first = next(filter(None, found), f"error: it ended with status {status} and said nothing")
+    if status < 0:
+        first = f"error: it was killed by {signal.Signals(-status).name}"
+    return "\n".join([first, *(line for line in lines[-END_OF_LOG:] if line != first)])
 
 
 def _has_ended(pid: int) -> bool:

@@ -16,17 +16,19 @@ class Tally:
         total: runs in all.
         done: runs that are there as experiments.
         failed: runs that failed or were refused.
+        stopped: runs that were stopped because they were hopeless.
     """
 
     total: int
     done: int = 0
     failed: int = 0
+    stopped: int = 0
 
     def line(self, running: Mapping[str, float]) -> str:
         """`5 of 12 done, 1 failed, 2 running, 4 to come`, and what runs for how many seconds."""
         parts = [f"{self.done} of {self.total} done"]
-        to_come = self.total - self.done - self.failed - len(running)
-        counts = {"failed": self.failed, "running": len(running), "to come": to_come}
+        to_come = self.total - self.done - self.failed - self.stopped - len(running)
+        counts = {"failed": self.failed, "stopped": self.stopped, "running": len(running), "to come": to_come}
         parts += [f"{count} {what}" for what, count in counts.items() if count]
         times = ", ".join(f"{name} {clock(seconds)}" for name, seconds in running.items())
         return ", ".join(parts) + (f": {times}" if times else "")

@@ -7,7 +7,6 @@ import signal
 import sys
 import textwrap
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,8 @@ from lengthwise.errors import SweepError, exit_on_user_error
 from lengthwise.pipeline.sweeps.experiment import figures_of, find_or_name, reference_of, take_over
 from lengthwise.pipeline.sweeps.grid_file import SweepRun
 from lengthwise.pipeline.sweeps.overview import ExperimentRow, flat, table_text, terminal_width
-from lengthwise.pipeline.sweeps.process import TICK_SECONDS, DvcProcess, stop
+from lengthwise.pipeline.sweeps.process import STOP_SECONDS, TICK_SECONDS, DvcProcess, reason_of, stop
+from lengthwise.pipeline.sweeps.run_source import RunSource
 from lengthwise.pipeline.sweeps.screen import Tally, say, say_live
 from lengthwise.pipeline.sweeps.workspace import WORKSPACES, Snapshot, remove, take_snapshot, workspace
 from lengthwise.system.progress import clock
@@ -26,7 +26,6 @@ from lengthwise.system.progress import clock
 RUN_FAILED = 1
 INTERRUPTED = 128 + signal.SIGINT
 LOGS = Path(".lengthwise") / "sweeps"
-END_OF_LOG = 10
 # A sweep that was killed takes a while to end its runs.
 LOCK_SECONDS = 30.0
 LOCK_TICK_SECONDS = 0.2
@@ -43,13 +42,15 @@ class _Active:
     process: DvcProcess
     cleanup: ExitStack
     started: float
+    hopeless: str = ""
+    interrupted: float = 0.0
 
 
 class Sweep:
     """Runs of one pipeline, several at once if asked to; each has its share of the processors.
 
     Args:
-        runs: what to run.
+        runs: what to run, or where the runs come from.
         logs: folder for a log a run, and for what interrupted trainings go on from.
         jobs: how many run at once.
         keep: called with each run that is there, and the Git reference of its experiment.
@@ -60,27 +61,32 @@ class Sweep:
 
     def __init__(
         self,
-        runs: Sequence[SweepRun],
+        runs: Sequence[SweepRun] | RunSource,
         logs: Path,
         jobs: int = 1,
         keep: Callable[[SweepRun, str], None] = lambda run, reference: None,
     ) -> None:
-        self._runs, self._logs, self._keep = runs, logs, keep
-        self._jobs = min(jobs, len(runs))
+        self._source = runs if isinstance(runs, RunSource) else RunSource(runs)
+        self._logs, self._keep = logs, keep
+        self._jobs = min(jobs, self._source.total)
         self._held: list[int] = []
         self._active: dict[int, _Active] = {}
-        self._rows: dict[str, ExperimentRow] = {}
-        self._tally = Tally(len(runs))
+        self._rows: dict[int, ExperimentRow] = {}
+        self._tally = Tally(self._source.total)
         self.failures: list[tuple[str, str]] = []
 
     def kept(self) -> str:
         """How many runs are there, and how to see them."""
-        return f"{self._tally.done} of {len(self._runs)} runs are kept as experiments (`make exps` shows them)"
+        stopped = f", {self._tally.stopped} were stopped" if self._tally.stopped else ""
+        return (
+            f"{self._tally.done} of {self._source.total} runs are kept as experiments (`make exps` shows them){stopped}"
+        )
 
     def table(self) -> str:
         """The runs with their headline figures, best first; empty if there is none."""
-        rows = [self._rows[run.name] for run in self._runs if run.name in self._rows]
-        return table_text(rows, terminal_width()) if rows else ""
+        rows = [row for _, row in sorted(self._rows.items())]
+        text = table_text(rows, terminal_width(), order=self._source.ordered) if rows else ""
+        return "\n\n".join(filter(None, (text, self._source.remarks())))
 
     def run(self) -> None:
         """Run what is not there yet, after a word on what is refused.
@@ -89,38 +95,52 @@ class Sweep:
             SweepError: there is no commit that experiments could be derived from, or another sweep runs here.
             KeyboardInterrupt: once the runs that it met have ended.
         """
-        waiting: deque[tuple[int, SweepRun]] = deque()
-        for number, run in enumerate(self._runs, 1):
-            if run.params is None:
-                self._fail(run, run.name, run.refusal)
-                say(f"{self._place(number)}: {run.name}: refused: {run.refusal}")
-            else:
-                waiting.append((number, run))
         with _only_sweep() as lock:
             self._held = [lock]
             snapshot = take_snapshot()
+            self._source.begin(snapshot)
             try:
-                self._run_all(waiting, snapshot)
+                self._run_all(snapshot)
             finally:
                 # Whatever ends the sweep, nothing of it goes on.
                 self._stop()
 
-    def _run_all(self, waiting: deque[tuple[int, SweepRun]], snapshot: Snapshot) -> None:
-        while waiting or self._active:
-            while waiting and len(self._active) < self._jobs:
-                number, run = waiting.popleft()
-                name, is_there = find_or_name(run, snapshot)
-                if is_there:
-                    self._finish(run, name, snapshot)
-                    say(f"{self._place(number)}: {name}: is there already")
-                else:
-                    self._start(number, run, snapshot)
+    def _run_all(self, snapshot: Snapshot) -> None:
+        while True:
+            while len(self._active) < self._jobs and (taken := self._source.take()) is not None:
+                self._begin(*taken, snapshot)
+            if not self._active:
+                return
             time.sleep(TICK_SECONDS)
             for slot, active in list(self._active.items()):
                 if (status := active.process.status()) is not None:
                     self._end(active, status, snapshot)
                     del self._active[slot]
+                elif active.hopeless:
+                    if time.monotonic() > active.interrupted + STOP_SECONDS:
+                        active.process.kill()
+                elif reason := self._source.why_hopeless(active.number, active.project):
+                    active.hopeless, active.interrupted = reason, time.monotonic()
+                    active.process.interrupt()
             say_live(self._progress())
+
+    def _begin(self, number: int, run: SweepRun, snapshot: Snapshot) -> None:
+        """Start a run, unless it is refused, was stopped before, or is there already."""
+        if run.params is None:
+            self._fail(number, run, run.name, run.refusal)
+            say(f"{self._place(number)}: {run.name}: refused: {run.refusal}")
+        elif self._source.state(number):
+            self._note_stopped(number, run)
+            say(f"{self._place(number)}: {run.name}: was stopped before")
+        else:
+            name, is_there = find_or_name(run, snapshot)
+            if not is_there:
+                self._start(number, run, snapshot)
+            elif reason := self._finish(number, run, name, snapshot):
+                self._fail(number, run, name, reason)
+                say(f"{self._place(number)}: {name}: is there, and cannot be used: {reason}")
+            else:
+                say(f"{self._place(number)}: {name}: is there already")
 
     def _start(self, number: int, run: SweepRun, snapshot: Snapshot) -> None:
         slot = next(slot for slot in range(self._jobs) if slot not in self._active)
@@ -135,32 +155,50 @@ class Sweep:
         say(f"{self._place(number)}: {run.name}: runs; its log is {log}")
 
     def _end(self, active: _Active, status: int, snapshot: Snapshot) -> None:
-        took = clock(time.monotonic() - active.started)
+        took, number, run = clock(time.monotonic() - active.started), active.number, active.run
         with active.cleanup:
-            name, reason = active.run.name, _reason(status, active.log)
+            name, reason = run.name, reason_of(status, active.log)
             if status == 0:
                 try:
-                    name, reason = take_over(active.run, snapshot, active.project), ""
+                    name = take_over(run, snapshot, active.project)
+                    reason = self._finish(number, run, name, snapshot)
                 except SweepError as error:
                     reason = f"error: {error}"
-        if reason:
-            self._fail(active.run, f"{name}, whose log {active.log} ends with", reason)
-        else:
-            self._finish(active.run, name, snapshot)
-            remove(self._states_of(active.run))
-        said = f"failed after {took}: {reason.splitlines()[0]}" if reason else f"done after {took}"
-        say(f"{self._place(active.number)}: {name}: {said}")
+        said = f"done after {took}"
+        if status and active.hopeless:
+            self._source.stopped(number)
+            self._note_stopped(number, run)
+            said = f"stopped after {took}: {active.hopeless}"
+        elif reason:
+            self._fail(number, run, f"{name}, whose log {active.log} ends with", reason)
+            said = f"failed after {took}: {reason.splitlines()[0]}"
+        if not reason or active.hopeless:
+            remove(self._states_of(run))
+        say(f"{self._place(number)}: {name}: {said}")
 
-    def _finish(self, run: SweepRun, name: str, snapshot: Snapshot) -> None:
+    def _finish(self, number: int, run: SweepRun, name: str, snapshot: Snapshot) -> str:
+        """Take note of an experiment; returns why it is of no use, if it is not."""
         reference = reference_of(name, snapshot.commit)
+        try:
+            self._source.finished(number, reference)
+        except SweepError as error:
+            return f"error: {error}"
         self._keep(run, reference)
-        self._rows[run.name] = ExperimentRow(name, params=flat(run.values), figures=figures_of(reference))
+        figures = {**self._source.figures(number), **figures_of(reference)}
+        self._rows[number] = ExperimentRow(name, "", self._source.state(number), flat(run.values), figures)
         self._tally.done += 1
+        return ""
 
-    def _fail(self, run: SweepRun, what: str, reason: str) -> None:
+    def _note_stopped(self, number: int, run: SweepRun) -> None:
+        state, figures = self._source.state(number), self._source.figures(number)
+        self._rows[number] = ExperimentRow(run.name, "", state, flat(run.values), figures)
+        self._tally.stopped += 1
+
+    def _fail(self, number: int, run: SweepRun, what: str, reason: str) -> None:
         self.failures.append((what, reason))
+        self._source.failed(number)
         state = "refused" if run.params is None else "failed"
-        self._rows[run.name] = ExperimentRow(run.name, state=state, params=flat(run.values))
+        self._rows[number] = ExperimentRow(run.name, state=state, params=flat(run.values))
         self._tally.failed += 1
 
     def _stop(self) -> None:
@@ -184,7 +222,7 @@ class Sweep:
         return self._tally.line({active.run.name: now - active.started for active in self._active.values()})
 
     def _place(self, number: int) -> str:
-        return f"run {number} of {len(self._runs)}"
+        return f"run {number} of {self._source.total}"
 
 
 def processors(slot: int, jobs: int) -> set[int]:
@@ -225,8 +263,13 @@ def _only_sweep() -> Iterator[int]:
         yield lock.fileno()
 
 
-def run_and_exit(sweep: Sweep) -> NoReturn:
-    """Run a sweep, say what failed, and exit: with 0 if every run is there, 1 if some failed, 130 after Ctrl-C."""
+def run_and_exit(sweep: Sweep, conclude: Callable[[], str] | None = None) -> NoReturn:
+    """Run a sweep, say what failed, and exit: with 0 if every run is there, 1 if some failed, 130 after Ctrl-C.
+
+    Args:
+        sweep: that is run.
+        conclude: makes what is printed instead of the table of runs, if every run is there.
+    """
     # Whoever stops it by a signal wants what Ctrl-C does.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
@@ -236,22 +279,11 @@ def run_and_exit(sweep: Sweep) -> NoReturn:
     except KeyboardInterrupt:
         say(f"interrupted: {sweep.kept()}; the same command runs the rest")
         sys.exit(INTERRUPTED)
-    if table := sweep.table():
-        print(f"\n{table}", flush=True)
+    with exit_on_user_error():
+        text = conclude() if conclude and not sweep.failures else sweep.table()
+    if text:
+        print(f"\n{text}", flush=True)
     for name, reason in sweep.failures:
         say(f"\nfailed: {name}\n{textwrap.indent(reason, '    ')}")
     say(f"\n{sweep.kept()}; {len(sweep.failures)} failed")
     sys.exit(RUN_FAILED if sweep.failures else 0)
-
-
-def _reason(status: int, log: Path) -> str:
-    """The line that says why first, and then the end of the log."""
-    lines = [line.rstrip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    # Ours, DVC's, or whatever came last.
-    found = (
-        next((line for line in reversed(lines) if line.startswith(word)), "") for word in ("error: ", "ERROR: ", "")
-    )
-    first = next(filter(None, found), f"error: it ended with status {status} and said nothing")
-    if status < 0:
-        first = f"error: it was killed by {signal.Signals(-status).name}"
-    return "\n".join([first, *(line for line in lines[-END_OF_LOG:] if line != first)])
