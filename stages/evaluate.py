@@ -1,4 +1,4 @@
-"""evaluate: score a trained network once on the test split, per sequence, document and author."""
+"""evaluate: score a trained network once on the test split, per sequence, document and group."""
 
 from pathlib import Path
 

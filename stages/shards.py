@@ -10,7 +10,7 @@ from lengthwise.prepare.shards.writer import ShardInputs, build_shards
 def main(params: ShardsParams, documents: Path, tokens: Path, split: Path, vocabulary: Path, shards: Path) -> Figures:
     """Write the folder `shards`."""
     inputs = ShardInputs(documents, tokens, split, vocabulary)
-    return Figures({**build_shards(inputs, shards, params.unit, params.limits, params.rows_per_shard)})
+    return Figures({**build_shards(inputs, shards, params.unit, params.limits, params.rows_per_shard, params.affixes)})
 
 
 if __name__ == "__main__":

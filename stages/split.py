@@ -1,5 +1,6 @@
-"""split: assign every sentence to train, validation or test, by a hash of its author, document or itself."""
+"""split: assign every sentence to train, validation or test, by its group, its document, itself or its place."""
 
+import sys
 from pathlib import Path
 
 from lengthwise.pipeline.settings.params import SplitParams
@@ -9,6 +10,9 @@ from lengthwise.prepare.splits import split_sentences
 
 def main(params: SplitParams, documents: Path, tokens: Path, split: Path) -> Figures:
     """Write the file `split`."""
+    if params.shares.folds is not None:
+        fold = f"fold {params.shares.fold} of {params.shares.folds}"
+        print(f"split: {fold} is the test; split.test={params.shares.test} is not used", file=sys.stderr)
     return Figures({**split_sentences(documents, tokens, split, params.by, params.shares)})
 
 

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / "src").rglob("*.py"))
 MODULE_LINES = 300
-LINES = {"dvc.yaml": 140, "ablations/dvc.lock": 3_000}
+LINES = {"dvc.yaml": 155, "ablations/dvc.lock": 3_000}
 FILES = {"results": 60}
 
 

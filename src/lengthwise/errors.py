@@ -62,6 +62,10 @@ class FormatError(LengthwiseError):
     """A file that an earlier stage wrote is absent, of another version, or damaged."""
 
 
+class VectorsError(LengthwiseError):
+    """A file or a package of pretrained vectors cannot be read as one."""
+
+
 class OutputError(LengthwiseError, OSError):
     """An output cannot be written: no room, no permission. An `OSError` to those who can do without that output."""
 

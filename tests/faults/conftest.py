@@ -236,15 +236,18 @@ def path_of(output: object) -> str:
 def stages_of(pipeline: Path) -> dict[str, Stage]:
     # As dvc.yaml has them, one for each task.
     stages = {}
+    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    vectors = params["train"]["model"]["vectors_file"]
     for name, content in yaml.safe_load(pipeline.read_text(encoding="utf-8"))["stages"].items():
-        for task in content.get("matrix", {}).get("task", [None]):
+        for task in params["tasks"] if "matrix" in content else [None]:
             text = yaml.safe_dump(content).replace("${item.task}", str(task))
+            text = text.replace("${train.model.vectors_file}", vectors)
             filled = yaml.safe_load(text.replace("${ingest.source}", "data/sample/blogs.zip"))
             # What follows publishes figures that are there.
             command = filled["cmd"] if isinstance(filled["cmd"], str) else filled["cmd"][0]
             _, script, *arguments = command.split()
             published = set() if isinstance(filled["cmd"], str) else set(" ".join(filled["cmd"][1:]).split())
-            unread = ("data/figures/", "data/checked")
+            unread = ("data/figures/", "data/checked", "data/sample/vectors")
             inputs = [path for path in filled["deps"] if path.startswith("data/") and not path.startswith(unread)]
             whole, live = [
                 tuple(path for path in map(path_of, outs) if path not in published)

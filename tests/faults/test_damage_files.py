@@ -126,7 +126,7 @@ def whole(corpus, make_network, tmp_path_factory):
 
     folder = shutil.copytree(corpus.folder, tmp_path_factory.mktemp("damage") / "files")
     tokens = ("<PAD>", "<UNK>", *(f"w{number}" for number in range(18)))
-    tokenizer = TokenizerOptions("en", SENTENCIZER, False, False, None)
+    tokenizer = TokenizerOptions("words", "en", SENTENCIZER, False, False, None)
     save_network(make_network(), folder / "model", TextEncoding(tokenizer, Vocabulary(tokens, (0,) * 20)))
     make_state(folder).save({"epoch": 3, "rows": [{"loss": 0.25}]}, [np.arange(4)])
     return folder

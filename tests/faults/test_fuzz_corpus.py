@@ -16,16 +16,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lengthwise.corpora.blogs.csv_rows import read_csv_rows
+from lengthwise.corpora.blogs.blog_source import open_blogs
+from lengthwise.corpora.blogs.csv_rows import RowReading, read_csv_rows
 from lengthwise.corpora.blogs.form import Blogs
 from lengthwise.corpora.blogs.posts import read_posts
 from lengthwise.corpora.corpus import Extract
 from lengthwise.corpora.ingest import ingest
 from lengthwise.errors import CorpusError
 
-BLOGS = Blogs(age_brackets={"10s": [13, 17], "20s": [23, 27], "30s": [33, 48]})
-BRACKETS = BLOGS.brackets
+BLOGS = Blogs(age_brackets={"10s": [13, 17], "20s": [23, 27], "30s": [33, 48]}, outside="refuse", quotes="doubled")
 MEBIBYTE = 1 << 20
+READING = RowReading(BLOGS.brackets, MEBIBYTE)
 PIECES = [
     b"<post>",
     b"</post>",
@@ -128,7 +129,7 @@ def test_read_csv_rows_refuses_garbage_between_rows_or_keeps_them_all(examples, 
         path.write_bytes(b"".join([b"id,gender,age,topic,sign,date,text\r\n", *lines[:place], garbage, *lines[place:]]))
         texts, refusal = [], ""
         try:
-            texts += [row.text.decode("utf-8", "replace") for row in read_csv_rows(path, BRACKETS, MEBIBYTE)]
+            texts += [row.text.decode("utf-8", "replace") for row in read_csv_rows(open_blogs(path), READING)]
         except CorpusError as error:
             refusal = str(error)
         # What stands before a row in its line is its author's id: the row is there all the same.
@@ -155,7 +156,7 @@ for path in paths:
         resource.setrlimit(resource.RLIMIT_CPU, (int(seconds),) * 2)
         sys.stderr = open(os.devnull, "w")
         try:
-            blogs = Blogs(age_brackets={"10s": [13, 17], "20s": [23, 27]})
+            blogs = Blogs(age_brackets={"10s": [13, 17], "20s": [23, 27]}, outside="refuse", quotes="doubled")
             counts = ingest(blogs, Extract(Path(path), int(limit)), Path(path + ".parquet"))
             told = f"{counts['documents']} documents"
         except LengthwiseError as error:

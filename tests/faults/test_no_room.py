@@ -142,7 +142,7 @@ def test_stage_on_a_full_disk_says_so(starve, small_disk, stage):
             pytest.param(stage, ("data/figures", "data")[number % 2], marks=pytest.mark.long)
             for number, stage in enumerate(LIGHT[:-1])
         ),
-        ("baselines", "data/figures/baselines"),
+        ("baselines", "data/figures"),
         pytest.param("train@classifier", ".", marks=pytest.mark.long),
         pytest.param("train@classifier", "data/models", marks=pytest.mark.long),
         pytest.param("evaluate@classifier", "data/predictions", marks=pytest.mark.long),

@@ -149,7 +149,7 @@ def good(corpus, make_network, root, tmp_path_factory):
 
     folder = shutil.copytree(corpus.folder, tmp_path_factory.mktemp("untrusted") / "files")
     tokens = ("<PAD>", "<UNK>", *(f"w{number}" for number in range(18)))
-    tokenizer = TokenizerOptions("en", SENTENCIZER, False, False, None)
+    tokenizer = TokenizerOptions("words", "en", SENTENCIZER, False, False, None)
     save_network(make_network(), folder / "model", TextEncoding(tokenizer, Vocabulary(tokens, (0,) * 20)))
     shutil.copy(root / "params.yaml", folder)
     return folder

@@ -118,6 +118,7 @@ def copy_project(folder: Path, authors: int = 72, without: Collection[str] = ())
     project.leave_out(without)
     (folder / "data" / "sample").mkdir(parents=True)
     write_corpus(folder / "data" / "sample" / "blogs.zip", authors)
+    shutil.copy(ROOT / "data" / "sample" / "vectors.txt.gz", folder / "data" / "sample")
     project.run("git", "init", "--quiet")
     return project
 

@@ -18,7 +18,8 @@ CODE = ("src/lengthwise/", "stages/")
 # Scripts that are no stage: what ends a stage, and what the stage of the ablations starts.
 NO_STAGES = {"ablation_member", "ablations", "publish"}
 WITHOUT_SECTION = {"check"}
-STAGE_SECTIONS = [name for name in Params.model_fields if name != "comparison"]
+# The tasks are a list, of which the matrix of stages is made; the comparison is the ablations'.
+STAGE_SECTIONS = [name for name in Params.model_fields if name not in ("comparison", "tasks")]
 
 
 @pytest.fixture(scope="module")
@@ -81,9 +82,10 @@ def test_every_path_of_a_command_is_a_dependency_or_an_output(stages):
         declared = local_paths(d for d in stage.deps if not is_param(d)) | local_paths(stage.outs)
         declared |= local_paths(d for d in stage.deps if is_param(d) and not d.params)
         code = {path for path in declared if f"{path}/".startswith(CODE)}
-        # Published figures are read below their folder, the corpus where a param says, and data/checked only orders.
+        # Published figures are read below their folder, corpus and vectors where params say; data/checked only orders.
         unnamed = {path for path in declared if path.startswith("data/figures/")} - paths
         unnamed |= {"data/sample/blogs.zip", "data/checked"} if stage.addressing == "ingest" else set()
+        unnamed |= {"data/sample/vectors.txt.gz"} if stage.addressing.startswith("train@") else set()
         assert paths - {"data/figures"} == declared - code - unnamed, stage.addressing
 
 
@@ -183,5 +185,5 @@ def test_shipped_params_are_valid_and_every_key_is_commented(root):
     lines = path.read_text(encoding="utf-8").splitlines()
     for number, line in enumerate(lines):
         if re.match(r"\s+\w+:", line):
-            comments = [back for back in lines[:number][::-1] if not re.match(r"\s+\w+:.*", back)]
+            comments = [back for back in lines[:number][::-1] if not re.match(r"\s+(\w+:|- ).*", back)]
             assert comments[0].strip().startswith("#"), line

@@ -62,7 +62,7 @@ WRONG = {
     "value": ("train.epochs=many", "train.epochs: got 'many'; expected an integer from 1 to 100000"),
     "name": ("train.batching.strategy=paded", "train.batching.strategy: got 'paded'; expected one of bucketed, exact"),
     "pair": ("train.batching.strategy=truncated", "train.batching.strategy and train.model.bidirectional: got "),
-    "key": ("+train.epoch=3", "train.epoch: is no key; expected one of batching, epochs"),
+    "key": ("+train.epoch=3", "train.epoch: is no key; expected one of batching, best"),
     "source": ("ingest.source=nowhere.zip", "ingest.source: got 'nowhere.zip'; expected a zip, a folder or a CSV"),
     "language": ("tokens.language=xx-yy", "tokens.language: got 'xx-yy'; expected a language code of spaCy"),
 }

@@ -92,7 +92,7 @@ def test_named_runs_on_a_corpus_elsewhere_leave_their_params_and_metrics_and_no_
     corpus = tmp_path / "blogs.zip"
     corpus.write_bytes((project.folder / "data" / "sample" / "blogs.zip").read_bytes())
     runs = {
-        "part": {"ingest.authors": 12, "split.test": 0.4, "split.seed": 2},
+        "part": {"ingest.groups": 12, "split.test": 0.4, "split.seed": 2},
         "leak": {"split.by": "sentence", "split.validation": 0.0, "split.test": 0.2},
     }
     entries = {name: {"description": "x", "runs": "dvc.yaml", "changes": changes} for name, changes in runs.items()}

@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+from blog_words import WORDS
 
 from lengthwise.batching.token_budget import TokenBudget
 from lengthwise.errors import ArgumentError
@@ -16,7 +17,7 @@ LIBRARY_WINGS = ("advice", "batching", "evaluation", "layers", "models", "native
 
 
 def without_sequences():
-    items_of(dict.fromkeys(("label", "sequence", "document", "author"), np.array([], np.int32)), "sentence")
+    items_of(dict.fromkeys(("label", "sequence", "document", "group"), np.array([], np.int32)), "sentence", WORDS)
 
 
 SHOWN = {

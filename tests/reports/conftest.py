@@ -12,7 +12,7 @@ import yaml
 from records import record_as_folder
 from scipy.special import log_softmax
 
-from lengthwise.names import TASKS
+from lengthwise.names import LABEL_TASKS
 from lengthwise.reports.kept import Kept
 from lengthwise.reports.run import run_in
 from lengthwise.reports.run_files import TIMING
@@ -38,9 +38,9 @@ ENVIRONMENT = {
 }
 TIMES = {
     **dict.fromkeys(("ingest", "tokens", "split", "vocabulary", "shards", "baselines"), MEASURED),
-    **{f"train_{task}": {**MEASURED, **TRAINED, "seconds": 90.5} for task in TASKS},
-    **{f"evaluate_{task}": MEASURED for task in TASKS},
-    **{f"environment_{task}": ENVIRONMENT for task in TASKS},
+    **{f"train_{task}": {**MEASURED, **TRAINED, "seconds": 90.5} for task in LABEL_TASKS},
+    **{f"evaluate_{task}": MEASURED for task in LABEL_TASKS},
+    **{f"environment_{task}": ENVIRONMENT for task in LABEL_TASKS},
 }
 
 
@@ -92,7 +92,7 @@ def predict():
             scores = rng.normal(0, 1, (600, 6))
             scores[np.arange(600), label] += 1.0
             columns = {f"log_probability_{n}": column for n, column in enumerate(log_softmax(scores, axis=1).T)}
-            ids = {"sequence": np.arange(600), "document": document, "author": author, "label": label}
+            ids = {"sequence": np.arange(600), "document": document, "group": author, "label": label}
             frame = pd.DataFrame({**ids, **columns})
             path = run.files.folder / "data" / "predictions" / f"{model}.parquet"
             path.parent.mkdir(parents=True, exist_ok=True)

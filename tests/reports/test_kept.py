@@ -88,7 +88,7 @@ def test_committed_runs_would_be_found_wrong(keep_runs):
             (folder / "metrics" / "big.csv").write_text("1" * more)
         return problems_of(Kept(kept.folder), "article")
 
-    assert problems_after("by: sentence", "by: author") == ["article was run with split.by: author"]
+    assert problems_after("by: sentence", "by: group") == ["article was run with split.by: group"]
     assert len(problems_after("source: blogs", "source: /home/me/blogs")) == 2
     assert len(problems_after("", "", 100_000)) == 3
 

@@ -166,3 +166,17 @@ def test_model_card_refuses_a_lock_file_without_a_package(root, run, tmp_path):
     (tmp_path / "requirements.lock").write_text("keras==3.1\n", encoding="utf-8")
     with pytest.raises(FormatError, match=r"requirements\.lock: does not pin tensorflow"):
         model_card(run, WORDS, tmp_path / "requirements.lock", root / "pyproject.toml")
+
+
+def test_model_card_says_how_the_networks_were_trained_and_not_where_vectors_lie(make, run):
+    path = run.files.folder / "dvc.lock"
+    lock = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for stage in lock["stages"].values():
+        if train := stage.get("params", {}).get("params.yaml", {}).get("train"):
+            train.update(best="loss", patience=3, class_weights="balanced")
+            train["model"]["vectors_file"] = "/home/me/glove.txt"
+    path.write_text(yaml.safe_dump(lock), encoding="utf-8")
+    settings = dict(rows(section(make(run_in(run.files.folder)), "Model")))
+    assert settings["`train.best`"] == '`"loss"`'
+    assert (settings["`train.patience`"], settings["`train.class_weights`"]) == ("`3`", '`"balanced"`')
+    assert settings["`train.model.vectors_file`"] == '`"glove.txt"`'

@@ -24,7 +24,9 @@ FLOAT = re.compile(r"-?[0-9]+(?:\.[0-9]+(?:[eE][+-]?[0-9]+)?|[eE][+-]?[0-9]+)")
 # What may look like a number in these columns is a name.
 TEXT_COLUMNS = {"model", "level", "metric", "strategy", "actual", "predicted", "name", "changes"}
 # The columns of `dvc metrics show` and `dvc exp show` begin with these: a dozen of them fit a terminal.
-SHORT_NAMES = {"classifier": "clf", "seq2seq": "s2s", "linear": "linear", "majority": "majority"}
+SHORT_NAMES = {"classifier": "clf", "seq2seq": "s2s", "tagger": "tag", "regressor": "reg", "language_model": "lm"}
+# The figures that they end with, by the ends of their names, in this order.
+SHORT_FIGURES = {"bits": "bits", "accuracy": "acc", "nll": "nll"}
 
 
 def rounded(value: float) -> float:
@@ -66,20 +68,41 @@ def write_headline(path: Path, models: Mapping[str, Mapping[str, float]]) -> Non
 
     Args:
         path: of the JSON file.
-        models: figures by the model's name, a key of `SHORT_NAMES`, and their own. One that is not finite is left out,
+        models: figures by the model's name, which is shortened, and their own. One that is not finite is left out,
             since JSON has no word for it.
     """
     content = {
-        SHORT_NAMES[model]: {name: value for name, value in figures.items() if math.isfinite(value)}
+        short_name(model): {name: value for name, value in figures.items() if math.isfinite(value)}
         for model, figures in models.items()
     }
     write_rounded_json(path, content)
 
 
+def short_name(model: str) -> str:
+    """What tables of experiments call a network or a baseline.
+
+    >>> short_name("classifier"), short_name("linear"), short_name("language_model_ngram")
+    ('clf', 'linear', 'lm_ngram')
+    """
+    task = next((task for task in SHORT_NAMES if model.startswith(task)), "")
+    return SHORT_NAMES[task] + model.removeprefix(task) if task else model
+
+
 def headline_of(figures: Mapping[str, float]) -> dict[str, float]:
-    """Accuracy and negative log-likelihood, in nats, of the finest level, from the figures of an evaluation."""
-    level = next(name.removesuffix("_nll") for name in figures if re.fullmatch("[a-z]+_nll", name))
-    return {"acc": figures[f"{level}_accuracy"], "nll": figures[f"{level}_nll"]}
+    """The figures of the finest level by `SHORT_FIGURES`, from the figures of an evaluation.
+
+    Of an evaluation's figures the first is of the finest level. Of several numbers to predict, each has its own.
+
+    >>> headline_of({"sentence_accuracy": 0.5, "sentence_mood": 0.7, "sentence_nll": 1.2, "author_accuracy": 0.6})
+    {'acc': 0.5, 'nll': 1.2}
+    """
+    level = next(iter(figures)).partition("_")[0]
+    chosen = {}
+    for end, short in SHORT_FIGURES.items():
+        if f"{level}_{end}" in figures:
+            chosen[short] = figures[f"{level}_{end}"]
+    numbers = [name for name in figures if name.startswith(f"{level}_") and name.endswith("_r2")]
+    return chosen | {name.removeprefix(f"{level}_"): figures[name] for name in numbers}
 
 
 def publish(figures: Path, metrics: Path, names: Sequence[str]) -> None:

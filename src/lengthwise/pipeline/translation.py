@@ -11,6 +11,10 @@ KEYS = {
     "buckets": ("train.batching.buckets", ""),
     "tokens": ("train.batching.tokens", "raise it, or lower shards.max_length"),
     "window": ("train.batching.window", ""),
+    "best": ("train.best", "raise split.validation, or set train.best to none"),
+    "class_weights": ("train.class_weights", "set it to none"),
+    "embedding": ("train.model.embedding", ""),
+    "warmup_steps": ("train.optimizer.warmup_steps", ""),
     "columns": ("shards", "widen shards.min_length and shards.max_length, or raise split.test"),
 }
 

@@ -4,7 +4,7 @@ What is hard for both cancels out. Two intervals that overlap say little: that o
 one model is better.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -13,10 +13,13 @@ import pandas as pd
 
 from lengthwise.evaluation.levels import Level, items_of, pool
 from lengthwise.evaluation.paired import Interval, paired_means
+from lengthwise.names import UNITS, Unit
 
-IDS = ("sequence", "document", "author", "label")
+IDS = ("sequence", "document", "group", "label")
 # Figures in Git are rounded: predictions that give others are of another run.
 SAME = 1e-4
+# The unit of the shards, and what the corpus calls the units that it has.
+ShardLevels = tuple[Unit, Mapping[Unit, str]]
 # By metric, what each item of a level adds to its mean.
 Scores = Callable[[Level], Mapping[str, np.ndarray]]
 
@@ -26,7 +29,7 @@ class Difference:
     """One model's figure less another's at a level.
 
     Attributes:
-        level: of `lengthwise.evaluation.levels.LEVELS`.
+        level: the corpus's word for its items.
         metric: which figure.
         one: of the one model.
         other: of the other.
@@ -66,19 +69,19 @@ def accuracy_of(level: Level) -> dict[str, np.ndarray]:
 
 
 def paired_differences(
-    one: pd.DataFrame, other: pd.DataFrame, unit: str, confidence: float, scores: Scores = accuracy_of
+    one: pd.DataFrame, other: pd.DataFrame, levels: ShardLevels, confidence: float, scores: Scores = accuracy_of
 ) -> list[Difference]:
     """The figures of `one` less those of `other`, by level and metric.
 
     Args:
         one: predictions, a row a test sequence, see docs/formats.md.
         other: those of another model on the same sequences.
-        unit: the shards' unit.
+        levels: those of the shards.
         confidence: of the intervals, see `lengthwise.evaluation.paired.paired_means`; authors are its groups.
         scores: which figures.
     """
     found = []
-    for mine, its in zip(levels_of(one, unit), levels_of(other, unit), strict=True):
+    for mine, its in zip(levels_of(one, levels), levels_of(other, levels), strict=True):
         of_one, of_other = scores(mine), scores(its)
         for metric in of_one:
             means = paired_means(of_other[metric], of_one[metric], mine.author, confidence)
@@ -88,19 +91,29 @@ def paired_differences(
     return found
 
 
-def agree(predictions: pd.DataFrame, unit: str, accuracies: Mapping[str, float]) -> bool:
+def agree(predictions: pd.DataFrame, levels: ShardLevels, accuracies: Mapping[str, float]) -> bool:
     """Whether predictions give the accuracies by level that a run reports of them."""
-    found = {level.name: float(accuracy_of(level)["accuracy"].mean()) for level in levels_of(predictions, unit)}
+    found = {level.name: float(accuracy_of(level)["accuracy"].mean()) for level in levels_of(predictions, levels)}
     return found.keys() == accuracies.keys() and all(abs(found[name] - accuracies[name]) < SAME for name in found)
 
 
-def levels_of(predictions: pd.DataFrame, unit: str) -> list[Level]:
+def shard_levels(unit: Unit, names: Sequence[str]) -> ShardLevels:
+    """The levels of a run's shards.
+
+    Args:
+        unit: of the shards.
+        names: what the run calls its levels, from the finest to the coarsest.
+    """
+    return unit, dict(zip(UNITS[UNITS.index(unit) :], names, strict=False))
+
+
+def levels_of(predictions: pd.DataFrame, levels: ShardLevels) -> list[Level]:
     """The items of each level, with what the model said of them.
 
     Args:
         predictions: a row a test sequence, see docs/formats.md.
-        unit: the shards' unit.
+        levels: those of the shards.
     """
     ids = {name: predictions[name].to_numpy() for name in IDS}
     scores = predictions.drop(columns=[*IDS]).to_numpy(np.float64)
-    return [pool(items, scores) for items in items_of(ids, unit)]
+    return [pool(items, scores) for items in items_of(ids, *levels)]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lengthwise.errors import FormatError
-from lengthwise.names import SPLITS, TASKS
+from lengthwise.names import LABEL_TASKS, SPLITS
 from lengthwise.reports.markdown import code, table
 from lengthwise.reports.results import results_table
 from lengthwise.reports.run import Run
@@ -21,6 +21,9 @@ from lengthwise.reports.run_files import read_text
 from lengthwise.reports.words import count, listed, percent, records
 
 SECTIONS = ("ingest", "tokens", "split", "vocabulary", "shards", "train", "baselines", "evaluate")
+# Of the section train: keys that came later, and what may be a place on somebody's disk.
+LATER_KEYS = ("best", "patience", "class_weights")
+VECTORS_KEY = "train.model.vectors_file"
 PACKAGES = ("tensorflow", "keras", "spacy", "pyarrow", "numpy", "pandas", "scikit-learn", "dvc")
 
 HEAD = """\
@@ -77,7 +80,11 @@ def _model(run: Run) -> str:
     settings = {f"train.model.{key}": value for key, value in train["model"].items()}
     settings |= {f"train.batching.{key}": train["batching"][key] for key in ("strategy", "batch_size")}
     settings |= {f"train.optimizer.{key}": value for key, value in train["optimizer"].items()}
-    settings |= {f"train.{key}": train[key] for key in ("epochs", "seed")}
+    # What runs of before had not, they did not do.
+    settings |= {f"train.{key}": train[key] for key in ("epochs", "seed", *LATER_KEYS) if key in train}
+    if VECTORS_KEY in settings:
+        # The name alone: they may be anywhere.
+        settings[VECTORS_KEY] = Path(settings[VECTORS_KEY]).name
     rows = [(code(key), code(json.dumps(value))) for key, value in settings.items()]
     known = count(run.figures("vocabulary.json")["entries"])
     return (
@@ -89,14 +96,18 @@ def _model(run: Run) -> str:
 
 def _classes(run: Run) -> list[str]:
     level = str(run.levels["level"].iloc[0])
-    pairs = run.table(f"evaluate/{TASKS[0]}/confusion_{level}.csv", ("actual", "predicted"), ("count",))
+    pairs = run.table(f"evaluate/{LABEL_TASKS[0]}/confusion_{level}.csv", ("actual", "predicted"), ("count",))
     return list(dict.fromkeys(pairs["actual"]))
 
 
 def _wrong(run: Run) -> str:
     """How often the networks are wrong where they know most of a person."""
     level = run.levels["level"].iloc[-1]
-    rows = [row for row in records(run.levels) if (row.level, row.metric) == (level, "accuracy") and row.model in TASKS]
+    rows = [
+        row
+        for row in records(run.levels)
+        if (row.level, row.metric) == (level, "accuracy") and row.model in LABEL_TASKS
+    ]
     shares = listed([f"{row.model} in {percent(1 - row.value)}" for row in rows])
     return f"They are wrong, even given all that a test {level} wrote: {shares} of the cases."
 
@@ -149,12 +160,14 @@ def _results(run: Run) -> str:
 
 
 def _cost(run: Run) -> str:
-    figures = {task: run.figures(f"train/{task}/cost.json") for task in TASKS}
+    figures = {task: run.figures(f"train/{task}/cost.json") for task in LABEL_TASKS}
     names = {"parameters": "parameters", "steps of the optimizer": "steps", "batches an epoch": "batches"}
-    rows = [(name, *(count(figures[task][key]) for task in TASKS)) for name, key in names.items()]
-    rows.append(("padding among an epoch's time steps", *(percent(figures[task]["padding_share"]) for task in TASKS)))
+    rows = [(name, *(count(figures[task][key]) for task in LABEL_TASKS)) for name, key in names.items()]
+    rows.append(
+        ("padding among an epoch's time steps", *(percent(figures[task]["padding_share"]) for task in LABEL_TASKS))
+    )
     return (
-        f"{table(('what', *TASKS), rows)}\n\n"
+        f"{table(('what', *LABEL_TASKS), rows)}\n\n"
         "Time and memory differ from run to run: `data/timing` has them, which DVC's cache keeps."
     )
 
@@ -163,7 +176,7 @@ def _digests(run: Run) -> str:
     source = run.params("ingest")["source"]
     paths = {"corpus": source, "documents": "data/documents.parquet", "split": "data/split.parquet"}
     paths |= {"vocabulary": "data/vocabulary.tsv", "sequences": "data/shards"}
-    paths |= {task: f"data/models/{task}" for task in TASKS}
+    paths |= {task: f"data/models/{task}" for task in LABEL_TASKS}
     rows = [(name, code(run.digest(path)), "MD5, as in `dvc.lock`") for name, path in paths.items()]
     params = json.dumps({section: run.params(section) for section in SECTIONS}, sort_keys=True)
     rows.append(("params", code(hashlib.sha256(params.encode()).hexdigest()), "SHA-256 of their JSON, keys sorted"))

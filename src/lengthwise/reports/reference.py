@@ -39,7 +39,9 @@ def stages_table(pipeline: Path) -> str:
         outs = [next(iter(out)) if isinstance(out, dict) else out for out in stage["outs"]]
         data = [out.replace("${item.task}", "<task>") for out in outs if "timing" not in out]
         tasks = stage.get("matrix", {}).get("task", [])
-        shown = code(name + (f"@{{{','.join(tasks)}}}" if tasks else ""))
+        # Of a list in params.yaml, or of one that stands here.
+        of_tasks = "<task>" if isinstance(tasks, str) else f"{{{','.join(tasks)}}}"
+        shown = code(name + (f"@{of_tasks}" if tasks else ""))
         rows.append((shown, stage["desc"], ", ".join(code(out) for out in data)))
     return table(("stage", "does", "writes"), rows)
 

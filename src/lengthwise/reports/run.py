@@ -12,8 +12,8 @@ import pandas as pd
 import yaml
 
 from lengthwise.errors import FormatError, LengthwiseError
-from lengthwise.names import TASKS
-from lengthwise.reports.differences import agree
+from lengthwise.names import LABEL_TASKS
+from lengthwise.reports.differences import ShardLevels, agree, shard_levels
 from lengthwise.reports.run_files import (
     LOCK,
     METRICS,
@@ -26,6 +26,7 @@ from lengthwise.reports.run_files import (
     parsed_yaml,
     recorded_params,
 )
+from lengthwise.reports.words import in_a_line
 from lengthwise.system.dotted import leaves
 
 SUFFIXES = (".json", ".csv")
@@ -58,7 +59,7 @@ class Run:
     is_record: bool = False
 
     def has(self, name: str) -> bool:
-        """Whether a metrics file is there."""
+        """Whether it is there."""
         return METRICS + name in self.files
 
     def text(self, name: str) -> str:
@@ -98,9 +99,14 @@ class Run:
         accuracies = self.levels[(self.levels["model"] == model) & (self.levels["metric"] == "accuracy")]
         try:
             reported = dict(zip(accuracies["level"], accuracies["value"], strict=True))
-            return agree(predictions, self.params("shards")["unit"], reported)
+            return agree(predictions, self.shard_levels, reported)
         except (KeyError, TypeError, ValueError, LengthwiseError):
             return False
+
+    @property
+    def shard_levels(self) -> ShardLevels:
+        """Its unit and levels."""
+        return shard_levels(self.params("shards")["unit"], self.levels["level"].unique().tolist())
 
     def size(self, level: str) -> int:
         """How many items of a level the test split has.
@@ -108,8 +114,7 @@ class Run:
         Raises:
             FormatError: the table that says so is absent or damaged.
         """
-        name = f"evaluate/{TASKS[0]}/confusion_{level}.csv"
-        return int(self.table(name, (), ("count",))["count"].sum())
+        return int(self.table(f"evaluate/{LABEL_TASKS[0]}/confusion_{level}.csv", (), ("count",))["count"].sum())
 
     def table(self, name: str, texts: Sequence[str], numbers: Sequence[str], gaps: bool = False) -> pd.DataFrame:
         """A CSV file, or those of its columns that are asked for.
@@ -139,7 +144,7 @@ class Run:
     @cached_property
     def levels(self) -> pd.DataFrame:
         """Every figure of every model with its interval: model, level, metric, value, low, high."""
-        return self.levels_of(TASKS)
+        return self.levels_of(LABEL_TASKS)
 
     def levels_of(self, tasks: Sequence[str]) -> pd.DataFrame:
         """The same of the baselines and some tasks' networks."""
@@ -239,7 +244,7 @@ class Run:
         try:
             content = json.loads(self.files.get(path, b"{}"))
         except (ValueError, RecursionError) as error:
-            raise self._wrong(path, f"is no JSON ({_one_line(error)}); expected metrics") from None
+            raise self._wrong(path, f"is no JSON ({in_a_line(error)}); expected metrics") from None
         if not isinstance(content, dict):
             raise self._wrong(path, f"got {content!r:.40}; expected an object of metrics")
         return content
@@ -257,7 +262,7 @@ class Run:
         try:
             table = pd.read_csv(BytesIO(self.files[path]), **options)
         except ValueError as error:
-            raise self._wrong(path, f"is no CSV ({_one_line(error)}); expected a table") from None
+            raise self._wrong(path, f"is no CSV ({in_a_line(error)}); expected a table") from None
         if [column for column in columns if column not in table.columns]:
             shown = ", ".join(map(str, table.columns))
             raise self._wrong(path, f"got the columns {shown:.80}; expected {', '.join(columns)}")
@@ -281,7 +286,7 @@ class Run:
         try:
             content = parsed_yaml(self.files.get(path, b""))
         except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-            raise self._wrong(path, f"is not YAML ({_one_line(error)}); expected a map of sections") from None
+            raise self._wrong(path, f"is not YAML ({in_a_line(error)}); expected a map of sections") from None
         if not isinstance(content, dict | None):
             raise self._wrong(path, f"got {content!r:.40}; expected a map of sections")
         return content or {}
@@ -293,7 +298,3 @@ class Run:
 def run_in(folder: Path) -> Run:
     """The run that a folder has, with `metrics/` and `dvc.lock`: its files are read when they are asked for."""
     return Run("the working tree" if folder == Path() else str(folder), FolderFiles(folder))
-
-
-def _one_line(error: Exception) -> str:
-    return f"{' '.join(str(error).split()):.160}"

@@ -51,8 +51,8 @@ def test_member_is_what_train_and_predict_make_of_its_seed(corpus, settings, her
     said = predict_split(load_network(here / "model"), test).log_probabilities
     authors = read_authors(here / "member")
     assert set(authors.index.get_level_values("level")) == {"sentence", "document", "author"}
-    for author in np.unique(test["author"]):
-        of_author = test["author"] == author
+    for author in np.unique(test["group"]):
+        of_author = test["group"] == author
         right = said[of_author].argmax(axis=1) == test["label"][of_author]
         row = authors.loc["sentence", author]
         assert (row["items"], row["right"]) == (of_author.sum(), right.sum())

@@ -15,73 +15,87 @@ from lengthwise.pipeline.settings import conflicts
 from lengthwise.pipeline.settings.conflicts import CONFLICTS, first_conflict
 from lengthwise.pipeline.settings.params import EvaluateParams, TrainParams, load_params
 
+
+def of(*keys):
+    """The place in the table of what some keys are made of."""
+    return next(place for place, conflict in enumerate(CONFLICTS) if conflict.keys == keys)
+
+
 # The place in the table, what triggers it, and what just does not.
 CASES = [
     (0, {"split.validation": 0.5, "split.test": 0.5}, {"split.validation": 0.5, "split.test": 0.49}),
+    (0, {"split.validation": 0.5, "split.test": 0.5}, {"split.validation": 0.5, "split.test": 0.9, "split.folds": 3}),
     (1, {"split.by": "sentence", "shards.unit": "document"}, {"split.by": "sentence", "shards.unit": "sentence"}),
-    (1, {"split.by": "sentence", "shards.unit": "author"}, {"split.by": "author", "shards.unit": "author"}),
-    (1, {"split.by": "document", "shards.unit": "author"}, {"split.by": "document", "shards.unit": "document"}),
-    (2, {"shards.min_length": 6, "shards.max_length": 5}, {"shards.min_length": 5, "shards.max_length": 5}),
+    (1, {"split.by": "sentence", "shards.unit": "group"}, {"split.by": "group", "shards.unit": "group"}),
+    (1, {"split.by": "document", "shards.unit": "group"}, {"split.by": "document", "shards.unit": "document"}),
+    (2, {"split.by": "place", "shards.unit": "group"}, {"split.by": "place", "shards.unit": "document"}),
+    (3, {"shards.min_length": 6, "shards.max_length": 5}, {"shards.min_length": 5, "shards.max_length": 5}),
     (
-        3,
+        4,
         {"shards.max_length": None, "shards.too_long": "split"},
         {"shards.max_length": None, "shards.too_long": "drop"},
     ),
-    (3, {"shards.max_length": None, "shards.too_long": "truncate"}, {"shards.too_long": "truncate"}),
+    (4, {"shards.max_length": None, "shards.too_long": "truncate"}, {"shards.too_long": "truncate"}),
     (
-        4,
+        5,
         {"train.batching.strategy": "token_budget", "train.batching.tokens": 29, "shards.max_length": 30},
         {"train.batching.strategy": "token_budget", "train.batching.tokens": 30, "shards.max_length": 30},
     ),
     (
-        4,
+        5,
         {"train.batching.strategy": "token_budget", "train.batching.tokens": 29, "shards.max_length": 30},
         {"train.batching.strategy": "padded", "train.batching.tokens": 29, "shards.max_length": 30},
     ),
     (
-        5,
+        6,
         {"train.batching.strategy": "truncated", "train.model.bidirectional": True},
         {"train.batching.strategy": "packed", "train.model.bidirectional": True},
     ),
     (
-        6,
+        7,
         {"train.batching.strategy": "packed", "train.model.front_end": "conv1d"},
         {"train.batching.strategy": "packed", "train.model.front_end": "none"},
     ),
     (
-        6,
+        7,
         {"train.batching.strategy": "truncated", "train.model.front_end": "conv1d"},
         {"train.batching.strategy": "token_budget", "train.model.front_end": "conv1d"},
     ),
     (
-        7,
+        8,
         {"train.batching.strategy": "truncated", "train.batching.padding": "pre"},
         {"train.batching.strategy": "packed", "train.batching.padding": "pre"},
     ),
     (
-        8,
+        9,
         {"train.batching.strategy": "truncated", "train.model.readout": "mean"},
         {"train.batching.strategy": "truncated", "train.model.readout": "last"},
     ),
     (
-        8,
+        9,
         {"train.batching.strategy": "truncated", "train.model.readout": "max"},
         {"train.batching.strategy": "packed", "train.model.readout": "max"},
     ),
     (
-        9,
+        10,
         {"train.batching.padding": "pre", "train.model.front_end": "conv1d"},
         {"train.batching.padding": "post", "train.model.front_end": "conv1d"},
     ),
     (
-        10,
+        11,
         {"train.model.activation": "relu", "train.model.masking": False},
         {"train.model.activation": "relu", "train.model.masking": True},
     ),
     (
-        10,
+        11,
         {"train.model.activation": "elu", "train.model.masking": False},
         {"train.model.activation": "softsign", "train.model.masking": False},
+    ),
+    (12, {"tasks": ["language_model"], "train.model.bidirectional": True}, {"tasks": ["tagger"]}),
+    (
+        13,
+        {"tasks": ["tagger"], "train.model.front_end": "conv1d"},
+        {"tasks": ["classifier"], "train.model.front_end": "conv1d"},
     ),
     *(
         (
@@ -89,7 +103,7 @@ CASES = [
             {key: "native", "train.model.cell": cell, "train.model.activation": activation},
             {key: kernel, "train.model.cell": right_cell, "train.model.activation": "tanh"},
         )
-        for place, key in ((11, "train.kernel"), (12, "evaluate.kernel"))
+        for place, key in ((14, "train.kernel"), (15, "evaluate.kernel"))
         for cell, activation, kernel, right_cell in (
             ("layer_norm_gru", "tanh", "auto", "layer_norm_gru"),
             ("peephole_lstm", "tanh", "keras", "peephole_lstm"),
@@ -97,6 +111,66 @@ CASES = [
             ("lstm", "sigmoid", "native", "lstm"),
             ("simple", "sigmoid", "native", "simple"),
         )
+    ),
+    (16, {"split.folds": 10, "split.fold": 10}, {"split.folds": 10, "split.fold": 9}),
+    (16, {"split.folds": 2, "split.fold": 99}, {"split.folds": None, "split.fold": 99}),
+    (17, {"split.by": "place", "split.folds": 2}, {"split.by": "place", "split.folds": None}),
+    (18, {"split.validation": 0.5, "split.folds": 2}, {"split.validation": 0.49, "split.folds": 2}),
+    (18, {"split.validation": 0.9, "split.folds": 10}, {"split.validation": 0.89, "split.folds": 10}),
+    *(
+        (
+            of("train.best", "split.validation"),
+            {"train.best": by, "split.validation": 0.0},
+            {"train.best": right, "split.validation": share},
+        )
+        for by, right, share in (("loss", "loss", 0.1), ("accuracy", "none", 0.0))
+    ),
+    (
+        of("train.patience", "train.best"),
+        {"train.patience": 3, "train.best": "none"},
+        {"train.patience": 3, "train.best": "accuracy"},
+    ),
+    *(
+        (
+            of("tasks", "train.class_weights"),
+            {"tasks": tasks, "train.class_weights": "balanced"},
+            {"tasks": right, "train.class_weights": weights},
+        )
+        for tasks, right, weights in (
+            (["classifier", "language_model"], ["classifier", "tagger"], "balanced"),
+            (["regressor"], ["regressor"], "none"),
+        )
+    ),
+    *(
+        (
+            of("train.optimizer.name", "train.optimizer.weight_decay"),
+            {"train.optimizer.name": "adam", "train.optimizer.weight_decay": 0.01},
+            {"train.optimizer.name": name, "train.optimizer.weight_decay": decay},
+        )
+        for name, decay in (("adamw", 0.01), ("sgd", 0.01), ("adam", 0.0))
+    ),
+    *(
+        (
+            of("train.optimizer.name", "train.optimizer.momentum"),
+            {"train.optimizer.name": name, "train.optimizer.momentum": 0.9},
+            {"train.optimizer.name": right, "train.optimizer.momentum": momentum},
+        )
+        for name, right, momentum in (("adam", "sgd", 0.9), ("adamw", "adamw", 0.0))
+    ),
+    (
+        of("train.model.vectors", "train.model.input"),
+        {"train.model.vectors": "file", "train.model.input": "one_hot"},
+        {"train.model.vectors": "none", "train.model.input": "one_hot"},
+    ),
+    (
+        of("train.model.vectors", "train.model.input"),
+        {"train.model.vectors": "en_core_web_md", "train.model.input": "one_hot"},
+        {"train.model.vectors": "en_core_web_md", "train.model.input": "embedding"},
+    ),
+    (
+        of("train.model.vectors", "train.model.vectors_frozen"),
+        {"train.model.vectors_frozen": True, "train.model.vectors": "none"},
+        {"train.model.vectors_frozen": True, "train.model.vectors": "file"},
     ),
 ]
 

@@ -11,7 +11,7 @@ from lengthwise.batching.plan import Strategy
 from lengthwise.batching.registry import STRATEGIES, settings_of_strategies
 from lengthwise.bounds import Count, Letters, OneOf, Seed, Share, Within, check_fields, hints_of
 from lengthwise.errors import ArgumentError
-from lengthwise.evaluation.linear_options import LinearOptions
+from lengthwise.evaluation.baseline_options import LinearOptions
 from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.models.config import Architecture
 from lengthwise.pipeline.settings.contained import KeyNames, Section, section
@@ -30,7 +30,7 @@ CONTAINED = {
     "train": ("course", Course),
     "train.model": ("architecture", Architecture),
     "train.optimizer": ("settings", OptimizerSettings),
-    "baselines": ("options", LinearOptions),
+    "baselines": ("linear", LinearOptions),
     "evaluate": ("bootstrap", Bootstrap),
 }
 

@@ -10,7 +10,7 @@ from lengthwise.pipeline.stages.check import CONTENT, REMEDY, check_files
 WRONG_PARAMS = [
     ("train.batching.strategy", "paded", "train.batching.strategy: got 'paded'; expected one of bucketed, "),
     ("train.epochs", 0, "train.epochs: got 0; expected an integer from 1"),
-    ("train.epoch", 3, "train.epoch: is no key; expected one of batching, epochs"),
+    ("train.epoch", 3, "train.epoch: is no key; expected one of batching, best, class_weights, epochs"),
     (
         "ingest.blogs.age_brackets.10s",
         "13 to 17",
@@ -22,14 +22,22 @@ WRONG_PARAMS = [
     (
         "ingest.source",
         "nowhere.zip",
-        "ingest.source: got 'nowhere.zip'; expected a zip, a folder or a CSV that is there",
+        "ingest.source: got 'nowhere.zip'; expected a file or a folder that is there",
     ),
-    ("ingest.source", "a\x00b", "ingest.source: got 'a\\x00b'; expected a zip"),
-    ("ingest.source", "two\nlines", "ingest.source: got 'two\\nlines'; expected a zip"),
+    ("ingest.source", "a\x00b", "ingest.source: got 'a\\x00b'; expected a file"),
+    ("ingest.source", "two\nlines", "ingest.source: got 'two\\nlines'; expected a file"),
     ("ingest.source", "x" * 300, "ingest.source: got 'xxx"),
-    ("ingest.source", "blogs.zip/inside", "ingest.source: got 'blogs.zip/inside'; expected a zip"),
-    ("ingest.source", "$(touch made)", "ingest.source: got '$(touch made)'; expected a zip"),
-    ("ingest.source", "x;touch made;.zip", "ingest.source: got 'x;touch made;.zip'; expected a zip"),
+    ("ingest.source", "blogs.zip/inside", "ingest.source: got 'blogs.zip/inside'; expected a file"),
+    ("ingest.source", "$(touch made)", "ingest.source: got '$(touch made)'; expected a file"),
+    ("ingest.source", "x;touch made;.zip", "ingest.source: got 'x;touch made;.zip'; expected a file"),
+    (
+        "train.model.vectors",
+        "no_such_package",
+        "train.model.vectors: got 'no_such_package'; expected none, file or an installed spaCy package",
+    ),
+    ("train.model.vectors", "../up", "train.model.vectors: got '../up'; expected none, file or an installed spaCy"),
+    ("train.model.vectors", "os.path", "train.model.vectors: got 'os.path'; expected none, file or an installed"),
+    ("train.model.vectors", "file", "data/sample/vectors.txt.gz: No such file or directory; expected the text form"),
 ]
 WRONG_ABLATIONS = [
     ("seeds", [1, 1], "seeds: got [1, 1]; expected each seed once; remove the others"),

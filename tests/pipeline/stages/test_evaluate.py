@@ -4,11 +4,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from lengthwise.errors import FormatError, LengthwiseError
-from lengthwise.evaluation.linear_options import LinearOptions
+from lengthwise.evaluation.baseline_options import BaselineOptions, LinearOptions, NgramOptions, TagModelOptions
 from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.labels import LabelFactor
 from lengthwise.models.prediction import predict_split
 from lengthwise.models.saved import load_network, save_network
+from lengthwise.names import LABEL_TASKS
 from lengthwise.pipeline.stages.baselines import evaluate_baselines
 from lengthwise.pipeline.stages.evaluate import evaluate
 from lengthwise.prepare.shards.encoding import TextEncoding
@@ -42,10 +43,10 @@ def test_evaluate_writes_each_sequence_once_in_the_corpus_order(corpus, save_ran
     scores = table[[f"log_probability_{number}" for number in range(6)]].to_numpy()
     for place, rank in enumerate(test["sequence"].tolist()):
         row = table.iloc[rank]
-        assert (row["label"], row["document"], row["author"]) == (
+        assert (row["label"], row["document"], row["group"]) == (
             test["label"][place],
             test["document"][place],
-            test["author"][place],
+            test["group"][place],
         )
         assert np.array_equal(scores[rank], made.log_probabilities[place])
     right = scores.argmax(axis=1) == table["label"]
@@ -90,7 +91,7 @@ def test_evaluate_writes_tables_that_add_up(corpus, save_random_network, tmp_pat
     mean = (by_step["count"] * by_step["accuracy"]).sum() / by_step["count"].sum()
     assert mean == pytest.approx(figures["step_accuracy"])
     authors = pd.read_csv(tmp_path / "tables" / "confusion_author.csv")
-    assert authors["count"].sum() == len(set(test["author"].tolist()))
+    assert authors["count"].sum() == len(set(test["group"].tolist()))
 
 
 def test_evaluate_gives_the_same_bytes_twice(corpus, save_random_network, tmp_path):
@@ -119,7 +120,7 @@ def test_a_test_split_without_sequences_is_refused_before_its_figures(
     # All of the test split's sentences are too short: nothing can be said of it.
     posts = [post(f"a{number}", (number % 2, 0), [["w"] * 9]) for number in range(40)]
     corpus = make_shards(write_corpus(tmp_path / "whole", posts))
-    test = set(read_split(corpus.shards, read_index(corpus.shards), "test")["author"].tolist())
+    test = set(read_split(corpus.shards, read_index(corpus.shards), "test")["group"].tolist())
     posts = [post(p.author, p.codes, [["w"]] if rank in test else p.sentences) for rank, p in enumerate(posts)]
     short = write_corpus(tmp_path / "short", posts)
     with pytest.raises(LengthwiseError, match="test"):
@@ -129,5 +130,6 @@ def test_a_test_split_without_sequences_is_refused_before_its_figures(
 def _shards_and_figures(corpus, make_shards, save_random_network, folder):
     make_shards(corpus, limits=LengthLimits(5, 30, "drop"))
     save_random_network(folder / "model", corpus, "classifier")
-    evaluate_baselines(corpus.shards, folder / "baselines", LinearOptions(1.0, 5), BOOTSTRAP)
+    options = BaselineOptions(LinearOptions(1.0, 5), TagModelOptions(1, 8, 1), NgramOptions(2))
+    evaluate_baselines(corpus.shards, folder / "baselines", LABEL_TASKS, options, BOOTSTRAP)
     run(corpus, folder)

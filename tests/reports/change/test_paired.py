@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from blog_words import LEVELS, WORDS
 from dvc.repo import Repo
 from scipy.special import log_softmax
 
@@ -29,23 +30,23 @@ def make_predictions(seed, authors=30, skill=1.0, hardness=None):
     scores = np.random.default_rng(seed).normal(0, 1, (600, 6))
     easy = np.zeros(authors) if hardness is None else hardness
     scores[np.arange(600), label] += skill + easy[author]
-    ids = {"sequence": np.arange(600), "document": document, "author": author, "label": label}
+    ids = {"sequence": np.arange(600), "document": document, "group": author, "label": label}
     logs = log_softmax(scores, axis=1).astype(np.float32)
     return pd.DataFrame({**ids, **{f"log_probability_{number}": column for number, column in enumerate(logs.T)}})
 
 
 def headline_of(predictions, factors):
     # As the stage evaluate makes it.
-    columns = {name: predictions[name].to_numpy() for name in ("label", "sequence", "document", "author")}
+    columns = {name: predictions[name].to_numpy() for name in ("label", "sequence", "document", "group")}
     logs = predictions.filter(like="log_probability").to_numpy()
-    levels = [pool(items, logs) for items in items_of(columns, "sentence")]
+    levels = [pool(items, logs) for items in items_of(columns, "sentence", WORDS)]
     tables = [figures_of_level(level, factors, BOOTSTRAP).assign(level=level.name) for level in levels]
     return headline(pd.concat(tables))
 
 
 def test_differences_have_the_headline_of_both_runs(factors):
     old, new = make_predictions(1), make_predictions(2, skill=1.2)
-    found = headline_differences(new, old, "sentence", factors, 0.95)
+    found = headline_differences(new, old, LEVELS, factors, 0.95)
     before, after = headline_of(old, factors), headline_of(new, factors)
     assert set(found) == set(before)
     for name, one in found.items():
@@ -56,25 +57,25 @@ def test_differences_have_the_headline_of_both_runs(factors):
 
 def test_differences_of_the_same_predictions_are_zero(factors):
     old = make_predictions(1)
-    for one in headline_differences(old, old.copy(), "sentence", factors, 0.95).values():
+    for one in headline_differences(old, old.copy(), LEVELS, factors, 0.95).values():
         assert (one.value, one.low, one.high) == (0, 0, 0)
 
 
 def test_differences_are_narrow_where_both_runs_find_the_same_authors_hard(factors):
     hardness = np.random.default_rng(5).normal(0, 3, 30)
     old, new = (make_predictions(seed, hardness=hardness) for seed in (1, 2))
-    one = headline_differences(new, old, "sentence", factors, 0.95)["sentence_accuracy"]
+    one = headline_differences(new, old, LEVELS, factors, 0.95)["sentence_accuracy"]
     resampled = figures_of_level(pool(*_level(new)), factors, BOOTSTRAP).set_index("metric").loc["accuracy"]
     assert one.high - one.low < 0.5 * (resampled["high"] - resampled["low"])
 
 
 def _level(predictions):
-    columns = {name: predictions[name].to_numpy() for name in ("label", "sequence", "document", "author")}
-    return items_of(columns, "sentence")[0], predictions.filter(like="log_probability").to_numpy()
+    columns = {name: predictions[name].to_numpy() for name in ("label", "sequence", "document", "group")}
+    return items_of(columns, "sentence", WORDS)[0], predictions.filter(like="log_probability").to_numpy()
 
 
 def test_differences_begin_at_the_unit_of_the_shards(factors):
-    found = headline_differences(make_predictions(2), make_predictions(1), "document", factors, 0.95)
+    found = headline_differences(make_predictions(2), make_predictions(1), ("document", WORDS), factors, 0.95)
     assert {name.split("_")[0] for name in found} == {"document", "author"}
     assert "document_nll" in found
 
@@ -83,9 +84,9 @@ def test_differences_begin_at_the_unit_of_the_shards(factors):
     "change",
     [
         lambda table: table.assign(label=(table["label"] + 1) % 6),
-        lambda table: table.assign(author=table["author"] + 1),
+        lambda table: table.assign(group=table["group"] + 1),
         lambda table: table.iloc[:-1],
-        lambda table: table.drop(columns="author"),
+        lambda table: table.drop(columns="group"),
         lambda table: table.drop(columns="log_probability_5"),
         lambda table: table.assign(more=1.0),
     ],
@@ -107,7 +108,7 @@ def test_predictions_of_too_few_classes_or_sequences_are_not_compared(factors):
 @pytest.mark.parametrize("wrong", [0.123, None, "text", float("nan")])
 def test_predictions_that_metrics_do_not_show_are_not_believed(factors, wrong):
     old, new = make_predictions(1), make_predictions(2)
-    found = headline_differences(new, old, "sentence", factors, 0.95)
+    found = headline_differences(new, old, LEVELS, factors, 0.95)
     before, after = headline_of(old, factors), headline_of(new, factors)
     assert not agrees(found, {**before, "author_gender": wrong}, after)
     assert not agrees(found, before, {**after, "sentence_nll": wrong})

@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from blog_words import WORDS
 
 from lengthwise.errors import FormatError, RevisionError
 from lengthwise.evaluation.level_tables import headline, level_figures
 from lengthwise.evaluation.levels import items_of, pool
 from lengthwise.evaluation.resampling import Bootstrap
+from lengthwise.prepare.document_form import DocumentForm
 from lengthwise.prepare.text.options import SENTENCIZER, TokenizerOptions
 from lengthwise.reports.change import report as report_module
 from lengthwise.reports.change.report import report_on
@@ -213,12 +215,12 @@ def make_runs(project, factors):
     # Metrics of a classifier on 400 sequences, committed, then of a worse one; the predictions of both.
     rng = np.random.default_rng(0)
     author = np.repeat(np.arange(40), 10)
-    ids = {"sequence": np.arange(400), "document": np.arange(400) // 5, "author": author, "label": author % 6}
+    ids = {"sequence": np.arange(400), "document": np.arange(400) // 5, "group": author, "label": author % 6}
 
     def run(share):
         guess = np.where(rng.random(400) < share, ids["label"], (ids["label"] + 1) % 6)
         logs = np.log(np.full((400, 6), 0.02) + 0.88 * np.eye(6)[guess])
-        levels = [pool(items, logs) for items in items_of(ids, "sentence")]
+        levels = [pool(items, logs) for items in items_of(ids, "sentence", WORDS)]
         figures = headline(level_figures("classifier", levels, factors, Bootstrap(10, 0.95, 1)))
         project.change(CLASSIFIER, **figures)
         return pd.DataFrame({**ids, **{f"log_probability_{number}": column for number, column in enumerate(logs.T)}})
@@ -226,12 +228,13 @@ def make_runs(project, factors):
     old = run(0.7)
     nothing = {"rows": 0, "tokens": 0, "lengths": [], "shards": []}
     index = {
-        "version": 3,
+        "version": 4,
         "unit": "sentence",
-        "tokenizer": asdict(TokenizerOptions("en", SENTENCIZER, False, False, None)),
+        "tokenizer": asdict(TokenizerOptions("words", "en", SENTENCIZER, False, False, None)),
         "vocabulary_size": 9,
         "vocabulary_digest": "0" * 64,
-        "factors": [{"name": factor.name, "classes": factor.classes} for factor in factors],
+        "affixes": None,
+        "form": json.loads(DocumentForm(factors=tuple(factors), group="author").to_json()),
         "splits": {"train": nothing, "validation": nothing, "test": nothing},
     }
     (project.folder / "data" / "shards").mkdir(parents=True)

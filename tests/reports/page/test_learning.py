@@ -19,6 +19,14 @@ def test_curves_say_whether_the_last_epoch_is_the_best(run):
     assert "was lowest after epoch 7: what came after was overfitting" in text[1]
 
 
+def test_curves_say_which_epoch_is_kept_where_it_is_not_the_last(run, rewrite):
+    assert not any("The network has the weights of" in said for said in curves(run).text)
+    changed = rewrite("train/classifier.json", ("{\n", '{\n  "best_epoch": 4,\n'))
+    said = curves(changed).text
+    assert said[0].endswith(" The network has the weights of epoch 4, the best.")
+    assert "The network has the weights of" not in said[1]
+
+
 def test_curves_of_a_run_without_validation_are_drawn(run, rewrite):
     for path in (run.files.folder / "metrics").glob("train/*/epochs.csv"):
         epochs = pd.read_csv(path)

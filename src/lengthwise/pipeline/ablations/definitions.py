@@ -92,7 +92,7 @@ def _check(ablations: Ablations, params: Params) -> None:
 
 def _changed(params: Params, name: str, changes: dict[str, Any]) -> tuple[str, Params]:
     content = params.model_dump()
-    changes = {ABLATION_TASK: TASKS[0], **changes}
+    changes = {ABLATION_TASK: params.tasks[0], **changes}
     task = changes.pop(ABLATION_TASK)
     if task not in TASKS:
         expected = ", ".join(TASKS)

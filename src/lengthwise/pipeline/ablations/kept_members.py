@@ -20,6 +20,7 @@ from lengthwise.pipeline.ablations.definitions import Ablations, ablated
 from lengthwise.pipeline.ablations.member_files import METRICS_NAME, TIMING_NAME
 from lengthwise.pipeline.ablations.prepared import PipelineData, changed_stages, member_settings, prepare
 from lengthwise.pipeline.settings.params import Params
+from lengthwise.pipeline.stages.train.pretrained import wanted_digest
 from lengthwise.prepare.shards.schema import INDEX_NAME as SHARDS_INDEX
 from lengthwise.prepare.text.store import INDEX_NAME as TOKENS_INDEX
 from lengthwise.system.files import file_digest, scratch_folder
@@ -29,13 +30,14 @@ SOURCE = Path(__file__).parents[2]
 SUFFIXES = (".cc", ".h", ".py")
 # What makes shards, and what trains and scores a member: folders and files of the package.
 PREPARE_CODE = (
-    *("labels.py", "names.py", "pipeline/ablations/member_files.py", "pipeline/ablations/prepared.py", "prepare"),
-    *("ragged.py", "sequences.py", "system"),
+    *("affixes.py", "labels.py", "names.py", "pipeline/ablations/member_files.py", "pipeline/ablations/prepared.py"),
+    *("prepare", "ragged.py", "sequences.py", "system"),
 )
 MEMBER_CODE = (
-    *("batching", "evaluation", "labels.py", "layers", "models", "names.py", "native"),
+    *("affixes.py", "batching", "evaluation", "labels.py", "layers", "models", "names.py", "native"),
     *("pipeline/ablations/member.py", "pipeline/ablations/member_files.py", "pipeline/published.py"),
-    *("pipeline/stages/train", "prepare/shards", "prepare/text/options.py", "prepare/vocabulary.py"),
+    *("pipeline/stages/scored_columns.py", "pipeline/stages/task_data.py", "pipeline/stages/train"),
+    *("prepare/document_form.py", "prepare/shards", "prepare/text/options.py", "prepare/vocabulary.py"),
     *("ragged.py", "sequences.py", "system", "training"),
 )
 MEMBER_SCRIPT = Path(__file__).parents[4] / "stages" / "ablation_member.py"
@@ -111,6 +113,8 @@ def _member_folders(
     else:
         read = [store.shards / SHARDS_INDEX]
     depends += map(digest, read)
+    if vectors := wanted_digest(ablation.train.model.pretrained, digest):
+        depends.append(vectors)
     return {seed: store.folder / _name(depends, task, ablation, seed) for seed in ablations.seeds}
 
 

@@ -3,13 +3,14 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from lengthwise.evaluation.levels import Level, items_of, pool
-from lengthwise.models.prediction import predict_split
+from lengthwise.evaluation.levels import items_of
+from lengthwise.evaluation.score import sums_by_group
 from lengthwise.models.saved import load_network
 from lengthwise.pipeline.ablations.member_files import AUTHORS_NAME, EPOCHS_NAME, SHARDS_NAME, read_settings
+from lengthwise.pipeline.stages.scored_columns import predicted_columns
+from lengthwise.pipeline.stages.task_data import scoring_of
 from lengthwise.pipeline.stages.train.live import LiveFiles
 from lengthwise.pipeline.stages.train.training_run import TrainFiles, TrainResult, train
 from lengthwise.prepare.shards.reader import read_index, read_split
@@ -20,7 +21,7 @@ def run_member(seed: int, shards: Path, prepared: Path, member: Path) -> TrainRe
     """Train, predict the test split, and write the folder `member`.
 
     `authors.csv` has a row for each level and author: how many items there are, how many are right, and the sum of
-    their negative log-likelihoods in nats; `epochs.csv` is training's.
+    their negative log-likelihoods in nats, see `lengthwise.evaluation.score.sums_by_group`. `epochs.csv` is training's.
 
     Args:
         seed: of training.
@@ -41,9 +42,10 @@ def run_member(seed: int, shards: Path, prepared: Path, member: Path) -> TrainRe
         trained = train(shards, files, settings.task, params)
         index = read_index(shards)
         test = read_split(shards, index, "test")
-        made = predict_split(load_network(files.model, settings.kernel), test)
-        levels = [pool(items, made.log_probabilities) for items in items_of(test.per_sequence, index.unit)]
-        pd.concat(map(_by_author, levels)).to_csv(folder / AUTHORS_NAME, index=False)
+        scoring = scoring_of(settings.task, index)
+        made = predicted_columns(load_network(files.model, settings.kernel), scoring, test, "evaluate")
+        items = items_of(test.per_sequence, index.unit, index.form.words)
+        sums_by_group(scoring.levels(test, made, items)).to_csv(folder / AUTHORS_NAME, index=False)
         epochs = pd.read_csv(live.epochs)
         epochs.to_csv(folder / EPOCHS_NAME, index=False)
         cost = json.loads((files.figures / "cost.json").read_text(encoding="utf-8"))
@@ -69,11 +71,3 @@ def steps_to(epochs: pd.DataFrame, accuracy: float, batches: int) -> int | None:
         return None
     good = epochs["epoch"][epochs["validation_accuracy"] >= accuracy]
     return None if good.empty else int(good.iloc[0]) * batches
-
-
-def _by_author(level: Level) -> pd.DataFrame:
-    right = level.log_probabilities.argmax(axis=1) == level.labels
-    loss = -level.log_probabilities[np.arange(len(level.labels)), level.labels]
-    items = pd.DataFrame({"author": level.author, "right": right.astype(int), "nll": loss})
-    sums = items.groupby("author").agg(items=("right", "size"), right=("right", "sum"), nll=("nll", "sum"))
-    return sums.reset_index().assign(level=level.name)[["level", "author", "items", "right", "nll"]]

@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from lengthwise.errors import FormatError
+from lengthwise.names import Task
 from lengthwise.pipeline.settings.contained import Section
 from lengthwise.pipeline.settings.params import TrainParams
 
@@ -17,7 +18,7 @@ REMEDY = "run make ablations"
 class MemberSettings(Section):
     """What a member is trained with, but for its seed."""
 
-    task: str
+    task: Task
     train: TrainParams
     kernel: str
     accuracy: float

@@ -84,4 +84,4 @@ def _build_shards(stages: tuple[str, ...], params: Params, data: PipelineData, s
         if "shards" in stages:
             inputs = ShardInputs(data.documents, made["tokens"], made["split"], made["vocabulary"])
             wanted = params.shards
-            build_shards(inputs, shards, wanted.unit, wanted.limits, wanted.rows_per_shard)
+            build_shards(inputs, shards, wanted.unit, wanted.limits, wanted.rows_per_shard, wanted.affixes)

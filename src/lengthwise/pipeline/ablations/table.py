@@ -16,15 +16,12 @@ import pandas as pd
 
 from lengthwise.errors import FormatError
 from lengthwise.evaluation.resampling import Bootstrap
-from lengthwise.names import UNITS
 from lengthwise.pipeline.ablations.definitions import REFERENCE_ABLATION
 from lengthwise.pipeline.ablations.member_files import AUTHORS_NAME, METRICS_NAME, REMEDY, TIMING_NAME
 
-COLUMNS = (
-    *("name", "changes", "seeds", "accuracy", "accuracy_spread", "difference", "low", "high", "nll", "nll_difference"),
-    *(f"{level}_{name}" for level in UNITS[1:] for name in ("accuracy", "difference", "low", "high")),
-    *("padding_share", "parameters", "steps", "steps_to_accuracy"),
-)
+OF_LEVEL = ("accuracy", "difference", "low", "high")
+FIRST = ("name", "changes", "seeds", "accuracy", "accuracy_spread", *OF_LEVEL[1:], "nll", "nll_difference")
+LAST = ("padding_share", "parameters", "steps", "steps_to_accuracy")
 
 
 @dataclass(frozen=True)
@@ -78,16 +75,20 @@ def ablation_table(
         make no sense are empty: sentences of whole documents.
     """
     names = [REFERENCE_ABLATION, *(name for name in members if name != REFERENCE_ABLATION)]
+    # The reference may have longer sequences than an ablation has, so that it lacks its finest levels.
+    levels = max((_levels(member) for of_name in members.values() for member in of_name), key=len)
     rows = []
     for name in names:
         row: dict[str, object] = {"name": name, "changes": changes_text(changes[name]), "seeds": len(members[name])}
-        for level in UNITS:
-            row |= _level_figures(level, members[name], members[REFERENCE_ABLATION], bootstrap, name)
+        for level in levels:
+            compared = members[name], members[REFERENCE_ABLATION]
+            row |= _level_figures(level, level == levels[0], *compared, bootstrap, name)
         for metric in ("padding_share", "parameters", "steps", "steps_to_accuracy"):
             values = [member.metrics.get(metric) for member in members[name]]
             row[metric] = None if None in values else np.mean(np.array(values, float))
         rows.append(row)
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    coarser = [f"{level}_{figure}" for level in levels[1:] for figure in OF_LEVEL]
+    table = pd.DataFrame(rows, columns=[*FIRST, *coarser, *LAST])
     table = table.astype({"steps_to_accuracy": float}).round({"steps_to_accuracy": 1})
     # Whole numbers are not cut to six digits where the table is published.
     return table.round({"parameters": 0, "steps": 0}).astype({"parameters": int, "steps": int})
@@ -109,11 +110,17 @@ def changes_text(changes: dict[str, object]) -> str:
     return ", ".join(f"{key}={json.dumps(value)}" for key, value in changes.items())
 
 
+def _levels(member: Member) -> list[str]:
+    """The levels of a member's figures, from the finest."""
+    levels: list[str] = member.authors.index.get_level_values("level").unique().tolist()
+    return levels
+
+
 def _level_figures(
-    level: str, members: Sequence[Member], reference: Sequence[Member], bootstrap: Bootstrap, name: str
+    level: str, is_finest: bool, members: Sequence[Member], reference: Sequence[Member], bootstrap: Bootstrap, name: str
 ) -> dict[str, object]:
     """The cells of a level: its accuracy over seeds and the difference to the reference."""
-    prefix = "" if level == UNITS[0] else f"{level}_"
+    prefix = "" if is_finest else f"{level}_"
     if any(level not in member.authors.index.get_level_values("level") for member in members):
         return {}
     accuracy = [_share(member, level, "right") for member in members]
@@ -144,7 +151,7 @@ def difference_interval(
     Args:
         members: of an ablation, by seed.
         reference: of the reference, by the same seeds.
-        level: a name in `UNITS`.
+        level: its name.
         bootstrap: how.
     """
     authors = np.unique(np.concatenate([one.authors.loc[level].index for one in (*members, *reference)]))
@@ -171,6 +178,7 @@ def headlines(table: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 
 def _headline(row: pd.Series) -> dict[str, float]:
-    prefix = next((prefix for prefix in ("", "document_", "author_") if pd.notna(row.get(f"{prefix}accuracy"))), "")
+    ends = (name.removesuffix("accuracy") for name in row.index if name == "accuracy" or name.endswith("_accuracy"))
+    prefix = next((prefix for prefix in ends if pd.notna(row[f"{prefix}accuracy"])), "")
     figures = {name: row.get(f"{prefix}{name}") for name in ("accuracy", "difference", "low", "high")}
     return {name: float(value) for name, value in figures.items() if pd.notna(value)}

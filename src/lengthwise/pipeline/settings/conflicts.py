@@ -8,9 +8,9 @@ from typing import Any
 
 from lengthwise.batching.contradictions import CONTRADICTIONS, LayerReading, RowLayout
 from lengthwise.batching.registry import STRATEGIES
-from lengthwise.names import NATIVE_CELLS, UNBOUNDED, UNITS
+from lengthwise.names import NATIVE_CELLS, UNBOUNDED, UNITS, WEIGHTED_TASKS
 
-Sections = Mapping[str, Mapping[str, Any]]
+Sections = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -97,16 +97,22 @@ def _kernel_without_cell(key: str) -> Conflict:
 CONFLICTS = (
     Conflict(
         ("split.validation", "split.test"),
-        lambda s: s["split"]["validation"] + s["split"]["test"] >= 1.0,
+        lambda s: s["split"]["folds"] is None and s["split"]["validation"] + s["split"]["test"] >= 1.0,
         "together they leave nothing to train on",
         "make their sum less than 1",
     ),
     Conflict(
         ("split.by", "shards.unit"),
         # From the finest to the coarsest: a sequence may not straddle a split by a finer unit.
-        lambda s: UNITS.index(s["split"]["by"]) < UNITS.index(s["shards"]["unit"]),
+        lambda s: s["split"]["by"] != "place" and UNITS.index(s["split"]["by"]) < UNITS.index(s["shards"]["unit"]),
         "a sequence would be partly in train and partly in test",
         "split by the unit of the shards, or by a coarser one",
+    ),
+    Conflict(
+        ("split.by", "shards.unit"),
+        lambda s: s["split"]["by"] == "place" and s["shards"]["unit"] == "group",
+        "the parts of several documents would follow each other as if they were one text",
+        "set shards.unit to document or sentence",
     ),
     Conflict(
         ("shards.min_length", "shards.max_length"),
@@ -130,8 +136,82 @@ CONFLICTS = (
         "raise train.batching.tokens to shards.max_length at least",
     ),
     *(_of_the_library(name, *asked) for name, asked in OF_THE_LIBRARY.items()),
+    Conflict(
+        ("tasks", "train.model.bidirectional"),
+        lambda s: "language_model" in s["tasks"] and s["train"]["model"]["bidirectional"],
+        "a language model would read the tokens that it is to predict",
+        "set train.model.bidirectional to false, or take language_model from tasks",
+    ),
+    Conflict(
+        ("tasks", "train.model.front_end"),
+        lambda s: (
+            s["train"]["model"]["front_end"] != "none" and not {"tagger", "language_model"}.isdisjoint(s["tasks"])
+        ),
+        "a convolution leaves fewer steps than there are to predict at",
+        "set train.model.front_end to none, or take tagger and language_model from tasks",
+    ),
     _kernel_without_cell("train.kernel"),
     _kernel_without_cell("evaluate.kernel"),
+    Conflict(
+        ("split.folds", "split.fold"),
+        lambda s: s["split"]["folds"] is not None and s["split"]["fold"] >= s["split"]["folds"],
+        "the folds are counted from 0",
+        "make split.fold less than split.folds",
+    ),
+    Conflict(
+        ("split.by", "split.folds"),
+        lambda s: s["split"]["by"] == "place" and s["split"]["folds"] is not None,
+        "the test is the end of each document",
+        "split by another unit, or set split.folds to null",
+    ),
+    Conflict(
+        ("split.validation", "split.folds"),
+        lambda s: s["split"]["folds"] is not None and s["split"]["validation"] + 1 / s["split"]["folds"] >= 1.0,
+        "with the fold that is tested they leave nothing to train on",
+        "lower split.validation, or raise split.folds",
+    ),
+    Conflict(
+        ("train.best", "split.validation"),
+        lambda s: s["train"]["best"] != "none" and not s["split"]["validation"],
+        "the best epoch is found by sequences that are held out",
+        "raise split.validation, or set train.best to none",
+    ),
+    Conflict(
+        ("train.patience", "train.best"),
+        lambda s: s["train"]["patience"] is not None and s["train"]["best"] == "none",
+        "patience waits for a better epoch, and no figure says which one is",
+        "set train.best to loss or accuracy, or leave train.patience empty",
+    ),
+    Conflict(
+        ("tasks", "train.class_weights"),
+        lambda s: s["train"]["class_weights"] != "none" and not {*s["tasks"]} <= {*WEIGHTED_TASKS},
+        f"only {', '.join(WEIGHTED_TASKS)} predict one of few classes",
+        "set train.class_weights to none, or take the others from tasks",
+    ),
+    Conflict(
+        ("train.optimizer.name", "train.optimizer.weight_decay"),
+        lambda s: s["train"]["optimizer"]["name"] == "adam" and s["train"]["optimizer"]["weight_decay"] > 0,
+        "adam with a decay is adamw",
+        "set train.optimizer.name to adamw, or train.optimizer.weight_decay to 0.0",
+    ),
+    Conflict(
+        ("train.optimizer.name", "train.optimizer.momentum"),
+        lambda s: s["train"]["optimizer"]["name"] != "sgd" and s["train"]["optimizer"]["momentum"] > 0,
+        "adam and adamw have a momentum of their own",
+        "set train.optimizer.name to sgd, or train.optimizer.momentum to 0.0",
+    ),
+    Conflict(
+        ("train.model.vectors", "train.model.input"),
+        lambda s: s["train"]["model"]["vectors"] != "none" and s["train"]["model"]["input"] == "one_hot",
+        "one-hot tokens have no embedding that could begin with vectors",
+        "set train.model.input to embedding, or train.model.vectors to none",
+    ),
+    Conflict(
+        ("train.model.vectors", "train.model.vectors_frozen"),
+        lambda s: s["train"]["model"]["vectors"] == "none" and s["train"]["model"]["vectors_frozen"],
+        "there are no vectors to keep",
+        "set train.model.vectors_frozen to false, or train.model.vectors to file or the name of a spaCy package",
+    ),
 )
 
 

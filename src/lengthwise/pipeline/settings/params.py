@@ -7,18 +7,19 @@ default here: the defaults are the values in `params.yaml`, beside their comment
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import ValidationError, create_model
+from pydantic import AfterValidator, Field, ValidationError, create_model
 
 from lengthwise.batching.plan import Strategy
 from lengthwise.batching.registry import STRATEGIES, make_strategy, settings_of_strategies
 from lengthwise.bounds import Count, Letters, OneOf, Within
-from lengthwise.corpora.corpus import Corpus
+from lengthwise.corpora.corpus import Corpus, senseless
 from lengthwise.corpora.registry import CORPORA
 from lengthwise.errors import ParamsError
-from lengthwise.evaluation.linear_options import LinearOptions
+from lengthwise.evaluation.baseline_options import BaselineOptions, LinearOptions, NgramOptions, TagModelOptions
 from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.models.config import Architecture
-from lengthwise.names import Kernel, Padding, Unit
+from lengthwise.models.wanted_vectors import VectorsWanted
+from lengthwise.names import ClassWeighting, Kernel, Padding, SplitBy, Task, Unit
 from lengthwise.pipeline.settings.conflicts import first_conflict
 from lengthwise.pipeline.settings.contained import KeyNames, Section, key_type, section
 from lengthwise.pipeline.settings.refusals import first_error
@@ -57,7 +58,7 @@ class IngestParams(CorpusSections):
     corpus: Annotated[str, OneOf(CORPORA)]
     source: Annotated[str, Letters(1)]
     max_member_mb: Annotated[int, Within(1, 4096)]
-    authors: Count | None
+    groups: Count | None
 
     @property
     def chosen(self) -> Corpus:
@@ -77,7 +78,7 @@ class TokensParams(Section):
 class SplitParams(Section):
     """What is kept together, and how much of it is held out."""
 
-    by: Unit
+    by: SplitBy
     shares: SplitShares
 
 
@@ -94,6 +95,7 @@ class ShardsParams(Section):
 
     unit: Unit
     limits: LengthLimits
+    affixes: Annotated[int, Within(1, 8)] | None
     rows_per_shard: Count
 
 
@@ -111,14 +113,15 @@ class BatchingParams(StrategyKeys):
 
 @section
 class ModelParams(Section):
-    """The recurrent network that both tasks share."""
+    """The recurrent network that all tasks share, and the vectors that its embedding begins with."""
 
     architecture: Architecture
+    pretrained: Annotated[VectorsWanted, KeyNames(source="vectors", file="vectors_file", frozen="vectors_frozen")]
 
 
 @section
 class OptimizerParams(Section):
-    """Adam (Kingma and Ba, 2015)."""
+    """What takes the steps of training."""
 
     settings: OptimizerSettings
 
@@ -128,6 +131,7 @@ class TrainParams(Section):
     """One training run."""
 
     course: Course
+    class_weights: ClassWeighting
     kernel: Kernel
     batching: BatchingParams
     model: ModelParams
@@ -136,9 +140,16 @@ class TrainParams(Section):
 
 @section
 class BaselinesParams(Section):
-    """The linear models that a recurrent network has to beat."""
+    """The simple models that a recurrent network has to beat."""
 
-    options: LinearOptions
+    linear: LinearOptions
+    tags: Annotated[TagModelOptions, KeyNames(window="tag_window", bits="tag_bits", epochs="tag_epochs")]
+    ngrams: Annotated[NgramOptions, KeyNames(order="ngram_order")]
+
+    @property
+    def options(self) -> BaselineOptions:
+        """Those of all tasks."""
+        return BaselineOptions(self.linear, self.tags, self.ngrams)
 
 
 @section
@@ -156,9 +167,16 @@ class ComparisonParams(Section):
     accuracy: Annotated[float, Within(above=0.0, below=1.0)]
 
 
+def _each_once(tasks: list[Task]) -> list[Task]:
+    if len(set(tasks)) < len(tasks):
+        raise senseless("a task stands twice", "remove one")
+    return tasks
+
+
 class Params(Section):
     """The whole of `params.yaml`."""
 
+    tasks: Annotated[list[Task], Field(min_length=1), AfterValidator(_each_once)]
     ingest: IngestParams
     tokens: TokensParams
     split: SplitParams

@@ -1,83 +1,84 @@
-"""The stage baselines: shards in, the figures of the majority class and of linear models out."""
+"""The stage baselines: shards in, the figures of simple models of each task out."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from scipy.sparse import vstack
-from sklearn.feature_extraction.text import TfidfTransformer
-
-from lengthwise.evaluation.baseline_models import count_tokens, linear, majority
-from lengthwise.evaluation.level_tables import headline, level_figures, write_level_tables
-from lengthwise.evaluation.levels import Items, Level, items_of
-from lengthwise.evaluation.linear_options import LinearOptions
-from lengthwise.evaluation.metrics import point_figures
+from lengthwise.evaluation.baseline_options import BaselineOptions
+from lengthwise.evaluation.fit_baselines import (
+    BaselineTask,
+    SplitItems,
+    baseline_points,
+    baseline_work,
+    fit_baselines,
+    score_baseline,
+)
+from lengthwise.evaluation.levels import items_of
 from lengthwise.evaluation.resampling import Bootstrap
-from lengthwise.labels import joint_class_names
+from lengthwise.names import LABEL_TASKS, Split, Task
+from lengthwise.pipeline.stages.task_data import inputs_of, purpose_of, scoring_of
 from lengthwise.prepare.shards.reader import read_index, read_split
-from lengthwise.system.files import replacing_folder
+from lengthwise.system.files import replacing_folder, write_metrics
 from lengthwise.system.progress import Progress
 
-MODELS = ("majority", "linear")
+TABLES = "tables"
+
+
+def baseline_name(task: Task, model: str) -> str:
+    """What a baseline is called: those of labels by themselves, others behind their task.
+
+    >>> baseline_name("classifier", "linear"), baseline_name("tagger", "linear")
+    ('linear', 'tagger_linear')
+    """
+    return model if task in LABEL_TASKS else f"{task}_{model}"
 
 
 def evaluate_baselines(
-    shards: Path, tables: Path, options: LinearOptions, bootstrap: Bootstrap
+    shards: Path, folder: Path, tasks: Sequence[Task], options: BaselineOptions, bootstrap: Bootstrap
 ) -> dict[str, dict[str, float]]:
-    """Fit both models at every level on the training split and score the test split.
+    """Fit the baselines of each task on the training split and score the test split.
 
     Args:
         shards: the folder of shards.
-        tables: a folder that gets, per model, a folder with `levels.csv` and `confusion_<level>.csv`.
-        options: of the linear model.
+        folder: gets, per baseline, a JSON file of its headline and a folder below `tables`.
+        tasks: those that networks are trained for; the two that predict labels have the same baselines.
+        options: how they are fitted.
         bootstrap: how intervals are made.
 
     Returns:
-        The headline figures of each model; where there is a validation split, also its figures,
+        The headline figures of each baseline by its name; where there is a validation split, also its figures,
         `validation_<level>_...`: what is chosen, such as the options, is to be chosen by them.
 
     Raises:
-        FormatError: the shards are absent or damaged.
+        FormatError: the shards are absent or damaged, or do not have what a task needs.
     """
     index = read_index(shards)
-    training, test, validation = (read_split(shards, index, name) for name in ("train", "test", "validation"))
-    classes = len(joint_class_names(index.factors))
-    levels: dict[str, list[Level]] = {model: [] for model in MODELS}
-    held_out: dict[str, dict[str, float]] = {model: {} for model in MODELS}
-    known_items = items_of(training.per_sequence, index.unit)
-    asked_splits = [(test, items_of(test.per_sequence, index.unit))]
-    if len(validation):
-        asked_splits.append((validation, items_of(validation.per_sequence, index.unit)))
-    with Progress("baselines", len(known_items) * options.max_iterations, "iterations") as progress:
-        for place, known in enumerate(known_items):
-            asked = [items[place] for _, items in asked_splits]
-            counts = count_tokens(training, known, index.vocabulary_size)
-            queries = vstack(
-                [count_tokens(of, items[place], index.vocabulary_size) for of, items in asked_splits], format="csr"
-            )
-            if known.name != index.unit or index.unit != "sentence":
-                weighting = TfidfTransformer(sublinear_tf=True).fit(counts)
-                counts, queries = weighting.transform(counts), weighting.transform(queries)
-            scores = {
-                "majority": majority(known, queries.shape[0], classes),
-                "linear": linear(counts, known.labels, queries, classes, options, progress),
-            }
-            for model in MODELS:
-                on_test, *on_validation = (
-                    _as_level(items, part)
-                    for items, part in zip(asked, np.split(scores[model], [len(asked[0].labels)]), strict=False)
-                )
-                levels[model].append(on_test)
-                for level in on_validation:
-                    held_out[model] |= point_figures(level, index.factors)
-    headlines = {}
-    with replacing_folder(tables) as out:
-        for model, scored in levels.items():
-            figures = level_figures(model, scored, index.factors, bootstrap)
-            (out / model).mkdir()
-            write_level_tables(out / model, figures, scored, index.factors)
-            headlines[model] = headline(figures) | {f"validation_{name}": of for name, of in held_out[model].items()}
+    splits: dict[Split, SplitItems] = {}
+    for name in ("train", "test", "validation"):
+        sequences = read_split(shards, index, name)
+        if len(sequences) or name != "validation":
+            splits[name] = SplitItems(sequences, items_of(sequences.per_sequence, index.unit, index.form.words))
+    asked = [splits[name] for name in splits if name != "train"]
+    headlines: dict[str, dict[str, float]] = {}
+    with replacing_folder(folder) as out:
+        for task in _of_different_targets(tasks):
+            purpose_of(task, index)
+            of_task = BaselineTask(scoring_of(task, index), inputs_of(index), options)
+            with Progress("baselines", baseline_work(of_task, splits["train"]), "iterations") as progress:
+                fitted = fit_baselines(of_task, splits["train"], asked, progress)
+            for model, (on_test, *on_validation) in fitted.items():
+                name = baseline_name(task, model)
+                scores = score_baseline(name, of_task.scoring, splits["test"], on_test, bootstrap)
+                headlines[name] = dict(scores.headline)
+                for by_level in on_validation:
+                    points = baseline_points(of_task.scoring, splits["validation"], by_level)
+                    headlines[name] |= {f"validation_{figure}": value for figure, value in points.items()}
+                (out / TABLES / name).mkdir(parents=True)
+                scores.write(out / TABLES / name)
+                write_metrics(out / f"{name}.json", headlines[name])
     return headlines
 
 
-def _as_level(items: Items, log_probabilities: np.ndarray) -> Level:
-    return Level(items.name, log_probabilities, items.labels, items.author)
+def _of_different_targets(tasks: Sequence[Task]) -> list[Task]:
+    """One of the tasks that predict labels, and all others."""
+    labels = [task for task in tasks if task in LABEL_TASKS]
+    return [*labels[:1], *(task for task in tasks if task not in LABEL_TASKS)]

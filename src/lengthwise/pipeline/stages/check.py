@@ -7,11 +7,13 @@ any of them. The file never changes, so that changed params alone run no stage a
 
 from pathlib import Path
 
-from lengthwise.errors import ParamsError
+from lengthwise.errors import ParamsError, VectorsError
 from lengthwise.native.arch import kernel_arch
 from lengthwise.pipeline.ablations.definitions import load_ablations
-from lengthwise.pipeline.settings.params import load_params
+from lengthwise.pipeline.settings.params import ModelParams, Params, load_params
 from lengthwise.pipeline.stage import worker_count
+from lengthwise.pipeline.stages.train.pretrained import check_wanted
+from lengthwise.pipeline.translation import errors_under_keys
 from lengthwise.prepare.text.options import TokenizerOptions
 from lengthwise.system.files import replacing_file
 
@@ -40,7 +42,9 @@ def check_files(params: Path, ablations: Path, checked: Path) -> None:
         load_ablations(ablations, content)
         try:
             _check_source(content.ingest.source)
+            _check_tasks(content)
             _check_tokenizer(content.tokens.options)
+            _check_vectors(content.train.model)
         except ParamsError as error:
             raise ParamsError(f"{params}: {error}") from None
     except ParamsError as error:
@@ -50,9 +54,20 @@ def check_files(params: Path, ablations: Path, checked: Path) -> None:
     worker_count()
 
 
+def _check_tasks(params: Params) -> None:
+    """Refuse a task of which the corpus has nothing to predict."""
+    outline = params.ingest.chosen.outline
+    for task in params.tasks:
+        if missing := outline.lacks(task):
+            corpus = params.ingest.corpus
+            raise ParamsError(
+                f"tasks: got {task}; ingest.{corpus} names no {missing}; name their column there, or take it from tasks"
+            )
+
+
 def _check_source(source: str) -> None:
     if not _exists(source):
-        expected = "a zip, a folder or a CSV that is there"
+        expected = "a file or a folder that is there"
         raise ParamsError(f"ingest.source: got {source!r}; expected {expected}; change it")
 
 
@@ -61,12 +76,21 @@ def _check_tokenizer(tokens: TokenizerOptions) -> None:
     # spaCy takes seconds to import, which the default is spared.
     if (tokens.language, tokens.sentences) == ("en", "sentencizer"):
         return
-    from lengthwise.prepare.text.spacy_tokenizer import named_pipeline, rule_based_pipeline
+    from lengthwise.prepare.text.spacy_languages import named_pipeline, rule_based_pipeline
 
     if tokens.sentences == "sentencizer":
         rule_based_pipeline(tokens.language)
     else:
         named_pipeline(tokens.sentences)
+
+
+def _check_vectors(model: ModelParams) -> None:
+    """Refuse vectors that are not there, or not of the embedding's size."""
+    try:
+        with errors_under_keys():
+            check_wanted(model.pretrained, model.architecture.embedding)
+    except VectorsError as error:
+        raise ParamsError(str(error)) from None
 
 
 def _exists(source: str) -> bool:

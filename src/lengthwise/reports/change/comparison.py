@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from lengthwise.evaluation.metrics import metric_of
 from lengthwise.evaluation.paired import Interval, independent_difference
-from lengthwise.names import UNITS
+from lengthwise.evaluation.scoring.registry import metric_of
 from lengthwise.reports.change.figures import Figure, Key
 from lengthwise.reports.run_files import finite
 
@@ -52,7 +51,7 @@ class Rule:
     smallest: float
 
 
-LEVEL_FIGURE = re.compile(rf"(evaluate|baselines)/[^/]+\.json:({'|'.join(UNITS)})_(?P<name>.+)")
+LEVEL_FIGURE = re.compile(r"(evaluate|baselines)/[^/]+\.json:[a-z]+_(?P<name>.+)")
 
 
 @dataclass(frozen=True)

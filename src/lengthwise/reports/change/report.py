@@ -15,10 +15,11 @@ import pandas as pd
 import pyarrow as pa
 
 from lengthwise.errors import FormatError, RevisionError
-from lengthwise.evaluation.metrics import headline_name, item_scores, metric_of
+from lengthwise.evaluation.metrics import item_scores
 from lengthwise.evaluation.paired import Interval
 from lengthwise.labels import LabelFactor, joint_class_names
 from lengthwise.prepare.shards.reader import read_index
+from lengthwise.prepare.shards.schema import ShardIndex
 from lengthwise.reports.change.comparison import Comparison, Verdict, compare_all, overall
 from lengthwise.reports.change.config_file import read_config
 from lengthwise.reports.change.configured import report_as_configured
@@ -34,10 +35,11 @@ from lengthwise.reports.change.sections import (
     other_section,
     params_section,
 )
-from lengthwise.reports.differences import IDS, Difference, paired_differences, same_sequences
+from lengthwise.reports.differences import IDS, Difference, ShardLevels, paired_differences, same_sequences
 from lengthwise.reports.places import resolve, run_at, with_cached
 from lengthwise.reports.run import Run, run_in
 from lengthwise.reports.run_files import METRICS, PREDICTIONS, TIMING, finite
+from lengthwise.reports.scored_predictions import of_headline, task_differences
 
 SHARDS = Path("data/shards")
 # Relative: the figures in Git are rounded to six digits.
@@ -124,13 +126,21 @@ def _paired(runs: ComparedRuns, folder: Path) -> dict[Key, Interval]:
     intervals: dict[Key, Interval] = {}
     for file in sorted({file for file, _ in runs.new_figures if EVALUATION.fullmatch(file)}):
         path = f"{PREDICTIONS}{Path(file).stem}.parquet"
-        old, new = (predictions_at(side, path) for side in (runs.old, runs.new))
-        if old is None or new is None or not are_comparable(old, new, index.factors):
-            continue
-        found = headline_differences(new, old, index.unit, index.factors, confidence)
-        if agrees(found, runs.old.json(METRICS + file), runs.new.json(METRICS + file)):
+        found = _differences(runs, path, index, confidence)
+        if found and agrees(found, runs.old.json(METRICS + file), runs.new.json(METRICS + file)):
             intervals |= {(file, name): Interval(one.low, one.high) for name, one in found.items() if isfinite(one.low)}
     return intervals
+
+
+def _differences(runs: ComparedRuns, path: str, index: ShardIndex, confidence: float) -> dict[str, Difference]:
+    """Those of the headline's figures of a file of predictions; none if both runs do not have it of the same data."""
+    levels = (index.unit, index.form.words)
+    old, new = (predictions_at(side, path) for side in (runs.old, runs.new))
+    if old is None or new is None:
+        return {}
+    if are_comparable(old, new, index.factors):
+        return headline_differences(new, old, levels, index.factors, confidence)
+    return of_headline(task_differences(runs.new.files[path], runs.old.files[path], levels, confidence) or [])
 
 
 def predictions_at(run: Run, path: str) -> pd.DataFrame | None:
@@ -148,15 +158,11 @@ def are_comparable(old: pd.DataFrame, new: pd.DataFrame, factors: Sequence[Label
 
 
 def headline_differences(
-    new: pd.DataFrame, old: pd.DataFrame, unit: str, factors: Sequence[LabelFactor], confidence: float
+    new: pd.DataFrame, old: pd.DataFrame, levels: ShardLevels, factors: Sequence[LabelFactor], confidence: float
 ) -> dict[str, Difference]:
     """The differences of the headline's figures, by its names: see `paired_differences`."""
-    found = paired_differences(new, old, unit, confidence, lambda level: item_scores(level, factors))
-    return {
-        f"{one.level}_{headline_name(one.metric)}": one
-        for one in found
-        if one.level == found[0].level or not ((metric := metric_of(one.metric)) and metric.finest)
-    }
+    found = paired_differences(new, old, levels, confidence, lambda level: item_scores(level, factors))
+    return of_headline(found)
 
 
 def agrees(found: Mapping[str, Difference], old: Mapping[str, object], new: Mapping[str, object]) -> bool:

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from lengthwise.names import TASKS
+from lengthwise.names import LABEL_TASKS
 from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.plane import Series, line_chart
 from lengthwise.reports.charts.rows import Bar, bar_chart
@@ -20,9 +20,9 @@ def curves(run: Run) -> PageSection:
     splits = ("train", "validation") if run.figures("shards.json")["validation_rows"] else ("train",)
     columns = [f"{split}_{figure}" for split in splits for figure, _ in FIGURES]
     text, charts, tables = [], [], {}
-    for task in TASKS:
+    for task in LABEL_TASKS:
         epochs = run.table(f"train/{task}/epochs.csv", (), ("epoch", *columns))
-        text.append(_course(task, epochs))
+        text.append(_course(task, epochs) + _kept(run.figures(f"train/{task}.json"), len(epochs)))
         hues = {"train": "grey dashed", "validation": hue_of(task)}
         for figure, label in FIGURES:
             lines = [
@@ -49,10 +49,17 @@ def _course(task: str, epochs: pd.DataFrame) -> str:
     return f"{said} and of {last.validation_accuracy:.3f} on validation sequences. Its validation loss {ending}"
 
 
+def _kept(figures: FigureFile, epochs: int) -> str:
+    """Which epoch's weights the network has, where that is not the last."""
+    # Runs of before have no such figure, and kept the last.
+    kept = figures.get("best_epoch", epochs)
+    return "" if kept == epochs else f" The network has the weights of epoch {kept}, the best."
+
+
 def cost(run: Run) -> PageSection:
     """What the networks cost: size, steps, padding, and the time of this run."""
     columns, bars = {}, []
-    for task in TASKS:
+    for task in LABEL_TASKS:
         figures, timing = run.figures(f"train/{task}/cost.json"), run.timing(f"train_{task}")
         columns[task] = {
             "parameters": count(figures["parameters"]),
@@ -68,7 +75,7 @@ def cost(run: Run) -> PageSection:
         }
         speed = timing["sequences_per_second"]
         bars.append(Bar(task, speed, count(speed), hue_of(task)))
-    steps = listed([f"{task} {columns[task]['steps of the optimizer']}" for task in TASKS])
+    steps = listed([f"{task} {columns[task]['steps of the optimizer']}" for task in LABEL_TASKS])
     said = "are those of the machine that trained" if bars else "are not at hand: Git has none, and dvc pull gets them"
     text = [
         f"Steps of the optimizer: {steps}. Steps, size and padding are the same in every run of these params; times "
@@ -86,7 +93,7 @@ def _time_steps(run: Run, figures: FigureFile) -> float:
 
 def environment(run: Run) -> PageSection:
     """Versions and machine that the networks were trained with."""
-    figures = run.timing(f"environment_{TASKS[0]}")
+    figures = run.timing(f"environment_{LABEL_TASKS[0]}")
     if figures is None:
         return PageSection("environment", "Environment", ["Versions and machine are not at hand: dvc pull gets them."])
     table = pd.DataFrame({"what": [name.replace("_", " ") for name in figures], "with": map(str, figures.values())})

@@ -162,7 +162,7 @@ def _paired(first: Source, source: Source, task: str) -> list[Difference] | str:
     unit = source.run.params("shards")["unit"]
     if mine is None or its is None or unit != first.run.params("shards")["unit"] or not same_sequences(mine, its):
         return f"{source.label}: it was tested on other sequences than {first.label}"
-    return paired_differences(mine, its, unit, first.run.params("evaluate")["confidence"])
+    return paired_differences(mine, its, source.run.shard_levels, first.run.params("evaluate")["confidence"])
 
 
 def _differences_chart(task: str, first: Source, found: Sequence[tuple[Source, list[Difference]]]) -> str:

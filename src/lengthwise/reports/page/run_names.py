@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lengthwise.errors import FormatError, RevisionError
-from lengthwise.names import TASKS
+from lengthwise.names import LABEL_TASKS
 from lengthwise.reports.kept import run_of
 from lengthwise.reports.places import run_at, with_cached
 from lengthwise.reports.run import Run, run_in
@@ -59,13 +59,13 @@ class Source:
     def tasks(self) -> Sequence[str]:
         """The tasks that it ought to have; a named run of `results/` has those that it was run for."""
         if not self.run.is_record:
-            return TASKS
-        return [task for task in TASKS if self.run.has(f"evaluate/{task}/levels.csv")]
+            return LABEL_TASKS
+        return [task for task in LABEL_TASKS if self.run.has(f"evaluate/{task}/levels.csv")]
 
 
 def by_task(sources: Sequence[Source]) -> Iterator[tuple[str, list[Source]]]:
     """Each task that a run has, with the runs that have it."""
-    for task in TASKS:
+    for task in LABEL_TASKS:
         if having := [source for source in sources if task in source.tasks]:
             yield task, having
 

@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from lengthwise.names import TASKS
+from lengthwise.names import LABEL_TASKS
 from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.matrix import matrix_chart
 from lengthwise.reports.charts.plane import Series, line_chart
@@ -81,11 +81,11 @@ Differences = dict[tuple[str, str], list[Difference]]
 
 def paired(run: Run) -> Differences:
     """The differences in accuracy between the models whose predictions are at hand, by (one model, the other)."""
-    found = {model: run.predictions(model) for model in (*TASKS, REFERENCE)}
+    found = {model: run.predictions(model) for model in (*LABEL_TASKS, REFERENCE)}
     known = {model: predictions for model, predictions in found.items() if predictions is not None}
-    unit, confidence = run.params("shards")["unit"], run.params("evaluate")["confidence"]
+    levels, confidence = run.shard_levels, run.params("evaluate")["confidence"]
     return {
-        (one, other): paired_differences(known[one], known[other], unit, confidence)
+        (one, other): paired_differences(known[one], known[other], levels, confidence)
         for other, one in combinations(known, 2)
         if same_sequences(known[one], known[other])
     }
@@ -109,12 +109,12 @@ def _verdict(levels: pd.DataFrame, level: str, size: int, differences: Differenc
     """The better network beside the other one and the linear baseline at a level."""
     chosen = levels[(levels["level"] == level) & (levels["metric"] == "accuracy")]
     rows = {row.model: row for row in records(chosen)}
-    best = max((rows[task] for task in TASKS), key=lambda row: row.value)
+    best = max((rows[task] for task in LABEL_TASKS), key=lambda row: row.value)
     said = (
         f"By {level} (n = {count(size)}), the better network is {best.model} with an accuracy of "
         f"{ranged(best.value, best.low, best.high)}."
     )
-    (second,) = (task for task in TASKS if task != best.model)
+    (second,) = (task for task in LABEL_TASKS if task != best.model)
     pairs = {pair: d for pair, found in differences.items() for d in found if d.level == level}
     for other in (second, REFERENCE):
         gain = best.value - rows[other].value
@@ -145,7 +145,7 @@ def confusion(run: Run) -> PageSection:
     text = ["A row is an actual class; its cells say in percent what it was taken for."]
     charts, tables = [], {}
     for level in dict.fromkeys(run.levels["level"]):
-        for task in TASKS:
+        for task in LABEL_TASKS:
             pairs = run.table(f"evaluate/{task}/confusion_{level}.csv", ("actual", "predicted"), ("count",))
             names = list(dict.fromkeys(pairs["actual"]))
             wide = pairs.pivot_table(index="actual", columns="predicted", values="count", aggfunc="sum", fill_value=0)
@@ -153,7 +153,7 @@ def confusion(run: Run) -> PageSection:
             said = _confused(task, level, counts)
             caption = Caption(f"{task}, by {level}", said)
             charts.append(matrix_chart(caption, names, counts.to_numpy().tolist(), ("actual", "predicted")))
-            text += [said] if len(charts) <= len(TASKS) else []
+            text += [said] if len(charts) <= len(LABEL_TASKS) else []
             tables[f"Counts of {task}, by {level}"] = counts.rename_axis(columns=None).reset_index()
     return PageSection("confusion", "Confusion", text, charts, tables)
 
@@ -172,7 +172,9 @@ def _confused(task: str, level: str, counts: pd.DataFrame) -> str:
 
 def by_length(run: Run) -> PageSection:
     """Accuracy by length of the sequence, and by the time step at which seq2seq is asked."""
-    lengths = {task: run.table(f"evaluate/{task}/by_length.csv", (), ("length", "count", "accuracy")) for task in TASKS}
+    lengths = {
+        task: run.table(f"evaluate/{task}/by_length.csv", (), ("length", "count", "accuracy")) for task in LABEL_TASKS
+    }
     steps = run.table("evaluate/seq2seq/by_step.csv", (), ("step", "count", "accuracy"))
     halves, course = " ".join(_halves(task, table) for task, table in lengths.items()), _course(steps)
     lines = [length_line(task, "length", table, hue_of(task)) for task, table in lengths.items()]

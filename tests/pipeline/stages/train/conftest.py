@@ -11,6 +11,9 @@ def _train_params(**changes: object) -> TrainParams:
         "seed": 1,
         "epochs": 2,
         "log_every": 3,
+        "best": "none",
+        "patience": None,
+        "class_weights": "none",
         "kernel": "auto",
         "batching": {"strategy": "bucketed", "batch_size": 64, "buckets": 2, "tokens": 4096, "window": 8}
         | {"padding": "post"},
@@ -33,8 +36,12 @@ def _train_params(**changes: object) -> TrainParams:
             "word_dropout": 0.0,
             "dropout": 0.4,
             "ensemble": 1,
+            "vectors": "none",
+            "vectors_file": "nowhere",
+            "vectors_frozen": False,
         },
-        "optimizer": {"learning_rate": 0.01, "schedule": "constant", "clip_norm": None},
+        "optimizer": {"name": "adam", "learning_rate": 0.01, "schedule": "constant", "clip_norm": None}
+        | {"warmup_steps": 0, "momentum": 0.0, "weight_decay": 0.0},
     }
     for key, value in changes.items():
         section = next((name for name in ("batching", "model", "optimizer") if key in content[name]), None)

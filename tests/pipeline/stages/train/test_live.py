@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lengthwise.errors import OutputError
-from lengthwise.names import TASKS
+from lengthwise.names import LABEL_TASKS
 from lengthwise.pipeline.published import SHORT_NAMES, write_headline
 from lengthwise.pipeline.stages.train.live import GrowingTable, LiveFigures, LiveFiles
 
@@ -83,7 +83,7 @@ def test_growing_table_without_room_says_so_and_keeps_whole_lines(tmp_path):
 
 def test_headline_has_a_short_name_for_each_task(tmp_path):
     assert len(set(SHORT_NAMES.values())) == len(SHORT_NAMES)
-    for task in TASKS:
+    for task in LABEL_TASKS:
         short = SHORT_NAMES[task]
         write_headline(tmp_path / "headline.json", {task: {"loss": 2 / 3, "val_acc": 0.5}})
         text = (tmp_path / "headline.json").read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ from lengthwise.batching.plan import epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
 from lengthwise.batching.stats import plan_stats
 from lengthwise.errors import FormatError
-from lengthwise.models.network import Inputs
+from lengthwise.models.inputs import Inputs
 from lengthwise.models.prediction import predict_split
 from lengthwise.models.saved import load_network
 from lengthwise.native.arch import arch_of_run
@@ -283,8 +283,8 @@ def test_train_and_predict_with_other_networks(corpus, train_params, here, task,
     right = predictions.step_right.sum() / predictions.step_count.sum()
     assert result.metrics["validation_accuracy"] == pytest.approx(right, abs=1e-9)
     # Pooled by hand: each author's mean of what is said of its sentences.
-    said = pd.DataFrame(predictions.log_probabilities).groupby(held_out["author"]).mean().to_numpy().argmax(axis=1)
-    labels = pd.Series(held_out["label"]).groupby(held_out["author"]).first().to_numpy()
+    said = pd.DataFrame(predictions.log_probabilities).groupby(held_out["group"]).mean().to_numpy().argmax(axis=1)
+    labels = pd.Series(held_out["label"]).groupby(held_out["group"]).first().to_numpy()
     assert result.metrics["validation_author_accuracy"] == pytest.approx((said == labels).mean(), abs=1e-9)
 
 

@@ -11,11 +11,12 @@ from lengthwise.batching.plan import epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
 from lengthwise.batching.stats import plan_stats
 from lengthwise.errors import ArgumentError
-from lengthwise.evaluation.levels import items_of, pool
-from lengthwise.evaluation.metrics import point_figures
+from lengthwise.evaluation.levels import items_of
+from lengthwise.evaluation.score import points_of
 from lengthwise.models.ensemble import Ensemble
 from lengthwise.models.network import Network
-from lengthwise.models.prediction import predict_split
+from lengthwise.pipeline.stages.scored_columns import predicted_columns
+from lengthwise.pipeline.stages.task_data import scoring_of
 from lengthwise.prepare.shards.schema import ShardIndex
 from lengthwise.sequences import Sequences
 from lengthwise.system.files import replacing_folder, write_metrics
@@ -65,12 +66,11 @@ def lengths_table(lengths: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame({"length": length, "sequences": sequences})
 
 
-def validation_levels(network: Network | Ensemble, validation: Sequences, index: ShardIndex) -> dict[str, float]:
+def validation_figures(network: Network | Ensemble, validation: Sequences, index: ShardIndex) -> dict[str, float]:
     """Figures of the validation split by level, `validation_<level>_...`: what is chosen is to be chosen by them."""
     if not len(validation):
         return {}
-    scores = predict_split(network, validation, "validation").log_probabilities
-    figures: dict[str, float] = {}
-    for items in items_of(validation.per_sequence, index.unit):
-        figures |= point_figures(pool(items, scores), index.factors)
-    return {f"validation_{name}": value for name, value in figures.items()}
+    scoring = scoring_of(network.config.task, index)
+    made = predicted_columns(network, scoring, validation, "validation")
+    items = items_of(validation.per_sequence, index.unit, index.form.words)
+    return {f"validation_{name}": value for name, value in points_of(scoring.levels(validation, made, items)).items()}

@@ -10,9 +10,11 @@ from lengthwise.models.saved import save_network
 from lengthwise.names import Task
 from lengthwise.native.arch import arch_of_run
 from lengthwise.native.choice import choose_kernel
+from lengthwise.pipeline.stages.task_data import purpose_of
 from lengthwise.pipeline.stages.train.events import EventFolder
 from lengthwise.pipeline.stages.train.live import LiveFigures, LiveFiles
-from lengthwise.pipeline.stages.train.outcome import validation_levels, write_figures
+from lengthwise.pipeline.stages.train.outcome import validation_figures, write_figures
+from lengthwise.pipeline.stages.train.pretrained import begin_with_wanted, wanted_digest
 from lengthwise.prepare.shards.encoding import read_shard_encoding
 from lengthwise.prepare.shards.reader import read_index, read_split
 from lengthwise.prepare.shards.schema import INDEX_NAME
@@ -63,7 +65,8 @@ def train(shards: Path, files: TrainFiles, task: str, params: "TrainParams") -> 
 
     Raises:
         FormatError: the shards are absent or damaged.
-        ArgumentError: the strategy cannot plan these lengths.
+        ArgumentError: the strategy cannot plan these lengths; or the loop or the vectors refuse a setting.
+        VectorsError: the vectors that the network is to begin with cannot be read.
         KernelError: the kernel is `native`, and it cannot be built here.
         OutputError: there is no room, or no permission.
     """
@@ -75,18 +78,21 @@ def train(shards: Path, files: TrainFiles, task: str, params: "TrainParams") -> 
     # What `auto` comes to: kernels, and one kernel's instruction sets, differ in the last bits.
     kernel = choose_kernel(params.kernel, architecture.cell, architecture.activation)
     start_tensorflow(params.course.seed, kernel)
-    config = NetworkConfig(cast(Task, task), index.vocabulary_size, tuple(index.factors), **asdict(architecture))
+    config = NetworkConfig(**vars(purpose_of(cast(Task, task), index)), **asdict(architecture))
     network = make_network(config, kernel)
+    vectors = params.model.pretrained
+    still, begun = begin_with_wanted(network, vectors, encoding.vocabulary)
     settings = {"task": task, **params.model_dump(), "kernel": kernel, "kernel_arch": arch_of_run(kernel)}
+    settings["vectors"] = wanted_digest(vectors)
     digests = run_digests(task, settings, file_digest(shards / INDEX_NAME))
-    run = Training(network, training, validation, training_settings(params), RESUME_FOLDER, digests)
+    run = Training(network, training, validation, training_settings(params), RESUME_FOLDER, digests, still)
     root = files.live.events
     events = None if root is None else EventFolder(root, task, digests.name, run.resumed_at > 0)
     with LiveFigures(files.live, task, len(validation) > 0, events) as live:
         run.complete(live)
         save_network(network, files.model, encoding)
-        result = TrainResult(run.metrics(), run.timing())
-        result.metrics.update(validation_levels(network, validation, index))
+        result = TrainResult(run.metrics() | begun, run.timing())
+        result.metrics.update(validation_figures(network, validation, index))
         write_figures(files.figures, training.lengths, params, run.cost(), result.metrics)
     run.state.clear()
     return result
@@ -94,4 +100,7 @@ def train(shards: Path, files: TrainFiles, task: str, params: "TrainParams") -> 
 
 def training_settings(params: "TrainParams") -> TrainingSettings:
     """What the section `train` says of the loop."""
-    return TrainingSettings(params.course, params.batching.chosen, params.batching.padding, params.optimizer.settings)
+    batching = params.batching
+    return TrainingSettings(
+        params.course, batching.chosen, batching.padding, params.optimizer.settings, params.class_weights
+    )
