@@ -9,7 +9,7 @@ from lengthwise.reports.run_files import finite
 
 
 def test_run_gives_params_and_digests_of_the_lock(run):
-    assert run.params("split")["by"] == "author"
+    assert run.params("split")["by"] == "group"
     assert run.digest("data/sample/blogs.zip") == "6e85ccfd629908b5591ed4c843c31e04"
     assert run.digest("data/shards").endswith(".dir")
 
@@ -97,7 +97,7 @@ def test_run_takes_predictions_of_another_shape_for_none(run, predict):
     path = run.files.folder / "data" / "predictions" / "classifier.parquet"
     whole = pd.read_parquet(path)
     assert run_in(run.files.folder).predictions("classifier") is not None
-    for damaged in (whole.drop(columns="author"), whole.iloc[:0], whole.assign(label="x"), whole[["sequence"]]):
+    for damaged in (whole.drop(columns="group"), whole.iloc[:0], whole.assign(label="x"), whole[["sequence"]]):
         damaged.to_parquet(path)
         assert run_in(run.files.folder).predictions("classifier") is None
 

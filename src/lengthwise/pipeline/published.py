@@ -91,12 +91,14 @@ def short_name(model: str) -> str:
 def headline_of(figures: Mapping[str, float]) -> dict[str, float]:
     """The figures of the finest level by `SHORT_FIGURES`, from the figures of an evaluation.
 
-    Of an evaluation's figures the first is of the finest level. Of several numbers to predict, each has its own.
+    Likelihoods are of the finest level alone; without any, the first figure is of it. Of several numbers to predict,
+    each has its own.
 
     >>> headline_of({"sentence_accuracy": 0.5, "sentence_mood": 0.7, "sentence_nll": 1.2, "author_accuracy": 0.6})
     {'acc': 0.5, 'nll': 1.2}
     """
-    level = next(iter(figures)).partition("_")[0]
+    likely = (name for name in figures if re.fullmatch("[a-z]+_(nll|bits)", name))
+    level = next(likely, next(iter(figures))).partition("_")[0]
     chosen = {}
     for end, short in SHORT_FIGURES.items():
         if f"{level}_{end}" in figures:

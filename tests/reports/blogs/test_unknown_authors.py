@@ -42,7 +42,7 @@ def test_best_of_the_readme_shows_each_run_at_the_level_of_its_unit(keep_runs):
 def test_best_says_what_each_run_changed_and_which_is_not_there(keep_runs):
     block = best_block(keep_runs("best_author"))
     (said,) = [line for line in block.splitlines() if line.startswith("- ")]
-    assert said.startswith('- `best_author`: `shards.unit: "author"`, ')
+    assert said.startswith('- `best_author`: `shards.unit: "group"`, ')
     assert "minutes of training" in said
     assert block.endswith('RUNS="best_sentence best_document"`.')
 
