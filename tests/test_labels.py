@@ -30,7 +30,7 @@ def test_joint_class_numbers_all_combinations_with_the_last_factor_fastest(sizes
     columns = [np.array(column, np.int8) for column in zip(*combinations, strict=True)]
     joint = joint_class(factors_of(sizes), columns)
     assert joint.tolist() == list(range(len(combinations)))
-    assert joint.dtype == np.int16
+    assert joint.dtype == np.int32
     codes = factor_codes(joint, factors_of(sizes))
     assert [column.tolist() for column in codes] == [column.tolist() for column in columns]
 

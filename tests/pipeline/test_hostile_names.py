@@ -1,6 +1,7 @@
 """No param passes through a shell: whatever a name has in it, each stage works or refuses it in one line."""
 
 import shutil
+from contextlib import suppress
 
 import pytest
 import yaml
@@ -15,6 +16,8 @@ NAMES = [
     f"x;touch {MARK};$(touch {MARK})`touch {MARK}`.zip",
     f"--flag=*?[a] | touch {MARK} #\ntouch {MARK}\n.zip",
 ]
+UNASKED = ("train", "model", "vectors_file")
+OF_OTHER_CORPORA = {("ingest", section) for section in ("plain", "steps", "table")}
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +61,12 @@ def test_no_text_of_the_params_passes_but_a_name_that_is_there(root, tmp_path, m
             here = here[part]
         here[place[-1]] = name
         (tmp_path / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
-        with pytest.raises(LengthwiseError) as refusal:
+        # What nothing reads in this run may be any text: columns of another corpus, vectors where none are asked for.
+        is_read = place[:2] not in OF_OTHER_CORPORA and place != UNASKED
+        with pytest.raises(LengthwiseError) if is_read else suppress(LengthwiseError) as refusal:
             check_files(tmp_path / "params.yaml", root / "ablations" / "params.yaml", tmp_path / "checked")
-        message = str(refusal.value)
-        assert message.count("\n") == 0
-        assert ".".join(place) in message or "age_brackets" in message
+        if is_read:
+            message = str(refusal.value)
+            assert message.count("\n") == 0
+            assert ".".join(place) in message or "age_brackets" in message
     assert not list(tmp_path.rglob(MARK))

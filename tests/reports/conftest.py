@@ -99,7 +99,7 @@ def predict():
             frame.to_parquet(path)
             table = pd.read_csv(run.files.folder / "metrics" / "evaluate" / model / "levels.csv")
             for name in ("sentence", "document", "author"):
-                keys = {"sentence": "sequence"}.get(name, name)
+                keys = {"sentence": "sequence", "author": "group"}.get(name, name)
                 pooled = frame.groupby(keys)[list(columns)].mean().to_numpy().argmax(axis=1)
                 right = pooled == frame.groupby(keys)["label"].first().to_numpy()
                 table.loc[(table["level"] == name) & (table["metric"] == "accuracy"), "value"] = right.mean()

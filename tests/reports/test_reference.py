@@ -76,7 +76,7 @@ def test_ablations_table_has_every_key_of_their_model_with_its_default_and_a_com
 def test_params_table_shows_null_where_nothing_is_written(root):
     rows = [line for line in params_tables(root / "params.yaml").splitlines() if line.startswith("| `")]
     assert all(re.match(r"\| `[\w.]+` \| `[^`]+` \| \S", row) for row in rows)
-    assert any(row.startswith("| `ingest.authors` | `null` |") for row in rows)
+    assert any(row.startswith("| `ingest.groups` | `null` |") for row in rows)
 
 
 def test_read_keys_takes_the_comment_above_or_that_of_the_key_before(tmp_path):

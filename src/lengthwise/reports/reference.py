@@ -93,8 +93,8 @@ def _keys_table(keys: Iterable[ParamsKey]) -> str:
 def read_keys(params: Path) -> list[ParamsKey]:
     """The keys of a params file with the comments right above them.
 
-    A key without a comment has that of the key above it, which speaks of both. A map with a comment is one key, a map
-    without one a section of keys.
+    A key without a comment has that of the key above it, which speaks of both. A map with a comment, or without keys,
+    is one key, another map a section of keys.
 
     Raises:
         FormatError: the file cannot be read or is no map.
@@ -116,7 +116,7 @@ def _keys(node: yaml.MappingNode, prefix: str, text: str) -> Iterator[ParamsKey]
         above = _comment_above(lines, key.start_mark.line)
         comment = above or comment
         name = f"{prefix}{key.value}"
-        if isinstance(value, yaml.MappingNode) and not above:
+        if isinstance(value, yaml.MappingNode) and value.value and not above:
             yield from _keys(value, f"{name}.", text)
         else:
             yield ParamsKey(name, _written(value, text), comment)

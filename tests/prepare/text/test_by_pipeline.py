@@ -2,15 +2,13 @@ import pytest
 import spacy
 
 from lengthwise.prepare import documents as documents_module
-from lengthwise.prepare.text import by_pipeline
 from lengthwise.prepare.text.store import TokenStore
 from lengthwise.prepare.text.tokens import tokenize
 
 
 @pytest.fixture
 def small_slices(monkeypatch):
-    for module in (documents_module, by_pipeline):
-        monkeypatch.setattr(module, "ROWS_PER_SLICE", 30)
+    monkeypatch.setattr(documents_module, "ROWS_PER_SLICE", 30)
 
 
 @pytest.mark.parametrize("language", ["en", "de"])

@@ -87,7 +87,8 @@ def test_token_store_gives_the_types_that_it_documents(tmp_path):
         **{"language": "de", "sentences": "some_pipeline"},
         **{"straighten_quotes": True, "collapse_repeats": False, "link_word": "link", "longest_chunk": None},
     }
-    assert index == {"version": VERSION, "slices": 3, "sentences": 4, "tokens": 7, "tokenizer": tokenizer}
+    counts = {"slices": 3, "sentences": 4, "tokens": 7}
+    assert index == {"version": VERSION, **counts, "tokenizer": tokenizer, "columns": [], "has_tokens": True}
     assert store.tokenizer == TOKENIZER
 
 

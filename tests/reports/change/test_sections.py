@@ -45,7 +45,7 @@ def test_metrics_section_has_a_direction_for_what_is_judged(run):
     same = len(json.loads(run.files["metrics/baselines/linear.json"]))
     assert "| `sentence_nll` | lower |" in text
     assert "| `sentence_accuracy` | higher |" in text
-    assert "| `step_accuracy` |  |" in text
+    assert "| `step_accuracy` | higher |" in text
     assert f"`baselines/linear.json`: {same} of {same} figures are the same." in text
 
 

@@ -21,7 +21,7 @@ def test_curves_say_whether_the_last_epoch_is_the_best(run):
 
 def test_curves_say_which_epoch_is_kept_where_it_is_not_the_last(run, rewrite):
     assert not any("The network has the weights of" in said for said in curves(run).text)
-    changed = rewrite("train/classifier.json", ("{\n", '{\n  "best_epoch": 4,\n'))
+    changed = rewrite("train/classifier.json", ('"best_epoch": 10', '"best_epoch": 4'))
     said = curves(changed).text
     assert said[0].endswith(" The network has the weights of epoch 4, the best.")
     assert "The network has the weights of" not in said[1]

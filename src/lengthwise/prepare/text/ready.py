@@ -66,4 +66,5 @@ def _write_steps(config: ReadyConfig, task: tuple[int, np.ndarray]) -> None:
         else:
             columns[column.name] = items.flatten().to_numpy().reshape(-1, column.size)
     offsets = offsets_of(lengths[lengths > 0].astype(np.int64))
-    write_slice(config.out, number, Sentences(document.astype(np.int32), tokens, offsets, columns))
+    others = [column for column in config.form.steps if column.kind != "tokens"]
+    write_slice(config.out, number, Sentences(document.astype(np.int32), tokens, offsets, columns), others)

@@ -82,11 +82,18 @@ def slice_path(folder: Path, number: int) -> Path:
     return folder / "sentences" / f"{number:05d}.parquet"
 
 
-def write_slice(folder: Path, number: int, sentences: Sentences) -> None:
-    """Write the sentences of one slice."""
-    columns = {DOCUMENT: pa.array(sentences.document)}
-    columns |= {name: lists_of(sentences.offsets, values) for name, values in sentences.steps.items()}
-    table = pa.table(columns)
+def write_slice(folder: Path, number: int, sentences: Sentences, columns: Sequence[ColumnForm] = ()) -> None:
+    """Write the sentences of one slice.
+
+    Args:
+        folder: of tokens.
+        number: of the slice.
+        sentences: of the slice.
+        columns: what else than tokens their steps have.
+    """
+    lists = {name: lists_of(sentences.offsets, values) for name, values in sentences.steps.items()}
+    schema = sentences_schema(columns, tokens=sentences.tokens is not None)
+    table = pa.table({DOCUMENT: pa.array(sentences.document), **lists}).select(schema.names).cast(schema)
     pq.write_table(table, slice_path(folder, number), compression="zstd", row_group_size=max(1, table.num_rows))
 
 

@@ -7,13 +7,15 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from lengthwise.names import UNITS
 from lengthwise.reports.kept import Kept, changes_of, measured, not_run
 from lengthwise.reports.markdown import code, table
 from lengthwise.reports.run import Run
 from lengthwise.reports.words import count, ranged, records
 
-# By the unit of a sequence, from the shortest.
-BEST_RUNS = {level: f"best_{level}" for level in ("sentence", "document", "author")}
+# What the levels are called, by the unit of a sequence, from the shortest.
+LEVELS = dict(zip(UNITS, ("sentence", "document", "author"), strict=True))
+BEST_RUNS = {level: f"best_{level}" for level in LEVELS.values()}
 BEST_MODELS = ("classifier", "linear", "majority")
 # What was tried, and what was chosen of it.
 SEARCHED = ("search_", "best_")
@@ -78,7 +80,7 @@ def _best(kept: Kept, names: Sequence[str], every_level: bool) -> str:
         levels = run.levels_of(["classifier"])
         levels = levels[levels["metric"].isin(BEST_METRICS)]
         if not every_level:
-            levels = levels[levels["level"] == run.params("shards")["unit"]]
+            levels = levels[levels["level"] == LEVELS[run.params("shards")["unit"]]]
         for (level, metric), figures in levels.groupby(["level", "metric"], sort=False):
             cells = {row.model: ranged(row.value, row.low, row.high) for row in records(figures)}
             other = published.get(f"{level}_{metric}")
