@@ -107,12 +107,15 @@ def test_experiment_has_its_headline_figures(keep_experiment):
         "metrics/live/classifier.json": '{"clf": {"val_acc": 0.5}}',
         "metrics/test/classifier.json": '{"clf": {"acc": 0.25}}',
         "metrics/test/baselines.json": "no JSON",
+        "metrics/test/tagger.json": '{"tag": {"acc": 0.75}}',
         "metrics/split.json": '{"sentences": 3}',
     }
     keep_experiment("a", files)
     reference = reference_of("a", git("rev-parse", "HEAD"))
-    assert figures_of(reference) == {"clf.val_acc": 0.5, "clf.acc": 0.25}
-    assert figures_of("refs/exps/ab/cd/nothing") == {}
+    assert figures_of(reference, ["classifier"]) == {"clf.val_acc": 0.5, "clf.acc": 0.25}
+    # Whatever the commit that it began with has of other tasks.
+    assert figures_of(reference, ["tagger"]) == {"tag.acc": 0.75}
+    assert figures_of("refs/exps/ab/cd/nothing", ["classifier"]) == {}
 
 
 def clone(folder):

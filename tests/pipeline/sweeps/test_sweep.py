@@ -88,7 +88,7 @@ def fake(monkeypatch, tmp_path):
     monkeypatch.setattr(module, "take_over", fake.take_over)
     monkeypatch.setattr(module, "workspace", fake.workspace)
     monkeypatch.setattr(module, "reference_of", lambda name, commit: f"{commit}/{name}")
-    monkeypatch.setattr(module, "figures_of", lambda reference: {"clf.val_acc": len(reference) / 10})
+    monkeypatch.setattr(module, "figures_of", lambda reference, tasks: {"clf.val_acc": len(reference) / 10})
     return fake
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from lengthwise.errors import ParamsError, SweepError
+from lengthwise.names import TASKS, Task
 from lengthwise.pipeline.settings.params import Params, check_params
 from lengthwise.pipeline.sweeps.grid_file import SweepRun
 from lengthwise.pipeline.sweeps.overview import HEADLINE, headline
@@ -68,11 +69,17 @@ def take_over(run: SweepRun, snapshot: Snapshot, project: Path) -> str:
             )
 
 
-def figures_of(reference: str) -> dict[str, float]:
-    """The headline figures of an experiment, by their dotted names (`clf.val_acc`)."""
+def figures_of(reference: str, tasks: Sequence[Task]) -> dict[str, float]:
+    """The headline figures of an experiment, by their dotted names (`clf.val_acc`).
+
+    Args:
+        reference: of the experiment.
+        tasks: that it trains. Of other tasks, its commit has the files of the commit that it began with.
+    """
     listed = git("ls-tree", "-r", "-z", "--name-only", reference, "--", *HEADLINE)
+    others = {*TASKS} - {*tasks}
     contents = {}
-    for path in filter(None, listed.text.split("\0")):
+    for path in filter(lambda path: path and Path(path).stem not in others, listed.text.split("\0")):
         # A file that is no JSON has no figures.
         with contextlib.suppress(ValueError):
             contents[path] = json.loads(git("show", f"{reference}:./{path}").data)

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from lengthwise.errors import SweepError, exit_on_user_error
+from lengthwise.names import TASKS
+from lengthwise.names import TASKS
 from lengthwise.pipeline.sweeps.experiment import figures_of, find_or_name, reference_of, take_over
 from lengthwise.pipeline.sweeps.grid_file import SweepRun
 from lengthwise.pipeline.sweeps.overview import ExperimentRow, flat, table_text, terminal_width
@@ -184,7 +186,8 @@ class Sweep:
         except SweepError as error:
             return f"error: {error}"
         self._keep(run, reference)
-        figures = {**self._source.figures(number), **figures_of(reference)}
+        tasks = run.params.tasks if run.params else TASKS
+        figures = {**self._source.figures(number), **figures_of(reference, tasks)}
         self._rows[number] = ExperimentRow(name, "", self._source.state(number), flat(run.values), figures)
         self._tally.done += 1
         return ""
