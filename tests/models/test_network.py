@@ -147,7 +147,7 @@ def test_network_config_counts_the_joint_classes(make_config, factors):
     "changes",
     [
         {"initial_state": "zeros"},
-        {"layers": 3, "bidirectional": True, "cell": "layer_norm_lstm"},
+        pytest.param({"layers": 3, "bidirectional": True, "cell": "layer_norm_lstm"}, marks=pytest.mark.long),
         pytest.param({"front_end": "conv1d", "cell": "peephole_lstm", "masking": True}, marks=pytest.mark.long),
         pytest.param({"input": "one_hot", "cell": "layer_norm_gru", "activation": "relu"}, marks=pytest.mark.long),
     ],

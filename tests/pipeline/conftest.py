@@ -7,6 +7,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +23,15 @@ FRAME = {
 }
 
 
-def imported_names(path: Path) -> set[str]:
-    names = set()
+@cache
+def imported_names(path: Path) -> frozenset[str]:
+    names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return names
+    return frozenset(names)
 
 
 def imported_modules(path: Path) -> set[Path]:

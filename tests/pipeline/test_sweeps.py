@@ -38,6 +38,7 @@ def swept(project):
     return said
 
 
+@pytest.mark.long
 def test_sweep_with_a_run_that_fails_names_it_and_keeps_the_rest(project, swept):
     # No param is at fault by itself: spaCy does not have it, which the stage check finds.
     end = swept[swept.index("\nfailed: ") :]
@@ -73,6 +74,7 @@ def test_sweep_again_runs_nothing_until_params_change(project):
     assert found["max_iterations=12-2"]["baselines"] == {"inverse_regularization": 0.5, "max_iterations": 12}
 
 
+@pytest.mark.long
 def test_experiments_are_shown_with_the_params_that_differ(project, swept):
     lines = project.run(sys.executable, "-m", "lengthwise.cli", "exps").splitlines()
     header = next(line for line in lines if "max_iterations" in line.split())

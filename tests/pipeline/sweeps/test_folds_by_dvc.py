@@ -61,6 +61,7 @@ def folds(finished_project, project):
     return folds
 
 
+@pytest.mark.long
 def test_all_folds_make_one_table_in_which_each_group_is_tested_once(folds, project):
     before = project.files()
     said = folds(0, "4", "--jobs", "2")

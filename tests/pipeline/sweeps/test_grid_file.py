@@ -65,11 +65,13 @@ def others(place, value):
     if place[-1] in SIGNS:
         return [";", "|"]
     if isinstance(value, str) or "text" in expected:
-        return [f"{value}.other", "a folder/b,c=d/it's [1]: {2}.zip", "1e-3", "null", "true", "10"]
+        # Each of these with some of the keys.
+        return [f"{value}.other", NASTY[sum(map(len, place)) % len(NASTY)]]
     known = [] if value is None else [value + 1] if isinstance(value, int) else [value / 2, 1e-05]
     return [*known, *([None, 7] if " or " in expected else [])]
 
 
+NASTY = ("a folder/b,c=d/it's [1]: {2}.zip", "1e-3", "null", "true", "10")
 BRACKETS = ("ingest", "blogs", "age_brackets")
 # Between columns, around values and before quotes of a table.
 SIGNS = ("separator", "quote", "escape")

@@ -98,6 +98,7 @@ def study(project):
     return json.loads((project.folder / ".lengthwise" / "sweeps" / "grid" / "study.json").read_text())
 
 
+@pytest.mark.long
 def test_a_search_stops_what_is_hopeless_says_why_and_runs_nothing_twice(copy):
     project = copy("stops")
     before = project.files()

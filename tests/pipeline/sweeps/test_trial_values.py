@@ -88,8 +88,8 @@ def test_a_search_that_went_through_json_goes_on_with_the_same_trial(plan, searc
 
 @pytest.mark.parametrize("search", ["random", "tpe"])
 def test_drawn_values_are_legal_and_never_there_twice(plan, search):
-    trials = searched(plan(search=search, trials=40))
-    assert len({repr(trial.values) for trial in trials}) == 40
+    trials = searched(plan(search=search, trials=20))
+    assert len({repr(trial.values) for trial in trials}) == 20
     for trial in trials:
         assert 1e-4 <= trial.values[RATE] <= 1e-1
         assert trial.values[UNITS] in range(16, 129)

@@ -99,7 +99,10 @@ def test_a_run_ends_when_patience_does(course, corpus, train_params, here, patie
     "changes",
     [
         {"best": "loss", "patience": 2, "name": "sgd", "momentum": 0.9, "schedule": "linear", "warmup_steps": 4},
-        {"best": "accuracy", "name": "adamw", "weight_decay": 0.1, "class_weights": "balanced", "clip_norm": 1.0},
+        pytest.param(
+            {"best": "accuracy", "name": "adamw", "weight_decay": 0.1, "class_weights": "balanced", "clip_norm": 1.0},
+            marks=pytest.mark.long,
+        ),
         pytest.param({"best": "loss", "ensemble": 2}, marks=pytest.mark.long),
         pytest.param({"best": "loss", "cell": "peephole_lstm", "name": "sgd"}, marks=pytest.mark.long),
     ],
