@@ -11,6 +11,8 @@ Task = Literal["classifier", "seq2seq", "tagger", "regressor", "language_model"]
 TASKS: tuple[Task, ...] = get_args(Task)
 # Those that predict the label of a sequence: the article's two.
 LABEL_TASKS: tuple[Task, ...] = ("classifier", "seq2seq")
+# Those whose right answer is another one at each step.
+STEP_TASKS: tuple[Task, ...] = ("tagger", "language_model")
 
 # What a sequence is, from the finest to the coarsest; predictions are pooled to the coarser ones. A group is what is
 # held out together: all of an author, say.

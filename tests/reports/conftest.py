@@ -12,6 +12,7 @@ import yaml
 from records import record_as_folder
 from scipy.special import log_softmax
 
+from lengthwise.evaluation.item_table import LevelScores, write_item_scores
 from lengthwise.names import LABEL_TASKS
 from lengthwise.reports.kept import Kept
 from lengthwise.reports.run import run_in
@@ -82,7 +83,7 @@ def rewrite(run):
 
 @pytest.fixture
 def predict():
-    # Predictions beside a run, with the accuracies of its tables: pandas writes them as the stage evaluate does.
+    # Predictions and test items beside a run, with the accuracies of its tables, as the stage evaluate writes them.
     def write(run, models=("classifier", "seq2seq"), authors=44, seed=0):
         rng = np.random.default_rng(seed)
         author = np.sort(np.arange(600) % authors)
@@ -98,11 +99,17 @@ def predict():
             path.parent.mkdir(parents=True, exist_ok=True)
             frame.to_parquet(path)
             table = pd.read_csv(run.files.folder / "metrics" / "evaluate" / model / "levels.csv")
+            items = []
             for name in ("sentence", "document", "author"):
                 keys = {"sentence": "sequence", "author": "group"}.get(name, name)
                 pooled = frame.groupby(keys)[list(columns)].mean().to_numpy().argmax(axis=1)
                 right = pooled == frame.groupby(keys)["label"].first().to_numpy()
                 table.loc[(table["level"] == name) & (table["metric"] == "accuracy"), "value"] = right.mean()
+                group = frame.groupby(keys)["group"].first().to_numpy()
+                items.append(LevelScores(name, group, {"accuracy": right.astype(float)}))
+            path = run.files.folder / "data" / "figures" / "evaluate" / model / "items.parquet"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_item_scores(path, items)
             table.to_csv(run.files.folder / "metrics" / "evaluate" / model / "levels.csv", index=False)
         return run_in(run.files.folder)
 

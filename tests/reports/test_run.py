@@ -6,6 +6,7 @@ import pytest
 from lengthwise.errors import FormatError
 from lengthwise.reports.run import Run, run_in
 from lengthwise.reports.run_files import finite
+from lengthwise.reports.scored_predictions import predictions_of
 
 
 def test_run_gives_params_and_digests_of_the_lock(run):
@@ -88,18 +89,18 @@ def test_run_takes_damaged_predictions_for_none(run, content):
     path = run.files.folder / "data" / "predictions" / "classifier.parquet"
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
-    assert run.predictions("classifier") is None
-    assert run.predictions("linear") is None
+    assert predictions_of(run, "classifier") is None
+    assert predictions_of(run, "linear") is None
 
 
 def test_run_takes_predictions_of_another_shape_for_none(run, predict):
     predict(run)
     path = run.files.folder / "data" / "predictions" / "classifier.parquet"
     whole = pd.read_parquet(path)
-    assert run_in(run.files.folder).predictions("classifier") is not None
+    assert predictions_of(run_in(run.files.folder), "classifier") is not None
     for damaged in (whole.drop(columns="group"), whole.iloc[:0], whole.assign(label="x"), whole[["sequence"]]):
         damaged.to_parquet(path)
-        assert run_in(run.files.folder).predictions("classifier") is None
+        assert predictions_of(run_in(run.files.folder), "classifier") is None
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"3", b"\xff", b"[" * 100_000, b'{"a": 1' + b"0" * 5000 + b"}"])

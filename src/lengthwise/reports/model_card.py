@@ -13,9 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lengthwise.errors import FormatError
-from lengthwise.names import LABEL_TASKS, SPLITS
+from lengthwise.evaluation.baseline_names import model_of
+from lengthwise.names import SPLITS
 from lengthwise.reports.markdown import code, table
-from lengthwise.reports.results import results_table
+from lengthwise.reports.metric_words import metric_phrase
+from lengthwise.reports.results import cells_of
+from lengthwise.reports.rivals import resampled_groups, rivals_of
 from lengthwise.reports.run import Run
 from lengthwise.reports.run_files import read_text
 from lengthwise.reports.words import count, listed, percent, records
@@ -23,6 +26,17 @@ from lengthwise.reports.words import count, listed, percent, records
 SECTIONS = ("ingest", "tokens", "split", "vocabulary", "shards", "train", "baselines", "evaluate")
 # Of the section train: keys that came later, and what may be a place on somebody's disk.
 LATER_KEYS = ("best", "patience", "class_weights")
+# What each task predicts, in the card's words.
+TARGETS = {
+    "classifier": "one class for a whole sequence",
+    "seq2seq": "that class after every step",
+    "tagger": "a tag at every step",
+    "regressor": "numbers for a whole sequence",
+    "language_model": "the next token at every step",
+}
+NUMBERS = dict(enumerate(("No", "One", "Two", "Three", "Four", "Five")))
+# Longer lists of classes are not read.
+MOST_CLASSES = 40
 VECTORS_KEY = "train.model.vectors_file"
 PACKAGES = ("tensorflow", "keras", "spacy", "pyarrow", "numpy", "pandas", "scikit-learn", "dvc")
 
@@ -75,8 +89,7 @@ def model_card(run: Run, words: CardWords, requirements: Path, project: Path) ->
 
 
 def _model(run: Run) -> str:
-    train, unit = run.params("train"), run.params("shards")["unit"]
-    classes = _classes(run)
+    train = run.params("train")
     settings = {f"train.model.{key}": value for key, value in train["model"].items()}
     settings |= {f"train.batching.{key}": train["batching"][key] for key in ("strategy", "batch_size")}
     settings |= {f"train.optimizer.{key}": value for key, value in train["optimizer"].items()}
@@ -86,30 +99,45 @@ def _model(run: Run) -> str:
         # The name alone: they may be anywhere.
         settings[VECTORS_KEY] = Path(settings[VECTORS_KEY]).name
     rows = [(code(key), code(json.dumps(value))) for key, value in settings.items()]
-    known = count(run.figures("vocabulary.json")["entries"])
+    networks = "A recurrent network" if len(run.tasks) == 1 else f"{NUMBERS[len(run.tasks)]} recurrent networks"
+    what = listed([f"{code(task)} predicts {TARGETS[task]}" for task in run.tasks])
+    same = " of one architecture" if len(run.tasks) > 1 else ""
+    entries = run.figures("vocabulary.json").get("entries", 0)
+    known = f" and {'know' if same else 'knows'} {count(entries)} tokens" if entries else ""
     return (
-        f"Two recurrent networks of one architecture: `classifier` is read once a {unit}, `seq2seq` at every time "
-        f"step. They tell {len(classes)} classes apart: {listed(classes)}. Both know {known} tokens and have these "
-        f"settings:\n\n{table(('key', 'value'), rows)}"
+        f"{networks}{same}: {what}.{_classes(run)} {'They have' if same else 'It has'} these settings{known}:\n\n"
+        f"{table(('key', 'value'), rows)}"
     )
 
 
-def _classes(run: Run) -> list[str]:
-    level = str(run.levels["level"].iloc[0])
-    pairs = run.table(f"evaluate/{LABEL_TASKS[0]}/confusion_{level}.csv", ("actual", "predicted"), ("count",))
-    return list(dict.fromkeys(pairs["actual"]))
+def _classes(run: Run) -> str:
+    """The classes of what the networks predict, where there are classes and not too many."""
+    for rivals in rivals_of(run):
+        for level in rivals.first_metric:
+            name = f"evaluate/{rivals.tasks[0]}/confusion_{level}.csv"
+            if run.has(name):
+                pairs = run.table(name, ("actual", "predicted"), ("count",))
+                classes = list(dict.fromkeys(pairs["actual"]))
+                named = f": {listed(classes)}" if len(classes) <= MOST_CLASSES else ""
+                return f" The classes are {len(classes)}{named}."
+    return ""
 
 
 def _wrong(run: Run) -> str:
-    """How often the networks are wrong where they know most of a person."""
-    level = run.levels["level"].iloc[-1]
-    rows = [
-        row
-        for row in records(run.levels)
-        if (row.level, row.metric) == (level, "accuracy") and row.model in LABEL_TASKS
-    ]
-    shares = listed([f"{row.model} in {percent(1 - row.value)}" for row in rows])
-    return f"They are wrong, even given all that a test {level} wrote: {shares} of the cases."
+    """How often the networks are wrong where they know most of what is held out together."""
+    said = []
+    for rivals in rivals_of(run):
+        level, metric = list(rivals.first_metric.items())[-1]
+        rows = records(rivals.levels[(rivals.levels["level"] == level) & (rivals.levels["metric"] == metric)])
+        of = {row.model: row.value for row in rows if row.model in rivals.tasks}
+        if metric == "accuracy":
+            shares = listed([f"{task} in {percent(1 - value)}" for task, value in of.items()])
+            said.append(f"They are wrong, even given all of a test {level}: {shares} of the cases.")
+        else:
+            said.append(
+                listed([f"By {level}, {task} has {metric_phrase(metric, f'{of[task]:.3f}')}" for task in of]) + "."
+            )
+    return " ".join(said)
 
 
 def _data(run: Run) -> str:
@@ -118,7 +146,7 @@ def _data(run: Run) -> str:
     rows = [
         # The name alone: the corpus may be anywhere.
         ("corpus", code(Path(run.params("ingest")["source"]).name)),
-        *((name, count(ingest[name])) for name in ("files", "authors", "documents")),
+        *((name, count(ingest[name])) for name in ("files", "authors", "documents") if name in ingest),
         ("sentences", count(tokens["sentences"])),
         ("tokens", count(tokens["tokens"])),
         ("shortest sequence, in tokens", limits["min_length"]),
@@ -137,7 +165,11 @@ def _split(run: Run) -> str:
     rows = [(name.replace("_", " "), *(count(split[f"{part}_{name}"]) for part in SPLITS)) for name in counted]
     for name, key in (("sequences", "rows"), ("tokens of sequences", "tokens")):
         rows.append((name, *(count(shards[f"{part}_{key}"]) for part in SPLITS)))
-    several = [count(split[f"{kind}s_in_several_splits"], kind) for kind in ("author", "document")]
+    several = [
+        count(number, name.removesuffix("s_in_several_splits"))
+        for name, number in split.items()
+        if name.endswith("s_in_several_splits")
+    ]
     return (
         f"By {params['by']}, seed {params['seed']}: {listed(several)} in several splits.\n\n"
         f"{table(('what', *SPLITS), rows)}"
@@ -145,29 +177,34 @@ def _split(run: Run) -> str:
 
 
 def _results(run: Run) -> str:
-    params, cells = run.params("evaluate"), results_table(run).fillna("")
-    resamples, authors = count(params["bootstrap_samples"]), count(run.figures("split.json")["test_authors"])
+    params, every = run.params("evaluate"), rivals_of(run)
+    resamples, groups = count(params["bootstrap_samples"]), resampled_groups(run)
     text = [
         f"On the test split. In brackets {100 * params['confidence']:g} % intervals, a bootstrap of {resamples} "
-        f"resamples of the {authors} test authors; they do not speak of other training runs. What is said of a "
-        "document or an author pools what is said of its sequences."
+        f"resamples of the {groups}; they do not speak of other training runs. What is said of a "
+        "document or a group pools what is said of its sequences."
     ]
-    for level in dict.fromkeys(run.levels["level"]):
-        of_level = cells.xs(level, level="level")
-        rows = [(name.replace("_", " "), *row) for name, row in zip(of_level.index, of_level.to_numpy(), strict=True)]
-        text.append(f"### By {level}\n\n{table(('metric', *of_level.columns), rows)}")
+    for rivals in every:
+        cells = cells_of(rivals.levels)
+        of = f" of {listed(rivals.tasks)}" if len(every) > 1 else ""
+        for level in dict.fromkeys(rivals.levels["level"]):
+            of_level = cells.loc[[level]].droplevel("level").dropna(axis=1, how="all").fillna("")
+            names = [name.replace("_", " ") for name in of_level.index]
+            rows = [(name, *row) for name, row in zip(names, of_level.to_numpy(), strict=True)]
+            header = ("metric", *map(model_of, of_level.columns))
+            text.append(f"### By {level}{of}\n\n{table(header, rows)}")
     return "\n\n".join(text)
 
 
 def _cost(run: Run) -> str:
-    figures = {task: run.figures(f"train/{task}/cost.json") for task in LABEL_TASKS}
+    figures = {task: run.figures(f"train/{task}/cost.json") for task in run.tasks}
     names = {"parameters": "parameters", "steps of the optimizer": "steps", "batches an epoch": "batches"}
-    rows = [(name, *(count(figures[task][key]) for task in LABEL_TASKS)) for name, key in names.items()]
+    rows = [(name, *(count(figures[task][key]) for task in run.tasks)) for name, key in names.items()]
     rows.append(
-        ("padding among an epoch's time steps", *(percent(figures[task]["padding_share"]) for task in LABEL_TASKS))
+        ("padding among an epoch's time steps", *(percent(figures[task]["padding_share"]) for task in run.tasks))
     )
     return (
-        f"{table(('what', *LABEL_TASKS), rows)}\n\n"
+        f"{table(('what', *run.tasks), rows)}\n\n"
         "Time and memory differ from run to run: `data/timing` has them, which DVC's cache keeps."
     )
 
@@ -176,7 +213,7 @@ def _digests(run: Run) -> str:
     source = run.params("ingest")["source"]
     paths = {"corpus": source, "documents": "data/documents.parquet", "split": "data/split.parquet"}
     paths |= {"vocabulary": "data/vocabulary.tsv", "sequences": "data/shards"}
-    paths |= {task: f"data/models/{task}" for task in LABEL_TASKS}
+    paths |= {task: f"data/models/{task}" for task in run.tasks}
     rows = [(name, code(run.digest(path)), "MD5, as in `dvc.lock`") for name, path in paths.items()]
     params = json.dumps({section: run.params(section) for section in SECTIONS}, sort_keys=True)
     rows.append(("params", code(hashlib.sha256(params.encode()).hexdigest()), "SHA-256 of their JSON, keys sorted"))

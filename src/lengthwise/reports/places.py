@@ -1,5 +1,6 @@
 """What Git and the DVC cache have of runs: nothing is fetched."""
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -14,6 +15,7 @@ from lengthwise.reports.run import Run
 from lengthwise.reports.run_files import LOCK, METRICS, PARAMS, PlacedFiles
 from lengthwise.system.git import git
 
+OF_A_FOLDER = ".dir"
 MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
 
 
@@ -92,7 +94,7 @@ def cache_places(digests: Mapping[str, str], folder: Path) -> dict[str, Path]:
     """Where the DVC cache has files.
 
     Args:
-        digests: the MD5 of each file, by its path in the project.
+        digests: the MD5 of each file or folder, by its path in the project; of a folder all files are given.
         folder: the project's.
 
     Returns:
@@ -103,9 +105,21 @@ def cache_places(digests: Mapping[str, str], folder: Path) -> dict[str, Path]:
     try:
         with Repo(str(folder)) as repo:
             places = {path: Path(repo.cache.local.oid_to_path(digest)) for path, digest in digests.items()}
+            for path in [path for path, digest in digests.items() if digest.endswith(OF_A_FOLDER)]:
+                members = _members(places.pop(path))
+                places |= {f"{path}/{name}": Path(repo.cache.local.oid_to_path(md5)) for name, md5 in members.items()}
     except (DvcException, OSError):
         return {}
     return {path: place for path, place in places.items() if place.is_file()}
+
+
+def _members(listing: Path) -> dict[str, str]:
+    """The MD5 of each file of a folder by its path in it; none where the cache does not have what lists them."""
+    try:
+        found = json.loads(listing.read_bytes())
+        return {str(entry["relpath"]): str(entry["md5"]) for entry in found}
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}
 
 
 @contextmanager

@@ -21,14 +21,18 @@ def results_table(run: Run) -> pd.DataFrame:
         Indexed by level and metric, cells such as `0.2864 (0.2169-0.3545)`; the models that were run.
     """
     tables = [run.csv(path) for path in run.metric_files if path.endswith("/levels.csv")]
-    if not tables:
-        return pd.DataFrame()
-    figures = pd.concat(tables)
+    return cells_of(pd.concat(tables)) if tables else pd.DataFrame()
+
+
+def cells_of(levels: pd.DataFrame) -> pd.DataFrame:
+    """Figures with the columns of `levels.csv` as cells, indexed by level and metric, a column a model."""
+    figures = levels.copy()
     figures["cell"] = [f"{row.value:.4f} ({row.low:.4f}-{row.high:.4f})" for row in figures.itertuples(index=False)]
     order = list(dict.fromkeys(zip(figures["level"], figures["metric"], strict=True)))
     wide = figures.pivot_table(index=["level", "metric"], columns="model", values="cell", aggfunc="first")
-    known = [model for model in MODELS if model in wide.columns]
-    return wide.reindex(order)[[*known, *(model for model in wide.columns if model not in known)]]
+    known = [model for model in (*MODELS, *levels["model"].unique()) if model in wide.columns]
+    known = list(dict.fromkeys(known))
+    return wide.reindex(order)[known]
 
 
 def results_text(metrics: Path) -> str:

@@ -1,6 +1,7 @@
 """What a run of the pipeline left, wherever it lies: metrics, and the lock that says from what they were made."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,14 +12,13 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from lengthwise.errors import FormatError, LengthwiseError
-from lengthwise.names import LABEL_TASKS
-from lengthwise.reports.differences import ShardLevels, agree, shard_levels
+from lengthwise.errors import FormatError
+from lengthwise.evaluation.baseline_names import baselines_of
+from lengthwise.names import LABEL_TASKS, TASKS
 from lengthwise.reports.run_files import (
     LOCK,
     METRICS,
     PARAMS,
-    PREDICTIONS,
     TIMING,
     FigureFile,
     FolderFiles,
@@ -32,6 +32,7 @@ from lengthwise.system.dotted import leaves
 SUFFIXES = (".json", ".csv")
 # It has read all params, also those with which nothing else has run, and no figure is made of what it writes.
 CHECK = "check"
+BASELINE = re.compile(r"metrics/baselines/\w+\.json")
 LEVELS_COLUMNS = ("value", "low", "high")
 # A sample of a corpus that is invented.
 SAMPLES = Path("data/sample")
@@ -87,35 +88,6 @@ class Run:
         path = f"{TIMING}{stage}.json"
         return self._figures(path) if path in self.files else None
 
-    def predictions(self, model: str) -> pd.DataFrame | None:
-        """What a model said of each test sequence, if it is at hand and of this run; else None."""
-        try:
-            found = pd.read_parquet(BytesIO(self.files[f"{PREDICTIONS}{model}.parquet"]))
-        except (KeyError, OSError, ValueError, LengthwiseError):
-            return None
-        return found if self._is_of_this_run(found, model) else None
-
-    def _is_of_this_run(self, predictions: pd.DataFrame, model: str) -> bool:
-        accuracies = self.levels[(self.levels["model"] == model) & (self.levels["metric"] == "accuracy")]
-        try:
-            reported = dict(zip(accuracies["level"], accuracies["value"], strict=True))
-            return agree(predictions, self.shard_levels, reported)
-        except (KeyError, TypeError, ValueError, LengthwiseError):
-            return False
-
-    @property
-    def shard_levels(self) -> ShardLevels:
-        """Its unit and levels."""
-        return shard_levels(self.params("shards")["unit"], self.levels["level"].unique().tolist())
-
-    def size(self, level: str) -> int:
-        """How many items of a level the test split has.
-
-        Raises:
-            FormatError: the table that says so is absent or damaged.
-        """
-        return int(self.table(f"evaluate/{LABEL_TASKS[0]}/confusion_{level}.csv", (), ("count",))["count"].sum())
-
     def table(self, name: str, texts: Sequence[str], numbers: Sequence[str], gaps: bool = False) -> pd.DataFrame:
         """A CSV file, or those of its columns that are asked for.
 
@@ -142,14 +114,29 @@ class Run:
         return frame[[*texts, *numbers]]
 
     @cached_property
+    def tasks(self) -> list[str]:
+        """The tasks that it trained a network for; those of a record are the ones that it keeps."""
+        if self.is_record:
+            return [task for task in TASKS if self.has(f"evaluate/{task}/levels.csv")]
+        # Runs of before had two, and no key for them.
+        asked = self._made_with.get("tasks", LABEL_TASKS)
+        return [task for task in TASKS if task in asked]
+
+    @cached_property
+    def baselines(self) -> list[str]:
+        """The names of all baselines: each has a file of its headline."""
+        return [Path(path).stem for path in self.files if BASELINE.fullmatch(path)]
+
+    @cached_property
     def levels(self) -> pd.DataFrame:
         """Every figure of every model with its interval: model, level, metric, value, low, high."""
-        return self.levels_of(LABEL_TASKS)
+        return self.levels_of(self.tasks)
 
     def levels_of(self, tasks: Sequence[str]) -> pd.DataFrame:
-        """The same of the baselines and some tasks' networks."""
-        baselines = [f"baselines/tables/{model}/levels.csv" for model in ("majority", "linear")]
-        names = [*baselines, *(f"evaluate/{task}/levels.csv" for task in tasks)]
+        """The same of some tasks' networks, and of the baselines that predict what they do."""
+        models = dict.fromkeys(model for task in tasks for model in baselines_of(task, self.baselines))
+        names = [*(f"baselines/tables/{model}/levels.csv" for model in models)]
+        names += [f"evaluate/{task}/levels.csv" for task in tasks]
         tables = [self.table(name, ("model", "level", "metric"), LEVELS_COLUMNS) for name in names]
         return pd.concat(tables, ignore_index=True)
 
@@ -179,10 +166,16 @@ class Run:
         if self.is_record:
             return self.params_file
         sections: dict[str, Any] = {}
-        for name, stage in self.stages.items():
-            if name != CHECK:
-                sections |= recorded_params(stage)
+        for stage in self._stages_of_this_run:
+            sections |= recorded_params(stage)
         return sections
+
+    @cached_property
+    def _stages_of_this_run(self) -> list[Any]:
+        """Those that read or write data: the lock keeps also what was run for other tasks, until these run again."""
+        tasks = recorded_params(self.stages.get("baselines")).get("tasks", LABEL_TASKS)
+        others = {*TASKS} - {*tasks}
+        return [of for name, of in self.stages.items() if name != CHECK and str(name).partition("@")[2] not in others]
 
     def digest(self, path: str) -> str:
         """The MD5 by which DVC knows a file or a folder that the run read or wrote.
@@ -202,7 +195,7 @@ class Run:
         return {str(entry.get("path")): entry.get("md5") for entry in self._entries("outs")}
 
     def _entries(self, kind: str) -> list[dict[str, Any]]:
-        stages = [stage for name, stage in self.stages.items() if name != CHECK and isinstance(stage, dict)]
+        stages = [stage for stage in self._stages_of_this_run if isinstance(stage, dict)]
         lists = [stage[kind] for stage in stages if isinstance(stage.get(kind), list)]
         return [entry for entries in lists for entry in entries if isinstance(entry, dict)]
 

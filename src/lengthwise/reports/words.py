@@ -5,10 +5,15 @@ from typing import Any
 
 import pandas as pd
 
+from lengthwise.evaluation.baseline_names import model_of
 from lengthwise.reports.differences import Difference
+from lengthwise.reports.metric_words import is_less_better
 
 # The colour of a model is the same in every chart.
-MODEL_HUES = {"majority": "grey", "linear": "green", "classifier": "blue", "seq2seq": "orange"}
+MODEL_HUES = {
+    **{"majority": "grey", "mean": "grey", "linear": "green", "ngram": "green"},
+    **{"classifier": "blue", "seq2seq": "orange", "tagger": "blue", "regressor": "blue", "language_model": "blue"},
+}
 # Between a number and its unit.
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
@@ -20,7 +25,7 @@ def records(table: pd.DataFrame) -> list[Any]:
 
 def hue_of(model: str) -> str:
     """The colour of a model."""
-    return MODEL_HUES.get(model, "purple")
+    return MODEL_HUES.get(model_of(model), "purple")
 
 
 def count(number: float, noun: str = "", plural: str = "") -> str:
@@ -47,8 +52,9 @@ def signed(difference: Difference) -> str:
 
 
 def hue_of_difference(difference: Difference) -> str:
-    """Green where it is above zero, orange where it is below, grey where nobody knows."""
-    return ("green" if difference.value > 0 else "orange") if difference.clear else "grey"
+    """Green where it is better, orange where it is worse, grey where nobody knows."""
+    is_better = (difference.value > 0) != is_less_better(difference.metric)
+    return ("green" if is_better else "orange") if difference.clear else "grey"
 
 
 def level_heading(level: str, sizes: Mapping[str, int] | None) -> str:
@@ -59,7 +65,7 @@ def level_heading(level: str, sizes: Mapping[str, int] | None) -> str:
 
 def of_size(level: str, sizes: Mapping[str, int] | None) -> str:
     """How many items a level has, where that is known."""
-    return f"n = {count(sizes[level])}" if sizes else ""
+    return f"n = {count(sizes[level])}" if sizes and level in sizes else ""
 
 
 def listed(words: Sequence[str]) -> str:

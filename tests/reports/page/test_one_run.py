@@ -148,7 +148,7 @@ def test_report_of_documents_has_no_level_of_sentences(run):
     (run.files.folder / "dvc.lock").write_text(lock, encoding="utf-8")
     text = "".join(Page(report(run_in(run.files.folder))).text)
     assert "By sentence" not in text
-    assert "Sequences, each a document" in text
+    assert "Sequences, each one document" in text
 
 
 def test_report_of_long_sequences_pools_lengths(run):

@@ -7,6 +7,7 @@ from records import record_as_folder
 
 from lengthwise.errors import RevisionError
 from lengthwise.reports.page.run_names import MOST_RUNS, open_sources
+from lengthwise.reports.scored_predictions import predictions_of
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def test_source_of_a_named_run_has_params_and_the_tasks_it_was_run_for(project, 
     (source,) = opened("results/best.json")
     assert source.run == opened("results/best")[0].run
     assert source.run.is_record
-    assert list(source.tasks) == ["classifier"]
+    assert list(source.run.tasks) == ["classifier"]
     assert source.run.all_params["shards.unit"] == "sentence"
 
 
@@ -123,13 +124,13 @@ def test_source_of_a_commit_has_the_predictions_that_are_in_the_cache(project, o
     project.commit("predictions")
     shutil.rmtree(project.folder / "data")
     (source,) = opened("HEAD")
-    assert len(source.run.predictions("classifier")) == 600
+    assert len(predictions_of(source.run, "classifier")) == 600
     cached.unlink()
     (source,) = opened("HEAD")
-    assert source.run.predictions("classifier") is not None
-    assert source.run.predictions("seq2seq") is None
+    assert predictions_of(source.run, "classifier") is not None
+    assert predictions_of(source.run, "seq2seq") is None
     # The lock of one run does not take the predictions from another.
     (project.folder / "dvc.lock").write_text("stages: 3\n", encoding="utf-8")
     project.commit("damaged")
     _, source = opened("HEAD", "HEAD~1")
-    assert source.run.predictions("classifier") is not None
+    assert predictions_of(source.run, "classifier") is not None

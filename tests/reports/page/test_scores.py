@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from lengthwise.reports.page.scores import by_length, confusion, results
+from lengthwise.reports.rivals import rivals_of
 from lengthwise.reports.run import run_in
 
 
@@ -22,7 +23,7 @@ def test_results_set_the_better_network_beside_the_linear_baseline(run, number, 
     networks = [accuracy_of(run, f"evaluate/{task}", level) for task in ("classifier", "seq2seq")]
     best = max(networks, key=lambda row: float(row["value"]))
     value, low, high = (float(best[name]) for name in ("value", "low", "high"))
-    said = results(run).text[number]
+    said = results(rivals_of(run)[0]).text[number]
     size = {"sentence": "2,188", "document": "347", "author": "44"}[level]
     assert said.startswith(
         f"By {level} (n = {size}), the better network is {best['model']} with an accuracy of "
@@ -35,13 +36,13 @@ def test_results_set_the_better_network_beside_the_linear_baseline(run, number, 
 
 
 def test_results_without_predictions_say_that_there_is_no_paired_difference(run):
-    section = results(run)
+    section = results(rivals_of(run)[0])
     assert section.text[-1].startswith("There are no paired differences, since the predictions of this run are not")
     assert len(section.charts) == 4
 
 
 def test_results_pair_the_models_whose_predictions_are_there(run, predict):
-    section = results(predict(run))
+    section = results(rivals_of(predict(run))[0])
     assert section.text[0].count("paired interval") == 1
     assert not any("no paired differences" in said for said in section.text)
     chart = section.charts[-1]
@@ -59,11 +60,11 @@ def test_results_pass_over_predictions_of_another_run(run, predict):
         table = pd.read_csv(path)
         table.loc[table["metric"] == "accuracy", "value"] += 0.01
         table.to_csv(path, index=False)
-    assert "no paired differences" in results(run_in(run.files.folder)).text[-1]
+    assert "no paired differences" in results(rivals_of(run_in(run.files.folder))[0]).text[-1]
 
 
 def test_results_draw_every_accuracy_and_the_likelihood(run):
-    titles = [chart.split("<title>")[1].split("<")[0] for chart in results(run).charts]
+    titles = [chart.split("<title>")[1].split("<")[0] for chart in results(rivals_of(run)[0]).charts]
     assert titles[:3] == ["Accuracy of the joint class", "Accuracy of gender", "Accuracy of age bracket"]
     assert "likelihood" in titles[3]
 
@@ -72,7 +73,7 @@ def test_confusion_names_the_best_and_the_worst_class(run):
     pairs = rows(run.files.folder / "metrics" / "evaluate" / "seq2seq" / "confusion_sentence.csv")
     totals = {name: sum(int(p["count"]) for p in pairs if p["actual"] == name) for name in {p["actual"] for p in pairs}}
     right = {p["actual"]: int(p["count"]) / totals[p["actual"]] for p in pairs if p["actual"] == p["predicted"]}
-    said = next(text for text in confusion(run).text if "seq2seq" in text)
+    said = next(text for text in confusion(rivals_of(run)[0]).text if "seq2seq" in text)
     best, worst = max(right, key=right.get), min(right, key=right.get)
     space = "\N{NO-BREAK SPACE}"
     assert f"knows {best} best: it recognises {100 * right[best]:.1f}{space}% of {totals[best]}." in said
@@ -84,7 +85,7 @@ def test_confusion_of_a_class_without_items_passes_over_it(rewrite, run):
     lines = path.read_text(encoding="utf-8").splitlines()
     emptied = [",".join([*line.split(",")[:2], "0"]) if line.startswith("male 30s,") else line for line in lines]
     path.write_text("\n".join(emptied) + "\n", encoding="utf-8")
-    said = confusion(run).text[1]
+    said = confusion(rivals_of(run)[0]).text[1]
     assert "knows male 30s" not in said
     assert "nan" not in said
 
@@ -104,4 +105,4 @@ def test_by_length_says_the_accuracy_of_the_shorter_and_the_longer_half(run, tas
         f"{task} is right in {figures[0]} of the {total[True]:,} sequences of up to 12 tokens and in {figures[1]} of "
         f"the {total[False]:,} longer ones."
     )
-    assert expected in by_length(run).text[0]
+    assert expected in by_length(rivals_of(run)[0]).text[0]

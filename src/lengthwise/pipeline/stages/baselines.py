@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from lengthwise.evaluation.baseline_names import baseline_name
 from lengthwise.evaluation.baseline_options import BaselineOptions
 from lengthwise.evaluation.fit_baselines import (
     BaselineTask,
@@ -21,15 +22,6 @@ from lengthwise.system.files import replacing_folder, write_metrics
 from lengthwise.system.progress import Progress
 
 TABLES = "tables"
-
-
-def baseline_name(task: Task, model: str) -> str:
-    """What a baseline is called: those of labels by themselves, others behind their task.
-
-    >>> baseline_name("classifier", "linear"), baseline_name("tagger", "linear")
-    ('linear', 'tagger_linear')
-    """
-    return model if task in LABEL_TASKS else f"{task}_{model}"
 
 
 def evaluate_baselines(

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from lengthwise.errors import SweepError
+from lengthwise.evaluation.baseline_names import is_baseline_of
 from lengthwise.evaluation.item_figures import mean_figures, paired_figures
 from lengthwise.evaluation.item_table import LevelScores, joined
 from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.evaluation.scoring.registry import metric_of
-from lengthwise.names import LABEL_TASKS, TASKS
 from lengthwise.pipeline.sweeps.fold_runs import FoldItems
 from lengthwise.system.files import replacing_folder
 
@@ -144,14 +144,10 @@ def _by_fold(folds: Sequence[FoldItems], models: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["fold", "groups", "model", "level", "items", "metric", "value"])
 
 
-def _is_of_task(baseline: str, task: str) -> bool:
-    """Whether a baseline predicts what a task does: its name begins with that of its task, unless it is of labels."""
-    of = next((name for name in TASKS if baseline.startswith(f"{name}_")), "")
-    return of == task if of else task in LABEL_TASKS
-
-
 def _differences(fold: FoldItems, together: Mapping[str, Sequence[LevelScores]], bootstrap: Bootstrap) -> pd.DataFrame:
-    pairs = [(task, baseline) for task in fold.networks for baseline in fold.baselines if _is_of_task(baseline, task)]
+    pairs = [
+        (task, baseline) for task in fold.networks for baseline in fold.baselines if is_baseline_of(task, baseline)
+    ]
     tables = [
         paired_figures(together[network], together[baseline], bootstrap.confidence).assign(
             network=network, baseline=baseline

@@ -6,9 +6,12 @@ from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.rows import Bar, IntervalRow, bar_chart, interval_chart
 from lengthwise.reports.page.section import PageSection
 from lengthwise.reports.run import Run
+from lengthwise.reports.run_files import parsed_yaml
 from lengthwise.reports.words import count, listed, records
 
 TABLE = "ablations.csv"
+# Which sequences they were trained on.
+ABLATIONS_LOCK, SHARDS = "ablations/dvc.lock", "data/shards"
 TIMES = "timing_ablations.csv"
 TEXTS = ("name", "changes", "seeds")
 NUMBERS = ("accuracy", "accuracy_spread", "difference", "low", "high", "nll", "padding_share", "steps_to_accuracy")
@@ -17,7 +20,7 @@ NUMBERS = ("accuracy", "accuracy_spread", "difference", "low", "high", "nll", "p
 def ablations(run: Run) -> PageSection:
     """Differences to the full model, or how to get them: they take long and are no part of a run."""
     heading = ("ablations", "Ablations")
-    if not run.has(TABLE):
+    if not run.has(TABLE) or not _is_of_these_data(run):
         return PageSection(
             *heading,
             ["No ablations have been run. This runs them, and makes this page again:"],
@@ -48,6 +51,14 @@ def ablations(run: Run) -> PageSection:
 
 def _hue(low: float, high: float) -> str:
     return "orange" if high < 0 else "green" if low > 0 else "grey"
+
+
+def _is_of_these_data(run: Run) -> bool:
+    """Whether the ablations were trained on the run's sequences, as far as their lock is there to say."""
+    stages = parsed_yaml(run.files[ABLATIONS_LOCK]).get("stages", {}) if ABLATIONS_LOCK in run.files else {}
+    deps = stages.get("ablations", {}).get("deps", [])
+    trained_on = next((entry.get("md5") for entry in deps if entry.get("path") == SHARDS), None)
+    return trained_on is None or trained_on == run.digest(SHARDS)
 
 
 def _verdict(changed: pd.DataFrame) -> str:

@@ -10,23 +10,22 @@ from lengthwise.reports.charts.plane import column_chart
 from lengthwise.reports.charts.rows import Bar, bar_chart
 from lengthwise.reports.page.section import PageSection
 from lengthwise.reports.run import Run
+from lengthwise.reports.run_files import FigureFile
 from lengthwise.reports.words import count, percent, records
 
 MOST_COLUMNS = 40
+# What some corpora count beside what they read.
+LEFT_ALONE = {"documents_strict_parser": "strict parser", "documents_empty": "empty"}
 
 
 def funnel(run: Run) -> PageSection:
     """From files to sequences: what is read, what is left out and why."""
     ingest, shards = run.figures("ingest.json"), run.figures("shards.json")
     text = [_reading(run), _sequences(run)]
-    unit = run.params("shards")["unit"]
-    read = [
-        ("read", ingest["documents"], "blue"),
-        ("strict parser", ingest["documents_strict_parser"], "grey"),
-        ("empty", ingest["documents_empty"], "grey"),
-    ]
+    read = [("read", _documents(ingest), "blue")]
+    read += [(name, ingest[key], "grey") for key, name in LEFT_ALONE.items() if key in ingest]
     kept = [
-        (f"{unit}s", shards["sequences_in"], "blue"),
+        (f"{_unit(run)}s", shards["sequences_in"], "blue"),
         ("too short", shards["sequences_too_short"], "grey"),
         ("too long", shards["sequences_too_long"], "grey"),
         ("kept", shards["sequences_kept"], "blue"),
@@ -36,17 +35,32 @@ def funnel(run: Run) -> PageSection:
         bar_chart(Caption(title, said), [Bar(label, n, count(n), hue) for label, n, hue in rows], axis)
         for title, said, rows, axis in (
             ("Documents", text[0], read, "documents"),
-            (f"Sequences, each a{'n' * (unit == 'author')} {unit}", text[1], kept, "sequences"),
+            (f"Sequences, each one {_unit(run)}", text[1], kept, "sequences"),
         )
     ]
     repairs = {name.removeprefix("repaired_").replace("_", " "): n for name, n in ingest.items() if "repaired_" in name}
-    table = pd.DataFrame({"what": list(repairs), "documents": [count(n) for n in repairs.values()]})
-    return PageSection("funnel", "Data", text, charts, {"What was repaired": table} if repairs else {})
+    tables = {
+        "What was read": [(name.replace("_", " "), count(n)) for name, n in ingest.items() if "repaired_" not in name],
+        "What was repaired": [(name, count(n)) for name, n in repairs.items()],
+    }
+    shown = {title: pd.DataFrame(rows, columns=["what", "how many"]) for title, rows in tables.items() if rows}
+    return PageSection("funnel", "Data", text, charts, shown)
+
+
+def _unit(run: Run) -> str:
+    """What a sequence is: a group of documents goes by the corpus's word for it, which the split counts."""
+    unit: str = run.params("shards")["unit"]
+    words = [name.removeprefix("test_").removesuffix("s") for name in run.figures("split.json") if "test_" in name]
+    others = [word for word in words if word not in ("sentence", "document", "sequence") and "_" not in word]
+    return others[0] if unit == "group" and others else unit
 
 
 def _reading(run: Run) -> str:
     ingest = run.figures("ingest.json")
-    read, strict, malformed = (ingest[name] for name in ("documents", "documents_strict_parser", "files_malformed"))
+    read = _documents(ingest)
+    if "documents_strict_parser" not in ingest:
+        return f"{count(ingest['files'], 'file')} held {count(read, 'document')}."
+    strict, malformed = ingest["documents_strict_parser"], ingest["files_malformed"]
     return (
         f"{count(ingest['files'], 'file')} by {count(ingest['authors'], 'author')} held {count(read, 'document')}, "
         f"and all of them were read. A parser that stops at a file's first error would have read {count(strict)} "
@@ -55,24 +69,40 @@ def _reading(run: Run) -> str:
     )
 
 
+def _documents(ingest: FigureFile) -> float:
+    """How many documents were read; a corpus of steps that are in no documents counts sequences."""
+    return float(ingest.get("documents", ingest.get("sequences")) or ingest["documents"])
+
+
 def _sequences(run: Run) -> str:
     tokens, split, shards = (run.figures(f"{name}.json") for name in ("tokens", "split", "shards"))
-    leaked = split["authors_in_several_splits"]
+    kept_apart, leaked = _groups(split)
     return (
         f"They have {count(tokens['sentences'], 'sentence')} of {count(tokens['tokens'], 'token')}. Of "
-        f"{count(shards['sequences_in'], run.params('shards')['unit'])}, {count(shards['sequences_too_short'])} were "
+        f"{count(shards['sequences_in'], _unit(run))}, {count(shards['sequences_too_short'])} were "
         f"too short and {count(shards['sequences_too_long'])} longer than the limit; "
         f"{count(shards['sequences_kept'], 'sequence')} went into the splits, with "
         f"{percent(shards['tokens_kept'] / max(1, shards['tokens_in']))} of all {count(shards['tokens_in'], 'token')}. "
-        + ("No author is in more than one split." if not leaked else f"{count(leaked, 'author')} in several splits.")
+        + (
+            f"{count(leaked, kept_apart)} in several splits."
+            if leaked
+            else f"No {kept_apart} is in more than one split."
+        )
     )
+
+
+def _groups(split: FigureFile) -> tuple[str, float]:
+    """What is held out together, and how many of them are in several splits: of what there is fewest."""
+    several = {name.removesuffix("s_in_several_splits"): n for name, n in split.items() if "in_several_splits" in name}
+    word = min(several, key=lambda word: split[f"test_{word}s"])
+    return word, several[word]
 
 
 def lengths(run: Run) -> PageSection:
     """Lengths of the training sequences, and the padding of an epoch of them under every strategy."""
-    by_length = run.table("train/classifier/lengths.csv", (), ("length", "sequences"))
+    by_length = run.table(f"train/{run.tasks[0]}/lengths.csv", (), ("length", "sequences"))
     batching = run.table(
-        "train/classifier/batching.csv",
+        f"train/{run.tasks[0]}/batching.csv",
         ("strategy",),
         ("batches", "padding_per_batch", "padding_share", "distinct_widths"),
     )

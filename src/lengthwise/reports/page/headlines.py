@@ -3,8 +3,10 @@
 import json
 from collections.abc import Mapping, Sequence
 
+from lengthwise.reports.metric_words import metric_axis
 from lengthwise.reports.page.run_names import Source, by_task
 from lengthwise.reports.page.section import PageSection, part
+from lengthwise.reports.rivals import Rivals
 from lengthwise.reports.run import LEVELS_COLUMNS
 from lengthwise.reports.words import count, percent, records
 
@@ -60,7 +62,7 @@ def _cost_cells(source: Source, task: str) -> list[str]:
 
 
 def _headline(task: str, sources: Sequence[Source]) -> RunTable:
-    """Accuracies by level with their n, and the likelihood of the finest."""
+    """The first metric of each level with its n, and the likelihood of the finest."""
     figures = [_headline_figures(task, source) for source in sources]
     columns = sorted(dict.fromkeys(name for row in figures for name in row), key=lambda name: name == "nats")
     sizes = {name: {row[name][1] for row in figures if name in row} for name in columns}
@@ -70,16 +72,21 @@ def _headline(task: str, sources: Sequence[Source]) -> RunTable:
     for source, row in zip(sources, figures, strict=True):
         pairs = [(name, *row.get(name, (ABSENT, ""))) for name in columns]
         rows.append((source, [f"{value}\n{size}" if len(sizes[name]) > 1 else value for name, value, size in pairs]))
-    return f"{task}: accuracy on the test split", heads, rows
+    metric = metric_axis(next(iter(Rivals(sources[0].run, [task]).first_metric.values())))
+    return f"{task}: {metric} on the test split", heads, rows
 
 
 def _headline_figures(task: str, source: Source) -> Mapping[str, tuple[str, str]]:
-    """By level its accuracy and n; `nats` is the likelihood of the finest level."""
+    """By level its first metric and n; `nats` is the likelihood of the finest level, where it has one."""
     table = source.run.table(f"evaluate/{task}/levels.csv", ("level", "metric"), LEVELS_COLUMNS)
-    accuracies = records(table[table["metric"] == "accuracy"])
+    of = Rivals(source.run, [task])
+    figures = {}
+    for row in records(table):
+        if of.first_metric.get(row.level) == row.metric:
+            size = f"n {count(of.sizes[row.level])}" if row.level in of.sizes else ""
+            figures[row.level] = (f"{row.value:.3f}", size)
     finest = table[(table["metric"] == "nll") & (table["level"] == table["level"].iloc[0])]
-    figures = {row.level: (f"{row.value:.3f}", f"n {count(source.run.size(row.level))}") for row in accuracies}
-    return figures | {"nats": (f"{finest['value'].iloc[0]:.3f}" if len(finest) else ABSENT, "")}
+    return figures | ({"nats": (f"{finest['value'].iloc[0]:.3f}", "")} if len(finest) else {})
 
 
 def _value(value: object) -> str:

@@ -2,29 +2,27 @@
 
 import pandas as pd
 
-from lengthwise.names import LABEL_TASKS
 from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.plane import Series, line_chart
 from lengthwise.reports.charts.rows import Bar, bar_chart
 from lengthwise.reports.page.section import PageSection
 from lengthwise.reports.run import Run
-from lengthwise.reports.run_files import FigureFile
+from lengthwise.reports.run_files import METRICS, FigureFile
 from lengthwise.reports.words import count, hue_of, listed, percent, records
-
-FIGURES = (("accuracy", "accuracy"), ("loss", "loss in nats"))
 
 
 def curves(run: Run) -> PageSection:
     """Loss and accuracy by epoch."""
     # Without a validation split there is nothing to say of it.
     splits = ("train", "validation") if run.figures("shards.json")["validation_rows"] else ("train",)
-    columns = [f"{split}_{figure}" for split in splits for figure, _ in FIGURES]
     text, charts, tables = [], [], {}
-    for task in LABEL_TASKS:
+    for task in run.tasks:
+        figures = learned_figures(run, task)
+        columns = [f"{split}_{figure}" for split in splits for figure in figures]
         epochs = run.table(f"train/{task}/epochs.csv", (), ("epoch", *columns))
-        text.append(_course(task, epochs) + _kept(run.figures(f"train/{task}.json"), len(epochs)))
+        text.append(_course(task, epochs, next(iter(figures))) + _kept(run.figures(f"train/{task}.json"), len(epochs)))
         hues = {"train": "grey dashed", "validation": hue_of(task)}
-        for figure, label in FIGURES:
+        for figure, label in figures.items():
             lines = [
                 Series(split, epochs["epoch"].tolist(), epochs[f"{split}_{figure}"].tolist(), hues[split])
                 for split in splits
@@ -34,10 +32,20 @@ def curves(run: Run) -> PageSection:
     return PageSection("curves", "Learning curves", text, charts, tables)
 
 
-def _course(task: str, epochs: pd.DataFrame) -> str:
+def learned_figures(run: Run, task: str) -> dict[str, str]:
+    """What each epoch says of a split, with what stands along its axis: accuracy, where there is one, and loss."""
+    columns = run.csv(f"{METRICS}train/{task}/epochs.csv").columns
+    names = [name.removeprefix("train_") for name in columns if name.startswith("train_")]
+    nats = "loss" if task == "regressor" else "loss in nats"
+    return {name: nats if name == "loss" else name for name in sorted(names or ["accuracy", "loss"])}
+
+
+def _course(task: str, epochs: pd.DataFrame, figure: str) -> str:
     rows = records(epochs)
     last = rows[-1]
-    said = f"After {count(last.epoch, 'epoch')} {task} has an accuracy of {last.train_accuracy:.3f} on training"
+    known = {split: getattr(last, f"{split}_{figure}", 0.0) for split in ("train", "validation")}
+    article = "an" if figure[0] in "aeiou" else "a"
+    said = f"After {count(last.epoch, 'epoch')} {task} has {article} {figure} of {known['train']:.3f} on training"
     if "validation_loss" not in epochs:
         return f"{said} sequences; there is no validation split."
     best = min(rows, key=lambda row: row.validation_loss)
@@ -46,7 +54,7 @@ def _course(task: str, epochs: pd.DataFrame) -> str:
         if best.epoch == last.epoch
         else f"was lowest after epoch {best.epoch:.0f}: what came after was overfitting."
     )
-    return f"{said} and of {last.validation_accuracy:.3f} on validation sequences. Its validation loss {ending}"
+    return f"{said} and of {known['validation']:.3f} on validation sequences. Its validation loss {ending}"
 
 
 def _kept(figures: FigureFile, epochs: int) -> str:
@@ -59,7 +67,7 @@ def _kept(figures: FigureFile, epochs: int) -> str:
 def cost(run: Run) -> PageSection:
     """What the networks cost: size, steps, padding, and the time of this run."""
     columns, bars = {}, []
-    for task in LABEL_TASKS:
+    for task in run.tasks:
         figures, timing = run.figures(f"train/{task}/cost.json"), run.timing(f"train_{task}")
         columns[task] = {
             "parameters": count(figures["parameters"]),
@@ -75,7 +83,7 @@ def cost(run: Run) -> PageSection:
         }
         speed = timing["sequences_per_second"]
         bars.append(Bar(task, speed, count(speed), hue_of(task)))
-    steps = listed([f"{task} {columns[task]['steps of the optimizer']}" for task in LABEL_TASKS])
+    steps = listed([f"{task} {columns[task]['steps of the optimizer']}" for task in run.tasks])
     said = "are those of the machine that trained" if bars else "are not at hand: Git has none, and dvc pull gets them"
     text = [
         f"Steps of the optimizer: {steps}. Steps, size and padding are the same in every run of these params; times "
@@ -93,7 +101,7 @@ def _time_steps(run: Run, figures: FigureFile) -> float:
 
 def environment(run: Run) -> PageSection:
     """Versions and machine that the networks were trained with."""
-    figures = run.timing(f"environment_{LABEL_TASKS[0]}")
+    figures = run.timing(f"environment_{run.tasks[0]}")
     if figures is None:
         return PageSection("environment", "Environment", ["Versions and machine are not at hand: dvc pull gets them."])
     table = pd.DataFrame({"what": [name.replace("_", " ") for name in figures], "with": map(str, figures.values())})

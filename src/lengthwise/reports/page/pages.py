@@ -1,25 +1,48 @@
 """The page of a run, and that of several runs beside each other: which sections each has."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from lengthwise.reports.page import funnel, headlines, learning, pictures, scores
 from lengthwise.reports.page.ablation_section import ablations
 from lengthwise.reports.page.run_names import Source, open_sources
-from lengthwise.reports.page.section import Frame, page
+from lengthwise.reports.page.section import Frame, PageSection, page
+from lengthwise.reports.rivals import Rivals, rivals_of
 from lengthwise.reports.run import Run
+from lengthwise.reports.words import listed
+
+
+def _of_models(make: Callable[[Rivals], PageSection | None]) -> Callable[[Run], list[PageSection]]:
+    """A section for the models of each target; where there are several, their tasks stand in the heading."""
+
+    def sections(run: Run) -> list[PageSection]:
+        every = rivals_of(run)
+        made = [(rivals, section) for rivals in every if (section := make(rivals))]
+        if len(every) == 1:
+            return [section for _, section in made]
+        return [
+            replace(section, key=f"{section.key}-{of.tasks[0]}", heading=f"{section.heading}: {listed(of.tasks)}")
+            for of, section in made
+        ]
+
+    return sections
+
+
+def _of_run(make: Callable[[Run], PageSection]) -> Callable[[Run], list[PageSection]]:
+    return lambda run: [make(run)]
+
 
 OF_A_RUN = (
-    scores.results,
-    funnel.funnel,
-    funnel.lengths,
-    learning.curves,
-    scores.confusion,
-    scores.by_length,
-    ablations,
-    learning.cost,
-    learning.environment,
+    _of_models(scores.results),
+    _of_run(funnel.funnel),
+    _of_run(funnel.lengths),
+    _of_run(learning.curves),
+    _of_models(scores.confusion),
+    _of_models(scores.by_length),
+    _of_run(ablations),
+    _of_run(learning.cost),
+    _of_run(learning.environment),
 )
 OF_RUNS = (
     headlines.runs,
@@ -32,7 +55,7 @@ OF_RUNS = (
 )
 FRAME = Frame(
     "Lengthwise: report of a run",
-    "Recurrent networks on text of variable length, trained and judged by one reproducible run.",
+    "Recurrent networks on sequences of variable length, trained and judged by one reproducible run.",
     "make report",
     " from the folder metrics and from dvc.lock",
 )
@@ -64,7 +87,8 @@ def page_of(names: Sequence[str], project: Path) -> str:
 
 def report(run: Run) -> str:
     """The page of one run; the same run, the same bytes."""
-    return page(replace(FRAME, notice=INVENTED) if run.on_sample else FRAME, [make(run) for make in OF_A_RUN])
+    frame = replace(FRAME, notice=INVENTED) if run.on_sample else FRAME
+    return page(frame, [section for make in OF_A_RUN for section in make(run)])
 
 
 def beside(sources: Sequence[Source]) -> str:

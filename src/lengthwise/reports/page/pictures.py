@@ -1,49 +1,45 @@
 """The sections in pictures, all runs in one each: levels, paired differences, learning curves, accuracy by length."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
+from lengthwise.evaluation.baseline_names import model_of
 from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.plane import Series, line_chart
 from lengthwise.reports.charts.rows import IntervalRow, interval_chart
-from lengthwise.reports.differences import Difference, paired_differences, same_sequences
+from lengthwise.reports.differences import Difference
+from lengthwise.reports.metric_words import metric_axis
+from lengthwise.reports.page.learning import learned_figures
 from lengthwise.reports.page.run_names import Source, by_task
-from lengthwise.reports.page.scores import REFERENCE, length_line
+from lengthwise.reports.page.scores import length_line, table_by
 from lengthwise.reports.page.section import PageSection
-from lengthwise.reports.run import LEVELS_COLUMNS
+from lengthwise.reports.rivals import Rivals
+from lengthwise.reports.scored_predictions import differences_of_runs, has_predictions
 from lengthwise.reports.words import count, hue_of_difference, level_heading, of_size, ranged, records, signed
 
 
 def levels(sources: Sequence[Source]) -> PageSection:
-    """The accuracies of all runs at all levels, a picture a task."""
+    """The first metric of all runs at all levels, a picture a task."""
     charts = []
     for task, having in by_task(sources):
-        tables = {source.letter: _accuracies(source, task) for source in having}
-        names = list(dict.fromkeys(level for table in tables.values() for level in table["level"]))
+        of = {source.letter: Rivals(source.run, [task]) for source in having}
+        names = list(dict.fromkeys(level for rivals in of.values() for level in rivals.first_metric))
         groups = {}
         for name in names:
-            sizes = {
-                source.letter: source.run.size(name) for source in having if name in set(tables[source.letter]["level"])
-            }
+            sizes = {letter: rivals.sizes.get(name) for letter, rivals in of.items() if name in rivals.first_metric}
             rows = [
-                IntervalRow(
-                    source.label,
-                    row.value,
-                    row.low,
-                    row.high,
-                    source.hue,
-                    f"n = {count(sizes[source.letter])}",
-                )
+                IntervalRow(source.label, row.value, row.low, row.high, source.hue, _of(sizes[source.letter]))
                 for source in having
-                for row in records(tables[source.letter])
-                if row.level == name
+                for row in _first(of[source.letter], task, name)
             ]
-            groups[_heading(name, sizes)] = [*_linear(having, name), *rows]
+            groups[_heading(name, sizes)] = [*_strongest(of, name), *rows]
         said = "; ".join(
             f"{row.label}: {ranged(row.value, row.low, row.high)}" for group in groups.values() for row in group
         )
-        charts.append(interval_chart(Caption(f"Accuracy of {task}", said), groups, "accuracy"))
+        metric = metric_axis(next(iter(of[having[0].letter].first_metric.values())))
+        charts.append(interval_chart(Caption(f"{_as_title(metric)} of {task}", said), groups, metric))
     text = [
         "Lines are each run's own intervals over resamples of its test authors. The paired differences below say "
         "whether one run is better than another."
@@ -52,13 +48,13 @@ def levels(sources: Sequence[Source]) -> PageSection:
 
 
 def curves(sources: Sequence[Source]) -> PageSection:
-    """Accuracy and loss by epoch, a picture a task and figure."""
+    """What each epoch says, a picture a task and figure."""
     charts, split = [], "validation"
     tables: dict[str, list[pd.DataFrame]] = {}
     if not all(source.run.figures("shards.json")["validation_rows"] for source in sources):
         split = "train"
     for task, having in by_task(sources):
-        for figure, label in (("accuracy", "accuracy"), ("loss", "loss in nats")):
+        for figure, label in learned_figures(having[0].run, task).items():
             lines = []
             for source in having:
                 epochs = source.run.table(f"train/{task}/epochs.csv", (), ("epoch", f"{split}_{figure}"))
@@ -107,17 +103,14 @@ def by_length(sources: Sequence[Source]) -> PageSection:
     """Accuracy by length, a picture a task."""
     charts = []
     for task, having in by_task(sources):
-        tables = [
-            source.run.table(f"evaluate/{task}/by_length.csv", (), ("length", "count", "accuracy")) for source in having
-        ]
+        tables = [table_by(source.run, task, "length") for source in having]
         lines = [
-            length_line(source.name, "length", table, source.hue, source.letter)
+            length_line(source.name, table, source.hue, source.letter)
             for source, table in zip(having, tables, strict=True)
         ]
         said = f"Columns say how many sequences of {having[0].label} a point stands for."
-        charts.append(
-            line_chart(Caption(f"{task}: accuracy by length", said), lines, "tokens of the sequence", "accuracy")
-        )
+        metric = metric_axis(tables[0].columns[2])
+        charts.append(line_chart(Caption(f"{task}: {metric} by length", said), lines, "tokens of the sequence", metric))
     text = [
         "The columns below the lines say how many sequences of the first run a point stands for. Where there are few, "
         "a point says little."
@@ -125,44 +118,50 @@ def by_length(sources: Sequence[Source]) -> PageSection:
     return PageSection("length", "Length", text, charts)
 
 
-def _accuracies(source: Source, task: str) -> pd.DataFrame:
-    return _joint(source, f"evaluate/{task}/levels.csv")
+def _first(of: Rivals, model: str, level: str) -> list[Any]:
+    """The row of a model's first metric at a level."""
+    table = of.levels
+    is_it = (table["model"] == model) & (table["level"] == level) & (table["metric"] == of.first_metric.get(level))
+    return records(table[is_it])
 
 
-def _joint(source: Source, file: str) -> pd.DataFrame:
-    table = source.run.table(file, ("level", "metric"), LEVELS_COLUMNS)
-    return table[table["metric"] == "accuracy"]
+def _as_title(metric: str) -> str:
+    return metric[0].upper() + metric[1:]
 
 
-def _heading(level: str, sizes: Mapping[str, int]) -> str:
+def _of(size: int | None) -> str:
+    return "" if size is None else f"n = {count(size)}"
+
+
+def _heading(level: str, sizes: Mapping[str, int | None]) -> str:
     """With the number of items, where all runs have as many."""
     (size, *others) = set(sizes.values())
-    return level_heading(level, None if others else {level: size})
+    return level_heading(level, None if others or size is None else {level: size})
 
 
-def _linear(sources: Sequence[Source], level: str) -> list[IntervalRow]:
-    """The baseline, once for all runs that share it."""
-    found: dict[tuple[float, float, float], list[str]] = {}
-    for source in sources:
-        for row in records(_joint(source, f"baselines/tables/{REFERENCE}/levels.csv")):
-            if row.level == level:
-                found.setdefault((row.value, row.low, row.high), []).append(source.letter)
+def _strongest(of: Mapping[str, Rivals], level: str) -> list[IntervalRow]:
+    """The strongest baseline, once for all runs that share it."""
+    found: dict[tuple[str, float, float, float], list[str]] = {}
+    for letter, rivals in of.items():
+        for model in rivals.baselines[-1:]:
+            for row in _first(rivals, model, level):
+                found.setdefault((model_of(model), row.value, row.low, row.high), []).append(letter)
     return [
-        IntervalRow(REFERENCE if len(found) == 1 else f"{REFERENCE} of {', '.join(letters)}", *figures, "grey")
-        for figures, letters in found.items()
+        IntervalRow(name if len(found) == 1 else f"{name} of {', '.join(letters)}", value, low, high, "grey")
+        for (name, value, low, high), letters in found.items()
     ]
 
 
 def _paired(first: Source, source: Source, task: str) -> list[Difference] | str:
     """A run less the first, or why there is no such difference."""
-    mine, its = source.run.predictions(task), first.run.predictions(task)
-    for one, predictions in ((first, its), (source, mine)):
-        if predictions is None:
+    for one in (first, source):
+        if not has_predictions(one.run, task):
             return f"{one.label}: its predictions are not at hand (dvc fetch gets them, if they were pushed)"
-    unit = source.run.params("shards")["unit"]
-    if mine is None or its is None or unit != first.run.params("shards")["unit"] or not same_sequences(mine, its):
+    found = differences_of_runs(source.run, first.run, task)
+    if found is None:
         return f"{source.label}: it was tested on other sequences than {first.label}"
-    return paired_differences(mine, its, source.run.shard_levels, first.run.params("evaluate")["confidence"])
+    metrics = Rivals(source.run, [task]).first_metric
+    return [one for one in found if metrics.get(one.level) == one.metric]
 
 
 def _differences_chart(task: str, first: Source, found: Sequence[tuple[Source, list[Difference]]]) -> str:
@@ -175,5 +174,6 @@ def _differences_chart(task: str, first: Source, found: Sequence[tuple[Source, l
             row = IntervalRow(source.label, one.value, one.low, one.high, hue_of_difference(one), note)
             groups.setdefault(level_heading(one.level, size), []).append(row)
             said.append(f"{source.label} by {one.level}: {signed(one)}")
-    caption = Caption(f"{task}: accuracy less that of {first.letter}", "; ".join(said))
+    metric = metric_axis(found[0][1][0].metric)
+    caption = Caption(f"{task}: {metric} less that of {first.letter}", "; ".join(said))
     return interval_chart(caption, groups, "difference", signed=True)

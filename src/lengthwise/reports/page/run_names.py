@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lengthwise.errors import FormatError, RevisionError
-from lengthwise.names import LABEL_TASKS
+from lengthwise.names import TASKS
 from lengthwise.reports.kept import run_of
 from lengthwise.reports.places import run_at, with_cached
+from lengthwise.reports.rivals import holds_items
 from lengthwise.reports.run import Run, run_in
 from lengthwise.reports.run_files import LOCK, METRICS, PREDICTIONS, TIMING
 from lengthwise.system.git import git
@@ -55,18 +56,11 @@ class Source:
         number = ord(self.letter) - ord("A")
         return HUES[number % len(HUES)] + (" dashed" if number >= len(HUES) else "")
 
-    @property
-    def tasks(self) -> Sequence[str]:
-        """The tasks that it ought to have; a named run of `results/` has those that it was run for."""
-        if not self.run.is_record:
-            return LABEL_TASKS
-        return [task for task in LABEL_TASKS if self.run.has(f"evaluate/{task}/levels.csv")]
-
 
 def by_task(sources: Sequence[Source]) -> Iterator[tuple[str, list[Source]]]:
     """Each task that a run has, with the runs that have it."""
-    for task in LABEL_TASKS:
-        if having := [source for source in sources if task in source.tasks]:
+    for task in TASKS:
+        if having := [source for source in sources if task in source.run.tasks]:
             yield task, having
 
 
@@ -134,7 +128,7 @@ def _committed(name: str, commit: str, project: Path) -> Run:
         raise RevisionError(f"{name}: lacks {lacking} at {commit[:7]}; expected a run that was committed; name another")
     # The page says what is not at hand.
     with suppress(FormatError):
-        return with_cached(run, project, lambda path: OF_THE_CACHE.fullmatch(path) is not None)
+        return with_cached(run, project, lambda path: OF_THE_CACHE.fullmatch(path) is not None or holds_items(path))
     return run
 
 

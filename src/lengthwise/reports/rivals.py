@@ -1,0 +1,135 @@
+"""The models of a run that predict the same, and are compared: networks and baselines, their figures and test items."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
+from itertools import combinations
+from pathlib import PurePosixPath
+
+import pandas as pd
+
+from lengthwise.errors import FormatError
+from lengthwise.evaluation.baseline_names import baselines_of
+from lengthwise.evaluation.item_figures import paired_figures
+from lengthwise.evaluation.item_table import ITEMS_NAME, LevelScores, read_item_scores
+from lengthwise.evaluation.scoring.registry import metric_of
+from lengthwise.names import LABEL_TASKS, STEP_TASKS
+from lengthwise.reports.differences import SAME, Difference
+from lengthwise.reports.run import Run
+from lengthwise.reports.words import records
+
+# Where stages leave what each test item adds to the metrics.
+OF_NETWORKS, OF_BASELINES = "data/figures/evaluate", "data/figures/baselines/tables"
+
+Differences = dict[tuple[str, str], list[Difference]]
+
+
+@dataclass(frozen=True)
+class Rivals:
+    """Models that predict the same.
+
+    Attributes:
+        run: whose models they are.
+        tasks: of the networks: the tasks that predict labels together, each other task by itself.
+    """
+
+    run: Run
+    tasks: Sequence[str]
+
+    @cached_property
+    def baselines(self) -> list[str]:
+        """Their names, the simple ones first."""
+        return baselines_of(self.tasks[0], self.run.baselines)
+
+    @cached_property
+    def levels(self) -> pd.DataFrame:
+        """Every figure of every model with its interval: model, level, metric, value, low, high."""
+        return self.run.levels_of(self.tasks)
+
+    @cached_property
+    def metrics(self) -> list[str]:
+        """The metrics that the models are judged by, in the order of the tables."""
+        return [name for name in dict.fromkeys(self.levels["metric"]) if metric_of(name)]
+
+    @cached_property
+    def first_metric(self) -> dict[str, str]:
+        """By level, from the finest, the metric that stands first."""
+        judged = self.levels[self.levels["metric"].isin(self.metrics)]
+        return dict(judged.groupby("level", sort=False)["metric"].first())
+
+    @cached_property
+    def sizes(self) -> dict[str, int]:
+        """How many items of each level the test split has, as far as that is known."""
+        items = next((found for model in (*self.tasks, *self.baselines) if (found := self.items(model))), [])
+        sizes = {level.name: len(level.group) for level in items}
+        for level in self.first_metric:
+            name = f"evaluate/{self.tasks[0]}/confusion_{level}.csv"
+            if self.run.has(name):
+                sizes[level] = int(self.run.table(name, (), ("count",))["count"].sum())
+        if self.tasks[0] in STEP_TASKS:
+            # Long texts are resampled in blocks of steps, which are its items then.
+            by_length = self.run.table(f"evaluate/{self.tasks[0]}/by_length.csv", (), ("count",))
+            sizes[next(iter(self.first_metric))] = int(by_length["count"].sum())
+        return sizes
+
+    def items(self, model: str) -> list[LevelScores] | None:
+        """What each test item adds to a model's metrics, if that is at hand and of this run; else None."""
+        folder = OF_NETWORKS if model in self.tasks else OF_BASELINES
+        path = f"{folder}/{model}/{ITEMS_NAME}"
+        try:
+            found = read_item_scores(BytesIO(self.run.files[path]), path)
+        except (KeyError, FormatError):
+            return None
+        return found if self._is_of_this_run(found, model) else None
+
+    def _is_of_this_run(self, found: Sequence[LevelScores], model: str) -> bool:
+        means = {(level.name, name): float(of.mean()) for level in found for name, of in level.scores.items()}
+        rows = records(self.levels[(self.levels["model"] == model) & self.levels["metric"].isin(self.metrics)])
+        known = [(means[row.level, row.metric], row.value) for row in rows if (row.level, row.metric) in means]
+        return bool(known) and all(abs(mean - value) < SAME * max(1.0, abs(value)) for mean, value in known)
+
+    @cached_property
+    def differences(self) -> Differences:
+        """The first metric of each level, of one model less that of another: by both, where their items are at hand."""
+        confidence = self.run.params("evaluate")["confidence"]
+        strongest = self.baselines[-1:]
+        known = {model: items for model in (*self.tasks, *strongest) if (items := self.items(model))}
+        found = {}
+        for other, one in combinations(known, 2):
+            rows = records(paired_figures(known[one], known[other], confidence))
+            pairs = [
+                Difference(row.level, row.metric, row.one, row.other, row.low, row.high, self.sizes[row.level])
+                for row in rows
+                if self.first_metric.get(row.level) == row.metric
+            ]
+            if pairs:
+                found[one, other] = pairs
+        return found
+
+
+def rivals_of(run: Run) -> list[Rivals]:
+    """The models of each target: those of labels first.
+
+    Raises:
+        FormatError: the lock of the run is absent or damaged.
+    """
+    labels = [task for task in run.tasks if task in LABEL_TASKS]
+    others = [[task] for task in run.tasks if task not in LABEL_TASKS]
+    return [Rivals(run, tasks) for tasks in ([labels] if labels else []) + others]
+
+
+def resampled_groups(run: Run) -> str:
+    """What is resampled for intervals, with its number: what the test split has fewest of."""
+    split = run.figures("split.json")
+    # The figures of classes have more words.
+    names = [name for name in split if re.fullmatch("test_[^_]+", name)]
+    word = min(names, key=lambda name: split[name])
+    number = split[word]
+    return f"{number:,.0f} {word.replace('_', ' ')}" if number > 1 else "pieces of the test text"
+
+
+def holds_items(path: str) -> bool:
+    """Whether an output of the pipeline has test items in it."""
+    return path.startswith(f"{OF_NETWORKS}/") or PurePosixPath(path) == PurePosixPath(OF_BASELINES).parent
