@@ -148,6 +148,7 @@ def test_strategy_gives_each_sequence_every_part_of_an_epoch(name):
     assert np.all(np.abs(batch - 0.5) < 0.1)
 
 
+@pytest.mark.sampled(2)
 def test_strategy_collates_to_masks_and_resets_that_agree_with_its_spans(name, settings, lengths, make_sequences):
     sequences = make_sequences(lengths)
     for plan in plans_of(name, settings, lengths, seeds=2):

@@ -238,6 +238,7 @@ SOME = [
 ]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("task", "weights"), SOME)
 def test_loss_and_step_are_the_same_under_all_strategies_and_both_reductions(task, weights):
     weights = WEIGHTS[weights]

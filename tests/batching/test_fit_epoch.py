@@ -50,6 +50,7 @@ class Stop(keras.callbacks.Callback):
         self.steps = steps
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("way", "name"),
     [("backup", "truncated"), ("backup", "bucketed"), ("initial_epoch", "packed"), ("number", "packed")],

@@ -44,6 +44,7 @@ def alone(model, sequences):
     return list(zip(*found, strict=True))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("at", ["last_step", "every_step"])
 @pytest.mark.parametrize(("name", "padding"), [*PADDED, (None, "post")])
 def test_predict_equals_each_sequence_alone_in_their_order(sequences, name, padding, at):

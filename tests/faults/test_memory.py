@@ -101,6 +101,7 @@ def test_ingest_does_not_grow_with_the_corpus(corpora):
     assert not grows(small, large), (small, large)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_tokens_does_not_grow_with_the_corpus(corpora, tmp_path):
     small, large = (run_stage(tmp_path, "tokens", made.out).peak for _, made in corpora)

@@ -158,6 +158,7 @@ def directly(layer):
 PLACES = {f.__name__: f for f in (directly, in_functional, in_subclass, in_fit, in_graph)}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("name", CELLS)

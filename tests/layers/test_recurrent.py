@@ -137,6 +137,7 @@ def test_recurrent_computes_packed_sequences_as_if_each_stood_alone(name, seed, 
     assert_close(cut_out(outputs.numpy(), spans), each_alone(layer, cut_out(inputs, spans)))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
 def test_recurrent_gradients_of_packed_sequences_are_the_sum_over_each_alone(name, masked):
@@ -186,6 +187,7 @@ def test_recurrent_without_resets_begins_each_row_with_the_initial_state(name, i
         assert_close(outputs[row], alone(layer, inputs[row])[0])
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
 def test_recurrent_windows_that_give_their_states_on_equal_the_whole(name, seed):
@@ -327,6 +329,7 @@ def test_recurrent_trains_in_fit(kernel):
     assert all(np.any(old != new.numpy()) for old, new in zip(before, model.trainable_weights, strict=True))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
 def test_recurrent_state_and_output_stand_still_at_masked_steps(name, reverse):
@@ -612,6 +615,7 @@ def test_recurrent_weights_have_names_of_their_own(name):
     assert len(set(paths)) == len(paths)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("dtype", ["float64", "mixed_bfloat16"])
 @pytest.mark.parametrize("name", CELLS)
 def test_recurrent_computes_in_the_type_it_is_given(name, dtype):

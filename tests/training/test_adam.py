@@ -59,6 +59,7 @@ def test_fused_adam_equals_the_keras_one_through_a_change_of_the_learning_rate(c
     assert_same_training(FusedAdam(0.01, native=native), keras.optimizers.Adam(0.01), 0.3, compiled=compiled, rate=0.3)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "options",
     [

@@ -93,6 +93,7 @@ def stock(member):
     return model
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("ensemble", [1, 2])
 def test_weighted_steps_are_those_of_keras_fit_with_class_weights(make_config, make_sequences, kernel, ensemble):

@@ -99,6 +99,7 @@ def test_twelve_runs_of_plain_dvc_and_a_sweep_beside_its_queue(project):
     assert project.files() == before
 
 
+@pytest.mark.long
 def test_sweep_that_is_interrupted_leaves_nothing_running_and_goes_on_where_it_was(project):
     before = project.files()
     sweep = project.start(units=[3, 4], milliseconds=LONG, jobs=2)
@@ -150,6 +151,7 @@ def test_sweep_whose_dvc_is_killed_names_the_run_and_goes_on_with_the_next(proje
     assert_nothing_is_left(project)
 
 
+@pytest.mark.long
 def test_sweep_in_a_subfolder_takes_what_is_not_committed_and_leaves_it_as_it_is(project, tmp_path):
     outer = tmp_path / "outer"
     inner = type(project)(outer / "models" / "mine", project.trace)

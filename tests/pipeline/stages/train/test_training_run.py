@@ -257,7 +257,7 @@ def test_train_goes_on_with_the_states_of_its_lanes(corpus, train_params, here):
 ONE_HOT = {"input": "one_hot", "padding": "pre", "cell": "simple", "activation": "relu", "masking": True}
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(9)
 @pytest.mark.parametrize(
     ("task", "changes"),
     [
