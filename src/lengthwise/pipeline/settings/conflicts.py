@@ -8,7 +8,7 @@ from typing import Any
 
 from lengthwise.batching.contradictions import CONTRADICTIONS, LayerReading, RowLayout
 from lengthwise.batching.registry import STRATEGIES
-from lengthwise.names import NATIVE_CELLS, UNBOUNDED, UNITS, WEIGHTED_TASKS
+from lengthwise.names import NATIVE_CELLS, STEP_TASKS, UNBOUNDED, UNITS, WEIGHTED_TASKS
 
 Sections = Mapping[str, Any]
 
@@ -144,9 +144,7 @@ CONFLICTS = (
     ),
     Conflict(
         ("tasks", "train.model.front_end"),
-        lambda s: (
-            s["train"]["model"]["front_end"] != "none" and not {"tagger", "language_model"}.isdisjoint(s["tasks"])
-        ),
+        lambda s: s["train"]["model"]["front_end"] != "none" and not {*STEP_TASKS}.isdisjoint(s["tasks"]),
         "a convolution leaves fewer steps than there are to predict at",
         "set train.model.front_end to none, or take tagger and language_model from tasks",
     ),

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lengthwise.evaluation.baseline_names import model_of
-from lengthwise.names import STEP_TASKS
+from lengthwise.names import EVERY_STEP_TASKS, STEP_TASKS
 from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.matrix import matrix_chart
 from lengthwise.reports.charts.plane import Series, line_chart
@@ -181,7 +181,7 @@ def by_length(rivals: Rivals) -> PageSection:
     """A figure by length of the sequence, and by the time step where networks predict at each."""
     run = rivals.run
     lengths = {task: table_by(run, task, "length") for task in rivals.tasks}
-    steps = {task: table_by(run, task, "step") for task in rivals.tasks if task in ("seq2seq", *STEP_TASKS)}
+    steps = {task: table_by(run, task, "step") for task in rivals.tasks if task in EVERY_STEP_TASKS}
     text: list[str] = []
     charts: list[str] = []
     tables: dict[str, pd.DataFrame] = {}
