@@ -6,8 +6,12 @@
 It reads `data/shards` and `params.yaml` of the folder that it is run in. Both sides train on the same sequences, for as
 many epochs, with batches of as many rows, the same sizes of layers, optimizer and schedule; Keras masks its padding, a
 language model of Keras goes on in its own states (`stateful=True`). What stock Keras has no layer for, word dropout and
-the maximum over steps that are no padding, is a layer here. Prints the figures on the test split, and the seconds and the
-CPU seconds of training: where other work runs beside, CPU seconds are the fairer ones.
+the maximum over steps that are no padding, is a layer here. Prints the figures on the test split, and the seconds and
+the CPU seconds of training: where other work runs beside, CPU seconds are the fairer ones.
+
+    python benchmarks/recipes.py --chart docs/recipes_sms_spam.svg
+
+draws the first metric of the run and its baselines instead, as its page does.
 """
 
 import argparse
@@ -39,6 +43,10 @@ from lengthwise.pipeline.stages.train.live import LiveFiles
 from lengthwise.pipeline.stages.train.training_run import TrainFiles
 from lengthwise.pipeline.stages.train.training_run import train as train_ours
 from lengthwise.prepare.shards.reader import read_index, read_split
+from lengthwise.reports.charts.style import standalone
+from lengthwise.reports.page.scores import first_chart
+from lengthwise.reports.rivals import rivals_of
+from lengthwise.reports.run import run_in
 from lengthwise.sequences import Sequences
 from lengthwise.training.schedule import learning_rate
 
@@ -309,7 +317,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--epochs", type=int, help="in the place of the run's")
+    parser.add_argument("--chart", type=Path, help="write this SVG, and train nothing")
     arguments = parser.parse_args()
+    if arguments.chart:
+        arguments.chart.write_text(standalone(first_chart(rivals_of(run_in(Path()))[0])), encoding="utf-8")
+        return
     all_params = load_params(Path("params.yaml"))
     task, params, shards = all_params.tasks[0], all_params.train, Path("data/shards").resolve()
     if task not in FIGURES:
