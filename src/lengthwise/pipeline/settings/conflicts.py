@@ -170,7 +170,7 @@ CONFLICTS = (
     ),
     Conflict(
         ("train.best", "split.validation"),
-        lambda s: s["train"]["best"] != "none" and not s["split"]["validation"],
+        lambda s: s["train"]["best"] != "none" and not s["split"]["validation"] and not _brings_validation(s["ingest"]),
         "the best epoch is found by sequences that are held out",
         "raise split.validation, or set train.best to none",
     ),
@@ -211,6 +211,11 @@ CONFLICTS = (
         "set train.model.vectors_frozen to false, or train.model.vectors to file or the name of a spaCy package",
     ),
 )
+
+
+def _brings_validation(ingest: Mapping[str, Any]) -> bool:
+    """Whether the corpus may say itself what is for validation."""
+    return any(keys.get("split") or keys.get("validation") for keys in [ingest[ingest["corpus"]]])
 
 
 def first_conflict(sections: Sections) -> str | None:
