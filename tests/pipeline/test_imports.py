@@ -96,7 +96,7 @@ def test_packages_have_a_docstring_and_no_code():
 # spaCy and TensorFlow take long to import, which the parent of several workers and a refused command can do without.
 LATE_IMPORTS = {
     *(LIBRARY / "cli" / f"{name}.py" for name in ("__main__", "advise", "generate", "predict", "reading", "running")),
-    LIBRARY / "cli" / "look.py",
+    *(LIBRARY / "cli" / f"{name}.py" for name in ("audit", "look")),
     LIBRARY / "pipeline" / "ablations" / "prepared.py",
     LIBRARY / "pipeline" / "stages" / "check.py",
     LIBRARY / "pipeline" / "stages" / "train" / "pretrained.py",
