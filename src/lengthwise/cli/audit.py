@@ -19,7 +19,7 @@ def audit(
     ] = 0.8,
     as_json: Annotated[bool, typer.Option("--json", help="Write one line of JSON.")] = False,
 ) -> None:
-    """Say what the test of the last run has in common with its training.
+    """Say what the last run's test shares with its training.
 
     Counts groups on both sides, and copies and near copies of training documents in the test. Where there are some,
     says what each model's figure is on the test documents without them, and how much of the figure they pretend.
