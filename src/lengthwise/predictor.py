@@ -4,18 +4,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
 from lengthwise.affixes import affixes_of
 from lengthwise.errors import ArgumentError, FormatError, ParamsError
+from lengthwise.inference.forward import ForwardNetwork
 from lengthwise.labels import joint_class_names
 from lengthwise.models.config import NetworkConfig
-from lengthwise.models.ensemble import Ensemble
-from lengthwise.models.inputs import Inputs
-from lengthwise.models.network import Network, States
-from lengthwise.models.outputs import together
-from lengthwise.models.prediction import predict_sequences, predict_steps
-from lengthwise.models.saved import CONFIG_NAME, REMEDY, STAGE, VOCABULARY_NAME, load_network, read_config
+from lengthwise.models.saved_folder import CONFIG_NAME, REMEDY, STAGE, VOCABULARY_NAME, read_config
 from lengthwise.prepare.shards.encoding import TextEncoding
 from lengthwise.prepare.text.options import TokenizerOptions
 from lengthwise.prepare.text.tokens import make_tokenizer
@@ -41,9 +36,7 @@ class Predictor:
         FormatError: the vocabulary is not the network's.
     """
 
-    def __init__(
-        self, network: Network | Ensemble, vocabulary: Vocabulary, tokenize: Callable[[str], list[str]]
-    ) -> None:
+    def __init__(self, network: ForwardNetwork, vocabulary: Vocabulary, tokenize: Callable[[str], list[str]]) -> None:
         if len(vocabulary) != network.config.vocabulary_size:
             raise FormatError(
                 f"vocabulary: has {len(vocabulary)} entries; expected {network.config.vocabulary_size}, as the network "
@@ -64,7 +57,7 @@ class Predictor:
             tokenize = make_tokenizer(encoding.tokenizer)
         except ParamsError as error:
             raise FormatError(f"{model / CONFIG_NAME}: {error}") from error
-        return cls(load_network(model), encoding.vocabulary, tokenize)
+        return cls(ForwardNetwork.load(model), encoding.vocabulary, tokenize)
 
     @property
     def classes(self) -> list[str]:
@@ -142,14 +135,7 @@ class Predictor:
         return Sequences(offsets, steps)
 
     def _at_once(self, texts: Sequence[list[str]]) -> np.ndarray:
-        return self._said(predict_sequences(self.network, self.sequences(texts)))
-
-    def _said(self, predicted: np.ndarray) -> np.ndarray:
-        """Probabilities, or numbers, of what a network predicts."""
-        predicts = self.network.config.predicts
-        if predicts == "numbers":
-            return predicted
-        return np.exp(predicted) if predicts == "classes" else 1 / (1 + np.exp(-predicted))
+        return self.network.predict(self.sequences(texts))
 
     def every_step(self, texts: Sequence[list[str]]) -> np.ndarray:
         """What a network that predicts at every step says of whole texts.
@@ -164,7 +150,7 @@ class Predictor:
             FormatError: a text has more tokens than `longest`.
         """
         self.check_length(max(map(len, texts), default=0), "a text")
-        return np.exp(predict_steps(self.network, self.sequences(texts)))
+        return self.network.predict_steps(self.sequences(texts))
 
     def stream(self) -> "TokenStream":
         """A reader that says something after every token.
@@ -178,20 +164,18 @@ class Predictor:
 class TokenStream:
     """Reads a text token by token and carries the state on, so that nothing is read twice; see `Predictor.stream`."""
 
-    def __init__(self, network: Network | Ensemble, vocabulary: Vocabulary) -> None:
+    def __init__(self, network: ForwardNetwork, vocabulary: Vocabulary) -> None:
         if reason := _looks_ahead(network.config):
             raise FormatError(
                 f"model: has {reason}, so it needs all of a text; expected one that reads forwards only and whose last "
                 "output counts; predict whole texts, or train another"
             )
         self._network, self._vocabulary = network, vocabulary
-        self._forward = tf.function(self._step, input_signature=(network.inputs_signature, network.states_signature))
         self.restart()
 
     def restart(self) -> None:
         """The next token begins a text."""
-        self._states: States = self._network.zero_states(1)
-        self._begins = True
+        self._states = self._network.first_states()
 
     def push(self, token: str) -> np.ndarray:
         """Read one more token.
@@ -207,27 +191,12 @@ class TokenStream:
         Returns:
             The class probabilities after the last of them: float32 (C,).
         """
-        ids = self._vocabulary.encode(tokens)
+        ids, letters = self._vocabulary.encode(tokens), self._network.config.affixes
         for begin in range(0, len(ids), WINDOW):
-            window = ids[np.newaxis, begin : begin + WINDOW]
-            resets = np.zeros(window.shape, bool)
-            resets[0, 0] = self._begins
-            last = np.array([[0, window.shape[1] - 1]], np.int32)
-            columns = {}
-            if (letters := self._network.config.affixes) is not None:
-                columns = {AFFIXES: affixes_of(tokens[begin : begin + WINDOW], letters)[np.newaxis]}
-            inputs = Inputs(window, np.ones(window.shape, bool), resets, last, columns)
-            probabilities, self._states = self._forward(inputs, self._states)
-            self._begins = False
-        return probabilities.numpy()[0]
-
-    def _step(self, inputs: Inputs, states: States) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
-        outputs, after = self._network(inputs, states)
-        predicts, scale = self._network.config.predicts, self._network.target_scale
-        joined = together(predicts, outputs)
-        if scale is not None:
-            return scale.restore(joined), after
-        return tf.exp(joined) if predicts == "classes" else tf.sigmoid(joined), after
+            window = slice(begin, begin + WINDOW)
+            columns = {} if letters is None else {AFFIXES: affixes_of(tokens[window], letters)}
+            said, self._states = self._network.read_on(ids[window], columns, self._states)
+        return said
 
 
 def _looks_ahead(config: NetworkConfig) -> str:
