@@ -18,8 +18,8 @@ from lengthwise.errors import FormatError
 from lengthwise.labels import joint_class
 from lengthwise.models.saved import load_network, save_network
 from lengthwise.predictor import Predictor
-from lengthwise.prepare.shards.encoding import TextEncoding
 from lengthwise.prepare.text.options import SENTENCIZER, TokenizerOptions
+from lengthwise.prepare.text_encoding import TextEncoding
 from lengthwise.prepare.vocabulary import Vocabulary, write_vocabulary
 
 WORDS = ["the", "bus", "left", ".", "i", "missed", "it", "again", "and", "<#>", "!"]
