@@ -11,9 +11,9 @@ from lengthwise.inference.forward import ForwardNetwork
 from lengthwise.labels import joint_class_names
 from lengthwise.models.config import NetworkConfig
 from lengthwise.models.saved_folder import CONFIG_NAME, REMEDY, STAGE, VOCABULARY_NAME, read_config
+from lengthwise.prepare.shards.text_encoding import TextEncoding
 from lengthwise.prepare.text.options import TokenizerOptions
 from lengthwise.prepare.text.text_tokenizer import TokenizeMany, make_tokenizer, make_tokenizer_of_many
-from lengthwise.prepare.text_encoding import TextEncoding
 from lengthwise.prepare.vocabulary import Vocabulary, read_vocabulary
 from lengthwise.ragged import offsets_of
 from lengthwise.sequences import AFFIXES, TOKENS, UNK_ID, Sequences

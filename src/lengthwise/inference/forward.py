@@ -12,7 +12,7 @@ import numpy as np
 from lengthwise.batching.for_evaluation import EVALUATION_STEPS
 from lengthwise.errors import FormatError
 from lengthwise.inference.cell_steps import FORWARD_CELLS, sigmoid
-from lengthwise.inference.member import LayerStates, Member, ReadSteps
+from lengthwise.inference.lone_network import LayerStates, LoneNetwork, ReadSteps
 from lengthwise.inference.weight_shapes import weight_shapes
 from lengthwise.models.config import NetworkConfig
 from lengthwise.models.saved_folder import CONFIG_NAME, read_arrays, read_config
@@ -37,7 +37,7 @@ class ForwardNetwork:
         self.kernel = "native" if by_kernel else "numpy"
         names = ["network"] if config.ensemble == 1 else [f"network_{number}" for number in range(config.ensemble)]
         alone = replace(config, ensemble=1)
-        self._members = [Member(alone, _own(arrays, name), native=by_kernel) for name in names]
+        self._members = [LoneNetwork(alone, _own(arrays, name), native=by_kernel) for name in names]
 
     @classmethod
     def load(cls, folder: Path) -> "ForwardNetwork":

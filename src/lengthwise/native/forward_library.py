@@ -59,14 +59,14 @@ class CellArrays(NamedTuple):
     initial: np.ndarray
 
 
-class _Weights(ctypes.Structure):
+class _PackedCell(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("kind", "units", "features", "projected")),
         *((name, ctypes.c_void_p) for name in ("kernel", "recurrent_kernel", "bias", "recurrent_bias", "initial")),
     )
 
 
-class _Steps(ctypes.Structure):
+class _StepsCall(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("rows", "items", "steps", "times", "outputs", "threads")),
         *((name, ctypes.c_void_p) for name in ("index", "active", "order", "read", "begins")),
@@ -138,7 +138,7 @@ class NativeForward:
         if cell != "gru":
             arrays[3] = np.zeros_like(arrays[2])
         pointers = [array.ctypes.data for array in arrays]
-        self._weights = _Weights(KINDS_IN_ORDER.index(cell), units, self._features, projected, *pointers)
+        self._weights = _PackedCell(KINDS_IN_ORDER.index(cell), units, self._features, projected, *pointers)
         self._packed = np.empty(self._library.lengthwise_packed_floats(ctypes.byref(self._weights)), np.float32)
         self._library.lengthwise_pack(ctypes.byref(self._weights), ctypes.c_void_p(self._packed.ctypes.data))
         self._threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -176,7 +176,7 @@ class NativeForward:
             read = np.ascontiguousarray(read, np.int32)
             wanted = int(read.max(initial=-1)) + 1
         said, last = np.empty((wanted, self._units), np.float32), np.empty_like(states)
-        call = _Steps(
+        call = _StepsCall(
             rows, len(items), steps, len(layout.active), wanted, self._threads,
             index.ctypes.data, layout.active.ctypes.data, layout.order.ctypes.data,
             None if read is None else read.ctypes.data, layout.begins.ctypes.data,

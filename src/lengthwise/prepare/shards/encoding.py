@@ -4,7 +4,7 @@ from pathlib import Path
 
 from lengthwise.errors import FormatError
 from lengthwise.prepare.shards.schema import VOCABULARY_NAME, ShardIndex
-from lengthwise.prepare.text_encoding import TextEncoding
+from lengthwise.prepare.shards.text_encoding import TextEncoding
 from lengthwise.prepare.vocabulary import read_vocabulary
 from lengthwise.system.files import file_digest
 from lengthwise.system.seals import rerun

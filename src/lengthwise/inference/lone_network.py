@@ -50,7 +50,7 @@ class _LayerInputs(NamedTuple):
         return (self.items.product(layer.kernel), True) if isinstance(self.items, StepInputs) else (self.items, False)
 
 
-class Member:
+class LoneNetwork:
     """One network.
 
     Args:
