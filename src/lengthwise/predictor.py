@@ -103,7 +103,15 @@ class Predictor:
 
     def unknown(self, tokens: Sequence[str]) -> int:
         """How many of a text's tokens are not in the vocabulary."""
-        return int((self.vocabulary.encode(tokens) == UNK_ID).sum())
+        return self.unknown_in([tokens])[0]
+
+    def unknown_in(self, texts: Sequence[Sequence[str]]) -> list[int]:
+        """The same of each of S texts."""
+        offsets = offsets_of(np.array([len(tokens) for tokens in texts], np.int64))
+        ids = self.vocabulary.encode(token for tokens in texts for token in tokens)
+        before = offsets_of(ids == UNK_ID)
+        counts: list[int] = np.diff(before[offsets]).tolist()
+        return counts
 
     def whole(self, texts: Sequence[list[str]]) -> np.ndarray:
         """What the network says of whole texts, at the last token of each: probabilities, or numbers.
