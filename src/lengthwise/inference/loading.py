@@ -24,7 +24,7 @@ def load(folder: Path | str) -> ForwardNetwork:
         folder: with `config.json`, `weights.safetensors` and, if it was trained on text, `vocabulary.tsv`.
 
     Returns:
-        The network; see `ForwardNetwork.predict`.
+        The network; its `predict` makes of S sequences probabilities, or numbers, float32 (S, C).
 
     Raises:
         FormatError: a file is absent, damaged or of another version, or the files are not of one network.
