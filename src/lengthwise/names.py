@@ -11,7 +11,8 @@ Task = Literal["classifier", "seq2seq", "tagger", "regressor", "language_model"]
 TASKS: tuple[Task, ...] = get_args(Task)
 # Those that predict the label of a sequence: the article's two.
 LABEL_TASKS: tuple[Task, ...] = ("classifier", "seq2seq")
-# Those whose right answer is another one at each step.
+# Those that predict at every step, and those of them whose steps have a target of their own.
+EVERY_STEP_TASKS: tuple[Task, ...] = ("seq2seq", "tagger", "language_model")
 STEP_TASKS: tuple[Task, ...] = ("tagger", "language_model")
 
 # What a sequence is, from the finest to the coarsest; predictions are pooled to the coarser ones. A group is what is

@@ -9,8 +9,10 @@ import subprocess
 import sys
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 
 import pytest
@@ -233,16 +235,16 @@ def path_of(output: object) -> str:
     return output if isinstance(output, str) else next(iter(output))
 
 
-def stages_of(pipeline: Path) -> dict[str, Stage]:
+def stages_of(pipeline: Path, tasks: Sequence[str], source: str = "data/sample/blogs.zip") -> dict[str, Stage]:
     # As dvc.yaml has them, one for each task.
     stages = {}
     params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     vectors = params["train"]["model"]["vectors_file"]
     for name, content in yaml.safe_load(pipeline.read_text(encoding="utf-8"))["stages"].items():
-        for task in params["tasks"] if "matrix" in content else [None]:
+        for task in tasks if "matrix" in content else [None]:
             text = yaml.safe_dump(content).replace("${item.task}", str(task))
             text = text.replace("${train.model.vectors_file}", vectors)
-            filled = yaml.safe_load(text.replace("${ingest.source}", "data/sample/blogs.zip"))
+            filled = yaml.safe_load(text.replace("${ingest.source}", source))
             # What follows publishes figures that are there.
             command = filled["cmd"] if isinstance(filled["cmd"], str) else filled["cmd"][0]
             _, script, *arguments = command.split()
@@ -259,13 +261,16 @@ def stages_of(pipeline: Path) -> dict[str, Stage]:
     return stages
 
 
-def write_params(folder: Path) -> None:
+def write_params(folder: Path, changes_of: Mapping[str, object] | None = None) -> None:
     params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     for section, changes in SMALL.items():
         params[section].update(changes)
     params["split"].update(validation=0.2, test=0.2)
     params["train"]["batching"].update(SMALL_BATCHING)
     params["train"]["model"].update(SMALL_MODEL)
+    for key, value in (changes_of or {}).items():
+        *sections, last = key.split(".")
+        reduce(getitem, sections, params)[last] = value
     (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
 
 
@@ -286,7 +291,8 @@ def faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faults]:
     if compiler:
         flags = ["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", str(preload)]
         subprocess.run([compiler, *flags, str(HERE / "file_faults.cc"), "-ldl"], check=True, timeout=120)
-    made = Faults(stages_of(ROOT / "dvc.yaml"), preload)
+    tasks = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["tasks"]
+    made = Faults(stages_of(ROOT / "dvc.yaml", tasks), preload)
     yield made
     made.close()
 
@@ -304,20 +310,60 @@ def make_pipeline(faults: Faults, tmp_path_factory: pytest.TempPathFactory) -> C
             made[many] = folder, set()
         folder, complete = made[many]
 
-        def need(stage: str) -> None:
-            read = faults.stages[stage].inputs
-            for other, content in faults.stages.items():
-                if set(content.outputs) & set(read):
-                    need(other)
-            if stage not in complete:
-                done = faults.run(folder, stage, save_seconds=1e9)
-                assert done.status == 0, done.text
-                complete.add(stage)
-
-        need(until)
+        run_until(faults, folder, until, complete)
         return Pipeline(folder, faults)
 
     return make
+
+
+def run_until(faults: Faults, folder: Path, stage: str, complete: set[str], **changes: object) -> None:
+    """Run a stage, and before it those whose outputs it reads, but for what is complete."""
+    read = faults.stages[stage].inputs
+    for other, content in faults.stages.items():
+        if set(content.outputs) & set(read):
+            run_until(faults, folder, other, complete, **changes)
+    if stage not in complete:
+        done = faults.run(folder, stage, save_seconds=1e9, **changes)
+        assert done.status == 0, done.text
+        complete.add(stage)
+
+
+@dataclass(frozen=True)
+class OtherRuns:
+    """Pipelines of a corpus and a task of their own: each folder is made by `write`."""
+
+    faults: Faults
+    write: Callable[[Path], None]
+
+    def complete(self, folder: Path, until: Sequence[str], **changes: object) -> Pipeline:
+        """A folder in which stages have run, and all before them."""
+        folder.mkdir()
+        self.write(folder)
+        complete: set[str] = set()
+        for stage in until:
+            run_until(self.faults, folder, stage, complete, **changes)
+        return Pipeline(folder, self.faults)
+
+
+@pytest.fixture(scope="session")
+def make_others(faults: Faults) -> Iterator[Callable[..., OtherRuns]]:
+    """Pipelines of a task on a source, a place below the folder, with some keys of params.yaml changed."""
+    made: list[Faults] = []
+
+    def make(task: str, source: str, data: bytes, changes: Mapping[str, object]) -> OtherRuns:
+        of_task = Faults(stages_of(ROOT / "dvc.yaml", [task], source), faults.preload)
+        made.append(of_task)
+
+        def write(folder: Path) -> None:
+            write_params(folder, {"tasks": [task], "ingest.source": source, **changes})
+            (folder / source).parent.mkdir(parents=True)
+            (folder / source).write_bytes(data)
+
+        return OtherRuns(of_task, write)
+
+    yield make
+    for one in made:
+        one.close()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

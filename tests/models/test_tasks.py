@@ -7,15 +7,13 @@ from lengthwise.batching.plan import Plan, batches_in_order, epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
 from lengthwise.errors import ArgumentError
 from lengthwise.models.tasks import (
-    AT_EVERY_STEP,
     NOTHING,
-    OF_STEPS,
     TARGETS,
     next_tokens,
     targets_of,
     task_columns,
 )
-from lengthwise.names import LABEL_TASKS, TASKS
+from lengthwise.names import EVERY_STEP_TASKS, LABEL_TASKS, STEP_TASKS, TASKS
 from lengthwise.sequences import Sequences
 
 
@@ -29,7 +27,7 @@ def packed(make_sequences):
 
 def test_every_task_has_a_target():
     assert sorted(TARGETS) == sorted(TASKS)
-    assert {*OF_STEPS} < {*AT_EVERY_STEP}
+    assert {*STEP_TASKS} < {*EVERY_STEP_TASKS}
 
 
 def test_classifier_predicts_once_per_sequence_at_its_last_step(packed):
@@ -69,7 +67,7 @@ def test_targets_are_those_of_the_steps_and_sequences_that_stand_in_the_batch(pa
 
 
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
-@pytest.mark.parametrize("task", OF_STEPS)
+@pytest.mark.parametrize("task", STEP_TASKS)
 def test_every_step_gets_its_own_target_once_an_epoch_under_every_strategy(make_sequences, make_config, task, name):
     rng = np.random.default_rng(len(name))
     sequences = make_sequences(rng.integers(1, 30, 40))

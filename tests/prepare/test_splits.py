@@ -1,3 +1,4 @@
+import re
 from collections import Counter, defaultdict
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from lengthwise.errors import ArgumentError, CorpusError, FormatError
 from lengthwise.names import SPLITS
+from lengthwise.prepare import splits as splits_module
 from lengthwise.prepare.documents import read_document_ids, read_document_table
 from lengthwise.prepare.splits import SplitShares, read_splits, split_sentences
 
@@ -286,10 +288,19 @@ def test_split_has_a_row_group_per_slice_of_the_tokens(plain):
     ],
 )
 def test_split_refuses_to_leave_a_split_empty_and_writes_nothing(plain, shares, name):
-    with pytest.raises(CorpusError, match=f"no sentence fell to {name}"):
-        split_of(plain, "author", shares)
+    with pytest.raises(CorpusError, match=f"no sentence fell to {name}") as refusal:
+        split_of(plain, "group", shares)
     assert not plain.split.exists()
     assert sorted(path.name for path in plain.folder.iterdir()) == ["documents.parquet", "tokens"]
+    # The shares that it names leave something in each split.
+    said = re.search(r"set split\.validation to (\S+) and split\.test to ([\d.]+),", str(refusal.value))
+    split_of(plain, "group", replace(shares, validation=float(said[1]), test=float(said[2])))
+
+
+def test_split_of_one_group_is_refused_without_shares_since_none_would_do(plain, tmp_path, monkeypatch):
+    monkeypatch.setattr(splits_module, "_units", lambda *_: ["alone"])
+    with pytest.raises(CorpusError, match=r"raise its share, change split\.seed, or take a larger corpus"):
+        split_of(plain, "group", SplitShares(0.1, 1e-9, 1))
 
 
 def test_split_may_be_without_validation(plain):

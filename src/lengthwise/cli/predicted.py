@@ -7,7 +7,7 @@ import numpy as np
 
 from lengthwise.cli.answers import FORMATS, LeadingValue, RowFormat, answers_of
 from lengthwise.cli.text_input import whole_text
-from lengthwise.models.tasks import OF_STEPS
+from lengthwise.names import STEP_TASKS
 from lengthwise.predictor import Predictor
 
 # Tokens that are predicted together: more take memory and gain nothing.
@@ -32,10 +32,10 @@ def predicted_rows(predictor: Predictor, texts: Iterable[Iterable[str]], form: s
     """
     config = predictor.network.config
     # Of tags and tokens there are many, and a row for each step.
-    row_format = FORMATS[form](answers_of(config, predictor.classes), only=config.task in OF_STEPS)
+    row_format = FORMATS[form](answers_of(config, predictor.classes), only=config.task in STEP_TASKS)
     if stream:
         return _stream_rows(predictor, texts, row_format)
-    rows = _step_rows if config.task in OF_STEPS else _whole_rows
+    rows = _step_rows if config.task in STEP_TASKS else _whole_rows
     return rows(predictor, texts, row_format)
 
 

@@ -15,12 +15,9 @@ import numpy as np
 from lengthwise.batching.collate import Batch
 from lengthwise.errors import ArgumentError
 from lengthwise.models.config import Purpose
-from lengthwise.names import Task
+from lengthwise.names import EVERY_STEP_TASKS, STEP_TASKS, Task
 from lengthwise.sequences import AFFIXES, LABEL, LABELS, NUMBERS, TOKENS, Sequences
 
-# The tasks that predict at every step, and those of them whose steps have a target of their own.
-AT_EVERY_STEP: tuple[Task, ...] = ("seq2seq", "tagger", "language_model")
-OF_STEPS: tuple[Task, ...] = ("tagger", "language_model")
 # In the place of a class: there is nothing to predict.
 NOTHING = -1
 
@@ -120,13 +117,13 @@ def targets_of(task: Task, batch: Batch, target: np.ndarray | None = None) -> Ta
     Raises:
         ArgumentError: steps have a target of their own, and there is none; it is a `ValueError`.
     """
-    if target is None and task in OF_STEPS:
+    if target is None and task in STEP_TASKS:
         raise ArgumentError("target", f"is None; expected one for each step, as {task} predicts them")
-    if target is not None and task in OF_STEPS:
+    if target is not None and task in STEP_TASKS:
         segments = batch.segments[batch.mask]
         return Targets(np.argwhere(batch.mask).astype(np.int32), segments, target[batch.steps[batch.mask]])
     of_spans = batch.labels if target is None else target[batch.sequences]
-    if task in AT_EVERY_STEP:
+    if task in EVERY_STEP_TASKS:
         segments = batch.segments[batch.mask]
         return Targets(np.argwhere(batch.mask).astype(np.int32), segments, of_spans[segments])
     finished = np.flatnonzero(batch.finished)

@@ -11,8 +11,8 @@ Two other ways: documents that say which split they are in are there; and `place
 that reads one long text is tested on its end.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated
@@ -156,7 +156,9 @@ def split_sentences(documents: Path, tokens: Path, out: Path, by: SplitBy, share
             sentences += np.bincount(split, minlength=len(SPLITS))
             writer.write_table(pa.table([pa.array(split)], schema=SCHEMA), row_group_size=max(1, len(split)))
             progress.update(len(document))
-        _refuse_empty(sentences, shares)
+        if missing := _missing(sentences, shares):
+            help_ = _what_helps(_units(documents, table, by), shares)
+            raise CorpusError(f"split: no sentence fell to {missing}; expected some; {help_}")
     return _counts(sentences, seen, table)
 
 
@@ -211,15 +213,35 @@ def _sentence_ids(ids: list[str], document: np.ndarray) -> Iterator[str]:
     return (f"{ids[row]}/{place}" for row, place in zip(document.tolist(), number.tolist(), strict=True))
 
 
-def _refuse_empty(sentences: np.ndarray, shares: SplitShares) -> None:
+def _missing(counts: np.ndarray, shares: SplitShares) -> str:
+    """The first split that has a share and nothing in it; empty if there is none."""
     wanted = {"train": 1.0, "validation": shares.validation, "test": shares.tested}
-    raising = "raise its share" if shares.folds is None else "lower split.folds or raise split.validation"
-    for name, count in zip(SPLITS, sentences, strict=True):
-        if wanted[name] > 0 and not count:
-            raise CorpusError(
-                f"split: no sentence fell to {name}; expected some; {raising}, change split.seed, "
-                "or take a larger corpus"
-            )
+    return next((name for name, count in zip(SPLITS, counts, strict=True) if wanted[name] > 0 and not count), "")
+
+
+def _units(documents: Path, table: DocumentTable, by: SplitBy) -> Sequence[str]:
+    """The ids that a split is drawn by, where they are few enough to try others; else none."""
+    if table.split is not None or by not in ("group", "document"):
+        return []
+    return table.group_ids if by == "group" else list(read_document_ids(documents))
+
+
+def _what_helps(ids: Sequence[str], shares: SplitShares) -> str:
+    """The least shares, in twentieths, that leave something in each split; or what else there is to do."""
+    otherwise = "change split.seed, or take a larger corpus"
+    if shares.folds is not None:
+        return f"lower split.folds or raise split.validation, {otherwise}"
+    grid = [step / 20 for step in range(1, 20)]
+    tried = [
+        replace(shares, validation=validation, test=test)
+        for validation in (grid if shares.validation else [0.0])
+        for test in grid
+        if validation + test < 1
+    ]
+    for other in sorted(tried, key=lambda of: of.validation + of.test) if ids else ():
+        if not _missing(np.bincount(other.assign(ids), minlength=len(SPLITS)), other):
+            return f"set split.validation to {other.validation:g} and split.test to {other.test:g}, {otherwise}"
+    return f"raise its share, {otherwise}"
 
 
 def _counts(sentences: np.ndarray, seen: np.ndarray, table: DocumentTable) -> dict[str, int]:

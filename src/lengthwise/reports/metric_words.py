@@ -18,8 +18,8 @@ def is_less_better(metric: str) -> bool:
 def metric_title(metric: str, is_joint: bool = False) -> str:
     """The title of a chart.
 
-    >>> metric_title("accuracy", is_joint=True), metric_title("age_bracket_accuracy"), metric_title("stars_mae")
-    ('Accuracy of the joint class', 'Accuracy of age bracket', 'Mean absolute error of stars: less is better')
+    >>> metric_title("accuracy", is_joint=True), metric_title("mood_accuracy"), metric_title("stars_mae")
+    ('Accuracy of the joint class', 'Accuracy of mood', 'Mean absolute error of stars: less is better')
 
     Args:
         metric: its name in `levels.csv`.
@@ -41,7 +41,7 @@ def metric_title(metric: str, is_joint: bool = False) -> str:
 def metric_axis(metric: str) -> str:
     """What stands along an axis.
 
-    >>> metric_axis("nll"), metric_axis("gender_accuracy"), metric_axis("stars_mae")
+    >>> metric_axis("nll"), metric_axis("mood_accuracy"), metric_axis("stars_mae")
     ('nats', 'accuracy', 'stars')
     """
     of, _, kind = metric.rpartition("_")

@@ -9,7 +9,8 @@ from lengthwise.batching.plan import Plan
 from lengthwise.errors import ArgumentError
 from lengthwise.models.config import Purpose
 from lengthwise.models.step_features import column_specs
-from lengthwise.models.tasks import OF_STEPS, TaskColumns
+from lengthwise.models.tasks import TaskColumns
+from lengthwise.names import STEP_TASKS
 from lengthwise.native.ops import FlatBatch, FlatPlan, FlatSequences, flat_batch
 from lengthwise.sequences import TOKENS, Sequences
 
@@ -107,7 +108,7 @@ def flat_columns_of(purpose: Purpose, sequences: Sequences, columns: TaskColumns
     if purpose.tokens:
         per_step[TOKENS] = tf.constant(sequences[TOKENS], tf.int32)
     target = {TARGET: tf.constant(columns.target)}
-    return FlatColumns(per_step | target, {}) if purpose.task in OF_STEPS else FlatColumns(per_step, target)
+    return FlatColumns(per_step | target, {}) if purpose.task in STEP_TASKS else FlatColumns(per_step, target)
 
 
 def target_spec(purpose: Purpose) -> tf.TensorSpec:
@@ -126,7 +127,7 @@ def flat_signature(purpose: Purpose) -> tuple[FlatSequences, FlatColumns]:
     if purpose.tokens:
         per_step[TOKENS] = tf.TensorSpec((None,), tf.int32, TOKENS)
     target = {TARGET: target_spec(purpose)}
-    columns = FlatColumns(per_step | target, {}) if purpose.task in OF_STEPS else FlatColumns(per_step, target)
+    columns = FlatColumns(per_step | target, {}) if purpose.task in STEP_TASKS else FlatColumns(per_step, target)
     return SEQUENCES_SIGNATURE, columns
 
 

@@ -15,7 +15,8 @@ from lengthwise.models.ensemble import Ensemble
 from lengthwise.models.inputs import Inputs, network_inputs
 from lengthwise.models.network import Network, States
 from lengthwise.models.outputs import each_alone, together
-from lengthwise.models.tasks import AT_EVERY_STEP, TaskColumns, task_columns
+from lengthwise.models.tasks import TaskColumns, task_columns
+from lengthwise.names import EVERY_STEP_TASKS
 from lengthwise.native.ops import FlatBatch, FlatPlan, FlatSequences, flat_batch
 from lengthwise.sequences import TOKENS, Sequences
 from lengthwise.training.adam import FusedAdam
@@ -238,7 +239,7 @@ class Steps:
     ) -> tuple[FlatBatch, tf.Tensor, dict[str, tf.Tensor]]:
         """A batch, what is right where it is read, and what its steps have beside tokens."""
         config = self._network.config
-        batch = flat_batch(plan, sequences, number, every_step=config.task in AT_EVERY_STEP)
+        batch = flat_batch(plan, sequences, number, every_step=config.task in EVERY_STEP_TASKS)
         # The sequences are numbered, and so are their steps: see `flat_sequences`.
         read = {name: tf.gather(values, batch.ids) for name, values in columns.per_step.items()}
         tokens = read.pop(TOKENS, tf.zeros_like(batch.ids))

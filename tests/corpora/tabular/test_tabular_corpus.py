@@ -222,6 +222,18 @@ def test_fasttext_lines_have_their_labels_before_the_text(tmp_path):
     assert labels_of(form, documents) == [("pos",), ("neg",)]
 
 
+def test_fasttext_lines_of_several_labels_are_yes_or_no_for_each(tmp_path):
+    source = write(tmp_path, "__label__b __label__a one\n__label__b two\nthree\n__label__c d\n", "fasttext.txt")
+    form, documents, _ = read(source, labels=["labels"], several=True)
+    assert [(factor.name, factor.classes) for factor in form.factors] == [(name, ("no", "yes")) for name in "abc"]
+    assert [document.codes for document in documents] == [(1, 1, 0), (0, 1, 0), (0, 0, 0), (0, 0, 1)]
+    with pytest.raises(CorpusError, match=r"line 1: labels has 2 labels; expected one; set ingest\.table\.several"):
+        read(source, labels=["labels"])
+    twice = write(tmp_path, '{"a": 1, "tags": ["a"]}\n{"a": 0, "tags": ["b"]}\n', "twice.jsonl")
+    with pytest.raises(CorpusError, match="'a' is a label of two columns"):
+        read(twice, text=[], labels=["a", "tags"], several=True, empty="keep")
+
+
 def test_several_labels_numbers_and_ready_tokens(tmp_path):
     rows = [
         {"words": ["A", "b"], "toxic": 1, "rude": "no", "stars": 4.5},

@@ -125,6 +125,17 @@ CASES = [
         )
         for by, right, share in (("loss", "loss", 0.1), ("accuracy", "none", 0.0))
     ),
+    *(
+        (
+            of("train.best", "split.validation"),
+            {"train.best": "loss", "split.validation": 0.0},
+            {"train.best": "loss", "split.validation": 0.0, "ingest.corpus": corpus, **own},
+        )
+        for corpus, own in (
+            ("table", {"ingest.table.split": "part"}),
+            ("steps", {"ingest.steps.validation": "*dev*", "ingest.steps.test": "*test*"}),
+        )
+    ),
     (
         of("train.patience", "train.best"),
         {"train.patience": 3, "train.best": "none"},

@@ -4,6 +4,7 @@ import html
 import math
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Literal
 
 from lengthwise.errors import CorpusError
@@ -97,3 +98,33 @@ def ends_of_bin(written: str) -> tuple[float, float]:
             f"ingest.table.bins: got {written!r}; expected numbers such as 13-17, -12 or 18-; change it"
         ) from None
     return ends
+
+
+def as_written(value: object) -> str:
+    """A value as text, lists between blanks.
+
+    >>> as_written(["a", 1]), as_written(" b ")
+    ('a 1', ' b ')
+    """
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def column_name(name: str) -> str:
+    """What a column is called in figures.
+
+    >>> column_name("age group"), column_name("3")
+    ('age_group', 'column3')
+    """
+    return f"column{name}" if name.isdigit() else PurePosixPath(name).name.replace(" ", "_")
+
+
+def by_number(name: str) -> tuple[float, str]:
+    """What classes are sorted by: numbers by their size, others behind them by name.
+
+    >>> sorted(["b", "10", "9"], key=by_number)
+    ['9', '10', 'b']
+    """
+    try:
+        return float(name), name
+    except ValueError:
+        return float("inf"), name

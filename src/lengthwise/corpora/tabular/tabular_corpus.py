@@ -2,8 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import PurePosixPath
+from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -14,8 +13,11 @@ from lengthwise.corpora.opened import files_of
 from lengthwise.corpora.tabular.row_files import TableFormat, TableRow, format_of, read_rows
 from lengthwise.corpora.tabular.row_values import (
     CleanUp,
+    as_written,
     bin_of,
+    by_number,
     cleaned,
+    column_name,
     is_missing,
     text_of_value,
     yes_or_no,
@@ -35,6 +37,7 @@ SPLIT_NAMES: dict[str, Split] = {
     **{name: name for name in SPLITS},
     **{"training": "train", "dev": "validation", "val": "validation", "valid": "validation", "testing": "test"},
 }
+NO_OR_YES = ("no", "yes")
 # Progress is told so often, in rows.
 ROWS_PER_UPDATE = 1000
 
@@ -48,7 +51,8 @@ class Table(Corpus):
         text: the columns that make up the text, one after another.
         tokens: the column of ready tokens, a list or words between blanks, in place of a text.
         labels: the columns of labels: each is a factor of the joint class.
-        several: whether each of these columns is a label of its own, yes or no.
+        several: whether each of these columns is a label of its own, yes or no; of a column of lists, such as those of
+            fastText, each value that occurs is a label.
         rename: what values of labels are called.
         bins: the classes of a label that is a number, each with its ends, such as 13-17 or 18-; empty for none.
         numbers: the columns of numbers to predict.
@@ -99,9 +103,9 @@ class Table(Corpus):
     def outline(self) -> DocumentForm:
         """Columns without classes."""
         return DocumentForm(
-            factors=tuple(LabelFactor(_column_name(name), ()) for name in self.labels),
+            factors=tuple(LabelFactor(column_name(name), ()) for name in self.labels),
             several=self.several,
-            numbers=tuple(map(_column_name, self.numbers)),
+            numbers=tuple(map(column_name, self.numbers)),
             steps=(ColumnForm(TOKENS, "tokens"),) if self.tokens is not None else (),
         )
 
@@ -111,19 +115,24 @@ class Table(Corpus):
         Raises:
             CorpusError: see `documents`.
         """
-        found: list[set[str]] = [set() for _ in self.labels]
+        found: dict[str, set[str]] = {name: set() for name in self.labels}
         for row in self._rows(extract, Counter(), "ingest: classes"):
-            for classes, label in zip(found, self._classes(row, Counter()) or (), strict=False):
-                classes.add(label)
-        names = [_column_name(name) for name in self.labels]
+            for name, classes in (self._classes(row, Counter()) or {}).items():
+                found[name] |= classes
+        names = [column_name(name) for name in self.labels]
         if self.several:
-            factors = tuple(LabelFactor(name, ("no", "yes")) for name in names)
+            # A column that is yes or no has one label, whatever its rows say; one of lists has those that occur.
+            factors = tuple(LabelFactor(label, NO_OR_YES) for name in self.labels for label in sorted(found[name]))
+            if twice := sorted({of.name for of in factors if [one.name for one in factors].count(of.name) > 1}):
+                raise CorpusError(
+                    f"ingest.table.labels: {twice[0]!r} is a label of two columns; expected each label once; rename one"
+                )
         elif self.bins:
             factors = tuple(LabelFactor(name, tuple(self.bins)) for name in names)
         else:
             factors = tuple(
-                LabelFactor(name, tuple(sorted(classes, key=_by_number)))
-                for name, classes in zip(names, found, strict=True)
+                LabelFactor(name, tuple(sorted(classes, key=by_number)))
+                for name, classes in zip(names, found.values(), strict=True)
             )
         for factor in factors:
             if len(factor.classes) < 2:
@@ -134,7 +143,7 @@ class Table(Corpus):
         return DocumentForm(
             factors=factors,
             several=self.several,
-            numbers=tuple(map(_column_name, self.numbers)),
+            numbers=tuple(map(column_name, self.numbers)),
             steps=(ColumnForm(TOKENS, "tokens"),) if self.tokens is not None else (),
             has_split=self.split is not None,
             group=re.sub("[^a-z]", "", self.group.lower()) or "group" if self.group is not None else "",
@@ -160,13 +169,16 @@ class Table(Corpus):
             # In turn: a row is left out for one reason.
             if (classes := self._classes(row, counts)) is None:
                 continue
+            yes = self._labels_of(row, classes)
             if (numbers := self._numbers(row, counts)) is None:
                 continue
             if (content := self._content(row, counts)) is None:
                 continue
             yield Document(
                 group,
-                codes=tuple(known[name] for known, name in zip(codes, classes, strict=True)),
+                codes=tuple(int(factor.name in yes) for factor in form.factors)
+                if self.several
+                else tuple(known[label] for known, (label,) in zip(codes, classes.values(), strict=True)),
                 text="" if self.tokens is not None else content,
                 numbers=numbers,
                 split=self._split(row),
@@ -202,12 +214,15 @@ class Table(Corpus):
     def _group(self, row: TableRow, number: int) -> str:
         return str(number) if self.group is None else text_of_value(row.values.get(self.group)) or f"row {number}"
 
-    def _classes(self, row: TableRow, counts: Counter[str]) -> tuple[str, ...] | None:
-        """The class of each label; None for a row that is left out."""
-        found = []
+    def _classes(self, row: TableRow, counts: Counter[str]) -> dict[str, set[str]] | None:
+        """By column, the class that a row is of; of several labels, those that it may have. None for one left out."""
+        found = {}
         for name in self.labels:
             value = row.values.get(name)
-            label = self._class(value)
+            if not self.several and isinstance(value, list) and len(value) > 1:
+                remedy = "set ingest.table.several to true, and each is yes or no"
+                raise CorpusError(f"{row.place}: {name} has {len(value)} labels; expected one; {remedy}")
+            label = self._class(name, value)
             if label is None:
                 if self.missing == "leave_out":
                     counts["rows_left_out_label"] += 1
@@ -217,19 +232,28 @@ class Table(Corpus):
                     f"{row.place}: {name} is {value!r:.60}; expected {expected}; mend the row, or set "
                     "ingest.table.missing to leave_out"
                 )
-            found.append(label)
-        return tuple(found)
+            found[name] = label
+        return found
 
-    def _class(self, value: object) -> str | None:
+    def _class(self, name: str, value: object) -> set[str] | None:
         if is_missing(value):
             return None
+        if self.several and isinstance(value, list):
+            return {column_name(self.rename.get(text, text)) for text in map(text_of_value, value) if text}
         if self.several:
-            yes = yes_or_no(value)
-            return None if yes is None else ("no", "yes")[yes]
-        if self.bins:
-            return bin_of(value, self.bins)
-        text = text_of_value(value)
-        return self.rename.get(text, text) or None
+            return None if yes_or_no(value) is None else {column_name(name)}
+        label = bin_of(value, self.bins) if self.bins else text_of_value(value)
+        label = label if self.bins or label is None else self.rename.get(label, label)
+        return {label} if label else None
+
+    def _labels_of(self, row: TableRow, classes: Mapping[str, set[str]]) -> set[str]:
+        """Of several labels, those that a row has."""
+        return {
+            label
+            for name, labels in classes.items()
+            for label in labels
+            if isinstance(row.values.get(name), list) or yes_or_no(row.values.get(name))
+        }
 
     def _numbers(self, row: TableRow, counts: Counter[str]) -> tuple[float, ...] | None:
         found = []
@@ -252,7 +276,7 @@ class Table(Corpus):
 
     def _content(self, row: TableRow, counts: Counter[str]) -> str | None:
         names = self.text if self.tokens is None else [self.tokens]
-        parts = ["" if row.values.get(name) is None else _as_written(row.values[name]) for name in names]
+        parts = ["" if row.values.get(name) is None else as_written(row.values[name]) for name in names]
         text = cleaned("\n".join(part for part in parts if part), self.clean).replace("\0", "").strip()
         if text or self.empty == "keep":
             return text
@@ -274,20 +298,3 @@ class Table(Corpus):
                 "ingest.table.rename"
             )
         return SPLIT_NAMES[name]
-
-
-def _as_written(value: object) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-
-
-def _column_name(name: str) -> str:
-    """What a column is called in figures."""
-    return f"column{name}" if name.isdigit() else PurePosixPath(name).name.replace(" ", "_")
-
-
-def _by_number(name: str) -> tuple[float, str]:
-    """Classes that are numbers in their order, others by name."""
-    try:
-        return float(name), name
-    except ValueError:
-        return float("inf"), name

@@ -8,7 +8,7 @@ from typing import Any
 
 from lengthwise.batching.contradictions import CONTRADICTIONS, LayerReading, RowLayout
 from lengthwise.batching.registry import STRATEGIES
-from lengthwise.names import NATIVE_CELLS, UNBOUNDED, UNITS, WEIGHTED_TASKS
+from lengthwise.names import NATIVE_CELLS, STEP_TASKS, UNBOUNDED, UNITS, WEIGHTED_TASKS
 
 Sections = Mapping[str, Any]
 
@@ -144,9 +144,7 @@ CONFLICTS = (
     ),
     Conflict(
         ("tasks", "train.model.front_end"),
-        lambda s: (
-            s["train"]["model"]["front_end"] != "none" and not {"tagger", "language_model"}.isdisjoint(s["tasks"])
-        ),
+        lambda s: s["train"]["model"]["front_end"] != "none" and not {*STEP_TASKS}.isdisjoint(s["tasks"]),
         "a convolution leaves fewer steps than there are to predict at",
         "set train.model.front_end to none, or take tagger and language_model from tasks",
     ),
@@ -172,7 +170,7 @@ CONFLICTS = (
     ),
     Conflict(
         ("train.best", "split.validation"),
-        lambda s: s["train"]["best"] != "none" and not s["split"]["validation"],
+        lambda s: s["train"]["best"] != "none" and not s["split"]["validation"] and not _brings_validation(s["ingest"]),
         "the best epoch is found by sequences that are held out",
         "raise split.validation, or set train.best to none",
     ),
@@ -213,6 +211,11 @@ CONFLICTS = (
         "set train.model.vectors_frozen to false, or train.model.vectors to file or the name of a spaCy package",
     ),
 )
+
+
+def _brings_validation(ingest: Mapping[str, Any]) -> bool:
+    """Whether the corpus may say itself what is for validation."""
+    return any(keys.get("split") or keys.get("validation") for keys in [ingest[ingest["corpus"]]])
 
 
 def first_conflict(sections: Sections) -> str | None:

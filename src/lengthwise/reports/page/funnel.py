@@ -48,9 +48,11 @@ def funnel(run: Run) -> PageSection:
 
 
 def _unit(run: Run) -> str:
-    """What a sequence is: a group of documents goes by the corpus's word for it, which the split counts."""
+    """What a sequence is, by the corpus's word for it, as far as the split counts it."""
     unit: str = run.params("shards")["unit"]
     words = [name.removeprefix("test_").removesuffix("s") for name in run.figures("split.json") if "test_" in name]
+    if unit == "document" and "sequence" in words:
+        return "sequence"
     others = [word for word in words if word not in ("sentence", "document", "sequence") and "_" not in word]
     return others[0] if unit == "group" and others else unit
 
@@ -78,7 +80,8 @@ def _sequences(run: Run) -> str:
     tokens, split, shards = (run.figures(f"{name}.json") for name in ("tokens", "split", "shards"))
     kept_apart, leaked = _groups(split)
     return (
-        f"They have {count(tokens['sentences'], 'sentence')} of {count(tokens['tokens'], 'token')}. Of "
+        f"They have {count(tokens['sentences'], 'sequence' if 'sequences' in tokens else 'sentence')} of "
+        f"{count(tokens['tokens'], 'token')}. Of "
         f"{count(shards['sequences_in'], _unit(run))}, {count(shards['sequences_too_short'])} were "
         f"too short and {count(shards['sequences_too_long'])} longer than the limit; "
         f"{count(shards['sequences_kept'], 'sequence')} went into the splits, with "

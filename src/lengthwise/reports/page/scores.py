@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lengthwise.evaluation.baseline_names import model_of
-from lengthwise.names import STEP_TASKS
+from lengthwise.names import EVERY_STEP_TASKS, STEP_TASKS
 from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.matrix import matrix_chart
 from lengthwise.reports.charts.plane import Series, line_chart
@@ -36,14 +36,10 @@ MOST_CLASSES = 40
 
 def results(rivals: Rivals) -> PageSection:
     """Every metric with intervals, at all levels, and the paired differences."""
-    levels, sizes = rivals.levels, rivals.sizes
-    is_joint = any(name.endswith("_accuracy") for name in rivals.metrics)
+    levels = rivals.levels
     text = [_verdict(rivals, level) for level in rivals.first_metric]
     text.append(_intervals(rivals))
-    charts = [
-        _levels_chart(levels, metric, metric_title(metric, is_joint), metric_axis(metric), sizes)
-        for metric in rivals.metrics
-    ]
+    charts = [_metric_chart(rivals, metric) for metric in rivals.metrics]
     if rivals.differences:
         charts.append(_differences_chart(rivals.differences))
     else:
@@ -60,6 +56,16 @@ def _intervals(rivals: Rivals) -> str:
         f"Lines are {confidence:g} % intervals over resamples of {resampled}: how far a figure would move with other "
         f"{resampled.rpartition(' ')[2]}, not with another training run."
     )
+
+
+def first_chart(rivals: Rivals) -> str:
+    """The metric that stands first, of all models at all levels."""
+    return _metric_chart(rivals, rivals.metrics[0])
+
+
+def _metric_chart(rivals: Rivals, metric: str) -> str:
+    is_joint = any(name.endswith("_accuracy") for name in rivals.metrics)
+    return _levels_chart(rivals.levels, metric, metric_title(metric, is_joint), metric_axis(metric), rivals.sizes)
 
 
 def accuracy_chart(levels: pd.DataFrame, metric: str = "accuracy", sizes: Mapping[str, int] | None = None) -> str:
@@ -181,7 +187,7 @@ def by_length(rivals: Rivals) -> PageSection:
     """A figure by length of the sequence, and by the time step where networks predict at each."""
     run = rivals.run
     lengths = {task: table_by(run, task, "length") for task in rivals.tasks}
-    steps = {task: table_by(run, task, "step") for task in rivals.tasks if task in ("seq2seq", *STEP_TASKS)}
+    steps = {task: table_by(run, task, "step") for task in rivals.tasks if task in EVERY_STEP_TASKS}
     text: list[str] = []
     charts: list[str] = []
     tables: dict[str, pd.DataFrame] = {}
