@@ -165,7 +165,7 @@ def test_examples_of_public_names_run(name, tmp_path, monkeypatch, request):
     monkeypatch.chdir(tmp_path)
     runner = doctest.DocTestRunner()
     for test in examples_of(name):
-        if name == "load":
+        if name in ("load", "load_keras"):
             test.globs["folder"] = request.getfixturevalue("saved")
         said = []
         assert runner.run(test, out=said.append).failed == 0, "".join(said)

@@ -57,12 +57,12 @@ def _whole_rows(predictor: Predictor, texts: Iterable[Iterable[str]], form: RowF
     # Not before the first texts are read: an error has no output before it.
     header = form.header(("text", "tokens", "unknown"))
     for batch in _batches(predictor, texts):
-        texts = [tokens for _, tokens in batch]
-        predicted = predictor.whole(texts)
+        read = [tokens for _, tokens in batch]
+        predicted = predictor.whole(read)
         yield header
         header = ""
         leading = []
-        for (number, tokens), unknown in zip(batch, predictor.unknown_in(texts), strict=True):
+        for (number, tokens), unknown in zip(batch, predictor.unknown_in(read), strict=True):
             if unknown == len(tokens):
                 _note(number, _none_known(unknown))
             leading.append({"text": number, "tokens": len(tokens), "unknown": unknown})
