@@ -1,12 +1,13 @@
 """A run's network beside the same one in stock Keras, trained on padded batches by its own `fit`.
 
     make run RECIPE=sms_spam SOURCE=... ; dvc exp apply sms_spam
-    python benchmarks/recipes.py [--seeds 1] [--epochs N]
+    python benchmarks/recipes.py [--seeds 1] [--epochs N] [--record sms_spam]
 
 It reads `data/shards` and `params.yaml` of the folder that it is run in. Both sides train on the same sequences, for as
 many epochs, with batches of as many rows, the same sizes of layers, optimizer and schedule; Keras masks its padding, a
 language model of Keras goes on in its own states (`stateful=True`). What stock Keras has no layer for, word dropout and
-the maximum over steps that are no padding, is a layer here. Prints the figures on the test split, and the seconds and
+the maximum over steps that are no padding, is a layer here. Each training has a process of its own, so that Keras has
+the threads and operations that TensorFlow takes by default. Prints the figures on the test split, and the seconds and
 the CPU seconds of training: where other work runs beside, CPU seconds are the fairer ones.
 
     python benchmarks/recipes.py --chart docs/recipes_sms_spam.svg
@@ -21,14 +22,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import chdir
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, cast
 
 import keras
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 from keras import ops
 
 from lengthwise.affixes import BUCKETS, PER_TOKEN
@@ -50,6 +54,8 @@ from lengthwise.reports.run import run_in
 from lengthwise.sequences import Sequences
 from lengthwise.training.schedule import learning_rate
 
+WAYS = ("lengthwise", "keras")
+RECORD = Path(__file__).parent / "results" / "recipes.csv"
 UNKNOWN = 1
 # In the place of features where there is no step.
 PADDING = -1e4
@@ -112,31 +118,46 @@ class LargestOverSteps(keras.layers.Layer):  # type: ignore[misc]
         """There are no steps any more."""
 
 
-class PaddedBatches(keras.utils.PyDataset):  # type: ignore[misc]
+class PaddedBatches:
     """Shuffled rows, each batch as wide as its longest."""
 
     def __init__(self, columns: Mapping[str, np.ndarray], target: np.ndarray, offsets: np.ndarray, rows: int) -> None:
-        super().__init__()
         self._columns, self._target, self._offsets, self._rows = columns, target, offsets, rows
         self._rng = np.random.default_rng(0)
-        self.on_epoch_end()
 
     def __len__(self) -> int:
         """Batches of an epoch."""
-        return -(-len(self._order) // self._rows)
+        return -(-(len(self._offsets) - 1) // self._rows)
 
-    def on_epoch_end(self) -> None:
-        """Another order."""
-        self._order = self._rng.permutation(len(self._offsets) - 1)
+    def dataset(self) -> tf.data.Dataset:
+        """Each epoch in another order.
 
-    def __getitem__(self, number: int) -> tuple[Any, ...]:
+        Keras guesses the shapes of a `PyDataset` from a few batches, and stops where these are as wide as each other
+        and another is not: here they are said.
+        """
+        inputs = {name: tf.TensorSpec((None, None, *of.shape[1:]), of.dtype) for name, of in self._columns.items()}
+        if self._once_a_sequence:
+            signature = (inputs, tf.TensorSpec((None,), self._target.dtype))
+        else:
+            steps = tf.TensorSpec((None, None), self._target.dtype), tf.TensorSpec((None, None), tf.float32)
+            signature = (inputs, *steps)
+        epoch = tf.data.Dataset.from_generator(self._epoch, output_signature=signature)
+        return epoch.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(2)
+
+    @property
+    def _once_a_sequence(self) -> bool:
+        return len(self._target) == len(self._offsets) - 1
+
+    def _epoch(self) -> Iterator[tuple[Any, ...]]:
         """Inputs, targets, and of targets at steps what is padding."""
-        chosen = self._order[number * self._rows : (number + 1) * self._rows]
-        inputs = padded(self._columns, self._offsets, chosen)
-        if len(self._target) == len(self._offsets) - 1:
-            return inputs, self._target[chosen]
-        targets = padded({"t": self._target}, self._offsets, chosen, fill=NOTHING)["t"]
-        return inputs, np.maximum(targets, 0), (targets != NOTHING).astype(np.float32)
+        order = self._rng.permutation(len(self._offsets) - 1)
+        for chosen in np.split(order, range(self._rows, len(order), self._rows)):
+            inputs = padded(self._columns, self._offsets, chosen)
+            if self._once_a_sequence:
+                yield inputs, self._target[chosen]
+            else:
+                targets = padded({"t": self._target}, self._offsets, chosen, fill=NOTHING)["t"]
+                yield inputs, np.maximum(targets, 0), (targets != NOTHING).astype(np.float32)
 
 
 def padded(
@@ -228,7 +249,7 @@ def keras_of_sequences(
         batches = PaddedBatches(columns, target, train.offsets, rows)
         model = compiled(stock_network(config, task), params, params.course.epochs * len(batches))
         with Clock() as clock:
-            model.fit(batches, epochs=params.course.epochs, verbose=0)
+            model.fit(batches.dataset(), epochs=params.course.epochs, shuffle=False, verbose=0)
         seconds, cpu = seconds + clock.seconds, cpu + clock.cpu_seconds
         parts = [model.predict_on_batch(padded(asked, test.offsets, part)) for part in np.array_split(order, 16)]
         logits = [ops.convert_to_numpy(ops.log_softmax(part)) for part in parts]
@@ -312,38 +333,56 @@ FIGURES: dict[Task, Callable[[Any, Sequences], float]] = {
 }
 
 
+def trained(way: str, seed: int, epochs: int | None) -> Trained:
+    """Train and test one of `WAYS` on the run of this folder.
+
+    Args:
+        way: of which side.
+        seed: of weights and dropout.
+        epochs: in the place of the run's, if any.
+    """
+    all_params = load_params(Path("params.yaml"))
+    task, params, shards = cast(Task, all_params.tasks[0]), all_params.train, Path("data/shards").resolve()
+    index = read_index(shards)
+    train, test = (read_split(shards, index, name) for name in ("train", "test"))
+    content = params.model_dump() | {"seed": seed} | ({"epochs": epochs} if epochs else {})
+    of_seed = TrainParams.model_validate(content)
+    if way == "lengthwise":
+        return ours(shards, task, of_seed, test)
+    config = NetworkConfig(**vars(purpose_of(task, index)), **vars(of_seed.model.architecture))
+    keras.utils.set_random_seed(seed)
+    if task == "language_model":
+        return keras_of_text(config, of_seed, train, test)
+    return keras_of_sequences(config, task, of_seed, train, test)
+
+
 def main() -> None:
     """Run all seeds, one way after the other."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--epochs", type=int, help="in the place of the run's")
+    parser.add_argument("--record", help="recipe whose rows of benchmarks/results/recipes.csv these become")
     parser.add_argument("--chart", type=Path, help="write this SVG, and train nothing")
     arguments = parser.parse_args()
     if arguments.chart:
         arguments.chart.write_text(standalone(first_chart(rivals_of(run_in(Path()))[0])), encoding="utf-8")
         return
-    all_params = load_params(Path("params.yaml"))
-    task, params, shards = all_params.tasks[0], all_params.train, Path("data/shards").resolve()
+    task = load_params(Path("params.yaml")).tasks[0]
     if task not in FIGURES:
         sys.exit(f"tasks: got {task!r} first; expected one of {', '.join(FIGURES)}")
-    index = read_index(shards)
-    train, test = (read_split(shards, index, name) for name in ("train", "test"))
-    found = []
+    rows = []
     for seed in range(1, arguments.seeds + 1):
-        content = params.model_dump() | {"seed": seed}
-        content |= {"epochs": arguments.epochs} if arguments.epochs else {}
-        of_seed = TrainParams.model_validate(content)
-        config = NetworkConfig(**vars(purpose_of(task, index)), **vars(of_seed.model.architecture))
-        keras.utils.set_random_seed(seed)
-        found.append(("lengthwise", seed, ours(shards, cast(Task, task), of_seed, test)))
-        stock = (
-            keras_of_text(config, of_seed, train, test)
-            if task == "language_model"
-            else keras_of_sequences(config, cast(Task, task), of_seed, train, test)
-        )
-        found.append(("keras", seed, stock))
-    table = pd.DataFrame([{"way": way, "seed": seed, **vars(of)} for way, seed, of in found])
+        for way in WAYS:
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
+                of = alone.submit(trained, way, seed, arguments.epochs).result()
+            rows.append({"recipe": arguments.record, "way": way, "seed": seed, **vars(of)})
+    table = pd.DataFrame(rows)
     print(table.to_string(index=False))
+    if arguments.record:
+        known = pd.read_csv(RECORD)
+        table = pd.concat([known[known["recipe"] != arguments.record], table])
+        table.round(4).to_csv(RECORD, index=False)
+        table = pd.DataFrame(rows)
     means = table.groupby("way")[["figure", "seconds", "cpu_seconds"]].mean()
     ratio = means.loc["keras"] / means.loc["lengthwise"]
     print(
