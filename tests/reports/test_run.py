@@ -3,8 +3,8 @@ import json
 import pytest
 
 from lengthwise.errors import FormatError
-from lengthwise.reports.run import Run, run_in
-from lengthwise.reports.run_files import finite
+from lengthwise.runs.run import Run, run_in
+from lengthwise.runs.run_files import finite
 
 
 def test_run_gives_params_and_digests_of_the_lock(run):

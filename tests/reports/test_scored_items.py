@@ -17,7 +17,6 @@ from lengthwise.evaluation.scoring.next_token_scoring import NextTokenScoring
 from lengthwise.evaluation.scoring.number_scoring import NumberScoring
 from lengthwise.evaluation.scoring.tag_scoring import TagScoring
 from lengthwise.ragged import offsets_of
-from lengthwise.reports.run import run_in
 from lengthwise.reports.scored_items import (
     differences_of_runs,
     is_at_hand,
@@ -25,6 +24,7 @@ from lengthwise.reports.scored_items import (
     of_headline,
     paired_differences,
 )
+from lengthwise.runs.run import run_in
 from lengthwise.sequences import Sequences
 
 WORDS = {"document": "message", "group": "author"}

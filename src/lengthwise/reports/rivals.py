@@ -12,8 +12,8 @@ from lengthwise.evaluation.baseline_names import baselines_of
 from lengthwise.evaluation.scoring.registry import metric_of
 from lengthwise.names import LABEL_TASKS, STEP_TASKS
 from lengthwise.reports.differences import Difference
-from lengthwise.reports.run import Run
 from lengthwise.reports.scored_items import items_at_hand, paired_differences
+from lengthwise.runs.run import Run
 
 Differences = dict[tuple[str, str], list[Difference]]
 

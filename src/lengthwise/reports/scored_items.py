@@ -15,9 +15,9 @@ from lengthwise.evaluation.metric import headline_name
 from lengthwise.evaluation.score import SCORING_KEY
 from lengthwise.evaluation.scoring.registry import metric_of
 from lengthwise.reports.differences import Difference
-from lengthwise.reports.run import Run
-from lengthwise.reports.run_files import METRICS, PREDICTIONS
 from lengthwise.reports.words import records
+from lengthwise.runs.run import Run
+from lengthwise.runs.run_files import METRICS, PREDICTIONS
 
 FIGURES = "data/figures/"
 # Where stages leave what each test item adds to the metrics; the figures that it adds up to are below metrics/.

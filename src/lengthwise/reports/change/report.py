@@ -28,10 +28,10 @@ from lengthwise.reports.change.sections import (
     params_section,
 )
 from lengthwise.reports.differences import Difference
-from lengthwise.reports.places import resolve, run_at, with_cached
-from lengthwise.reports.run import Run, run_in
-from lengthwise.reports.run_files import METRICS, PREDICTIONS, TIMING, finite
 from lengthwise.reports.scored_items import differences_of_runs, holds_items, of_headline
+from lengthwise.runs.places import resolve, run_at, with_cached
+from lengthwise.runs.run import Run, run_in
+from lengthwise.runs.run_files import METRICS, PREDICTIONS, TIMING, finite
 
 # Relative: the figures in Git are rounded to six digits.
 SAME = 2e-5
