@@ -20,7 +20,7 @@ API = {
     "sequences": ("Sequences", ("sequences", "sources")),
     "batching": ("Strategies and training", ("batching", "advice")),
     "layers": ("Layers and cells", ("layers",)),
-    "models": ("Trained networks", ("models",)),
+    "models": ("Trained networks", ("inference", "models")),
 }
 
 # Public names that are imported from a module of their own, and where they belong.

@@ -165,7 +165,7 @@ def test_examples_of_public_names_run(name, tmp_path, monkeypatch, request):
     monkeypatch.chdir(tmp_path)
     runner = doctest.DocTestRunner()
     for test in examples_of(name):
-        if name == "load":
+        if name in ("load", "load_keras"):
             test.globs["folder"] = request.getfixturevalue("saved")
         said = []
         assert runner.run(test, out=said.append).failed == 0, "".join(said)
@@ -188,7 +188,8 @@ rows: np.ndarray = plan.rows
 lengths: np.ndarray = sequences.take([1]).lengths
 data = lw.fit_data(sequences, lw.Bucketed(batch_size=2, buckets=2), seed=1)
 layer = lw.Recurrent(lw.LayerNormLSTMCell(8), return_sequences=False)
-network = lw.load("model", kernel="keras")
+network = lw.load_keras("model", kernel="keras")
+probabilities: np.ndarray = lw.load("model").predict(sequences)
 version: str = lw.__version__
 """
 WRONG = {

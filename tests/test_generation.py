@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from closeness import assert_close
+from forward_pass import forward_of
 
 from lengthwise.errors import ArgumentError, FormatError
 from lengthwise.generation import generate, joined
@@ -16,7 +17,7 @@ CELLS = [{}, {"cell": "lstm", "layers": 2}, {"affixes": 2}, {"cell": "layer_norm
 @pytest.fixture
 def make_predictor(make_network):
     def make(task="language_model", **changes):
-        return Predictor(make_network(task, **changes), VOCABULARY, list)
+        return Predictor(forward_of(make_network(task, **changes)), VOCABULARY, list)
 
     return make
 

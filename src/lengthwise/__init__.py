@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from lengthwise.batching.streams import Stream
     from lengthwise.batching.token_budget import TokenBudget
     from lengthwise.batching.truncated import Truncated
+    from lengthwise.inference.loading import load
     from lengthwise.layers.cells import (
         GRUCell,
         LayerNormGRUCell,
@@ -62,7 +63,7 @@ if TYPE_CHECKING:
     from lengthwise.layers.sequence_ends import sequence_ends
     from lengthwise.layers.streaming import first_states, with_states
     from lengthwise.layers.word_dropout import WordDropout
-    from lengthwise.models.loading import load
+    from lengthwise.models.keras_loading import load_keras
     from lengthwise.sequences import Sequences
     from lengthwise.sources import from_arrays, from_hugging_face, from_parquet, from_table
 
@@ -109,6 +110,7 @@ __all__ = [
     "from_table",
     "last_step",
     "load",
+    "load_keras",
     "make_strategy",
     "next_step",
     "predict",
@@ -157,7 +159,8 @@ _MODULES = {
     "from_parquet": "sources",
     "from_table": "sources",
     "last_step": "batching.placed",
-    "load": "models.loading",
+    "load": "inference.loading",
+    "load_keras": "models.keras_loading",
     "make_strategy": "batching.registry",
     "next_step": "batching.placed",
     "predict": "batching.in_order",

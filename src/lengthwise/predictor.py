@@ -4,21 +4,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
 from lengthwise.affixes import affixes_of
 from lengthwise.errors import ArgumentError, FormatError, ParamsError
+from lengthwise.inference.forward import ForwardNetwork
 from lengthwise.labels import joint_class_names
 from lengthwise.models.config import NetworkConfig
-from lengthwise.models.ensemble import Ensemble
-from lengthwise.models.inputs import Inputs
-from lengthwise.models.network import Network, States
-from lengthwise.models.outputs import together
-from lengthwise.models.prediction import predict_sequences, predict_steps
-from lengthwise.models.saved import CONFIG_NAME, REMEDY, STAGE, VOCABULARY_NAME, load_network, read_config
-from lengthwise.prepare.shards.encoding import TextEncoding
+from lengthwise.models.saved_folder import CONFIG_NAME, REMEDY, STAGE, VOCABULARY_NAME, read_config
+from lengthwise.prepare.shards.text_encoding import TextEncoding
 from lengthwise.prepare.text.options import TokenizerOptions
-from lengthwise.prepare.text.tokens import make_tokenizer
+from lengthwise.prepare.text.text_tokenizer import TokenizeMany, make_tokenizer, make_tokenizer_of_many
 from lengthwise.prepare.vocabulary import Vocabulary, read_vocabulary
 from lengthwise.ragged import offsets_of
 from lengthwise.sequences import AFFIXES, TOKENS, UNK_ID, Sequences
@@ -36,13 +31,18 @@ class Predictor:
         network: trained.
         vocabulary: what it was trained with.
         tokenize: a text's tokens, as the stage tokens makes them.
+        tokenize_many: those of many texts, the same but faster; None: text by text.
 
     Raises:
         FormatError: the vocabulary is not the network's.
     """
 
     def __init__(
-        self, network: Network | Ensemble, vocabulary: Vocabulary, tokenize: Callable[[str], list[str]]
+        self,
+        network: ForwardNetwork,
+        vocabulary: Vocabulary,
+        tokenize: Callable[[str], list[str]],
+        tokenize_many: TokenizeMany | None = None,
     ) -> None:
         if len(vocabulary) != network.config.vocabulary_size:
             raise FormatError(
@@ -50,6 +50,7 @@ class Predictor:
                 "was trained with; give that one, or train again"
             )
         self.network, self.vocabulary, self.tokenize = network, vocabulary, tokenize
+        self.tokenize_many = tokenize_many or (lambda texts: [*map(tokenize, texts)])
 
     @classmethod
     def load(cls, model: Path) -> "Predictor":
@@ -64,7 +65,8 @@ class Predictor:
             tokenize = make_tokenizer(encoding.tokenizer)
         except ParamsError as error:
             raise FormatError(f"{model / CONFIG_NAME}: {error}") from error
-        return cls(load_network(model), encoding.vocabulary, tokenize)
+        many = make_tokenizer_of_many(encoding.tokenizer, tokenize)
+        return cls(ForwardNetwork.load(model), encoding.vocabulary, tokenize, many)
 
     @property
     def classes(self) -> list[str]:
@@ -101,7 +103,15 @@ class Predictor:
 
     def unknown(self, tokens: Sequence[str]) -> int:
         """How many of a text's tokens are not in the vocabulary."""
-        return int((self.vocabulary.encode(tokens) == UNK_ID).sum())
+        return self.unknown_in([tokens])[0]
+
+    def unknown_in(self, texts: Sequence[Sequence[str]]) -> list[int]:
+        """The same of each of S texts."""
+        offsets = offsets_of(np.array([len(tokens) for tokens in texts], np.int64))
+        ids = self.vocabulary.encode(token for tokens in texts for token in tokens)
+        before = offsets_of(ids == UNK_ID)
+        counts: list[int] = np.diff(before[offsets]).tolist()
+        return counts
 
     def whole(self, texts: Sequence[list[str]]) -> np.ndarray:
         """What the network says of whole texts, at the last token of each: probabilities, or numbers.
@@ -142,14 +152,7 @@ class Predictor:
         return Sequences(offsets, steps)
 
     def _at_once(self, texts: Sequence[list[str]]) -> np.ndarray:
-        return self._said(predict_sequences(self.network, self.sequences(texts)))
-
-    def _said(self, predicted: np.ndarray) -> np.ndarray:
-        """Probabilities, or numbers, of what a network predicts."""
-        predicts = self.network.config.predicts
-        if predicts == "numbers":
-            return predicted
-        return np.exp(predicted) if predicts == "classes" else 1 / (1 + np.exp(-predicted))
+        return self.network.predict(self.sequences(texts))
 
     def every_step(self, texts: Sequence[list[str]]) -> np.ndarray:
         """What a network that predicts at every step says of whole texts.
@@ -164,7 +167,7 @@ class Predictor:
             FormatError: a text has more tokens than `longest`.
         """
         self.check_length(max(map(len, texts), default=0), "a text")
-        return np.exp(predict_steps(self.network, self.sequences(texts)))
+        return self.network.predict_steps(self.sequences(texts))
 
     def stream(self) -> "TokenStream":
         """A reader that says something after every token.
@@ -178,20 +181,18 @@ class Predictor:
 class TokenStream:
     """Reads a text token by token and carries the state on, so that nothing is read twice; see `Predictor.stream`."""
 
-    def __init__(self, network: Network | Ensemble, vocabulary: Vocabulary) -> None:
+    def __init__(self, network: ForwardNetwork, vocabulary: Vocabulary) -> None:
         if reason := _looks_ahead(network.config):
             raise FormatError(
                 f"model: has {reason}, so it needs all of a text; expected one that reads forwards only and whose last "
                 "output counts; predict whole texts, or train another"
             )
         self._network, self._vocabulary = network, vocabulary
-        self._forward = tf.function(self._step, input_signature=(network.inputs_signature, network.states_signature))
         self.restart()
 
     def restart(self) -> None:
         """The next token begins a text."""
-        self._states: States = self._network.zero_states(1)
-        self._begins = True
+        self._states = self._network.first_states()
 
     def push(self, token: str) -> np.ndarray:
         """Read one more token.
@@ -207,27 +208,12 @@ class TokenStream:
         Returns:
             The class probabilities after the last of them: float32 (C,).
         """
-        ids = self._vocabulary.encode(tokens)
+        ids, letters = self._vocabulary.encode(tokens), self._network.config.affixes
         for begin in range(0, len(ids), WINDOW):
-            window = ids[np.newaxis, begin : begin + WINDOW]
-            resets = np.zeros(window.shape, bool)
-            resets[0, 0] = self._begins
-            last = np.array([[0, window.shape[1] - 1]], np.int32)
-            columns = {}
-            if (letters := self._network.config.affixes) is not None:
-                columns = {AFFIXES: affixes_of(tokens[begin : begin + WINDOW], letters)[np.newaxis]}
-            inputs = Inputs(window, np.ones(window.shape, bool), resets, last, columns)
-            probabilities, self._states = self._forward(inputs, self._states)
-            self._begins = False
-        return probabilities.numpy()[0]
-
-    def _step(self, inputs: Inputs, states: States) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
-        outputs, after = self._network(inputs, states)
-        predicts, scale = self._network.config.predicts, self._network.target_scale
-        joined = together(predicts, outputs)
-        if scale is not None:
-            return scale.restore(joined), after
-        return tf.exp(joined) if predicts == "classes" else tf.sigmoid(joined), after
+            window = slice(begin, begin + WINDOW)
+            columns = {} if letters is None else {AFFIXES: affixes_of(tokens[window], letters)}
+            said, self._states = self._network.read_on(ids[window], columns, self._states)
+        return said
 
 
 def _looks_ahead(config: NetworkConfig) -> str:

@@ -11,8 +11,8 @@ import lengthwise
 from lengthwise.cli.app import app, main
 
 COMMANDS = (
-    *("advise", "look", "predict", "generate", "report", "page", "results", "exps", "sweep", "folds", "real"),
-    *("recipes", "run", "documents"),
+    *("advise", "audit", "look", "predict", "generate", "report", "page", "results", "exps", "sweep", "folds"),
+    *("real", "recipes", "run", "documents"),
 )
 HEAVY = ("tensorflow", "keras", "spacy", "dvc", "pandas", "numpy", "pyarrow", "sklearn", "pydantic")
 

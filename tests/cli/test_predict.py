@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from closeness import assert_close
+from forward_pass import forward_of
 
 from lengthwise.cli import text_input as texts_module
 from lengthwise.cli.app import main
 from lengthwise.errors import FormatError
 from lengthwise.labels import joint_class
-from lengthwise.models.saved import load_network, save_network
+from lengthwise.models.saved import save_network
 from lengthwise.predictor import Predictor
-from lengthwise.prepare.shards.encoding import TextEncoding
+from lengthwise.prepare.shards.text_encoding import TextEncoding
 from lengthwise.prepare.text.options import SENTENCIZER, TokenizerOptions
 from lengthwise.prepare.vocabulary import Vocabulary, write_vocabulary
 
@@ -27,22 +28,6 @@ TOKENS = ("<PAD>", "<UNK>", *WORDS)
 VOCABULARY = Vocabulary(TOKENS, (0,) * len(TOKENS))
 TEXT = "The bus left 5. I missed it again, and again!"
 CLASSES = [f"{gender} {age}" for gender in ("male", "female") for age in ("10s", "20s", "30s")]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _networks_are_made_once():
-    # That takes half a second each; every file is checked all the same, before a network is made.
-    made = {}
-
-    def load(folder, kernel="auto"):
-        content = (folder / "config.json").read_bytes()
-        if content not in made:
-            made[content] = load_network(folder, kernel)
-        return made[content]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lengthwise.predictor.load_network", load)
-        yield
 
 
 @pytest.fixture
@@ -92,6 +77,28 @@ def test_predict_prints_an_answer_and_probabilities_a_text(workspace, run, cell)
         assert row[5] == ("10s", "20s", "30s")[by_factor.sum(axis=0).argmax()]
 
 
+# What takes long to import, and one text can do without.
+ALONE = """
+import sys
+
+from lengthwise.cli.app import main
+
+main(["predict", "it left"])
+print(*{"tensorflow", "keras", "pyarrow", "spacy.cli", "pandas", "sklearn"} & {*sys.modules}, file=sys.stderr)
+import spacy
+
+assert spacy.info(silent=True)["spacy_version"] == spacy.__version__
+"""
+
+
+def test_predict_of_one_text_imports_little(workspace, run):
+    workspace()
+    _, rows = run("it left")
+    done = subprocess.run([sys.executable, "-c", ALONE], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "\n")
+    assert [line.split("\t") for line in done.stdout.splitlines()][1:] == rows
+
+
 def test_predict_needs_no_more_than_a_copy_of_the_folder(workspace, run, tmp_path, monkeypatch):
     workspace()
     _, here = run(TEXT)
@@ -121,7 +128,7 @@ def test_predict_stream_ends_with_what_the_whole_text_gives(workspace, run, cell
 @pytest.mark.parametrize("ensemble", [1, 2])
 def test_predict_stream_equals_the_whole_text_at_every_token(workspace, ensemble):
     network = workspace(cell="lstm", ensemble=ensemble)
-    predictor = Predictor(network, VOCABULARY, str.split)
+    predictor = Predictor(forward_of(network), VOCABULARY, str.split)
     text = ["the", "bus", "never", "left", "<PAD>", "it", "again"] * 5
     stream = predictor.stream()
     for _ in range(2):
@@ -132,7 +139,7 @@ def test_predict_stream_equals_the_whole_text_at_every_token(workspace, ensemble
 
 
 def test_predictor_refuses_a_text_without_tokens_in_one_line(workspace):
-    predictor = Predictor(workspace(), VOCABULARY, str.split)
+    predictor = Predictor(forward_of(workspace()), VOCABULARY, str.split)
     assert predictor.whole([]).shape[0] == 0
     with pytest.raises(ValueError, match="text 1: has no token; expected one at least; leave empty texts out"):
         predictor.whole([["a"], [], ["b"]])
@@ -141,7 +148,7 @@ def test_predictor_refuses_a_text_without_tokens_in_one_line(workspace):
 @pytest.mark.parametrize("ensemble", [1, 2])
 def test_predict_reads_a_long_text_in_windows_as_if_at_once(workspace, monkeypatch, ensemble):
     network = workspace(layers=2, ensemble=ensemble)
-    predictor = Predictor(network, VOCABULARY, str.split)
+    predictor = Predictor(forward_of(network), VOCABULARY, str.split)
     texts = [WORDS[:count] * 3 for count in (1, 9, 2, 11)]
     at_once = predictor.whole(texts)
     for window in (1, 7, 33):
@@ -276,7 +283,7 @@ def test_predict_refuses_to_stream_or_to_read_on_with_a_network_that_needs_whole
 
 def test_predict_refuses_a_vocabulary_of_another_size(make_network):
     with pytest.raises(FormatError, match="expected 99"):
-        Predictor(make_network(vocabulary_size=99), VOCABULARY, str.split)
+        Predictor(forward_of(make_network(vocabulary_size=99)), VOCABULARY, str.split)
 
 
 def test_predict_refuses_another_vocabulary_of_the_same_size(workspace, capsys, tmp_path):

@@ -14,8 +14,8 @@ def network(make_network, tmp_path):
 
 
 @pytest.mark.parametrize("kind", [str, lambda path: path], ids=["text", "path"])
-def test_load_gives_the_network_that_was_saved(network, tmp_path, kind):
-    loaded = lw.load(kind(tmp_path / "model"), kernel="keras")
+def test_load_keras_gives_the_network_that_was_saved(network, tmp_path, kind):
+    loaded = lw.load_keras(kind(tmp_path / "model"), kernel="keras")
     assert loaded.config == network.config
     for found, expected in zip(loaded.trainable_variables, network.trainable_variables, strict=True):
         np.testing.assert_array_equal(found.numpy(), expected.numpy())
@@ -25,8 +25,10 @@ def test_load_gives_the_network_that_was_saved(network, tmp_path, kind):
 def test_load_says_what_to_do_without_a_pipeline(network, tmp_path, name):
     path = tmp_path / "model" / name
     path.write_bytes(path.read_bytes()[:-30])
-    with pytest.raises(FormatError, match=f"{name}: .*; copy the folder again, or train and save the network again$"):
-        lw.load(tmp_path / "model")
+    for load in (lw.load, lw.load_keras):
+        told = f"{name}: .*; copy the folder again, or train and save the network again$"
+        with pytest.raises(FormatError, match=told):
+            load(tmp_path / "model")
 
 
 def test_load_says_that_there_is_no_network(tmp_path):

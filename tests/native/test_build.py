@@ -11,7 +11,8 @@ import tensorflow as tf
 from lengthwise.errors import InstructionSetError, KernelError
 from lengthwise.native import build, ops
 from lengthwise.native.arch import ARCH_VARIABLE, kernel_archs
-from lengthwise.native.build import LIBRARY_NAME, SOURCES, cache_folder, library
+from lengthwise.native.build import SOURCES, library
+from lengthwise.native.compiling import LIBRARY_NAME, cache_folder, refuse_unknown_arch
 
 ROOT = Path(__file__).parents[2]
 
@@ -217,7 +218,7 @@ def test_library_of_a_compiler_that_does_not_know_the_instruction_set_says_so(fo
 @pytest.mark.native
 @pytest.mark.parametrize("arch", kernel_archs())
 def test_compiler_of_this_machine_knows_every_instruction_set_that_the_machine_has(arch):
-    build._refuse_unknown_arch([os.environ.get("CXX") or "g++"], arch)
+    refuse_unknown_arch([os.environ.get("CXX") or "g++"], arch)
 
 
 @pytest.mark.parametrize("name", ["no-such-compiler", "/nowhere/g++"])

@@ -20,6 +20,8 @@ LIBRARY_WINGS = {
     "models": {*GROUND, "batching", "layers", "native", "system"},
     "training": {*GROUND, "batching", "models", "native", "system"},
     "evaluation": {*GROUND, "system"},
+    # What predicts without TensorFlow.
+    "inference": {*GROUND, "batching", "models", "native", "system"},
     # For the tests of a user's model.
     "testing": {*GROUND, "batching"},
 }
@@ -37,7 +39,7 @@ WINGS = LIBRARY_WINGS | {
     "pipeline": {*IN_LIBRARY, "prepare", "corpora"},
     "cli": {*IN_LIBRARY, "prepare", "corpora", "pipeline", "predictor", "generation", "reports"},
 }
-WITH_TENSORFLOW = {"layers", "models", "native", "training", "predictor", "testing"}
+WITH_TENSORFLOW = {"layers", "models", "native", "training", "testing"}
 MODULES_WITH_TENSORFLOW = {
     *(
         LIBRARY / "batching" / f"{name}.py"
@@ -86,6 +88,13 @@ def test_reports_need_no_tensorflow(imported_names_of, import_closure_of):
             assert not {name.split(".")[0] for name in imported_names_of(path)} & {"tensorflow", "keras"}, path
 
 
+def test_predictions_need_no_tensorflow(imported_names_of, import_closure_of):
+    for module in ("predictor.py", "generation.py", "inference/loading.py", "cli/predicted.py", "cli/generate.py"):
+        for path in {LIBRARY / module, *import_closure_of(LIBRARY / module)}:
+            heavy = {name.split(".")[0] for name in imported_names_of(path)} & {"tensorflow", "keras"}
+            assert not heavy, (module, path)
+
+
 def test_packages_have_a_docstring_and_no_code():
     # The public names and the layers are offered under one name, as Keras does it.
     for path in set(LIBRARY.rglob("__init__.py")) - {LIBRARY / "__init__.py", LIBRARY / "layers" / "__init__.py"}:
@@ -97,12 +106,13 @@ def test_packages_have_a_docstring_and_no_code():
 # spaCy and TensorFlow take long to import, which the parent of several workers and a refused command can do without.
 LATE_IMPORTS = {
     *(LIBRARY / "cli" / f"{name}.py" for name in ("__main__", "advise", "generate", "predict", "reading", "running")),
-    LIBRARY / "cli" / "look.py",
+    *(LIBRARY / "cli" / f"{name}.py" for name in ("audit", "look")),
     LIBRARY / "pipeline" / "ablations" / "prepared.py",
     LIBRARY / "pipeline" / "stages" / "check.py",
     LIBRARY / "pipeline" / "stages" / "train" / "pretrained.py",
     LIBRARY / "pipeline" / "sweeps" / "start.py",
     LIBRARY / "prepare" / "text" / "by_rule.py",
+    LIBRARY / "prepare" / "text" / "text_tokenizer.py",
     LIBRARY / "prepare" / "text" / "tokens.py",
 }
 

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +17,8 @@ DIGITS = 6
 # A label that is likelier than this is predicted.
 EVEN = 0.5
 LeadingValue = str | int
+# What is predicted, and the class of each of several factors by the factor's name.
+Answer = tuple[str, dict[str, str]]
 
 
 class RowFormat(Protocol):
@@ -25,8 +27,8 @@ class RowFormat(Protocol):
     def header(self, leading: Sequence[str]) -> str:
         """What comes before the first row: the names of the leading cells and of all others."""
 
-    def row(self, leading: Mapping[str, LeadingValue], probabilities: np.ndarray) -> str:
-        """One row: cells that say which text it is, and the probabilities of the classes, float (C,)."""
+    def rows(self, leading: Sequence[Mapping[str, LeadingValue]], probabilities: np.ndarray) -> Iterator[str]:
+        """Rows: cells that say which text each is of, and the probabilities of its classes, float (N, C)."""
 
 
 class Answers:
@@ -39,8 +41,8 @@ class Answers:
     def __init__(self, factors: Sequence[LabelFactor]) -> None:
         self.factors, self.classes = list(factors), joint_class_names(factors)
 
-    def of(self, probabilities: np.ndarray) -> tuple[str, dict[str, str]]:
-        """The name of the joint class, and the class of each factor by the factor's name.
+    def of(self, probabilities: np.ndarray) -> Iterator[Answer]:
+        """The name of the joint class, and the class of each factor by the factor's name; of each of N rows (N, C).
 
         A factor's answer is the class whose probabilities add up to most: it need not be a part of the joint answer.
 
@@ -51,11 +53,11 @@ class Answers:
             raise FormatError(
                 "the model: gives probabilities that are no numbers; expected finite weights; train again"
             )
-        single = factor_probabilities(probabilities[np.newaxis], self.factors)
-        by_factor = {
-            factor.name: factor.classes[int(own[0].argmax())] for factor, own in zip(self.factors, single, strict=True)
-        }
-        return self.classes[int(probabilities.argmax())], by_factor
+        single = factor_probabilities(probabilities, self.factors)
+        likeliest = zip(*(own.argmax(axis=1).tolist() for own in single), strict=True)
+        for joint, codes in zip(probabilities.argmax(axis=1).tolist(), likeliest, strict=True):
+            by_factor = {factor.name: factor.classes[code] for factor, code in zip(self.factors, codes, strict=True)}
+            yield self.classes[joint], by_factor
 
 
 class LabelAnswers:
@@ -69,25 +71,26 @@ class LabelAnswers:
         self.factors: list[LabelFactor] = []
         self.classes = list(names)
 
-    def of(self, probabilities: np.ndarray) -> tuple[str, dict[str, str]]:
-        """The labels that are likelier to hold than not, between blanks."""
-        return " ".join(np.array(self.classes)[probabilities > EVEN].tolist()), {}
+    def of(self, probabilities: np.ndarray) -> Iterator[Answer]:
+        """The labels that are likelier to hold than not, between blanks; of each row (N, C)."""
+        names = np.array(self.classes)
+        return ((" ".join(names[row].tolist()), {}) for row in probabilities > EVEN)
 
 
 class LikeliestAnswers(LabelAnswers):
     """The likeliest of some classes, such as tags or tokens."""
 
-    def of(self, probabilities: np.ndarray) -> tuple[str, dict[str, str]]:
-        """Its name."""
-        return self.classes[int(probabilities.argmax())], {}
+    def of(self, probabilities: np.ndarray) -> Iterator[Answer]:
+        """Its name, of each row (N, C)."""
+        return ((self.classes[number], {}) for number in probabilities.argmax(axis=1).tolist())
 
 
 class NumberAnswers(LabelAnswers):
     """Numbers, which are answers themselves."""
 
-    def of(self, probabilities: np.ndarray) -> tuple[str, dict[str, str]]:
-        """All of them, between blanks."""
-        return " ".join(f"{value:.{DIGITS}g}" for value in probabilities.tolist()), {}
+    def of(self, probabilities: np.ndarray) -> Iterator[Answer]:
+        """All of them, between blanks, of each row (N, K)."""
+        return ((" ".join(f"{value:.{DIGITS}g}" for value in row), {}) for row in probabilities.tolist())
 
 
 AnyAnswers = Answers | LabelAnswers
@@ -111,13 +114,13 @@ class TabSeparated:
         names = [factor.name for factor in factors] if len(factors) > 1 else []
         return self._line([*leading, "prediction", *names, *(["probability"] if self._only else self._answers.classes)])
 
-    def row(self, leading: Mapping[str, LeadingValue], probabilities: np.ndarray) -> str:
+    def rows(self, leading: Sequence[Mapping[str, LeadingValue]], probabilities: np.ndarray) -> Iterator[str]:
         """See `RowFormat`."""
-        answer, by_factor = self._answers.of(probabilities)
-        factors = by_factor.values() if len(by_factor) > 1 else ()
-        shown = [float(probabilities.max())] if self._only else probabilities.tolist()
-        numbers = (f"{value:.{DIGITS}f}" for value in shown)
-        return self._line([*map(str, leading.values()), answer, *factors, *numbers])
+        shown = (probabilities.max(axis=1, keepdims=True) if self._only else probabilities).tolist()
+        for cells, (answer, by_factor), values in zip(leading, self._answers.of(probabilities), shown, strict=True):
+            factors = by_factor.values() if len(by_factor) > 1 else ()
+            numbers = [f"{value:.{DIGITS}f}" for value in values]
+            yield self._line([*map(str, cells.values()), answer, *factors, *numbers])
 
     def _line(self, cells: Sequence[str]) -> str:
         return "\t".join(map(_escaped, cells)) + "\n"
@@ -149,16 +152,17 @@ class JsonLines:
         """See `RowFormat`."""
         return ""
 
-    def row(self, leading: Mapping[str, LeadingValue], probabilities: np.ndarray) -> str:
+    def rows(self, leading: Sequence[Mapping[str, LeadingValue]], probabilities: np.ndarray) -> Iterator[str]:
         """See `RowFormat`."""
-        answer, by_factor = self._answers.of(probabilities)
-        numbers = [round(value, DIGITS) for value in probabilities.tolist()]
-        by_class = dict(zip(self._answers.classes, numbers, strict=True))
-        if self._only:
-            by_class = {answer: by_class[answer]}
         what = "numbers" if isinstance(self._answers, NumberAnswers) else "probabilities"
-        content = {**leading, "prediction": answer, "factors": by_factor, what: by_class}
-        return json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n"
+        answers = zip(leading, self._answers.of(probabilities), probabilities.tolist(), strict=True)
+        for cells, (answer, by_factor), values in answers:
+            numbers = [round(value, DIGITS) for value in values]
+            by_class = dict(zip(self._answers.classes, numbers, strict=True))
+            if self._only:
+                by_class = {answer: by_class[answer]}
+            content = {**cells, "prediction": answer, "factors": by_factor, what: by_class}
+            yield json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 FORMATS: dict[str, type[TabSeparated] | type[JsonLines]] = {
@@ -183,4 +187,6 @@ def answers_of(config: NetworkConfig, classes: Sequence[str]) -> AnyAnswers:
 
 
 def _escaped(cell: str) -> str:
+    if cell.isprintable():
+        return cell
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cell)

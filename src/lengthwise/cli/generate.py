@@ -31,14 +31,11 @@ def generate(
       lengthwise generate "ROMEO:" --tokens 300
       lengthwise generate "To be" --temperature 0.5 --seed 2
     """
-    # TensorFlow and spaCy take seconds to import.
-    from lengthwise.pipeline.stage import quiet_tensorflow
+    # NumPy and spaCy take a second to import.
+    from lengthwise import generation
+    from lengthwise.predictor import Predictor, read_encoding
 
-    with quiet_tensorflow():
-        from lengthwise import generation
-        from lengthwise.predictor import Predictor, read_encoding
-
-        predictor = Predictor.load(model)
+    predictor = Predictor.load(model)
     by = read_encoding(model).tokenizer.by
     known = predictor.tokenize(beginning)
     made = generation.generate(predictor, known, most=tokens, temperature=temperature, seed=seed)

@@ -83,10 +83,7 @@ def _not_allowed(one: str, other: str) -> NoReturn:
 
 
 def _load(model: Path) -> "Predictor":
-    # TensorFlow and spaCy take seconds to import.
-    from lengthwise.pipeline.stage import quiet_tensorflow
+    # NumPy and spaCy take a second to import.
+    from lengthwise.predictor import Predictor
 
-    with quiet_tensorflow():
-        from lengthwise.predictor import Predictor
-
-        return Predictor.load(model)
+    return Predictor.load(model)

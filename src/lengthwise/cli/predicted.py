@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Iterable, Iterator
 
+import numpy as np
+
 from lengthwise.cli.answers import FORMATS, LeadingValue, RowFormat, answers_of
 from lengthwise.cli.text_input import whole_text
 from lengthwise.names import STEP_TASKS
@@ -10,6 +12,8 @@ from lengthwise.predictor import Predictor
 
 # Tokens that are predicted together: more take memory and gain nothing.
 BATCH_TOKENS = 65_536
+# Characters that are tokenized together: about as many as those tokens have.
+BATCH_CHARACTERS = 4 * BATCH_TOKENS
 # What comes before an answer for each token.
 STEP_CELLS = ("text", "token", "word", "unknown")
 NO_TOKENS = "has no tokens, so nothing can be predicted"
@@ -45,7 +49,7 @@ def _step_rows(predictor: Predictor, texts: Iterable[Iterable[str]], form: RowFo
         for number, tokens in batch:
             for place, token in enumerate(tokens, 1):
                 cells = (number, place, token, predictor.unknown([token]))
-                yield form.row(dict(zip(STEP_CELLS, cells, strict=True)), next(predicted))
+                yield from form.rows([dict(zip(STEP_CELLS, cells, strict=True))], next(predicted)[np.newaxis])
     yield header
 
 
@@ -53,14 +57,16 @@ def _whole_rows(predictor: Predictor, texts: Iterable[Iterable[str]], form: RowF
     # Not before the first texts are read: an error has no output before it.
     header = form.header(("text", "tokens", "unknown"))
     for batch in _batches(predictor, texts):
-        predicted = predictor.whole([tokens for _, tokens in batch])
+        read = [tokens for _, tokens in batch]
+        predicted = predictor.whole(read)
         yield header
         header = ""
-        for (number, tokens), probabilities in zip(batch, predicted, strict=True):
-            unknown = predictor.unknown(tokens)
+        leading = []
+        for (number, tokens), unknown in zip(batch, predictor.unknown_in(read), strict=True):
             if unknown == len(tokens):
                 _note(number, _none_known(unknown))
-            yield form.row({"text": number, "tokens": len(tokens), "unknown": unknown}, probabilities)
+            leading.append({"text": number, "tokens": len(tokens), "unknown": unknown})
+        yield from form.rows(leading, predicted)
     yield header
 
 
@@ -68,8 +74,7 @@ def _batches(predictor: Predictor, texts: Iterable[Iterable[str]]) -> Iterator[l
     """The texts that have tokens, each with its number, in batches of about `BATCH_TOKENS` tokens."""
     batch: list[tuple[int, list[str]]] = []
     size = 0
-    for number, text in enumerate(texts, 1):
-        tokens = predictor.tokenize(whole_text(text))
+    for number, tokens in _tokenized(predictor, texts):
         if not tokens:
             _note(number, NO_TOKENS)
             continue
@@ -83,6 +88,19 @@ def _batches(predictor: Predictor, texts: Iterable[Iterable[str]]) -> Iterator[l
         yield batch
 
 
+def _tokenized(predictor: Predictor, texts: Iterable[Iterable[str]]) -> Iterator[tuple[int, list[str]]]:
+    """The tokens of each text, with its number; of about `BATCH_CHARACTERS` together."""
+    waiting: list[str] = []
+    first, size = 1, 0
+    for text in texts:
+        waiting.append(whole_text(text))
+        size += len(waiting[-1])
+        if size >= BATCH_CHARACTERS:
+            yield from enumerate(predictor.tokenize_many(waiting), first)
+            first, size, waiting = first + len(waiting), 0, []
+    yield from enumerate(predictor.tokenize_many(waiting), first)
+
+
 def _stream_rows(predictor: Predictor, texts: Iterable[Iterable[str]], form: RowFormat) -> Iterator[str]:
     stream = predictor.stream()
     yield form.header(STEP_CELLS)
@@ -94,7 +112,7 @@ def _stream_rows(predictor: Predictor, texts: Iterable[Iterable[str]], form: Row
             is_unknown = predictor.unknown([token])
             unknown += is_unknown
             cells: tuple[LeadingValue, ...] = (number, place, token, is_unknown)
-            yield form.row(dict(zip(STEP_CELLS, cells, strict=True)), stream.push(token))
+            yield from form.rows([dict(zip(STEP_CELLS, cells, strict=True))], stream.push(token)[np.newaxis])
         if not place:
             _note(number, NO_TOKENS)
         elif unknown == place:

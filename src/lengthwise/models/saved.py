@@ -1,34 +1,26 @@
-"""A network as files, with all that is needed to ask it about text: a folder that can be copied anywhere.
+"""A network written to a folder, and read back; see `lengthwise.models.saved_folder`."""
 
-    weights.safetensors   the weights
-    vocabulary.tsv        the tokens that it knows, in the order of their ids
-    config.json           what the network is made of, how text becomes tokens, and the digests of the other two
-
-A network that was trained on something else than text has no vocabulary.
-"""
-
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 import keras
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.numpy import save
 
-from lengthwise.errors import FormatError
-from lengthwise.models.config import NetworkConfig
 from lengthwise.models.ensemble import Ensemble, make_network
 from lengthwise.models.network import Network
+from lengthwise.models.saved_folder import (
+    CONFIG_NAME,
+    VERSION,
+    VOCABULARY_NAME,
+    WEIGHTS_NAME,
+    read_arrays,
+    read_config,
+)
 from lengthwise.system.files import file_digest, replacing_folder
-from lengthwise.system.seals import SEAL_KEY, UNSEALED, check_seal, read_sealed_json, rerun, seal, write_sealed_json
-
-VERSION: Literal[8] = 8
-CONFIG_NAME, WEIGHTS_NAME, VOCABULARY_NAME = "config.json", "weights.safetensors", "vocabulary.tsv"
-STAGE = "train"
-REMEDY = rerun(STAGE)
-FLOAT_BYTES = 4
+from lengthwise.system.seals import SEAL_KEY, UNSEALED, seal, write_sealed_json
 
 
 class TextFiles(Protocol):
@@ -44,16 +36,6 @@ class TextFiles(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class SavedConfig:
-    """What `config.json` holds; `digests` has the SHA-256 of every other file by its name."""
-
-    version: Literal[8]
-    network: NetworkConfig
-    tokenizer: dict[str, str | bool | int | None] | None
-    digests: dict[str, str]
-
-
 def save_network(network: Network | Ensemble, folder: Path, text: TextFiles | None = None) -> None:
     """Write a network: no code, no pickle, no time stamp.
 
@@ -62,8 +44,9 @@ def save_network(network: Network | Ensemble, folder: Path, text: TextFiles | No
         folder: to write.
         text: how text becomes its ids; none where it was trained on something else.
     """
+    arrays = arrays_of(network)
     with replacing_folder(folder) as out:
-        (out / WEIGHTS_NAME).write_bytes(save(_arrays(network.saved_variables), {SEAL_KEY: UNSEALED}))
+        (out / WEIGHTS_NAME).write_bytes(save(arrays, {SEAL_KEY: UNSEALED}))
         seal(out / WEIGHTS_NAME)
         if text:
             text.write(out / VOCABULARY_NAME)
@@ -85,53 +68,27 @@ def load_network(folder: Path, kernel: str = "auto") -> Network | Ensemble:
         KernelError: the kernel is `native`, which cannot be built here, or does not compute this cell.
     """
     config = read_config(folder).network
-    path = folder / WEIGHTS_NAME
-    try:
-        arrays = load_file(path)
-    except (OSError, SafetensorError, LookupError, TypeError, ValueError) as error:
-        raise FormatError(f"{path}: cannot be read ({error}); {REMEDY}") from error
     network = make_network(config, kernel)
-    expected = {variable.path: tuple(variable.shape) for variable in network.saved_variables}
-    found = {name: array.shape for name, array in arrays.items()}
-    if found != expected:
-        raise FormatError(f"{path}: has weights {found}; expected {expected}; {REMEDY}")
-    for variable in network.saved_variables:
-        variable.assign(arrays[variable.path])
+    variables = named_variables(network)
+    arrays = read_arrays(folder, {name: tuple(variable.shape) for name, variable in variables.items()})
+    for name, variable in variables.items():
+        variable.assign(arrays[name])
     return network
 
 
-def read_config(folder: Path) -> SavedConfig:
-    """Read `config.json`, and check every file of the folder by its seal and its digest, before a network is made.
+def arrays_of(network: Network | Ensemble) -> dict[str, np.ndarray]:
+    """The weights by the names that they have in the folder."""
+    return {name: variable.numpy() for name, variable in named_variables(network).items()}
 
-    Raises:
-        FormatError: a file is absent, damaged, of another version, or is not of the same network as the others.
+
+def named_variables(network: Network | Ensemble) -> dict[str, keras.Variable]:
+    """All that a network's predictions depend on, by the name that it has in the folder.
+
+    Keras names what is made outside of a call by itself; in an ensemble each member's own has the member's name before.
     """
-    path = folder / CONFIG_NAME
-    config = read_sealed_json(path, SavedConfig, STAGE)
-    names = {WEIGHTS_NAME} | ({VOCABULARY_NAME} if config.tokenizer is not None else set())
-    if set(config.digests) != names:
-        raise FormatError(f"{path}: digests: got {sorted(config.digests)}; expected {sorted(names)}; {REMEDY}")
-    for name, expected in config.digests.items():
-        check_seal(folder / name, STAGE)
-        if (digest := file_digest(folder / name)) != expected:
-            raise FormatError(
-                f"{folder / name}: is of another network (digest {digest:.12}, expected {expected:.12}); {REMEDY}"
-            )
-    weights = folder / WEIGHTS_NAME
-    least = _least_bytes(config.network)
-    if weights.stat().st_size < least:
-        # Before anything of that size is made.
-        raise FormatError(f"{weights}: has {weights.stat().st_size} bytes; expected {least} or more; {REMEDY}")
-    return config
-
-
-def _least_bytes(config: NetworkConfig) -> int:
-    """What the weights of a network take at least."""
-    front_end = config.filters * config.kernel if config.front_end == "conv1d" else 0
-    first = config.vocabulary_size * (config.embedding if config.input == "embedding" else 1) * config.tokens
-    each = first + front_end + config.layers * config.units**2 + config.outputs * config.units
-    return FLOAT_BYTES * config.ensemble * each
-
-
-def _arrays(variables: Sequence[keras.Variable]) -> dict[str, np.ndarray]:
-    return {variable.path: variable.numpy() for variable in variables}
+    named = {}
+    for member in network.members:
+        for variable in member.saved_variables:
+            alone = len(network.members) == 1 or variable.path.startswith(f"{member.name}/")
+            named[variable.path if alone else f"{member.name}/{variable.path}"] = variable
+    return named

@@ -1,34 +1,21 @@
 """Builds the native kernel from the source that ships, once per source, TensorFlow version and processor.
 
-The library goes into a folder of the user's cache, named by a digest of all that it depends on; whoever comes second
-waits for the first, and finds it there. The kernel is compiled for the very processor (`-march=native`), or for the
-instruction set that `LENGTHWISE_KERNEL_ARCH` names (see `lengthwise.native.arch`); TensorFlow's headers are not, since
-Eigen, which they include, does not compile for every processor.
+See `lengthwise.native.compiling`. TensorFlow's headers are not compiled for the very processor, since Eigen, which they
+include, does not compile for every one.
 """
 
-import fcntl
 import hashlib
-import os
-import shlex
-import shutil
-import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 
 import tensorflow as tf
 
-from lengthwise.errors import InstructionSetError, KernelError
-from lengthwise.native.arch import ARCH_VARIABLE, NATIVE, kernel_arch, processor
-from lengthwise.system.files import file_digest, replacing_file
+from lengthwise.native.arch import NATIVE, processor
+from lengthwise.native.compiling import KERNEL_FLAGS, built_library, run_compilers
 
 SOURCES = ("kernel.h", "kernel.cc", "parallel.h", "op.cc")
-# Without `errno` a square root is one instruction.
-KERNEL_FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fPIC")
 GLUE_FLAGS = ("-O2", "-fPIC", "-w")
-LIBRARY_NAME = "lengthwise.so"
-# Held by who builds; in it the digest of what was built.
-LOCK_NAME = "lock"
+SECONDS = 20
 
 
 @cache
@@ -39,62 +26,12 @@ def library() -> Path:
         KernelError: there is no compiler, or it failed; or this is no place where the kernel runs.
         InstructionSetError: `LENGTHWISE_KERNEL_ARCH` names an instruction set that the machine or the compiler lacks.
     """
-    if sys.platform not in ("linux", "darwin"):
-        raise KernelError(f"native kernel: got the platform {sys.platform}; expected Linux or macOS")
-    arch = kernel_arch()
-    compiler = os.environ.get("CXX") or "g++"
     source = Path(__file__).parent
-    folder = cache_folder() / _digest(source, compiler, arch)
-    path = folder / LIBRARY_NAME
-    try:
-        if path.exists():
-            return path
-        command = shlex.split(compiler)
-        if shutil.which(command[0]) is None:
-            raise KernelError(
-                f"native kernel: found no compiler {compiler!r}; expected g++ or clang++; install it or set CXX"
-            )
-        _refuse_unknown_arch(command, arch)
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / LOCK_NAME).open("a+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not path.exists():
-                what = "this machine" if arch == NATIVE else arch
-                print(f"native kernel: is built, once for {what}, in about 20 s", file=sys.stderr)
-                with replacing_file(path) as out:
-                    _build(command, arch, source, out)
-                    lock.truncate(0)
-                    lock.write(file_digest(out))
-                    lock.flush()
-    except OSError as error:
-        raise KernelError(
-            f"native kernel: {folder}: {error}; expected a folder to build in; set LENGTHWISE_CACHE"
-        ) from error
-    return path
-
-
-def is_whole(path: Path) -> bool:
-    """Whether a library is what was built: to load one that was cut short ends the process."""
-    try:
-        return (path.parent / LOCK_NAME).read_text() == file_digest(path)
-    except (OSError, UnicodeDecodeError):
-        return False
-
-
-def cache_folder() -> Path:
-    """The per-user folder of built kernels: `LENGTHWISE_CACHE`, or `lengthwise` in the user's cache.
-
-    Raises:
-        KernelError: there is no home to have a cache in.
-    """
-    own = os.environ.get("LENGTHWISE_CACHE")
-    if own:
-        return Path(own)
-    shared = os.environ.get("XDG_CACHE_HOME")
-    try:
-        return (Path(shared) if shared else Path.home() / ".cache") / "lengthwise"
-    except RuntimeError as error:
-        raise KernelError(f"native kernel: found no home ({error}); set LENGTHWISE_CACHE to a folder") from error
+    return built_library(
+        lambda compiler, arch: _digest(source, compiler, arch),
+        lambda command, arch, out: _build(command, arch, source, out),
+        SECONDS,
+    )
 
 
 def _digest(source: Path, compiler: str, arch: str) -> str:
@@ -109,58 +46,15 @@ def _digest(source: Path, compiler: str, arch: str) -> str:
     return digest.hexdigest()[:24]
 
 
-def _refuse_unknown_arch(compiler: list[str], arch: str) -> None:
-    """Try the flag alone: who asked for an instruction set is told so, not that some file does not compile.
-
-    Raises:
-        InstructionSetError: the compiler does not build for it.
-    """
-    if arch == NATIVE:
-        return
-    try:
-        _run([*compiler, f"-march={arch}", "-fsyntax-only", "-x", "c++", os.devnull])
-    except KernelError as error:
-        raise InstructionSetError(
-            f"{ARCH_VARIABLE}: got {arch!r}, which the compiler {shlex.join(compiler)} does not build for ({error}); "
-            "install a newer one, set CXX, or unset it"
-        ) from error
-
-
 def _build(compiler: list[str], arch: str, source: Path, out: Path) -> None:
     """Compile both files side by side and link them."""
     kernel, glue = (out.parent / f"{out.name}.{name}.o" for name in ("kernel", "op"))
     try:
-        _run(
+        run_compilers(
             [*compiler, *KERNEL_FLAGS, f"-march={arch}", "-c", str(source / "kernel.cc"), "-o", str(kernel)],
             [*compiler, *GLUE_FLAGS, *tf.sysconfig.get_compile_flags(), "-c", str(source / "op.cc"), "-o", str(glue)],
         )
-        _run([*compiler, "-shared", "-o", str(out), str(kernel), str(glue), *tf.sysconfig.get_link_flags()])
+        run_compilers([*compiler, "-shared", "-o", str(out), str(kernel), str(glue), *tf.sysconfig.get_link_flags()])
     finally:
         kernel.unlink(missing_ok=True)
         glue.unlink(missing_ok=True)
-
-
-def _run(*commands: list[str]) -> None:
-    """Run commands side by side.
-
-    Raises:
-        KernelError: one does not start, or fails; the message has the first error that it told.
-    """
-    running = []
-    try:
-        for command in commands:
-            running.append(
-                subprocess.Popen(  # noqa: S603
-                    command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace"
-                )
-            )
-    except OSError as error:
-        reason = f"the compiler cannot be started ({error})"
-        raise KernelError(f"native kernel: {reason}; install another or set CXX") from error
-    finally:
-        told = [process.communicate()[1] for process in running]
-    for process, text in zip(running, told, strict=True):
-        if process.returncode:
-            errors = [line for line in text.splitlines() if "error" in line.lower()] or text.splitlines()[-1:]
-            reason = (errors or ["no message"])[0]
-            raise KernelError(f"native kernel: the compiler failed with status {process.returncode} ({reason})")

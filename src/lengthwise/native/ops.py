@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from lengthwise.errors import KernelError
-from lengthwise.native.build import is_whole, library
+from lengthwise.native.build import library
+from lengthwise.native.compiling import is_whole
 from lengthwise.native.second_order import second_gradient
 
 

@@ -22,6 +22,7 @@ WINGS = {
     "library": (
         "testing",
         "predictor",
+        "inference",
         "advice",
         "training",
         "evaluation",

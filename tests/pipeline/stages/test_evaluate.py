@@ -12,9 +12,9 @@ from lengthwise.models.saved import load_network, save_network
 from lengthwise.names import LABEL_TASKS
 from lengthwise.pipeline.stages.baselines import evaluate_baselines
 from lengthwise.pipeline.stages.evaluate import evaluate
-from lengthwise.prepare.shards.encoding import TextEncoding
 from lengthwise.prepare.shards.lengths import LengthLimits
 from lengthwise.prepare.shards.reader import read_index, read_split
+from lengthwise.prepare.shards.text_encoding import TextEncoding
 from lengthwise.prepare.vocabulary import Vocabulary
 
 BOOTSTRAP = Bootstrap(30, 0.9, 1)

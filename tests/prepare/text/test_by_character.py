@@ -8,7 +8,8 @@ from lengthwise.prepare.document_form import ColumnForm, Document, DocumentForm
 from lengthwise.prepare.documents import DocumentWriter
 from lengthwise.prepare.text.by_character import LONGEST_LINE, name_of, points_of, text_of
 from lengthwise.prepare.text.store import TokenStore
-from lengthwise.prepare.text.tokens import make_tokenizer, tokenize
+from lengthwise.prepare.text.text_tokenizer import make_tokenizer
+from lengthwise.prepare.text.tokens import tokenize
 
 TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=40), min_size=1, max_size=5)
 

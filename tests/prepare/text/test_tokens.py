@@ -17,7 +17,8 @@ from lengthwise.prepare import documents as documents_module
 from lengthwise.prepare.text import by_rule, spacy_tokenizer
 from lengthwise.prepare.text.spacy_tokenizer import ChunkTokenizer
 from lengthwise.prepare.text.store import TokenStore
-from lengthwise.prepare.text.tokens import make_tokenizer, tokenize
+from lengthwise.prepare.text.text_tokenizer import make_tokenizer
+from lengthwise.prepare.text.tokens import tokenize
 
 FRAGMENTS = st.sampled_from(
     [
@@ -288,7 +289,7 @@ def test_make_tokenizer_forgets_words_and_says_the_same(monkeypatch, random_text
         return spacy.blank(language)
 
     monkeypatch.setattr("lengthwise.prepare.text.spacy_languages.rule_based_pipeline", make)
-    monkeypatch.setattr("lengthwise.prepare.text.tokens.MOST_WORDS", 50)
+    monkeypatch.setattr("lengthwise.prepare.text.text_tokenizer.MOST_WORDS", 50)
     assert [*map(make_tokenizer(options()), texts)] == expected
     assert 2 < len(made) < len(texts)
 

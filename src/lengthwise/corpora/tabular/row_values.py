@@ -112,8 +112,8 @@ def as_written(value: object) -> str:
 def column_name(name: str) -> str:
     """What a column is called in figures.
 
-    >>> column_name("age group"), column_name("3")
-    ('age_group', 'column3')
+    >>> column_name("eye colour"), column_name("3")
+    ('eye_colour', 'column3')
     """
     return f"column{name}" if name.isdigit() else PurePosixPath(name).name.replace(" ", "_")
 

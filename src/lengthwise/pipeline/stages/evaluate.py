@@ -11,7 +11,8 @@ from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.evaluation.score import predictions_table, score_task
 from lengthwise.evaluation.scoring.class_scoring import ClassScoring
 from lengthwise.models.config import Purpose
-from lengthwise.models.saved import CONFIG_NAME, VOCABULARY_NAME, load_network, read_config
+from lengthwise.models.saved import load_network
+from lengthwise.models.saved_folder import CONFIG_NAME, VOCABULARY_NAME, read_config
 from lengthwise.pipeline.stages.scored_columns import predicted_columns
 from lengthwise.pipeline.stages.task_data import purpose_of, scoring_of
 from lengthwise.prepare.shards.reader import read_index, read_split

@@ -1,33 +1,15 @@
-"""How text becomes the ids of tokens: it travels with the sequences, and on with a network trained on them."""
+"""How the text of a folder of shards became the ids of tokens."""
 
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lengthwise.errors import FormatError
 from lengthwise.prepare.shards.schema import VOCABULARY_NAME, ShardIndex
-from lengthwise.prepare.text.options import TokenizerOptions
-from lengthwise.prepare.vocabulary import Vocabulary, read_vocabulary, write_vocabulary
+from lengthwise.prepare.shards.text_encoding import TextEncoding
+from lengthwise.prepare.vocabulary import read_vocabulary
 from lengthwise.system.files import file_digest
 from lengthwise.system.seals import rerun
 
 STAGE = "shards"
-
-
-@dataclass(frozen=True)
-class TextEncoding:
-    """How text becomes tokens, and tokens ids."""
-
-    tokenizer: TokenizerOptions
-    vocabulary: Vocabulary
-
-    @property
-    def options(self) -> dict[str, str | bool]:
-        """Those of the tokenizer by name, as they are kept beside a network."""
-        return asdict(self.tokenizer)
-
-    def write(self, path: Path) -> None:
-        """Write the vocabulary."""
-        write_vocabulary(path, self.vocabulary)
 
 
 def read_shard_encoding(folder: Path, index: ShardIndex) -> TextEncoding:

@@ -14,7 +14,7 @@ from lengthwise.prepare.text.lexicon import merge_lexicons
 from lengthwise.prepare.text.normalization import Normalization
 from lengthwise.prepare.text.notices import TextNotices, all_notices, notice
 from lengthwise.prepare.text.spacy_languages import named_pipeline
-from lengthwise.prepare.text.spacy_tokenizer import words_of
+from lengthwise.prepare.text.spacy_words import words_of
 from lengthwise.prepare.text.store import Sentences, write_slice
 from lengthwise.ragged import offsets_of
 from lengthwise.system.parallel import Workers, tracked

@@ -27,6 +27,7 @@ from lengthwise.prepare.text.lexicon import merge_lexicons, number_distinct
 from lengthwise.prepare.text.normalization import Normalization
 from lengthwise.prepare.text.notices import TextNotices, all_notices, notice
 from lengthwise.prepare.text.sentences import sentence_starts
+from lengthwise.prepare.text.spacy_words import MOST_WORDS
 from lengthwise.prepare.text.store import Sentences, write_slice
 from lengthwise.ragged import offsets_of, take_rows
 from lengthwise.system.parallel import Workers, tracked
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from lengthwise.prepare.text.spacy_tokenizer import ChunkTokenizer
 
 CHUNKS_PER_RANGE, SAMPLED_EVERY = 20_000, 100
-# spaCy keeps every word it has met: a worker that knows more begins anew, so that its memory has a bound.
-MOST_WORDS = 250_000
 # Sentences are put together of so many texts at a time: a hundred bytes a token are needed for it.
 TEXTS_AT_ONCE = 512
 # White space is the first of all chunks, and its token is in no lexicon.

@@ -13,14 +13,11 @@ import numpy as np
 import pyarrow as pa
 from spacy.attrs import IS_PUNCT, LIKE_NUM, LOWER, ORTH
 from spacy.pipeline import Sentencizer
-from spacy.tokens import Token
 
 from lengthwise.prepare.text.chunks import ENDS_SENTENCE, IS_PUNCTUATION, ChunkTokens
 from lengthwise.prepare.text.spacy_languages import rule_based_pipeline
+from lengthwise.prepare.text.spacy_words import LINK_TOKEN, NUMBER_TOKEN
 from lengthwise.prepare.text.special_boundaries import SpecialBoundaries
-
-NUMBER_TOKEN = "<#>"  # noqa: S105
-LINK_TOKEN = "<url>"  # noqa: S105
 
 
 class ChunkTokenizer:
@@ -94,15 +91,3 @@ def _look_up(classes: tuple[np.ndarray, np.ndarray], hashes: np.ndarray) -> np.n
     known, numbers = classes
     place = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
     return np.where(known[place] == hashes, numbers[place], 0).astype(np.int16)
-
-
-def words_of(tokens: Iterable[Token], link_word: str | None) -> list[str]:
-    """SpaCy's tokens as the corpus has them: lower case, number-like ones `<#>`, no white space.
-
-    Args:
-        tokens: of a text or a sentence.
-        link_word: what stands for a link in the corpus, in any case, and becomes `<url>`; None for nothing.
-    """
-    words = (NUMBER_TOKEN if token.like_num else token.lower_ for token in tokens if not token.is_space)
-    link = None if link_word is None else link_word.lower()
-    return [LINK_TOKEN if word == link else word for word in words]

@@ -1,64 +1,16 @@
 """The stage tokens: documents to a lexicon and to sentences of its ids."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lengthwise.prepare.documents import document_form, document_id, open_documents
 from lengthwise.prepare.text import by_blanks, by_character, by_rule, ready
-from lengthwise.prepare.text.by_rule import MOST_WORDS
-from lengthwise.prepare.text.normalization import Normalization
 from lengthwise.prepare.text.notices import TextNotices
 from lengthwise.prepare.text.options import SENTENCIZER, TokenizerOptions
 from lengthwise.prepare.text.store import TokenStore, slice_path, write_index, write_lexicon
+from lengthwise.prepare.text.text_tokenizer import normalization_of
 from lengthwise.system.files import replacing_folder, scratch_folder
 from lengthwise.system.parallel import Workers
-
-if TYPE_CHECKING:
-    from spacy.language import Language
-
-
-def make_tokenizer(options: TokenizerOptions) -> Callable[[str], list[str]]:
-    """What makes of one text the tokens that `tokenize` makes of it, sentence after sentence.
-
-    The options may come from anybody's model: a pipeline is taken by name, if it is installed, and never from a path.
-
-    Raises:
-        ParamsError: spaCy does not know the language, or the pipeline is not installed.
-    """
-    normalization = _normalization(options)
-    if options.by == "blanks":
-        return lambda text: normalization.clean(text).split()
-    if options.by != "words":
-        return lambda text: [
-            by_character.name_of(point, options.by)
-            for point in by_character.points_of(normalization.clean(text), options.by).tolist()
-        ]
-    from lengthwise.prepare.text.spacy_languages import installed_pipeline, rule_based_pipeline
-    from lengthwise.prepare.text.spacy_tokenizer import words_of
-
-    def make() -> "Language":
-        by_rule = options.sentences == SENTENCIZER
-        return rule_based_pipeline(options.language) if by_rule else installed_pipeline(options.sentences)
-
-    nlp = make()
-    most_words = len(nlp.vocab) + MOST_WORDS
-
-    def tokens_of(text: str) -> list[str]:
-        nonlocal nlp
-        if len(nlp.vocab) > most_words:
-            # spaCy forgets no word that it has seen, and a stream of texts has no end.
-            nlp = make()
-        return words_of(nlp.tokenizer(normalization.clean(text)), options.link_word)
-
-    return tokens_of
-
-
-def _normalization(options: TokenizerOptions) -> Normalization:
-    # Characters and bytes cost the same in a chunk of any length.
-    longest = options.longest_chunk if options.by == "words" else None
-    return Normalization(options.straighten_quotes, options.collapse_repeats, longest)
 
 
 def tokenize(documents: Path, folder: Path, options: TokenizerOptions, worker_count: int) -> dict[str, int]:
@@ -86,7 +38,7 @@ def tokenize(documents: Path, folder: Path, options: TokenizerOptions, worker_co
     with replacing_folder(folder) as out, scratch_folder(folder) as scratch:
         slice_path(out, 0).parent.mkdir()
         common = (documents, scratch, out)
-        normalization = _normalization(options)
+        normalization = normalization_of(options)
         workers = min(worker_count, slices)
         form = document_form(file)
         columns = [column for column in form.steps if column.kind != "tokens"]

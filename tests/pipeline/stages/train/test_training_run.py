@@ -26,8 +26,8 @@ from lengthwise.pipeline.stages.train.live import GrowingTable, LiveFigures, Liv
 from lengthwise.pipeline.stages.train.outcome import batching_table
 from lengthwise.pipeline.stages.train.training_run import RESUME_FOLDER, TrainFiles, train
 from lengthwise.predictor import read_encoding
-from lengthwise.prepare.shards.encoding import TextEncoding
 from lengthwise.prepare.shards.reader import read_index, read_split
+from lengthwise.prepare.shards.text_encoding import TextEncoding
 from lengthwise.prepare.vocabulary import read_vocabulary
 from lengthwise.training.resume import ResumeState
 from lengthwise.training.step import Steps

@@ -1,4 +1,4 @@
-"""The public way to a saved network."""
+"""The public way to a saved network as a Keras model."""
 
 from pathlib import Path
 
@@ -6,23 +6,18 @@ from lengthwise.errors import FormatError
 from lengthwise.models.ensemble import Ensemble
 from lengthwise.models.network import Network
 from lengthwise.models.saved import load_network
-from lengthwise.system.seals import rerun
-
-# There may be no pipeline where a network is loaded.
-REMEDY = "copy the folder again, or train and save the network again"
+from lengthwise.models.saved_folder import REMEDY, REMEDY_ALONE
 
 
-def load(folder: Path | str, kernel: str = "auto") -> Network | Ensemble:
-    """Load a network that was trained and saved, such as `models/classifier` of the pipeline.
+def load_keras(folder: Path | str, kernel: str = "auto") -> Network | Ensemble:
+    """Load a network that was trained and saved, to go on with it in Keras; to predict, `load` is enough and quicker.
 
     Where `folder` holds a classifier of six classes:
 
         >>> import lengthwise as lw
-        >>> network = lw.load(folder)
+        >>> network = lw.load_keras(folder)
         >>> network.config.task, network.config.outputs
         ('classifier', 6)
-
-    Nothing in the folder is run: it holds numbers, a table of words and JSON.
 
     Args:
         folder: with `config.json`, `weights.safetensors` and, if it was trained on text, `vocabulary.tsv`.
@@ -38,4 +33,4 @@ def load(folder: Path | str, kernel: str = "auto") -> Network | Ensemble:
     try:
         return load_network(Path(folder), kernel)
     except FormatError as error:
-        raise FormatError(str(error).replace(rerun("train"), REMEDY)) from error
+        raise FormatError(str(error).replace(REMEDY, REMEDY_ALONE)) from error
