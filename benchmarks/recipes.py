@@ -50,7 +50,7 @@ from lengthwise.prepare.shards.reader import read_index, read_split
 from lengthwise.reports.charts.style import standalone
 from lengthwise.reports.page.scores import first_chart
 from lengthwise.reports.rivals import rivals_of
-from lengthwise.reports.run import run_in
+from lengthwise.runs.run import run_in
 from lengthwise.sequences import Sequences
 from lengthwise.training.schedule import learning_rate
 

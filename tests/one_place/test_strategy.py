@@ -46,7 +46,7 @@ from lengthwise.errors import ParamsError
 from lengthwise.pipeline.settings.params import check_params, load_params
 from lengthwise.pipeline.stages.train.outcome import batching_table
 from lengthwise.reports.reference import strategies_table
-from lengthwise.reports.run import Run, run_in
+from lengthwise.runs.run import Run, run_in
 from lengthwise.system.strict_yaml import read_yaml
 
 root = Path(sys.argv[1])

@@ -30,11 +30,12 @@ WINGS = LIBRARY_WINGS | {
     "prepare": {*GROUND, "system"},
     "corpora": {*GROUND, "system", "prepare"},
     # What documents say of a corpus. Reports find it by the folder, they import none of it.
-    "texts": {*GROUND, "system", "corpora", "reports"},
+    "texts": {*GROUND, "system", "corpora", "reports", "runs"},
     "predictor": {*IN_LIBRARY, "prepare"},
     "generation": {*IN_LIBRARY, "prepare", "predictor"},
-    # Reports read what the pipeline has written.
-    "reports": {*IN_LIBRARY, "predictor", "prepare", "corpora"},
+    # What the pipeline has written, wherever it lies.
+    "runs": {*GROUND, "evaluation", "system"},
+    "reports": {*IN_LIBRARY, "prepare", "corpora", "runs"},
     "pipeline": {*IN_LIBRARY, "prepare", "corpora"},
     "cli": {*IN_LIBRARY, "prepare", "corpora", "pipeline", "predictor", "generation", "reports"},
 }

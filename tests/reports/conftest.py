@@ -15,8 +15,8 @@ from scipy.special import log_softmax
 from lengthwise.evaluation.item_table import LevelScores, write_item_scores
 from lengthwise.names import LABEL_TASKS
 from lengthwise.reports.kept import Kept
-from lengthwise.reports.run import run_in
-from lengthwise.reports.run_files import TIMING
+from lengthwise.runs.run import run_in
+from lengthwise.runs.run_files import TIMING
 
 # What a machine measured, which Git does not have: the figures are invented.
 MEASURED = {"peak_memory_mib": 512, "seconds": 3.25}

@@ -9,7 +9,7 @@ import yaml
 from lengthwise.corpora.blogs.texts.card import WORDS
 from lengthwise.errors import FormatError
 from lengthwise.reports.model_card import locked_versions, model_card
-from lengthwise.reports.run import run_in
+from lengthwise.runs.run import run_in
 
 CELL = re.compile(r"(\d\.\d{4}) \((\d\.\d{4})-(\d\.\d{4})\)")
 

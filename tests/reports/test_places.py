@@ -6,7 +6,7 @@ from dvc.exceptions import NotDvcRepoError
 from dvc.repo import Repo
 
 from lengthwise.errors import RevisionError
-from lengthwise.reports.places import (
+from lengthwise.runs.places import (
     cache_places,
     output_hash,
     repository_at,
@@ -15,8 +15,8 @@ from lengthwise.reports.places import (
     unreadable,
     with_cached,
 )
-from lengthwise.reports.run import Run, run_in
-from lengthwise.reports.run_files import FolderFiles, PlacedFiles
+from lengthwise.runs.run import Run, run_in
+from lengthwise.runs.run_files import FolderFiles, PlacedFiles
 
 TIMES = {"data/timing/ingest.json": b'{"seconds": 1.5}', "data/timing/environment_classifier.json": b'{"dvc": "3"}'}
 

@@ -1,7 +1,7 @@
 import pandas as pd
 
 from lengthwise.reports.results import results_table
-from lengthwise.reports.run import run_in
+from lengthwise.runs.run import run_in
 
 
 def write(path, model, **values):

@@ -1,12 +1,10 @@
 import json
 
-import pandas as pd
 import pytest
 
 from lengthwise.errors import FormatError
-from lengthwise.reports.run import Run, run_in
-from lengthwise.reports.run_files import finite
-from lengthwise.reports.scored_predictions import predictions_of
+from lengthwise.runs.run import Run, run_in
+from lengthwise.runs.run_files import finite
 
 
 def test_run_gives_params_and_digests_of_the_lock(run):
@@ -82,25 +80,6 @@ def test_run_knows_what_was_measured_if_it_is_at_hand(run):
     assert run.timing("train_classifier") == json.loads(path.read_text(encoding="utf-8"))
     path.unlink()
     assert run.timing("train_classifier") is None
-
-
-@pytest.mark.parametrize("content", [b"", b"PAR1 and no more", b"\x00" * 100])
-def test_run_takes_damaged_predictions_for_none(run, content):
-    path = run.files.folder / "data" / "predictions" / "classifier.parquet"
-    path.parent.mkdir(parents=True)
-    path.write_bytes(content)
-    assert predictions_of(run, "classifier") is None
-    assert predictions_of(run, "linear") is None
-
-
-def test_run_takes_predictions_of_another_shape_for_none(run, predict):
-    predict(run)
-    path = run.files.folder / "data" / "predictions" / "classifier.parquet"
-    whole = pd.read_parquet(path)
-    assert predictions_of(run_in(run.files.folder), "classifier") is not None
-    for damaged in (whole.drop(columns="group"), whole.iloc[:0], whole.assign(label="x"), whole[["sequence"]]):
-        damaged.to_parquet(path)
-        assert predictions_of(run_in(run.files.folder), "classifier") is None
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"3", b"\xff", b"[" * 100_000, b'{"a": 1' + b"0" * 5000 + b"}"])

@@ -12,7 +12,7 @@ from lengthwise.reports.model_card import CardWords, model_card
 from lengthwise.reports.page.scores import accuracy_chart
 from lengthwise.reports.reference import ablations_table, cells_table, params_tables, stages_table, strategies_table
 from lengthwise.reports.results import results_table
-from lengthwise.reports.run import Run, run_in
+from lengthwise.runs.run import Run, run_in
 from lengthwise.system.files import replacing_file
 from lengthwise.system.imports import drawing
 
@@ -34,7 +34,7 @@ WINGS = {
         "ground",
     ),
     "preparation": ("corpora", "prepare"),
-    "pipeline": ("cli", "pipeline", "reports"),
+    "pipeline": ("cli", "pipeline", "reports", "runs"),
 }
 
 

@@ -11,9 +11,9 @@ import yaml
 
 from lengthwise.errors import FormatError
 from lengthwise.reports.markdown import code
-from lengthwise.reports.run import Run
-from lengthwise.reports.run_files import FigureFile, parsed_yaml, read_text
 from lengthwise.reports.words import listed
+from lengthwise.runs.run import Run
+from lengthwise.runs.run_files import FigureFile, parsed_yaml, read_text
 from lengthwise.system.bundles import read_bundle
 
 MEND = "check it out again, or run make real"

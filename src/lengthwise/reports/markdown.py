@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lengthwise.errors import FormatError
-from lengthwise.reports.run_files import finite, read_text
+from lengthwise.runs.run_files import finite, read_text
 
 MOST_CHARACTERS = 80
 NOTHING = "–"

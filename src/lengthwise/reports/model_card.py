@@ -19,9 +19,9 @@ from lengthwise.reports.markdown import code, table
 from lengthwise.reports.metric_words import metric_phrase
 from lengthwise.reports.results import cells_of
 from lengthwise.reports.rivals import resampled_groups, rivals_of
-from lengthwise.reports.run import Run
-from lengthwise.reports.run_files import read_text
 from lengthwise.reports.words import count, listed, percent, records
+from lengthwise.runs.run import Run
+from lengthwise.runs.run_files import read_text
 
 SECTIONS = ("ingest", "tokens", "split", "vocabulary", "shards", "train", "baselines", "evaluate")
 # Of the section train: keys that came later, and what may be a place on somebody's disk.

@@ -14,9 +14,9 @@ from lengthwise.batching.registry import STRATEGIES
 from lengthwise.errors import FormatError
 from lengthwise.names import CELL_PLACES, NATIVE_CELLS
 from lengthwise.reports.markdown import code, table
-from lengthwise.reports.run import Run
-from lengthwise.reports.run_files import read_text
 from lengthwise.reports.words import percent, records
+from lengthwise.runs.run import Run
+from lengthwise.runs.run_files import read_text
 
 # A longer default says how much there is of it.
 LONGEST_DEFAULT = 60

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from lengthwise.reports.run import Run
-from lengthwise.reports.run_files import METRICS, PlacedFiles
+from lengthwise.runs.run import Run
+from lengthwise.runs.run_files import METRICS, PlacedFiles
 
 # From what needs no text to what needs most of it.
 MODELS = ("majority", "linear", "classifier", "seq2seq")

@@ -2,26 +2,18 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from io import BytesIO
 from itertools import combinations
-from pathlib import PurePosixPath
 
 import pandas as pd
 
-from lengthwise.errors import FormatError
 from lengthwise.evaluation.baseline_names import baselines_of
-from lengthwise.evaluation.item_figures import paired_figures
-from lengthwise.evaluation.item_table import ITEMS_NAME, LevelScores, read_item_scores
 from lengthwise.evaluation.scoring.registry import metric_of
 from lengthwise.names import LABEL_TASKS, STEP_TASKS
-from lengthwise.reports.differences import SAME, Difference
-from lengthwise.reports.run import Run
-from lengthwise.reports.words import records
-
-# Where stages leave what each test item adds to the metrics.
-OF_NETWORKS, OF_BASELINES = "data/figures/evaluate", "data/figures/baselines/tables"
+from lengthwise.reports.differences import Difference
+from lengthwise.reports.scored_items import items_at_hand, paired_differences
+from lengthwise.runs.run import Run
 
 Differences = dict[tuple[str, str], list[Difference]]
 
@@ -62,7 +54,9 @@ class Rivals:
     @cached_property
     def sizes(self) -> dict[str, int]:
         """How many items of each level the test split has, as far as that is known."""
-        items = next((found for model in (*self.tasks, *self.baselines) if (found := self.items(model))), [])
+        items = next(
+            (found for model in (*self.tasks, *self.baselines) if (found := items_at_hand(self.run, model))), []
+        )
         sizes = {level.name: len(level.group) for level in items}
         for level in self.first_metric:
             name = f"evaluate/{self.tasks[0]}/confusion_{level}.csv"
@@ -74,35 +68,18 @@ class Rivals:
             sizes[next(iter(self.first_metric))] = int(by_length["count"].sum())
         return sizes
 
-    def items(self, model: str) -> list[LevelScores] | None:
-        """What each test item adds to a model's metrics, if that is at hand and of this run; else None."""
-        folder = OF_NETWORKS if model in self.tasks else OF_BASELINES
-        path = f"{folder}/{model}/{ITEMS_NAME}"
-        try:
-            found = read_item_scores(BytesIO(self.run.files[path]), path)
-        except (KeyError, FormatError):
-            return None
-        return found if self._is_of_this_run(found, model) else None
-
-    def _is_of_this_run(self, found: Sequence[LevelScores], model: str) -> bool:
-        means = {(level.name, name): float(of.mean()) for level in found for name, of in level.scores.items()}
-        rows = records(self.levels[(self.levels["model"] == model) & self.levels["metric"].isin(self.metrics)])
-        known = [(means[row.level, row.metric], row.value) for row in rows if (row.level, row.metric) in means]
-        return bool(known) and all(abs(mean - value) < SAME * max(1.0, abs(value)) for mean, value in known)
-
     @cached_property
     def differences(self) -> Differences:
         """The first metric of each level, of one model less that of another: by both, where their items are at hand."""
         confidence = self.run.params("evaluate")["confidence"]
         strongest = self.baselines[-1:]
-        known = {model: items for model in (*self.tasks, *strongest) if (items := self.items(model))}
+        known = {model: items for model in (*self.tasks, *strongest) if (items := items_at_hand(self.run, model))}
         found = {}
         for other, one in combinations(known, 2):
-            rows = records(paired_figures(known[one], known[other], confidence))
             pairs = [
-                Difference(row.level, row.metric, row.one, row.other, row.low, row.high, self.sizes[row.level])
-                for row in rows
-                if self.first_metric.get(row.level) == row.metric
+                replace(pair, items=self.sizes[pair.level])
+                for pair in paired_differences(known[one], known[other], confidence)
+                if self.first_metric.get(pair.level) == pair.metric
             ]
             if pairs:
                 found[one, other] = pairs
@@ -129,8 +106,3 @@ def resampled_groups(run: Run) -> str:
     word = min(names, key=lambda name: (split[name], name == "test_sentences"))
     number = split[word]
     return f"{number:,.0f} {word.replace('_', ' ')}" if number > 1 else "pieces of the test text"
-
-
-def holds_items(path: str) -> bool:
-    """Whether an output of the pipeline has test items in it."""
-    return path.startswith(f"{OF_NETWORKS}/") or PurePosixPath(path) == PurePosixPath(OF_BASELINES).parent

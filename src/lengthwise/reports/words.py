@@ -71,8 +71,3 @@ def of_size(level: str, sizes: Mapping[str, int] | None) -> str:
 def listed(words: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-
-
-def in_a_line(error: Exception) -> str:
-    """What an error says, in a line of bounded length."""
-    return f"{' '.join(str(error).split()):.160}"

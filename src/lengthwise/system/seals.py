@@ -25,6 +25,7 @@ HOLE = b"0" * 2 * hashlib.sha256().digest_size
 # What a format's writer puts in the place of the seal, and the name that this has where the format names it.
 UNSEALED = (MARK + HOLE).decode()
 SEAL_KEY = "seal"
+CHUNK_BYTES = 1 << 20
 
 
 def rerun(stage: str) -> str:
@@ -104,8 +105,13 @@ def _seal_of(path: Path) -> tuple[int, bytes]:
         place, end = mark + len(MARK), mark + len(MARK) + len(HOLE)
         if mark < 0 or end > len(content):
             raise ValueError("it has no seal")
-        with memoryview(content) as view, view[:place] as before, view[end:] as after:
-            digest = hashlib.sha256(before)
-            digest.update(HOLE)
-            digest.update(after)
+        # Read and not mapped: mapped pages would count as memory of the process.
+        digest, left = hashlib.sha256(), place
+        while left and (chunk := stream.read(min(left, CHUNK_BYTES))):
+            digest.update(chunk)
+            left -= len(chunk)
+        digest.update(HOLE)
+        stream.seek(end)
+        while chunk := stream.read(CHUNK_BYTES):
+            digest.update(chunk)
     return place, digest.hexdigest().encode()

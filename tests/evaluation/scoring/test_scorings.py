@@ -1,6 +1,7 @@
 """Each kind of scoring against scikit-learn, and what it keeps of its predictions."""
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from closeness import EXACT, assert_close
@@ -19,7 +20,15 @@ from sklearn.metrics import (
 from lengthwise.evaluation.levels import items_of, pool
 from lengthwise.evaluation.metrics import figures_of_level
 from lengthwise.evaluation.resampling import Bootstrap
-from lengthwise.evaluation.score import points_of, predictions_table, read_predictions, score_task, sums_by_group
+from lengthwise.evaluation.score import (
+    SCORING_KEY,
+    points_of,
+    predictions_table,
+    read_predictions,
+    score_task,
+    scoring_of_table,
+    sums_by_group,
+)
 from lengthwise.evaluation.scoring.class_scoring import ClassScoring
 from lengthwise.evaluation.scoring.entities import EntityScheme
 from lengthwise.evaluation.scoring.label_scoring import LabelScoring
@@ -271,7 +280,10 @@ def _labels():
 def test_predictions_in_a_file_are_scored_as_the_predictions_themselves(kind, factors, tmp_path):
     scoring, sequences, items, predictions = MAKERS[kind](factors)
     pq.write_table(predictions_table(scoring, sequences, predictions), tmp_path / "predictions.parquet")
-    kept, read = read_predictions(scoring, pq.read_table(tmp_path / "predictions.parquet"))
+    table = pq.read_table(tmp_path / "predictions.parquet")
+    # Those of classes do not say what scores them.
+    assert scoring_of_table(table) == (None if kind == "classes" else scoring)
+    kept, read = read_predictions(scoring, table)
     assert kept["sequence"].tolist() == list(range(60))
     again = items_of({"label": np.zeros(60), **kept.per_sequence}, "document", WORDS)
     first, second = (
@@ -279,6 +291,12 @@ def test_predictions_in_a_file_are_scored_as_the_predictions_themselves(kind, fa
     )
     assert first.figures["metric"].tolist() == second.figures["metric"].tolist()
     assert_close(second.figures["value"], first.figures["value"], 1e-6)
+
+
+@pytest.mark.parametrize("said", ["", "[]", '{"kind": "x"}', '{"kind": "tags", "row": 1}', '{"kind": "classes"}'])
+def test_a_file_that_says_nonsense_of_its_scoring_is_rejected(said):
+    with pytest.raises(ValueError, match=r"^(got|Expecting|is of classes)"):
+        scoring_of_table(pa.table({"sequence": [0]}, metadata={SCORING_KEY: said}))
 
 
 @pytest.mark.parametrize("kind", SCORINGS)

@@ -6,8 +6,8 @@ import pytest
 from lengthwise.errors import FormatError
 from lengthwise.evaluation.paired import Interval
 from lengthwise.reports.change.figures import Figure, figures_of
-from lengthwise.reports.run import Run, run_in
-from lengthwise.reports.run_files import is_timing
+from lengthwise.runs.run import Run, run_in
+from lengthwise.runs.run_files import is_timing
 from lengthwise.system.dotted import leaves
 
 LEVELS = "model,level,metric,value,low,high\n"

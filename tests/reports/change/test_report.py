@@ -1,7 +1,8 @@
 import json
 import re
 import shutil
-from dataclasses import asdict
+from collections import ChainMap
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,15 +11,14 @@ import yaml
 from blog_words import WORDS
 
 from lengthwise.errors import FormatError, RevisionError
+from lengthwise.evaluation.item_table import LevelScores, write_item_scores
 from lengthwise.evaluation.level_tables import headline, level_figures
 from lengthwise.evaluation.levels import items_of, pool
+from lengthwise.evaluation.metrics import item_scores
 from lengthwise.evaluation.resampling import Bootstrap
-from lengthwise.prepare.document_form import DocumentForm
-from lengthwise.prepare.text.options import SENTENCIZER, TokenizerOptions
 from lengthwise.reports.change import report as report_module
 from lengthwise.reports.change.report import report_on
 from lengthwise.reports.change.report_frame import MARKER, MOST_CHARACTERS
-from lengthwise.system.seals import write_sealed_json
 
 CLASSIFIER = "metrics/evaluate/classifier.json"
 
@@ -191,56 +191,58 @@ def test_report_without_params_and_lock_goes_by_the_counts(project):
     assert "without hashes in dvc.lock" in report.text
 
 
-def test_report_takes_paired_intervals_where_predictions_are_at_hand(project, factors, monkeypatch):
+def test_report_takes_paired_intervals_where_test_items_are_at_hand(project, factors, monkeypatch):
     before, after = make_runs(project, factors)
-    paths = []
+    cached = report_module.with_cached
+    wanted = {}
 
-    def at(snapshot, path):
-        paths.append(path)
-        found = after if snapshot.name == "the working tree" else before
-        return found if path == "data/predictions/classifier.parquet" else None
+    def with_files(run, folder, is_wanted):
+        wanted[run.name] = is_wanted
+        files = after if run.name == "the working tree" else before
+        return replace(run, files=ChainMap(files, cached(run, folder, is_wanted).files))
 
-    monkeypatch.setattr(report_module, "predictions_at", at)
+    monkeypatch.setattr(report_module, "with_cached", with_files)
     report = report_on("HEAD", project.folder)
-    assert set(paths) == {"data/predictions/classifier.parquet", "data/predictions/seq2seq.parquet"}
+    for is_wanted in wanted.values():
+        assert all(map(is_wanted, ("data/predictions/seq2seq.parquet", "data/figures/evaluate/seq2seq")))
     assert "Intervals of 10 differences: paired by test author" in report.text
     assert "Intervals of 30 differences: from each run's own interval" in report.text
     assert verdict_of(report, "sentence_accuracy") == "worse"
-    # Predictions that are not those of the metrics are not believed.
-    project.change(CLASSIFIER, author_gender=0.123)
-    assert "paired" not in report_on("HEAD", project.folder).text
+    # Items that are not those of the metrics are not believed.
+    for wrong in (0.123, None, "text"):
+        project.change(CLASSIFIER, author_gender=wrong)
+        assert "paired" not in report_on("HEAD", project.folder).text
 
 
 def make_runs(project, factors):
-    # Metrics of a classifier on 400 sequences, committed, then of a worse one; the predictions of both.
+    # Metrics of a classifier on 400 sequences, committed, then of a worse one; the files of both in the DVC cache.
     rng = np.random.default_rng(0)
     author = np.repeat(np.arange(40), 10)
     ids = {"sequence": np.arange(400), "document": np.arange(400) // 5, "group": author, "label": author % 6}
+    tables = project.folder / "metrics" / "evaluate" / "classifier"
 
     def run(share):
         guess = np.where(rng.random(400) < share, ids["label"], (ids["label"] + 1) % 6)
         logs = np.log(np.full((400, 6), 0.02) + 0.88 * np.eye(6)[guess])
         levels = [pool(items, logs) for items in items_of(ids, "sentence", WORDS)]
-        figures = headline(level_figures("classifier", levels, factors, Bootstrap(10, 0.95, 1)))
-        project.change(CLASSIFIER, **figures)
-        return pd.DataFrame({**ids, **{f"log_probability_{number}": column for number, column in enumerate(logs.T)}})
+        figures = level_figures("classifier", levels, factors, Bootstrap(10, 0.95, 1))
+        figures.to_csv(tables / "levels.csv", index=False)
+        project.change(CLASSIFIER, **headline(figures))
+        scores = [LevelScores(level.name, level.author, item_scores(level, factors)) for level in levels]
+        write_item_scores(tables / "items.parquet", scores)
+        said = pd.DataFrame({**ids, **{f"log_probability_{number}": column for number, column in enumerate(logs.T)}})
+        return {
+            "data/predictions/classifier.parquet": said.to_parquet(),
+            "data/figures/evaluate/classifier/items.parquet": (tables / "items.parquet").read_bytes(),
+            "metrics/evaluate/classifier/levels.csv": (tables / "levels.csv").read_bytes(),
+        }
 
     old = run(0.7)
-    nothing = {"rows": 0, "tokens": 0, "lengths": [], "shards": []}
-    index = {
-        "version": 4,
-        "unit": "sentence",
-        "tokenizer": asdict(TokenizerOptions("words", "en", SENTENCIZER, False, False, None)),
-        "vocabulary_size": 9,
-        "vocabulary_digest": "0" * 64,
-        "affixes": None,
-        "form": json.loads(DocumentForm(factors=tuple(factors), group="author").to_json()),
-        "splits": {"train": nothing, "validation": nothing, "test": nothing},
-    }
-    (project.folder / "data" / "shards").mkdir(parents=True)
-    write_sealed_json(project.folder / "data" / "shards" / "index.json", index)
+    (tables / "items.parquet").unlink()
     project.commit()
-    return old, run(0.4)
+    new = run(0.4)
+    (tables / "items.parquet").unlink()
+    return old, new
 
 
 def test_report_stays_within_its_length_whatever_comes(project):

@@ -5,7 +5,7 @@ import yaml
 
 from lengthwise.reports.change.not_run import changed_params
 from lengthwise.reports.change.same_data import check_data
-from lengthwise.reports.run import Run, run_in
+from lengthwise.runs.run import Run, run_in
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from lengthwise.reports.change.sections import (
     other_section,
     params_section,
 )
-from lengthwise.reports.run import Run, run_in
-from lengthwise.reports.run_files import is_timing
+from lengthwise.runs.run import Run, run_in
+from lengthwise.runs.run_files import is_timing
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from dvc.repo import Repo
 
-from lengthwise.reports.run import run_in
+from lengthwise.runs.run import run_in
 
 NAMED = ("user.name=tester", "user.email=tester@localhost", "commit.gpgsign=false")
 

@@ -9,7 +9,7 @@ import pytest
 
 from lengthwise.cli.app import main
 from lengthwise.reports.page.pages import OF_A_RUN, report
-from lengthwise.reports.run import run_in
+from lengthwise.runs.run import run_in
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 

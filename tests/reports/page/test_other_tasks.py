@@ -22,7 +22,7 @@ from lengthwise.ragged import offsets_of
 from lengthwise.reports.model_card import CardWords, model_card
 from lengthwise.reports.page.pages import report
 from lengthwise.reports.results import results_table
-from lengthwise.reports.run import run_in
+from lengthwise.runs.run import run_in
 from lengthwise.sequences import Sequences
 
 COUNT = 90

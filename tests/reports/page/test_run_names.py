@@ -7,7 +7,6 @@ from records import record_as_folder
 
 from lengthwise.errors import RevisionError
 from lengthwise.reports.page.run_names import MOST_RUNS, open_sources
-from lengthwise.reports.scored_predictions import predictions_of
 
 
 @pytest.fixture
@@ -111,8 +110,9 @@ def test_sources_are_not_more_than_can_be_told_apart(opened):
 def test_source_of_a_commit_has_the_predictions_that_are_in_the_cache(project, opened, predict):
     predict(project.run)
     lock = yaml.safe_load((project.folder / "dvc.lock").read_text(encoding="utf-8"))
-    for task in ("classifier", "seq2seq"):
-        content = (project.folder / "data" / "predictions" / f"{task}.parquet").read_bytes()
+    paths = {task: f"data/predictions/{task}.parquet" for task in ("classifier", "seq2seq")}
+    for task, path in paths.items():
+        content = (project.folder / path).read_bytes()
         digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
         for entry in lock["stages"][f"evaluate@{task}"]["outs"]:
             if entry["path"].endswith(".parquet"):
@@ -124,13 +124,12 @@ def test_source_of_a_commit_has_the_predictions_that_are_in_the_cache(project, o
     project.commit("predictions")
     shutil.rmtree(project.folder / "data")
     (source,) = opened("HEAD")
-    assert len(predictions_of(source.run, "classifier")) == 600
+    assert all(path in source.run.files for path in paths.values())
     cached.unlink()
     (source,) = opened("HEAD")
-    assert predictions_of(source.run, "classifier") is not None
-    assert predictions_of(source.run, "seq2seq") is None
+    assert [path in source.run.files for path in paths.values()] == [True, False]
     # The lock of one run does not take the predictions from another.
     (project.folder / "dvc.lock").write_text("stages: 3\n", encoding="utf-8")
     project.commit("damaged")
     _, source = opened("HEAD", "HEAD~1")
-    assert predictions_of(source.run, "classifier") is not None
+    assert paths["classifier"] in source.run.files

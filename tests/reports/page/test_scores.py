@@ -5,7 +5,7 @@ import pytest
 
 from lengthwise.reports.page.scores import by_length, confusion, results
 from lengthwise.reports.rivals import rivals_of
-from lengthwise.reports.run import run_in
+from lengthwise.runs.run import run_in
 
 
 def rows(path):

@@ -8,7 +8,7 @@ import pytest
 from lengthwise.cli.app import main
 from lengthwise.errors import FormatError
 from lengthwise.reports.page.pages import page_of, report
-from lengthwise.reports.run import run_in
+from lengthwise.runs.run import run_in
 
 LONG = "a-name-of-an-experiment-that-goes-on-and-on-and-is-no-word-that-a-browser-would-break-anywhere"
 

@@ -21,8 +21,8 @@ from lengthwise.reports.change.not_run import not_run
 from lengthwise.reports.change.report_frame import Report, finished, head_lines, not_run_lines, verdict_lines
 from lengthwise.reports.change.sections import OTHER, difference_cells, other_rows, params_section
 from lengthwise.reports.markdown import ReportSection, number, quoted, table_lines
-from lengthwise.reports.run import Run
-from lengthwise.reports.run_files import LOCK, PARAMS, finite
+from lengthwise.runs.run import Run
+from lengthwise.runs.run_files import LOCK, PARAMS, finite
 from lengthwise.system.dotted import leaves
 
 LONGEST_COMMAND = 300

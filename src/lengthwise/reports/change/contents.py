@@ -9,8 +9,8 @@ from typing import Any
 from dvc.exceptions import DvcException, NotDvcRepoError  # type: ignore[import-untyped]
 from dvc.repo import Repo  # type: ignore[import-untyped]
 
-from lengthwise.reports.places import blob_at, repository_at, unreadable
-from lengthwise.reports.run_files import FolderFiles
+from lengthwise.runs.places import blob_at, repository_at, unreadable
+from lengthwise.runs.run_files import FolderFiles
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from lengthwise.reports.change.config_file import FILE, ITEMWISE, Config, Config
 from lengthwise.reports.change.contents import Absent
 from lengthwise.reports.change.figures import Figure
 from lengthwise.reports.change.items import read_items, scores, what_differs
-from lengthwise.reports.run import Run
-from lengthwise.reports.run_files import finite
+from lengthwise.runs.run import Run
+from lengthwise.runs.run_files import finite
 from lengthwise.system.dotted import leaves
 
 BASE, HERE = "the base", "the working tree"

@@ -13,9 +13,9 @@ from dvc.dependency.param import ParamsDependency, read_param_file  # type: igno
 from dvc.exceptions import DvcException, NotDvcRepoError  # type: ignore[import-untyped]
 from dvc.repo import Repo  # type: ignore[import-untyped]
 
-from lengthwise.reports.places import repository_at, unreadable
-from lengthwise.reports.run import CHECK, Run
-from lengthwise.reports.run_files import recorded_params
+from lengthwise.runs.places import repository_at, unreadable
+from lengthwise.runs.run import CHECK, Run
+from lengthwise.runs.run_files import recorded_params
 from lengthwise.system.dotted import leaves
 
 PIPELINE = "dvc.yaml"

@@ -6,20 +6,12 @@ docs/reports.md says how figures are judged.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from io import BytesIO
 from math import isclose, isfinite
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-import pyarrow as pa
-
-from lengthwise.errors import FormatError, RevisionError
-from lengthwise.evaluation.metrics import item_scores
+from lengthwise.errors import RevisionError
 from lengthwise.evaluation.paired import Interval
-from lengthwise.labels import LabelFactor, joint_class_names
-from lengthwise.prepare.shards.reader import read_index
-from lengthwise.prepare.shards.schema import ShardIndex
 from lengthwise.reports.change.comparison import Comparison, Verdict, compare_all, overall
 from lengthwise.reports.change.config_file import read_config
 from lengthwise.reports.change.configured import report_as_configured
@@ -35,13 +27,12 @@ from lengthwise.reports.change.sections import (
     other_section,
     params_section,
 )
-from lengthwise.reports.differences import IDS, Difference, ShardLevels, paired_differences, same_sequences
-from lengthwise.reports.places import resolve, run_at, with_cached
-from lengthwise.reports.run import Run, run_in
-from lengthwise.reports.run_files import METRICS, PREDICTIONS, TIMING, finite
-from lengthwise.reports.scored_predictions import of_headline, task_differences
+from lengthwise.reports.differences import Difference
+from lengthwise.reports.scored_items import differences_of_runs, holds_items, of_headline
+from lengthwise.runs.places import resolve, run_at, with_cached
+from lengthwise.runs.run import Run, run_in
+from lengthwise.runs.run_files import METRICS, PREDICTIONS, TIMING, finite
 
-SHARDS = Path("data/shards")
 # Relative: the figures in Git are rounded to six digits.
 SAME = 2e-5
 EVALUATION = re.compile(r"evaluate/[^/]+\.json")
@@ -78,7 +69,7 @@ def report_on(base: str, folder: Path) -> Report:
     old, new = (with_cached(run, folder, _is_cached) for run in (old, new))
     runs = ComparedRuns(old, new, _of_same_confidence(old, new), figures_of(new))
     data = check_data(old, new)
-    paired = {} if data.changes else _paired(runs, folder)
+    paired = {} if data.changes else _paired(runs)
     comparisons = compare_all(runs.old_figures, runs.new_figures, paired, not data.changes)
     verdict = Verdict.NOT_RUN if outdated else overall(comparisons)
     sections = [
@@ -104,7 +95,7 @@ def _with_metrics(run: Run) -> Run:
 
 
 def _is_cached(path: str) -> bool:
-    return path.startswith((TIMING, PREDICTIONS))
+    return path.startswith((TIMING, PREDICTIONS)) or holds_items(path)
 
 
 def _of_same_confidence(old: Run, new: Run) -> dict[Key, Figure]:
@@ -115,58 +106,21 @@ def _of_same_confidence(old: Run, new: Run) -> dict[Key, Figure]:
     return {key: replace(figure, interval=None) for key, figure in figures.items()}
 
 
-def _paired(runs: ComparedRuns, folder: Path) -> dict[Key, Interval]:
-    """Intervals of the differences, as far as both runs' predictions are at hand and are those of the metrics."""
-    try:
-        index, confidence = read_index(folder / SHARDS), float(_evaluate(runs.new)["confidence"])
-    except (FormatError, KeyError, TypeError, ValueError):
-        return {}
-    if not 0 < confidence < 1:
+def _paired(runs: ComparedRuns) -> dict[Key, Interval]:
+    """Intervals of the differences, as far as both runs' test items are at hand and are those of the metrics."""
+    confidence = _evaluate(runs.new).get("confidence")
+    if not finite(confidence) or not 0 < confidence < 1:
         return {}
     intervals: dict[Key, Interval] = {}
     for file in sorted({file for file, _ in runs.new_figures if EVALUATION.fullmatch(file)}):
-        path = f"{PREDICTIONS}{Path(file).stem}.parquet"
-        found = _differences(runs, path, index, confidence)
-        if found and agrees(found, runs.old.json(METRICS + file), runs.new.json(METRICS + file)):
+        found = of_headline(differences_of_runs(runs.new, runs.old, Path(file).stem, confidence) or [])
+        if agrees(found, runs.old.json(METRICS + file), runs.new.json(METRICS + file)):
             intervals |= {(file, name): Interval(one.low, one.high) for name, one in found.items() if isfinite(one.low)}
     return intervals
 
 
-def _differences(runs: ComparedRuns, path: str, index: ShardIndex, confidence: float) -> dict[str, Difference]:
-    """Those of the headline's figures of a file of predictions; none if both runs do not have it of the same data."""
-    levels = (index.unit, index.form.words)
-    old, new = (predictions_at(side, path) for side in (runs.old, runs.new))
-    if old is None or new is None:
-        return {}
-    if are_comparable(old, new, index.factors):
-        return headline_differences(new, old, levels, index.factors, confidence)
-    return of_headline(task_differences(runs.new.files[path], runs.old.files[path], levels, confidence) or [])
-
-
-def predictions_at(run: Run, path: str) -> pd.DataFrame | None:
-    """The predictions that a run has; None if they are not at hand or damaged."""
-    try:
-        return pd.read_parquet(BytesIO(run.files[path]))
-    except (KeyError, OSError, FormatError, pa.ArrowException):
-        return None
-
-
-def are_comparable(old: pd.DataFrame, new: pd.DataFrame, factors: Sequence[LabelFactor]) -> bool:
-    """Whether two predictions are of the same sequences and of all classes."""
-    classes = len(joint_class_names(factors))
-    return old.columns.equals(new.columns) and len(new.columns) == len(IDS) + classes and same_sequences(old, new)
-
-
-def headline_differences(
-    new: pd.DataFrame, old: pd.DataFrame, levels: ShardLevels, factors: Sequence[LabelFactor], confidence: float
-) -> dict[str, Difference]:
-    """The differences of the headline's figures, by its names: see `paired_differences`."""
-    found = paired_differences(new, old, levels, confidence, lambda level: item_scores(level, factors))
-    return of_headline(found)
-
-
 def agrees(found: Mapping[str, Difference], old: Mapping[str, object], new: Mapping[str, object]) -> bool:
-    """Whether the predictions are those that the metrics in Git were made from: these have six digits."""
+    """Whether the items are those that the metrics in Git were made from: these have six digits."""
     pairs = [(one.other, old.get(name)) for name, one in found.items()]
     pairs += [(one.one, new.get(name)) for name, one in found.items()]
     return all(finite(known) and isclose(known, value, rel_tol=SAME, abs_tol=1e-12) for value, known in pairs)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lengthwise.reports.change.not_run import changed_params
-from lengthwise.reports.places import output_hash
-from lengthwise.reports.run import Run
+from lengthwise.runs.places import output_hash
+from lengthwise.runs.run import Run
 from lengthwise.system.dotted import leaves
 
 # Sections whose keys say which sequences there are. Of shards, rows_per_shard only says how they are stored; the

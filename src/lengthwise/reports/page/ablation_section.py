@@ -5,9 +5,9 @@ import pandas as pd
 from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.rows import Bar, IntervalRow, bar_chart, interval_chart
 from lengthwise.reports.page.section import PageSection
-from lengthwise.reports.run import Run
-from lengthwise.reports.run_files import parsed_yaml
 from lengthwise.reports.words import count, listed, records
+from lengthwise.runs.run import Run
+from lengthwise.runs.run_files import parsed_yaml
 
 TABLE = "ablations.csv"
 # Which sequences they were trained on.

@@ -9,9 +9,9 @@ from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.plane import column_chart
 from lengthwise.reports.charts.rows import Bar, bar_chart
 from lengthwise.reports.page.section import PageSection
-from lengthwise.reports.run import Run
-from lengthwise.reports.run_files import FigureFile
 from lengthwise.reports.words import count, percent, records
+from lengthwise.runs.run import Run
+from lengthwise.runs.run_files import FigureFile
 
 MOST_COLUMNS = 40
 # What some corpora count beside what they read.

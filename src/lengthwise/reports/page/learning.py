@@ -6,9 +6,9 @@ from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.plane import Series, line_chart
 from lengthwise.reports.charts.rows import Bar, bar_chart
 from lengthwise.reports.page.section import PageSection
-from lengthwise.reports.run import Run
-from lengthwise.reports.run_files import METRICS, FigureFile
 from lengthwise.reports.words import count, hue_of, listed, percent, records
+from lengthwise.runs.run import Run
+from lengthwise.runs.run_files import METRICS, FigureFile
 
 
 def curves(run: Run) -> PageSection:

@@ -9,8 +9,8 @@ from lengthwise.reports.page.ablation_section import ablations
 from lengthwise.reports.page.run_names import Source, open_sources
 from lengthwise.reports.page.section import Frame, PageSection, page
 from lengthwise.reports.rivals import Rivals, rivals_of
-from lengthwise.reports.run import Run
 from lengthwise.reports.words import listed
+from lengthwise.runs.run import Run
 
 
 def _of_models(make: Callable[[Rivals], PageSection | None]) -> Callable[[Run], list[PageSection]]:

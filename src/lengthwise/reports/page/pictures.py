@@ -16,7 +16,7 @@ from lengthwise.reports.page.run_names import Source, by_task
 from lengthwise.reports.page.scores import length_line, table_by
 from lengthwise.reports.page.section import PageSection
 from lengthwise.reports.rivals import Rivals
-from lengthwise.reports.scored_predictions import differences_of_runs, has_predictions
+from lengthwise.reports.scored_items import differences_of_runs, is_at_hand
 from lengthwise.reports.words import count, hue_of_difference, level_heading, of_size, ranged, records, signed
 
 
@@ -155,9 +155,9 @@ def _strongest(of: Mapping[str, Rivals], level: str) -> list[IntervalRow]:
 def _paired(first: Source, source: Source, task: str) -> list[Difference] | str:
     """A run less the first, or why there is no such difference."""
     for one in (first, source):
-        if not has_predictions(one.run, task):
+        if not is_at_hand(one.run, task):
             return f"{one.label}: its predictions are not at hand (dvc fetch gets them, if they were pushed)"
-    found = differences_of_runs(source.run, first.run, task)
+    found = differences_of_runs(source.run, first.run, task, first.run.params("evaluate")["confidence"])
     if found is None:
         return f"{source.label}: it was tested on other sequences than {first.label}"
     metrics = Rivals(source.run, [task]).first_metric

@@ -13,10 +13,10 @@ from pathlib import Path
 from lengthwise.errors import FormatError, RevisionError
 from lengthwise.names import TASKS
 from lengthwise.reports.kept import run_of
-from lengthwise.reports.places import run_at, with_cached
-from lengthwise.reports.rivals import holds_items
-from lengthwise.reports.run import Run, run_in
-from lengthwise.reports.run_files import LOCK, METRICS, PREDICTIONS, TIMING
+from lengthwise.reports.scored_items import holds_items
+from lengthwise.runs.places import run_at, with_cached
+from lengthwise.runs.run import Run, run_in
+from lengthwise.runs.run_files import LOCK, METRICS, PREDICTIONS, TIMING
 from lengthwise.system.git import git
 
 # Of a named run: `results/NAME` is `results/NAME.json`.

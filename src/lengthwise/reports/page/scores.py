@@ -15,8 +15,6 @@ from lengthwise.reports.differences import Difference
 from lengthwise.reports.metric_words import LESS, is_less_better, metric_axis, metric_phrase, metric_title
 from lengthwise.reports.page.section import PageSection
 from lengthwise.reports.rivals import Differences, Rivals, resampled_groups
-from lengthwise.reports.run import Run
-from lengthwise.reports.run_files import METRICS
 from lengthwise.reports.words import (
     count,
     hue_of,
@@ -28,6 +26,8 @@ from lengthwise.reports.words import (
     records,
     signed,
 )
+from lengthwise.runs.run import Run
+from lengthwise.runs.run_files import METRICS
 
 MOST_POINTS = 40
 # A matrix of more cannot be read; the table has them all.

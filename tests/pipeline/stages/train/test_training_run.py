@@ -399,7 +399,7 @@ def test_train_survives_edits_that_do_not_concern_it(undisturbed, another_proces
 
     status, said = started(3)
     assert status == -signal.SIGKILL, said
-    for name in ("reports/run.py", "cli/app.py", "corpora/__init__.py"):
+    for name in ("runs/run.py", "cli/app.py", "corpora/__init__.py"):
         path = another_process.package / name
         path.write_text(path.read_text("utf-8").replace('"""', '"""Said otherwise. ', 1), "utf-8")
     status, said = started(1000)

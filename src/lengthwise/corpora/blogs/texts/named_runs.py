@@ -14,8 +14,8 @@ from lengthwise.reports.charts.rows import IntervalRow, interval_chart
 from lengthwise.reports.charts.style import standalone
 from lengthwise.reports.kept import Kept, changes_of, measured, not_run
 from lengthwise.reports.markdown import code, table, with_blocks
-from lengthwise.reports.run import Run
 from lengthwise.reports.words import count, hue_of, percent, ranged, records
+from lengthwise.runs.run import Run
 
 # From what leaks most to what does not leak.
 LEAK_RUNS = {"article": "sentence", "leak_document": "document", "leak_author": "author"}

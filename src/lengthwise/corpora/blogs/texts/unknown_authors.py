@@ -10,8 +10,8 @@ import pandas as pd
 from lengthwise.names import UNITS
 from lengthwise.reports.kept import Kept, changes_of, measured, not_run
 from lengthwise.reports.markdown import code, table
-from lengthwise.reports.run import Run
 from lengthwise.reports.words import count, ranged, records
+from lengthwise.runs.run import Run
 
 # What the levels are called, by the unit of a sequence, from the shortest.
 LEVELS = dict(zip(UNITS, ("sentence", "document", "author"), strict=True))

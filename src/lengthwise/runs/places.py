@@ -11,8 +11,8 @@ from dvc.exceptions import DvcException  # type: ignore[import-untyped]
 from dvc.repo import Repo  # type: ignore[import-untyped]
 
 from lengthwise.errors import FormatError, RevisionError
-from lengthwise.reports.run import Run
-from lengthwise.reports.run_files import LOCK, METRICS, PARAMS, PlacedFiles
+from lengthwise.runs.run import Run
+from lengthwise.runs.run_files import LOCK, METRICS, PARAMS, PlacedFiles
 from lengthwise.system.git import git
 
 OF_A_FOLDER = ".dir"

@@ -134,3 +134,8 @@ def finite(value: object) -> TypeGuard[float]:
         return not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value)
     except OverflowError:
         return False
+
+
+def in_a_line(error: Exception) -> str:
+    """What an error says, in a line of bounded length."""
+    return f"{' '.join(str(error).split()):.160}"

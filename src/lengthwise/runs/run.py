@@ -15,18 +15,18 @@ import yaml
 from lengthwise.errors import FormatError
 from lengthwise.evaluation.baseline_names import baselines_of
 from lengthwise.names import LABEL_TASKS, TASKS
-from lengthwise.reports.run_files import (
+from lengthwise.runs.run_files import (
     LOCK,
     METRICS,
     PARAMS,
     TIMING,
     FigureFile,
     FolderFiles,
+    in_a_line,
     is_timing,
     parsed_yaml,
     recorded_params,
 )
-from lengthwise.reports.words import in_a_line
 from lengthwise.system.dotted import leaves
 
 SUFFIXES = (".json", ".csv")
