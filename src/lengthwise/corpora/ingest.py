@@ -32,10 +32,11 @@ def ingest(corpus: Corpus, extract: Extract, documents: Path) -> dict[str, int]:
     form = corpus.form(extract)
     counts: Counter[str] = Counter(dict.fromkeys((form.groups, form.items, f"{form.items}_empty", *corpus.counts), 0))
     duplicates = _Duplicates(form)
+    items, empty = form.items, f"{form.items}_empty"
     with DocumentWriter(documents, form) as writer:
         for document in corpus.documents(extract, form, counts):
-            counts[form.items] += 1
-            counts[f"{form.items}_empty"] += not (len(document.steps[0]) if form.steps else document.text)
+            counts[items] += 1
+            counts[empty] += not (len(document.steps[0]) if form.steps else document.text)
             duplicates.add(document)
             writer.write(document)
         if not counts[form.items]:

@@ -41,6 +41,8 @@ METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # What stands before the bytes of a member: behind it its name, and more, whose lengths it ends with.
 LOCAL, HEADER = b"PK\x03\x04", struct.Struct("<26xHH")
 HIDDEN_FOLDERS = ("__MACOSX",)
+# Of a file's beginning, that its form is told by, in bytes.
+SAMPLE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -217,3 +219,18 @@ def _exists(path: Path) -> bool:
 
 def _in_a_line(error: BaseException) -> str:
     return " ".join(str(error).split())
+
+
+def head_of(file: SourceFile) -> bytes:
+    """The first bytes of a file."""
+    with file.open() as stream:
+        return read_up_to(stream, SAMPLE)
+
+
+def read_up_to(stream: BinaryIO, size: int) -> bytes:
+    """As many bytes as there are, to a size; -1 for all."""
+    parts, left = [], size
+    while left and (part := stream.read(left if left > 0 else SAMPLE)):
+        parts.append(part)
+        left -= len(part) if left > 0 else 0
+    return b"".join(parts)

@@ -8,19 +8,18 @@ fasttext  `__label__a __label__b text`: the columns labels (a list) and text
 folder    a file a row: the column text is its content, `folder` the folder that it is in
 """
 
-import csv
-import io
 import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import PurePosixPath
-from typing import BinaryIO, Literal
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lengthwise.corpora.opened import SourceFile
-from lengthwise.corpora.tabular.table_dialect import TableDialect, csv_reader, separator_of
+from lengthwise.corpora.opened import SourceFile, head_of, read_up_to
+from lengthwise.corpora.tabular.csv_tables import csv_rows, wanted_csv_rows
+from lengthwise.corpora.tabular.row_values import TableRow
+from lengthwise.corpora.tabular.table_dialect import TableDialect
 from lengthwise.errors import CorpusError
 
 TableFormat = Literal["auto", "csv", "jsonl", "json", "parquet", "fasttext", "folder"]
@@ -29,20 +28,8 @@ ENDS: dict[str, TableFormat] = {
     **{".csv": "csv", ".tsv": "csv", ".tab": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json"},
     **{".parquet": "parquet", ".arrow": "parquet", ".feather": "parquet"},
 }
-# Of a file's beginning, that its form is told by.
-SAMPLE = 1 << 16
 ROWS_AT_ONCE = 1024
 FASTTEXT = "__label__"
-# What a first line holds in UTF-16 and UTF-32.
-MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-
-
-@dataclass(frozen=True)
-class TableRow:
-    """One row: its place, for messages, and its values by column."""
-
-    place: str
-    values: Mapping[str, object]
 
 
 def format_of(file: SourceFile) -> TableFormat:
@@ -65,13 +52,13 @@ def format_of(file: SourceFile) -> TableFormat:
     return "jsonl" if text.startswith("{") else "csv"
 
 
-def head_of(file: SourceFile) -> bytes:
-    """The first bytes of a file."""
-    with file.open() as stream:
-        return _read(stream, SAMPLE)
-
-
-def read_rows(file: SourceFile, form: TableFormat, dialect: TableDialect, max_bytes: int) -> Iterator[TableRow]:
+def read_rows(
+    file: SourceFile,
+    form: TableFormat,
+    dialect: TableDialect,
+    max_bytes: int,
+    wanted: Collection[str] | None = None,
+) -> Iterator[TableRow]:
     """The rows of a file.
 
     Args:
@@ -79,61 +66,14 @@ def read_rows(file: SourceFile, form: TableFormat, dialect: TableDialect, max_by
         form: of it.
         dialect: if it is text.
         max_bytes: what one value may hold.
+        wanted: the columns that are needed, for forms that are read faster so; the rows may have others.
 
     Raises:
         CorpusError: the file is not of the form; the message names the line or the row.
     """
+    if form == "csv" and wanted:
+        return wanted_csv_rows(file, dialect, max_bytes, list(dict.fromkeys(wanted)))
     return READERS[form](file, dialect, max_bytes)
-
-
-def _csv_rows(file: SourceFile, dialect: TableDialect, max_bytes: int) -> Iterator[TableRow]:
-    head = head_of(file)
-    encoding = MARKS.get(head[:2], "utf-8-sig" if dialect.encoding.lower() in ("utf-8", "utf8") else dialect.encoding)
-    before = csv.field_size_limit(min(max_bytes, 2**31 - 1))
-    with file.open() as raw:
-        try:
-            stream = io.TextIOWrapper(raw, encoding, errors="strict", newline="")
-            reader = csv_reader(stream, separator_of(head.decode(encoding, "replace"), dialect), dialect, strict=True)
-            names: list[str] | None = None
-            for cells in reader:
-                place = f"{file.place} line {reader.line_num}"
-                if not cells:
-                    continue
-                if names is None:
-                    names = _names(cells, dialect, place)
-                    if dialect.header:
-                        continue
-                if len(cells) != len(names):
-                    raise CorpusError(
-                        f"{place}: has {len(cells)} columns; expected {len(names)}; quote the value, or set "
-                        "ingest.table.separator or ingest.table.quote"
-                    )
-                yield TableRow(place, dict(zip(names, cells, strict=True)))
-        except csv.Error as error:
-            raise CorpusError(
-                f"{file.place} line {reader.line_num}: is no CSV ({error}); set ingest.table.quote to null where "
-                "quotes are not closed, or ingest.table.escape"
-            ) from None
-        except UnicodeDecodeError as error:
-            raise CorpusError(
-                f"{file.place}: byte {error.start} of a block is not {encoding}; set ingest.table.encoding"
-            ) from None
-        except LookupError:
-            raise CorpusError(
-                f"ingest.table.encoding: got {dialect.encoding!r}; expected a name that Python knows, such as utf-8"
-            ) from None
-        finally:
-            csv.field_size_limit(before)
-
-
-def _names(cells: list[str], dialect: TableDialect, place: str) -> list[str]:
-    if not dialect.header:
-        return [str(number) for number in range(1, len(cells) + 1)]
-    # A column without a name goes by its number.
-    names = [cell.strip() or str(number) for number, cell in enumerate(cells, 1)]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise CorpusError(f"{place}: has the column {twice[0]!r} twice; expected each name once; rename one")
-    return names
 
 
 def _json_lines(file: SourceFile, dialect: TableDialect, max_bytes: int) -> Iterator[TableRow]:
@@ -158,7 +98,7 @@ def _object(text: bytes, place: str) -> Mapping[str, object]:
 
 def _json_array(file: SourceFile, dialect: TableDialect, max_bytes: int) -> Iterator[TableRow]:
     with file.open() as raw:
-        data = _read(raw, max_bytes + 1)
+        data = read_up_to(raw, max_bytes + 1)
     if len(data) > max_bytes:
         raise CorpusError(
             f"{file.place}: is a JSON array of more than {max_bytes} bytes; write a JSON object a line, or raise "
@@ -176,7 +116,7 @@ def _json_array(file: SourceFile, dialect: TableDialect, max_bytes: int) -> Iter
 
 def _parquet_rows(file: SourceFile, dialect: TableDialect, max_bytes: int) -> Iterator[TableRow]:
     with file.open() as raw:
-        data = pa.py_buffer(_read(raw, -1))
+        data = pa.py_buffer(read_up_to(raw, -1))
     try:
         if data.slice(0, 6).to_pybytes().startswith(b"ARROW1"):
             batches: Iterator[pa.RecordBatch] = iter(pa.ipc.open_file(pa.BufferReader(data)).read_all().to_batches())
@@ -204,7 +144,7 @@ def _fasttext_rows(file: SourceFile, dialect: TableDialect, max_bytes: int) -> I
 
 def _folder_rows(file: SourceFile, dialect: TableDialect, max_bytes: int) -> Iterator[TableRow]:
     with file.open() as raw:
-        data = _read(raw, -1)
+        data = read_up_to(raw, -1)
     try:
         text = data.decode(dialect.encoding)
     except UnicodeDecodeError:
@@ -220,17 +160,8 @@ def _folders(path: PurePosixPath) -> dict[str, str]:
     return {"folder" if place == 0 else f"folder{place + 1}": name for place, name in enumerate(names)}
 
 
-def _read(stream: BinaryIO, size: int) -> bytes:
-    """As many bytes as there are, to a size; -1 for all."""
-    parts, left = [], size
-    while left and (part := stream.read(left if left > 0 else SAMPLE)):
-        parts.append(part)
-        left -= len(part) if left > 0 else 0
-    return b"".join(parts)
-
-
 READERS: dict[str, Callable[[SourceFile, TableDialect, int], Iterator[TableRow]]] = {
-    "csv": _csv_rows,
+    "csv": csv_rows,
     "jsonl": _json_lines,
     "json": _json_array,
     "parquet": _parquet_rows,

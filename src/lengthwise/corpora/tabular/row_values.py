@@ -3,11 +3,13 @@
 import html
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
 
 from lengthwise.errors import CorpusError
+from lengthwise.names import SPLITS, Split
 
 CleanUp = Literal["tags", "entities", "newlines"]
 # Tags end words and lines, so they leave a blank; breaks leave an end of line.
@@ -17,6 +19,30 @@ TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 NOTHING = ("", "nan", "na", "null", "none", "?")
 YES = ("1", "1.0", "true", "yes", "t", "y")
 NO = ("0", "0.0", "false", "no", "f", "n")
+# Names of splits, as corpora call them.
+SPLIT_NAMES: dict[str, Split] = {
+    **{name: name for name in SPLITS},
+    **{"training": "train", "dev": "validation", "val": "validation", "valid": "validation", "testing": "test"},
+}
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One row: its values by column, and its place, which is looked up only where a message names it.
+
+    Attributes:
+        values: of the columns that were asked for, or of all.
+        columns: all that the file has, if values are not.
+    """
+
+    found: str | Callable[[], str]
+    values: Mapping[str, object]
+    columns: Collection[str] = ()
+
+    @property
+    def place(self) -> str:
+        """Where it is: the file, and the line or the number of the row."""
+        return self.found if isinstance(self.found, str) else self.found()
 
 
 def is_missing(value: object) -> bool:
@@ -82,6 +108,19 @@ def bin_of(value: object, bins: Mapping[str, str]) -> str | None:
     return None
 
 
+def number_of(value: object) -> float | None:
+    """A finite number, or None.
+
+    >>> number_of("1e3"), number_of(2), number_of("inf"), number_of("two")
+    (1000.0, 2.0, None, None)
+    """
+    try:
+        number = float(text_of_value(value))
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
 def ends_of_bin(written: str) -> tuple[float, float]:
     """The ends of a bin: `13-17`, `-17` (up to 17), `18-` (from 18) or one number.
 
@@ -106,6 +145,8 @@ def as_written(value: object) -> str:
     >>> as_written(["a", 1]), as_written(" b ")
     ('a 1', ' b ')
     """
+    if isinstance(value, str):
+        return value
     return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 

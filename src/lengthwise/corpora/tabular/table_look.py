@@ -11,9 +11,8 @@ from typing import Any
 from lengthwise.corpora.looked import MOST_LOOKED_AT, LookedColumn, LookedCorpus, examples_of, lengths_of
 from lengthwise.corpora.opened import SourceFile, files_of
 from lengthwise.corpora.tabular.row_files import TableFormat, format_of, read_rows
-from lengthwise.corpora.tabular.row_values import is_missing, text_of_value
+from lengthwise.corpora.tabular.row_values import SPLIT_NAMES, is_missing, text_of_value
 from lengthwise.corpora.tabular.table_dialect import TableDialect
-from lengthwise.corpora.tabular.tabular_corpus import SPLIT_NAMES
 from lengthwise.errors import CorpusError
 
 DEFAULT = TableDialect(separator=None, header=True, quote='"', escape=None, encoding="utf-8")

@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -10,15 +11,18 @@ from pydantic import Field
 from lengthwise.corpora.corpus import Corpus, Extract
 from lengthwise.corpora.membership import groups_of_part
 from lengthwise.corpora.opened import files_of
-from lengthwise.corpora.tabular.row_files import TableFormat, TableRow, format_of, read_rows
+from lengthwise.corpora.tabular.row_files import TableFormat, format_of, read_rows
 from lengthwise.corpora.tabular.row_values import (
+    SPLIT_NAMES,
     CleanUp,
+    TableRow,
     as_written,
     bin_of,
     by_number,
     cleaned,
     column_name,
     is_missing,
+    number_of,
     text_of_value,
     yes_or_no,
 )
@@ -32,14 +36,10 @@ from lengthwise.system.progress import Progress
 
 Name = Annotated[str, Field(min_length=1)]
 Sign = Annotated[str, Field(min_length=1, max_length=3)]
-# Names of splits, as corpora call them.
-SPLIT_NAMES: dict[str, Split] = {
-    **{name: name for name in SPLITS},
-    **{"training": "train", "dev": "validation", "val": "validation", "valid": "validation", "testing": "test"},
-}
 NO_OR_YES = ("no", "yes")
-# Progress is told so often, in rows.
-ROWS_PER_UPDATE = 1000
+# Classes of values that are kept, as most values come again.
+MOST_KNOWN = 1 << 12
+ClassOf = Callable[[str, str], set[str] | None]
 
 
 class Table(Corpus):
@@ -102,12 +102,9 @@ class Table(Corpus):
     @property
     def outline(self) -> DocumentForm:
         """Columns without classes."""
-        return DocumentForm(
-            factors=tuple(LabelFactor(column_name(name), ()) for name in self.labels),
-            several=self.several,
-            numbers=tuple(map(column_name, self.numbers)),
-            steps=(ColumnForm(TOKENS, "tokens"),) if self.tokens is not None else (),
-        )
+        factors = tuple(LabelFactor(column_name(name), ()) for name in self.labels)
+        steps = (ColumnForm(TOKENS, "tokens"),) if self.tokens is not None else ()
+        return DocumentForm(factors, self.several, tuple(map(column_name, self.numbers)), steps)
 
     def form(self, extract: Extract) -> DocumentForm:
         """What rows are like: they are read once for the classes that occur.
@@ -116,8 +113,9 @@ class Table(Corpus):
             CorpusError: see `documents`.
         """
         found: dict[str, set[str]] = {name: set() for name in self.labels}
-        for row in self._rows(extract, Counter(), "ingest: classes"):
-            for name, classes in (self._classes(row, Counter()) or {}).items():
+        class_of = lru_cache(MOST_KNOWN)(self._class)
+        for row in self._rows(extract, Counter(), "ingest: classes", self.labels):
+            for name, classes in (self._classes(row, Counter(), class_of) or {}).items():
                 found[name] |= classes
         names = [column_name(name) for name in self.labels]
         if self.several:
@@ -158,8 +156,10 @@ class Table(Corpus):
         codes = [{name: code for code, name in enumerate(factor.classes)} for factor in form.factors]
         part = None
         if extract.most_groups is not None:
-            ids = (self._group(row, number) for number, row in enumerate(self._rows(extract, Counter(), "")))
+            rows = self._rows(extract, Counter(), "", [self.group] if self.group else [])
+            ids = (self._group(row, number) for number, row in enumerate(rows))
             part = groups_of_part(ids, extract.most_groups)
+        is_ready, class_of = self.tokens is not None, lru_cache(MOST_KNOWN)(self._class)
         for number, row in enumerate(self._rows(extract, counts, "ingest")):
             counts["rows"] += 1
             group = self._group(row, number)
@@ -167,25 +167,24 @@ class Table(Corpus):
                 counts["rows_left_out_part"] += 1
                 continue
             # In turn: a row is left out for one reason.
-            if (classes := self._classes(row, counts)) is None:
+            if (classes := self._classes(row, counts, class_of)) is None:
                 continue
-            yes = self._labels_of(row, classes)
             if (numbers := self._numbers(row, counts)) is None:
                 continue
             if (content := self._content(row, counts)) is None:
                 continue
-            yield Document(
-                group,
-                codes=tuple(int(factor.name in yes) for factor in form.factors)
-                if self.several
-                else tuple(known[label] for known, (label,) in zip(codes, classes.values(), strict=True)),
-                text="" if self.tokens is not None else content,
-                numbers=numbers,
-                split=self._split(row),
-                steps=(content.split(),) if self.tokens is not None else (),
-            )
+            if self.several:
+                yes = self._labels_of(row, classes)
+                code = tuple(int(factor.name in yes) for factor in form.factors)
+            else:
+                code = tuple(known[label] for known, (label,) in zip(codes, classes.values(), strict=True))
+            split, steps = self._split(row), (content.split(),) if is_ready else ()
+            yield Document(group, code, "" if is_ready else content, (), numbers, split, steps)
 
-    def _rows(self, extract: Extract, counts: Counter[str], what: str) -> Iterator[TableRow]:
+    def _rows(
+        self, extract: Extract, counts: Counter[str], what: str, wanted: list[str] | None = None
+    ) -> Iterator[TableRow]:
+        needed = [name for names in self._columns().values() for name in names] if wanted is None else wanted
         files = files_of(extract.source, extract.max_bytes, (self.files,))
         size = sum(file.size for file in files)
         with Progress(what or "ingest: groups", size, "bytes", summary=what == "ingest") as progress:
@@ -193,28 +192,31 @@ class Table(Corpus):
                 counts["files"] += 1
                 counts["bytes"] += file.size
                 form = format_of(file) if self.format == "auto" else self.format
-                for number, row in enumerate(read_rows(file, form, self.dialect, extract.max_bytes)):
+                for number, row in enumerate(read_rows(file, form, self.dialect, extract.max_bytes, needed)):
                     if not number:
                         self._check_columns(row)
                     yield row
                 progress.update(file.size, f"{counts['documents']} documents")
 
-    def _check_columns(self, row: TableRow) -> None:
+    def _columns(self) -> dict[str, list[str]]:
+        """By key, the columns that it names."""
         single = {"tokens": self.tokens, "group": self.group, "split": self.split}
-        wanted = {key: [name] for key, name in single.items() if name is not None}
-        wanted |= {"text": [] if self.tokens else self.text, "labels": self.labels, "numbers": self.numbers}
-        for key, names in wanted.items():
+        named = {key: [name] for key, name in single.items() if name is not None}
+        return named | {"text": [] if self.tokens else self.text, "labels": self.labels, "numbers": self.numbers}
+
+    def _check_columns(self, row: TableRow) -> None:
+        for key, names in self._columns().items():
             for name in names:
-                if name not in row.values:
+                if name not in (found := row.columns or row.values):
                     raise CorpusError(
                         f"ingest.table.{key}: {row.place}: has no column {name!r}; found "
-                        f"{', '.join(map(str, row.values)):.300}; name one of them, or set ingest.table.header"
+                        f"{', '.join(map(str, found)):.300}; name one of them, or set ingest.table.header"
                     )
 
     def _group(self, row: TableRow, number: int) -> str:
         return str(number) if self.group is None else text_of_value(row.values.get(self.group)) or f"row {number}"
 
-    def _classes(self, row: TableRow, counts: Counter[str]) -> dict[str, set[str]] | None:
+    def _classes(self, row: TableRow, counts: Counter[str], class_of: ClassOf) -> dict[str, set[str]] | None:
         """By column, the class that a row is of; of several labels, those that it may have. None for one left out."""
         found = {}
         for name in self.labels:
@@ -222,7 +224,7 @@ class Table(Corpus):
             if not self.several and isinstance(value, list) and len(value) > 1:
                 remedy = "set ingest.table.several to true, and each is yes or no"
                 raise CorpusError(f"{row.place}: {name} has {len(value)} labels; expected one; {remedy}")
-            label = self._class(name, value)
+            label = class_of(name, value) if isinstance(value, str) else self._class(name, value)
             if label is None:
                 if self.missing == "leave_out":
                     counts["rows_left_out_label"] += 1
@@ -259,11 +261,7 @@ class Table(Corpus):
         found = []
         for name in self.numbers:
             value = row.values.get(name)
-            try:
-                number = float(text_of_value(value))
-            except ValueError:
-                number = float("nan")
-            if number != number or number in (float("inf"), float("-inf")):
+            if (number := number_of(value)) is None:
                 if self.missing == "leave_out":
                     counts["rows_left_out_number"] += 1
                     return None
