@@ -27,11 +27,16 @@ def answers(draw):
     return factors, weights / weights.sum()
 
 
+def row_of(form, leading, probabilities):
+    (row,) = form.rows([leading], probabilities[np.newaxis])
+    return row
+
+
 @settings(deadline=None)
 @given(answers())
 def test_answers_are_the_most_probable_classes(case):
     factors, probabilities = case
-    said, by_factor = Answers(factors).of(probabilities)
+    ((said, by_factor),) = Answers(factors).of(probabilities[np.newaxis])
     combinations = list(product(*(factor.classes for factor in factors)))
     assert said == joint_class_names(factors)[int(probabilities.argmax())]
     for place, factor in enumerate(factors):
@@ -48,7 +53,7 @@ def test_answers_are_the_most_probable_classes(case):
 def test_rows_of_csv_are_read_back_as_they_were(case, word):
     factors, probabilities = case
     form = FORMATS["csv"](Answers(factors))
-    text = form.header(("text", "word")) + form.row({"text": 1, "word": word}, probabilities)
+    text = form.header(("text", "word")) + row_of(form, {"text": 1, "word": word}, probabilities)
     assert text.endswith("\r\n")
     header, row = csv.reader(io.StringIO(text, newline=""), strict=True)
     assert len(header) == len(row)
@@ -62,7 +67,7 @@ def test_rows_of_csv_are_read_back_as_they_were(case, word):
 def test_rows_between_tabs_are_one_line_each_and_move_no_cursor(case, word):
     factors, probabilities = case
     form = FORMATS["tsv"](Answers(factors))
-    lines = form.header(("text", "word")), form.row({"text": 1, "word": word}, probabilities)
+    lines = form.header(("text", "word")), row_of(form, {"text": 1, "word": word}, probabilities)
     header, row = (line.removesuffix("\n").split("\t") for line in lines)
     assert len(header) == len(row)
     assert all(cell.isprintable() for cell in [*header, *row])
@@ -79,10 +84,10 @@ def test_rows_of_json_are_read_back_as_they_were(case, word):
         return
     form = FORMATS["json"](Answers(factors))
     assert form.header(("text", "word")) == ""
-    line = form.row({"text": 1, "word": word}, probabilities)
+    line = row_of(form, {"text": 1, "word": word}, probabilities)
     assert line.count("\n") == 1
     content = json.loads(line)
-    said, by_factor = Answers(factors).of(probabilities)
+    ((said, by_factor),) = Answers(factors).of(probabilities[np.newaxis])
     assert list(content) == ["text", "word", "prediction", "factors", "probabilities"]
     assert (content["word"], content["prediction"], content["factors"]) == (word, said, by_factor)
     assert list(content["probabilities"]) == names
@@ -94,4 +99,4 @@ def test_rows_of_json_are_read_back_as_they_were(case, word):
 def test_rows_refuse_what_is_no_number(name, wrong):
     form = FORMATS[name](Answers([LabelFactor("f", ("a", "b"))]))
     with pytest.raises(FormatError, match="no numbers"):
-        form.row({"text": 1}, np.array([0.5, wrong], np.float32))
+        row_of(form, {"text": 1}, np.array([0.5, wrong], np.float32))

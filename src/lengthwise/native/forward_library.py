@@ -21,10 +21,9 @@ from lengthwise.native.compiling import KERNEL_FLAGS, built_library, is_whole, r
 FORWARD_SOURCES = ("kernel.h", "kernel.cc", "forward.cc")
 LINK_FLAGS = ("-shared", "-pthread")
 SECONDS = 5
-# In the order of the enumeration in kernel.h.
-KINDS_IN_ORDER = ("simple", "lstm", "gru")
-# Of the cells of `KINDS_IN_ORDER`.
+# Of the cells in the order of the enumeration in kernel.h.
 GATES, STATES = {"simple": 1, "lstm": 4, "gru": 3}, {"simple": 1, "lstm": 2, "gru": 1}
+KINDS_IN_ORDER = tuple(GATES)
 
 
 class FlatLayout(NamedTuple):

@@ -84,7 +84,7 @@ def test_token_store_gives_the_types_that_it_documents(tmp_path):
     assert index.pop("digests") == {name: file_digest(tmp_path / "tokens" / name) for name in files}
     assert len(index.pop("seal")) == len(UNSEALED)
     tokenizer = {
-        **{"language": "de", "sentences": "some_pipeline"},
+        **{"by": "words", "language": "de", "sentences": "some_pipeline"},
         **{"straighten_quotes": True, "collapse_repeats": False, "link_word": "link", "longest_chunk": None},
     }
     counts = {"slices": 3, "sentences": 4, "tokens": 7}
