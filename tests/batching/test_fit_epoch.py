@@ -53,7 +53,12 @@ class Stop(keras.callbacks.Callback):
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("way", "name"),
-    [("backup", "truncated"), ("backup", "bucketed"), ("initial_epoch", "packed"), ("number", "packed")],
+    [
+        ("backup", "truncated"),
+        pytest.param("backup", "bucketed", marks=pytest.mark.long),
+        ("initial_epoch", "packed"),
+        ("number", "packed"),
+    ],
 )
 def test_resumed_training_has_the_weights_of_an_undisturbed_one(name, way, tmp_path):
     expected = train(model_of(), data_of(name, 0))

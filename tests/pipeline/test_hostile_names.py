@@ -29,7 +29,7 @@ def project(tmp_path_factory, make_project, root):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
+@pytest.mark.parametrize("name", [NAMES[1], *(pytest.param(name, marks=pytest.mark.long) for name in NAMES[::2])])
 def test_corpus_of_any_name_is_read_and_nothing_is_executed(project, name):
     source = project.folder / "data" / name
     shutil.copy(project.folder / "data" / "sample" / "blogs.zip", source)

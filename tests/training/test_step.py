@@ -178,7 +178,7 @@ SETTINGS = {"batch_size": 3, "buckets": 2, "tokens": 40, "window": 5}
 @pytest.mark.parametrize(
     ("task", "name", "changes"),
     [
-        *((task, name, {}) for task in sorted(TASKS) for name in ("packed", "truncated")),
+        *((task, name, {}) for task, name in zip(sorted(TASKS), ("packed", "truncated") * 3, strict=False)),
         ("classifier", "bucketed", {"input": "one_hot", "vocabulary_size": 7}),
         ("seq2seq", "token_budget", {"input": "one_hot", "cell": "lstm"}),
         ("classifier", "truncated", {"layers": 2, "cell": "simple", "initial_state": "zeros"}),
