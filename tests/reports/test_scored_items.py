@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from questions import questions
 from scipy import stats
 
 from lengthwise.evaluation.item_table import LevelScores
@@ -16,7 +17,6 @@ from lengthwise.evaluation.scoring.label_scoring import LabelScoring
 from lengthwise.evaluation.scoring.next_token_scoring import NextTokenScoring
 from lengthwise.evaluation.scoring.number_scoring import NumberScoring
 from lengthwise.evaluation.scoring.tag_scoring import TagScoring
-from lengthwise.ragged import offsets_of
 from lengthwise.reports.scored_items import (
     differences_of_runs,
     is_at_hand,
@@ -50,22 +50,6 @@ SCORED = {
 }
 
 
-def make_sequences():
-    rng = np.random.default_rng(0)
-    lengths = rng.integers(1, 9, COUNT)
-    steps = int(lengths.sum())
-    per_step = {"tags": rng.integers(0, 3, steps), "tokens": rng.integers(2, 9, steps)}
-    per_sequence = {
-        "sequence": np.arange(COUNT),
-        "document": np.arange(COUNT),
-        "group": np.sort(rng.integers(0, 30, COUNT)),
-        "label": rng.integers(0, 6, COUNT),
-        "labels": rng.integers(0, 2, (COUNT, 2)),
-        "numbers": rng.normal(0, 1, (COUNT, 1)),
-    }
-    return Sequences(offsets_of(lengths), per_step, per_sequence)
-
-
 def predict_of(task, seed, skill, sequences):
     rng = np.random.default_rng(seed)
     steps = int(sequences.offsets[-1])
@@ -82,7 +66,7 @@ def predict_of(task, seed, skill, sequences):
 
 def write_run(folder, task, seed, skill, sequences=None, scoring=None):
     # As the stage evaluate does.
-    sequences = make_sequences() if sequences is None else sequences
+    sequences = questions(COUNT, 30) if sequences is None else sequences
     scoring = scoring or SCORED[task][0]
     made = predict_of(task, seed, skill, sequences)
     items = items_of(sequences.per_sequence, "document", WORDS)
@@ -113,7 +97,7 @@ def test_differences_of_runs_have_the_headlines_figures_and_find_the_better_one(
 
 
 def test_runs_on_other_sequences_or_for_other_tags_have_no_differences(tmp_path):
-    sequences = make_sequences()
+    sequences = questions(COUNT, 30)
     base = write_run(tmp_path / "base", "tagger", 0, 0.8)
     steps, per_sequence = sequences.per_step, sequences.per_sequence
     others = [

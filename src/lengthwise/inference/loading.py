@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from lengthwise.errors import FormatError
 from lengthwise.inference.forward import ForwardNetwork
-from lengthwise.models.saved_folder import REMEDY, REMEDY_ALONE
+from lengthwise.models.saved_folder import told_alone
 
 
 def load(folder: Path | str) -> ForwardNetwork:
@@ -29,7 +28,5 @@ def load(folder: Path | str) -> ForwardNetwork:
     Raises:
         FormatError: a file is absent, damaged or of another version, or the files are not of one network.
     """
-    try:
+    with told_alone():
         return ForwardNetwork.load(Path(folder))
-    except FormatError as error:
-        raise FormatError(str(error).replace(REMEDY, REMEDY_ALONE)) from error

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from lengthwise.errors import FormatError
 from lengthwise.models.ensemble import Ensemble
 from lengthwise.models.network import Network
 from lengthwise.models.saved import load_network
-from lengthwise.models.saved_folder import REMEDY, REMEDY_ALONE
+from lengthwise.models.saved_folder import told_alone
 
 
 def load_keras(folder: Path | str, kernel: str = "auto") -> Network | Ensemble:
@@ -30,7 +29,5 @@ def load_keras(folder: Path | str, kernel: str = "auto") -> Network | Ensemble:
         FormatError: a file is absent, damaged or of another version, or the files are not of one network.
         KernelError: the kernel is `native`, which cannot be built here, or does not compute the network's cell.
     """
-    try:
+    with told_alone():
         return load_network(Path(folder), kernel)
-    except FormatError as error:
-        raise FormatError(str(error).replace(REMEDY, REMEDY_ALONE)) from error

@@ -7,7 +7,8 @@
 A network that was trained on something else than text has no vocabulary.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -28,6 +29,15 @@ REMEDY = rerun(STAGE)
 # The same where a network is loaded without a pipeline.
 REMEDY_ALONE = "copy the folder again, or train and save the network again"
 FLOAT_BYTES = 4
+
+
+@contextmanager
+def told_alone() -> Iterator[None]:
+    """Refusals of a folder name what to do where there is no pipeline."""
+    try:
+        yield
+    except FormatError as error:
+        raise FormatError(str(error).replace(REMEDY, REMEDY_ALONE)) from error
 
 
 @dataclass(frozen=True)

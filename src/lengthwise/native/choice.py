@@ -1,12 +1,12 @@
 """Which kernel computes a recurrent layer: the native one, or Keras step by step."""
 
-import sys
 from functools import cache
 
 import tensorflow as tf
 
-from lengthwise.errors import InstructionSetError, KernelError
+from lengthwise.errors import KernelError
 from lengthwise.names import KERNELS, NATIVE_CELLS
+from lengthwise.native.compiling import is_there
 from lengthwise.native.ops import load
 
 
@@ -39,16 +39,5 @@ def choose_kernel(kernel: str, cell: str, activation: str) -> str:
 
 @cache
 def _loads() -> bool:
-    """Whether the native kernel is there; if not, says so once.
-
-    Raises:
-        InstructionSetError: what `LENGTHWISE_KERNEL_ARCH` asks for is not to be had; Keras is not what was asked for.
-    """
-    try:
-        load()
-    except InstructionSetError:
-        raise
-    except KernelError as error:
-        print(f"{error}; goes on with the Keras layer", file=sys.stderr)
-        return False
-    return True
+    """Whether the native kernel is there, said once; see `is_there`."""
+    return is_there(load, "the Keras layer")

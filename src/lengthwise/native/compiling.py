@@ -139,3 +139,19 @@ def run_compilers(*commands: list[str]) -> None:
             errors = [line for line in text.splitlines() if "error" in line.lower()] or text.splitlines()[-1:]
             reason = (errors or ["no message"])[0]
             raise KernelError(f"native kernel: the compiler failed with status {process.returncode} ({reason})")
+
+
+def is_there(load: Callable[[], object], instead: str) -> bool:
+    """Whether a library loads; if not, says so, and what goes on instead.
+
+    Raises:
+        InstructionSetError: what `LENGTHWISE_KERNEL_ARCH` asks for is not to be had: nothing else was asked for.
+    """
+    try:
+        load()
+    except InstructionSetError:
+        raise
+    except KernelError as error:
+        print(f"{error}; goes on with {instead}", file=sys.stderr)
+        return False
+    return True

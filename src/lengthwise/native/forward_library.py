@@ -7,16 +7,15 @@ the cell, G gates. Layouts are those of `lengthwise.native.ops`.
 import ctypes
 import hashlib
 import os
-import sys
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from lengthwise.errors import InstructionSetError, KernelError
+from lengthwise.errors import KernelError
 from lengthwise.native.arch import NATIVE, processor
-from lengthwise.native.compiling import KERNEL_FLAGS, built_library, is_whole, run_compilers
+from lengthwise.native.compiling import KERNEL_FLAGS, built_library, is_there, is_whole, run_compilers
 
 FORWARD_SOURCES = ("kernel.h", "kernel.cc", "forward.cc")
 LINK_FLAGS = ("-shared", "-pthread")
@@ -100,19 +99,8 @@ def load_forward() -> ctypes.CDLL:
 
 @cache
 def loads_forward() -> bool:
-    """Whether the library is there; if not, says so once.
-
-    Raises:
-        InstructionSetError: what `LENGTHWISE_KERNEL_ARCH` asks for is not to be had.
-    """
-    try:
-        load_forward()
-    except InstructionSetError:
-        raise
-    except KernelError as error:
-        print(f"{error}; goes on with NumPy", file=sys.stderr)
-        return False
-    return True
+    """Whether the library is there, said once; see `is_there`."""
+    return is_there(load_forward, "NumPy")
 
 
 class NativeForward:

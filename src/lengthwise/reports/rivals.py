@@ -9,6 +9,7 @@ from itertools import combinations
 import pandas as pd
 
 from lengthwise.evaluation.baseline_names import baselines_of
+from lengthwise.evaluation.item_table import LevelScores
 from lengthwise.evaluation.scoring.registry import metric_of
 from lengthwise.names import LABEL_TASKS, STEP_TASKS
 from lengthwise.reports.differences import Difference
@@ -52,12 +53,15 @@ class Rivals:
         return dict(judged.groupby("level", sort=False)["metric"].first())
 
     @cached_property
+    def items(self) -> dict[str, list[LevelScores]]:
+        """What each test item adds to the metrics, by model, networks first, where that is at hand and of this run."""
+        models = (*self.tasks, *self.baselines)
+        return {model: found for model in models if (found := items_at_hand(self.run, model))}
+
+    @cached_property
     def sizes(self) -> dict[str, int]:
         """How many items of each level the test split has, as far as that is known."""
-        items = next(
-            (found for model in (*self.tasks, *self.baselines) if (found := items_at_hand(self.run, model))), []
-        )
-        sizes = {level.name: len(level.group) for level in items}
+        sizes = {level.name: len(level.group) for level in next(iter(self.items.values()), [])}
         for level in self.first_metric:
             name = f"evaluate/{self.tasks[0]}/confusion_{level}.csv"
             if self.run.has(name):
@@ -72,8 +76,7 @@ class Rivals:
     def differences(self) -> Differences:
         """The first metric of each level, of one model less that of another: by both, where their items are at hand."""
         confidence = self.run.params("evaluate")["confidence"]
-        strongest = self.baselines[-1:]
-        known = {model: items for model in (*self.tasks, *strongest) if (items := items_at_hand(self.run, model))}
+        known = {model: self.items[model] for model in (*self.tasks, *self.baselines[-1:]) if model in self.items}
         found = {}
         for other, one in combinations(known, 2):
             pairs = [

@@ -118,9 +118,8 @@ class Run:
         """The tasks that it trained a network for; those of a record are the ones that it keeps."""
         if self.is_record:
             return [task for task in TASKS if self.has(f"evaluate/{task}/levels.csv")]
-        # Runs of before had two, and no key for them.
-        asked = self._made_with.get("tasks", LABEL_TASKS)
-        return [task for task in TASKS if task in asked]
+        self._text(LOCK)
+        return [task for task in TASKS if task in self._tasks_of_lock]
 
     @cached_property
     def baselines(self) -> list[str]:
@@ -170,11 +169,15 @@ class Run:
             sections |= recorded_params(stage)
         return sections
 
+    @property
+    def _tasks_of_lock(self) -> Sequence[str]:
+        # Runs of before had two, and no key for them.
+        return recorded_params(self.stages.get("baselines")).get("tasks", LABEL_TASKS)
+
     @cached_property
     def _stages_of_this_run(self) -> list[Any]:
         """Those that read or write data: the lock keeps also what was run for other tasks, until these run again."""
-        tasks = recorded_params(self.stages.get("baselines")).get("tasks", LABEL_TASKS)
-        others = {*TASKS} - {*tasks}
+        others = {*TASKS} - {*self._tasks_of_lock}
         return [of for name, of in self.stages.items() if name != CHECK and str(name).partition("@")[2] not in others]
 
     def digest(self, path: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from questions import questions
 
 from lengthwise.evaluation.levels import items_of
 from lengthwise.evaluation.resampling import Bootstrap
@@ -18,12 +19,10 @@ from lengthwise.evaluation.scoring.next_token_scoring import NextTokenScoring
 from lengthwise.evaluation.scoring.number_scoring import NumberScoring
 from lengthwise.evaluation.scoring.tag_scoring import TagScoring
 from lengthwise.names import SPLITS, TASKS
-from lengthwise.ragged import offsets_of
 from lengthwise.reports.model_card import CardWords, model_card
 from lengthwise.reports.page.pages import report
 from lengthwise.reports.results import results_table
 from lengthwise.runs.run import run_in
-from lengthwise.sequences import Sequences
 
 COUNT = 90
 WORDS = {"document": "message", "group": "sender"}
@@ -37,22 +36,6 @@ INGEST = {"documents": COUNT, "files": 1, "rows": COUNT}
 SIZES = {"messages": COUNT, "senders": 20}
 SPLIT = {f"{split}_{what}": n for split in SPLITS for what, n in SIZES.items()}
 SPLIT |= {f"{what}_in_several_splits": 0 for what in SIZES}
-
-
-def made_sequences():
-    rng = np.random.default_rng(0)
-    lengths = rng.integers(1, 9, COUNT)
-    steps = int(lengths.sum())
-    per_step = {"tags": rng.integers(0, 3, steps), "tokens": rng.integers(2, 9, steps)}
-    per_sequence = {
-        "sequence": np.arange(COUNT),
-        "document": np.arange(COUNT),
-        "group": np.sort(rng.integers(0, 20, COUNT)),
-        "label": np.zeros(COUNT, np.int64),
-        "labels": rng.integers(0, 2, (COUNT, 2)),
-        "numbers": rng.normal(0, 1, (COUNT, 1)),
-    }
-    return Sequences(offsets_of(lengths), per_step, per_sequence)
 
 
 def predictions(task, sequences, skill):
@@ -72,7 +55,7 @@ def other(request, run):
     """The folder of a run of one task, what a run of the two label tasks left still beside it."""
     task, folder = request.param, run.files.folder
     metrics, figures = folder / "metrics", folder / "data" / "figures"
-    sequences = made_sequences()
+    sequences = questions(COUNT, 20)
     items = items_of(sequences.per_sequence, "document", WORDS)
     strong = "linear" if task == "classifier" else f"{task}_linear"
     shutil.rmtree(metrics / "baselines")

@@ -113,11 +113,12 @@ def audit_split(project: Path, near: float, bootstrap: Bootstrap) -> SplitAudit:
         FormatError: documents, tokens, split or shards are absent or damaged.
     """
     table = read_document_table(project / DOCUMENTS)
-    in_train, in_test = _sides(project, len(table.group))
+    store = TokenStore(project / TOKENS)
+    in_train, in_test = _sides(store, project / SPLIT, len(table.group))
     known_group = np.zeros(len(table.group_ids), bool)
     known_group[table.group[in_train]] = True
     of_known = known_group[table.group] & in_test
-    signatures = signatures_of(TokenStore(project / TOKENS))
+    signatures = signatures_of(store)
     asked, among = (np.flatnonzero(side[signatures.document]) for side in (in_test, in_train))
     alike = np.zeros(len(table.group))
     alike[signatures.document[asked]] = nearest(signatures, asked, among)
@@ -141,11 +142,10 @@ def audit_split(project: Path, near: float, bootstrap: Bootstrap) -> SplitAudit:
     )
 
 
-def _sides(project: Path, documents: int) -> tuple[np.ndarray, np.ndarray]:
+def _sides(store: TokenStore, splits: Path, documents: int) -> tuple[np.ndarray, np.ndarray]:
     """Of each document, whether a sentence of it is in training, and whether one is in the test."""
     sides = np.zeros((2, documents), bool)
-    store = TokenStore(project / TOKENS)
-    for document, split in zip(store.sentence_documents(), read_splits(project / SPLIT), strict=True):
+    for document, split in zip(store.sentence_documents(), read_splits(splits), strict=True):
         for side, wanted in enumerate((TRAIN, TEST)):
             sides[side, document[split == wanted]] = True
     return sides[0], sides[1]

@@ -215,7 +215,8 @@ CONFLICTS = (
 
 def _brings_validation(ingest: Mapping[str, Any]) -> bool:
     """Whether the corpus may say itself what is for validation."""
-    return any(keys.get("split") or keys.get("validation") for keys in [ingest[ingest["corpus"]]])
+    keys = ingest[ingest["corpus"]]
+    return bool(keys.get("split") or keys.get("validation"))
 
 
 def first_conflict(sections: Sections) -> str | None:

@@ -215,9 +215,8 @@ def table_by(run: Run, task: str, key: str) -> pd.DataFrame:
         FormatError: the table is absent or damaged.
     """
     name = f"evaluate/{task}/by_{key}.csv"
-    found = run.table(name, (), (key, "count"))
     # The figure has no name that is known before.
-    others = [column for column in run.csv(METRICS + name).columns if column not in found]
+    others = [column for column in run.csv(METRICS + name).columns if column not in (key, "count")]
     return run.table(name, (), (key, "count", *(others[:1] or ["accuracy"])))
 
 
@@ -242,9 +241,8 @@ def _course(task: str, steps: pd.DataFrame) -> str:
     def at(row: pd.DataFrame) -> str:
         return f"in {_figure(row)} of {count(row['count'].item())} cases" if is_accuracy else f"with {_figure(row)}"
 
-    said = f"After {count(first['step'].item(), 'token')} {task} is right {at(first)}"
-    if not is_accuracy:
-        said = f"After {count(first['step'].item(), 'token')} {task} predicts {at(first)}"
+    verb = "is right" if is_accuracy else "predicts"
+    said = f"After {count(first['step'].item(), 'token')} {task} {verb} {at(first)}"
     if not reached:
         return said + "."
     return said + f"; after token {reached[-1]['step'].item():.0f}, the last that half reach, {at(reached[-1])}."
