@@ -41,7 +41,7 @@ def train_and_measure(asked: dict[str, object]) -> dict[str, float]:
     from lengthwise.batching.fit import fit_data
     from lengthwise.batching.padded import Padded
     from lengthwise.batching.placed import last_step
-    from lengthwise.sequences import LABEL
+    from lengthwise.core.sequences import LABEL
 
     lengths = np.load(str(asked["lengths"]))
     kind, settings = STRATEGIES[str(asked["name"])], asked["settings"]

@@ -35,12 +35,13 @@ import pandas as pd
 import tensorflow as tf
 from keras import ops
 
-from lengthwise.affixes import BUCKETS, PER_TOKEN
+from lengthwise.core.affixes import BUCKETS, PER_TOKEN
+from lengthwise.core.names import EVERY_STEP_TASKS, Task
+from lengthwise.core.sequences import Sequences
 from lengthwise.models.config import NetworkConfig, Purpose
 from lengthwise.models.prediction import predict_next, predict_split, predict_steps
 from lengthwise.models.saved import load_network
 from lengthwise.models.tasks import NOTHING, task_columns
-from lengthwise.names import EVERY_STEP_TASKS, Task
 from lengthwise.pipeline.settings.params import TrainParams, load_params
 from lengthwise.pipeline.stages.task_data import purpose_of
 from lengthwise.pipeline.stages.train.live import LiveFiles
@@ -51,7 +52,6 @@ from lengthwise.reports.charts.style import standalone
 from lengthwise.reports.page.scores import first_chart
 from lengthwise.reports.rivals import rivals_of
 from lengthwise.runs.run import run_in
-from lengthwise.sequences import Sequences
 from lengthwise.training.schedule import learning_rate
 
 WAYS = ("lengthwise", "keras")

@@ -20,11 +20,11 @@ from lengthwise.batching.collate import collate
 from lengthwise.batching.plan import Plan, epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
 from lengthwise.batching.stats import plan_stats
+from lengthwise.core.sequences import Sequences
 from lengthwise.models.config import NetworkConfig
 from lengthwise.models.network import Network
 from lengthwise.pipeline.settings.params import TrainParams
 from lengthwise.prepare.shards.reader import read_index, read_split
-from lengthwise.sequences import Sequences
 from lengthwise.training.step import Steps
 
 

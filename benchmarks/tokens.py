@@ -42,7 +42,7 @@ def bare_spacy(documents: Path) -> int:
 
 def stage(documents: Path, workers: int) -> int:
     """Run the stage with this many workers; returns the tokens written."""
-    from lengthwise.prepare.text.options import SENTENCIZER, TokenizerOptions
+    from lengthwise.prepare.forms.tokenizer_options import SENTENCIZER, TokenizerOptions
     from lengthwise.prepare.text.tokens import tokenize
 
     options = TokenizerOptions("en", SENTENCIZER, False, False, None)

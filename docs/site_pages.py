@@ -17,7 +17,7 @@ OF_ROOT = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANG
 OF_ROOT |= {"MODEL_CARD.md": "model_card.md"}
 # Which part of the API a module belongs to.
 API = {
-    "sequences": ("Sequences", ("sequences", "sources")),
+    "sequences": ("Sequences", ("core", "sources")),
     "batching": ("Strategies and training", ("batching", "advice")),
     "layers": ("Layers and cells", ("layers",)),
     "models": ("Trained networks", ("inference", "models")),

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lengthwise.names import Task
+from lengthwise.core.names import Task
 from lengthwise.pipeline.published import headline_of, write_headline
 from lengthwise.pipeline.settings.params import BaselinesParams, EvaluateParams
 from lengthwise.pipeline.stage import Figures, run_stage

@@ -17,17 +17,17 @@ import pyarrow as pa
 import pytest
 
 import lengthwise.prepare.documents as documents_module
-from lengthwise.affixes import BUCKETS, PER_TOKEN
-from lengthwise.labels import LabelFactor
+from lengthwise.core.affixes import BUCKETS, PER_TOKEN
+from lengthwise.core.labels import LabelFactor
+from lengthwise.core.sequences import Sequences
 from lengthwise.prepare.counting import build_vocabulary
-from lengthwise.prepare.document_form import Document, DocumentForm
 from lengthwise.prepare.documents import DocumentWriter
+from lengthwise.prepare.forms.document_form import Document, DocumentForm
+from lengthwise.prepare.forms.tokenizer_options import SENTENCIZER, TokenizerOptions
 from lengthwise.prepare.shards.lengths import LengthLimits
 from lengthwise.prepare.shards.writer import ShardInputs, build_shards
 from lengthwise.prepare.splits import SplitShares, split_sentences
-from lengthwise.prepare.text.options import SENTENCIZER, TokenizerOptions
 from lengthwise.prepare.text.store import Sentences, write_index, write_lexicon, write_slice
-from lengthwise.sequences import Sequences
 
 # TensorFlow reports at every start that there is no GPU.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

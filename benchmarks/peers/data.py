@@ -10,9 +10,9 @@ import numpy as np
 from lengthwise.batching.collate import Batch, collate
 from lengthwise.batching.plan import Plan, epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
-from lengthwise.labels import LabelFactor, joint_class_names
+from lengthwise.core.labels import LabelFactor, joint_class_names
+from lengthwise.core.sequences import Sequences
 from lengthwise.pipeline.settings.params import TrainParams
-from lengthwise.sequences import Sequences
 
 Item = TypeVar("Item")
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from lengthwise.batching.streams import Stream
     from lengthwise.batching.token_budget import TokenBudget
     from lengthwise.batching.truncated import Truncated
+    from lengthwise.core.sequences import Sequences
     from lengthwise.inference.loading import load
     from lengthwise.layers.cells import (
         GRUCell,
@@ -64,7 +65,6 @@ if TYPE_CHECKING:
     from lengthwise.layers.streaming import first_states, with_states
     from lengthwise.layers.word_dropout import WordDropout
     from lengthwise.models.keras_loading import load_keras
-    from lengthwise.sequences import Sequences
     from lengthwise.sources import from_arrays, from_hugging_face, from_parquet, from_table
 
 # The only place of the version: pyproject.toml reads it here.
@@ -140,7 +140,7 @@ _MODULES = {
     "PeepholeLSTMCell": "layers.cells",
     "RNN": "layers.drop_in",
     "Recurrent": "layers.recurrent",
-    "Sequences": "sequences",
+    "Sequences": "core.sequences",
     "SimpleCell": "layers.cells",
     "SimpleRNN": "layers.drop_in",
     "Stratified": "batching.stratified",

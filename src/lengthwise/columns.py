@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lengthwise.core.ragged import offsets_of
 from lengthwise.errors import ArgumentError
-from lengthwise.ragged import offsets_of
 
 INT32, INT64 = np.iinfo(np.int32), np.iinfo(np.int64)
 # Names of the classes of booleans.

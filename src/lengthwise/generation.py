@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from lengthwise.core.names import TokenUnit
+from lengthwise.core.sequences import PAD_ID, UNK_ID
 from lengthwise.errors import ArgumentError, FormatError
-from lengthwise.names import TokenUnit
 from lengthwise.predictor import Predictor
 from lengthwise.prepare.text.by_character import text_of
-from lengthwise.sequences import PAD_ID, UNK_ID
 
 
 def generate(

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import numpy as np
 
-from lengthwise.affixes import affixes_of
+from lengthwise.core.affixes import affixes_of
+from lengthwise.core.labels import joint_class_names
+from lengthwise.core.ragged import offsets_of
+from lengthwise.core.sequences import AFFIXES, TOKENS, UNK_ID, Sequences
 from lengthwise.errors import ArgumentError, FormatError, ParamsError
 from lengthwise.inference.forward import ForwardNetwork
-from lengthwise.labels import joint_class_names
 from lengthwise.models.config import NetworkConfig
 from lengthwise.models.saved_folder import CONFIG_NAME, REMEDY, STAGE, VOCABULARY_NAME, read_config
+from lengthwise.prepare.forms.tokenizer_options import TokenizerOptions
 from lengthwise.prepare.shards.text_encoding import TextEncoding
-from lengthwise.prepare.text.options import TokenizerOptions
 from lengthwise.prepare.text.text_tokenizer import TokenizeMany, make_tokenizer, make_tokenizer_of_many
 from lengthwise.prepare.vocabulary import Vocabulary, read_vocabulary
-from lengthwise.ragged import offsets_of
-from lengthwise.sequences import AFFIXES, TOKENS, UNK_ID, Sequences
 
 # Tokens that are read at once, as far as the state can be carried on.
 WINDOW = 32_768

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lengthwise.columns import sequence_column, step_column
+from lengthwise.core.ragged import offsets_of
+from lengthwise.core.sequences import LABEL, TOKENS, Sequences
 from lengthwise.errors import ArgumentError
-from lengthwise.ragged import offsets_of
-from lengthwise.sequences import LABEL, TOKENS, Sequences
 from lengthwise.tables import Columns, Names, Paths, columns_of, is_hugging_face, renamed
 
 if TYPE_CHECKING:

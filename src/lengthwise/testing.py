@@ -21,9 +21,9 @@ from lengthwise.batching.padded import Padded
 from lengthwise.batching.parts import Part, WantedInputs, checked_inputs
 from lengthwise.batching.plan import Plan, Strategy, batches_in_order, epoch_rng
 from lengthwise.batching.truncated import Truncated
+from lengthwise.core.names import PADDINGS
+from lengthwise.core.sequences import TOKENS, Sequences
 from lengthwise.errors import ArgumentError
-from lengthwise.names import PADDINGS
-from lengthwise.sequences import TOKENS, Sequences
 
 # Each sequence in a batch of its own.
 ALONE = Padded(1)

@@ -12,8 +12,8 @@ from lengthwise.advice.choosing import NEARLY, choose
 from lengthwise.advice.costs import Costs, TrainedNetwork
 from lengthwise.batching.grid import grid_of
 from lengthwise.batching.registry import STRATEGIES
+from lengthwise.core.ragged import offsets_of
 from lengthwise.errors import ArgumentError
-from lengthwise.ragged import offsets_of
 
 LENGTHS = st.lists(st.one_of(st.integers(1, 9), st.integers(1, 200)), min_size=1, max_size=60)
 

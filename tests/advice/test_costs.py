@@ -14,8 +14,8 @@ from lengthwise.advice.costs import (
 from lengthwise.batching.packed import Packed
 from lengthwise.batching.padded import Padded
 from lengthwise.batching.padded_to_longest import PaddedToLongest
+from lengthwise.core.names import NATIVE_CELLS
 from lengthwise.errors import ArgumentError
-from lengthwise.names import NATIVE_CELLS
 
 LENGTHS = np.random.default_rng(0).integers(1, 40, 200)
 

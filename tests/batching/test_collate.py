@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lengthwise.batching.collate import collate
 from lengthwise.batching.plan import Plan, batches_in_order
-from lengthwise.sequences import Sequences
+from lengthwise.core.sequences import Sequences
 
 COLUMNS = ("sequence", "start", "stop", "batch", "row", "column")
 

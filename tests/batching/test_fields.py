@@ -13,10 +13,10 @@ from lengthwise.batching.grid import grid_of
 from lengthwise.batching.placed import every_step, last_step, next_step
 from lengthwise.batching.plan import epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
+from lengthwise.core.ragged import offsets_of
+from lengthwise.core.sequences import Sequences
 from lengthwise.layers import Recurrent
 from lengthwise.native.ops import ragged_layout
-from lengthwise.ragged import offsets_of
-from lengthwise.sequences import Sequences
 from lengthwise.training.calls import FlatColumns, flat_columns, flat_plan
 
 SETTINGS = {"batch_size": 4, "buckets": 3, "tokens": 40, "window": 9}

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lengthwise.cli.answers import FORMATS, Answers
+from lengthwise.core.labels import LabelFactor, joint_class_names
 from lengthwise.errors import FormatError
-from lengthwise.labels import LabelFactor, joint_class_names
 
 # Names that would break a line, a cell or a terminal.
 NAMES = st.text(st.sampled_from([*'ab",;=', "\t", "\n", "\r", "\x1b", "\x85", "\u2028", "é"]), min_size=1, max_size=4)

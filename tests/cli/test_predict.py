@@ -15,12 +15,12 @@ from forward_pass import forward_of
 
 from lengthwise.cli import text_input as texts_module
 from lengthwise.cli.app import main
+from lengthwise.core.labels import joint_class
 from lengthwise.errors import FormatError
-from lengthwise.labels import joint_class
 from lengthwise.models.saved import save_network
 from lengthwise.predictor import Predictor
+from lengthwise.prepare.forms.tokenizer_options import SENTENCIZER, TokenizerOptions
 from lengthwise.prepare.shards.text_encoding import TextEncoding
-from lengthwise.prepare.text.options import SENTENCIZER, TokenizerOptions
 from lengthwise.prepare.vocabulary import Vocabulary, write_vocabulary
 
 WORDS = ["the", "bus", "left", ".", "i", "missed", "it", "again", "and", "<#>", "!"]

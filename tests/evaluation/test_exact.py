@@ -12,12 +12,12 @@ from lengthwise.batching.collate import collate
 from lengthwise.batching.for_evaluation import evaluation_plan
 from lengthwise.batching.plan import batches_in_order, epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
+from lengthwise.core.names import LABEL_TASKS
 from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.models.inputs import network_inputs
 from lengthwise.models.network import Network
 from lengthwise.models.prediction import predict_split
 from lengthwise.models.saved import save_network
-from lengthwise.names import LABEL_TASKS
 from lengthwise.pipeline.stages.evaluate import evaluate
 from lengthwise.prepare.shards.reader import read_index, read_split
 from lengthwise.training.step import Steps

@@ -9,6 +9,9 @@ from scipy.sparse import vstack
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression, Ridge
 
+from lengthwise.core.labels import LabelFactor
+from lengthwise.core.ragged import offsets_of
+from lengthwise.core.sequences import Sequences
 from lengthwise.evaluation.baseline_models import count_tokens, linear
 from lengthwise.evaluation.baseline_options import BaselineOptions, LinearOptions, NgramOptions, TagModelOptions
 from lengthwise.evaluation.fit_baselines import (
@@ -30,10 +33,7 @@ from lengthwise.evaluation.scoring.next_token_scoring import NextTokenScoring
 from lengthwise.evaluation.scoring.number_scoring import NumberScoring
 from lengthwise.evaluation.scoring.registry import SCORINGS
 from lengthwise.evaluation.scoring.tag_scoring import TagScoring
-from lengthwise.labels import LabelFactor
 from lengthwise.prepare.shards.reader import read_index, read_split
-from lengthwise.ragged import offsets_of
-from lengthwise.sequences import Sequences
 from lengthwise.system.progress import Progress
 
 OPTIONS = BaselineOptions(LinearOptions(1.0, 60), TagModelOptions(1, 12, 4), NgramOptions(3))

@@ -3,10 +3,10 @@ import pytest
 from closeness import EXACT, assert_close
 from sklearn.feature_extraction.text import TfidfTransformer
 
+from lengthwise.core.ragged import offsets_of
+from lengthwise.core.sequences import Sequences
 from lengthwise.evaluation.item_features import InputColumns, ItemFeatures, count_column, statistics
 from lengthwise.evaluation.levels import Items
-from lengthwise.ragged import offsets_of
-from lengthwise.sequences import Sequences
 
 
 def make_split(seed, count=40):

@@ -3,9 +3,9 @@ import pytest
 from blog_words import WORDS
 from closeness import EXACT, assert_close
 
+from lengthwise.core.names import UNITS
+from lengthwise.core.sequences import Sequences
 from lengthwise.evaluation.levels import items_of, pool
-from lengthwise.names import UNITS
-from lengthwise.sequences import Sequences
 
 
 @pytest.fixture

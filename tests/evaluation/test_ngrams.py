@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from closeness import EXACT, assert_close
 
+from lengthwise.core.ragged import offsets_of
+from lengthwise.core.sequences import Sequences
 from lengthwise.evaluation.ngrams import LEAST, NO_ONES, NgramModel, discounts
-from lengthwise.ragged import offsets_of
-from lengthwise.sequences import Sequences
 
 BEGIN = "begin"
 

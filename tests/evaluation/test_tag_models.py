@@ -6,12 +6,12 @@ from closeness import assert_close
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
-from lengthwise.affixes import affixes_of
+from lengthwise.core.affixes import affixes_of
+from lengthwise.core.ragged import offsets_of
+from lengthwise.core.sequences import UNK_ID, Sequences
 from lengthwise.evaluation.baseline_options import TagModelOptions
 from lengthwise.evaluation.step_windows import StepWindows
 from lengthwise.evaluation.tag_models import RARE, WindowTagger, commonest_tags
-from lengthwise.ragged import offsets_of
-from lengthwise.sequences import UNK_ID, Sequences
 from lengthwise.system.progress import Progress
 
 

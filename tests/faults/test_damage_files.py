@@ -17,10 +17,10 @@ import pytest
 
 from lengthwise.errors import FormatError
 from lengthwise.prepare.documents import open_documents, read_document_ids, read_document_table
+from lengthwise.prepare.forms.tokenizer_options import SENTENCIZER, TokenizerOptions
 from lengthwise.prepare.shards.encoding import TextEncoding, read_shard_encoding
 from lengthwise.prepare.shards.reader import read_index, read_split
 from lengthwise.prepare.splits import read_splits
-from lengthwise.prepare.text.options import SENTENCIZER, TokenizerOptions
 from lengthwise.prepare.text.store import TokenStore
 from lengthwise.prepare.vocabulary import Vocabulary, read_vocabulary
 

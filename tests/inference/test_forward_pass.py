@@ -6,7 +6,10 @@ import pytest
 from closeness import assert_close
 from forward_pass import forward_of
 
-from lengthwise.affixes import BUCKETS
+from lengthwise.core.affixes import BUCKETS
+from lengthwise.core.names import ACTIVATIONS, CELL_PLACES
+from lengthwise.core.ragged import offsets_of
+from lengthwise.core.sequences import Sequences
 from lengthwise.errors import KernelError
 from lengthwise.inference.cell_steps import FORWARD_CELLS, FUNCTIONS
 from lengthwise.inference.forward import ForwardNetwork
@@ -14,9 +17,6 @@ from lengthwise.inference.weight_shapes import weight_shapes
 from lengthwise.models.ensemble import make_network as network_of
 from lengthwise.models.prediction import predict_sequences, predict_steps
 from lengthwise.models.saved import load_network, named_variables, save_network
-from lengthwise.names import ACTIVATIONS, CELL_PLACES
-from lengthwise.ragged import offsets_of
-from lengthwise.sequences import Sequences
 
 VALID = {"front_end": "conv1d", "conv_padding": "valid", "kernel": 4}
 FEATURES = {"features": 3, "feature_columns": ("f", "g")}

@@ -6,10 +6,10 @@ from closeness import assert_close
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lengthwise.core.names import CONV_PADDINGS
 from lengthwise.layers.cells import GRUCell
 from lengthwise.layers.front_end import MaskedConv1D, output_lengths
 from lengthwise.layers.recurrent import Recurrent
-from lengthwise.names import CONV_PADDINGS
 
 FILTERS, FEATURES = 4, 3
 LENGTHS = (1, 2, 5, 8)

@@ -9,10 +9,10 @@ from closeness import CLOSE, assert_close
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lengthwise.core.names import NATIVE_CELLS
 from lengthwise.layers.cells import CELLS, LSTMCell
 from lengthwise.layers.recurrent import Recurrent
 from lengthwise.layers.sequence_ends import sequence_ends
-from lengthwise.names import NATIVE_CELLS
 
 UNITS, FEATURES = 4, 3
 KERAS_CELLS = {

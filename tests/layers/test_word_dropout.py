@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from lengthwise.core.sequences import UNK_ID
 from lengthwise.layers import WordDropout
-from lengthwise.sequences import UNK_ID
 
 TOKENS = tf.constant(np.random.default_rng(1).integers(2, 20, (200, 50)), tf.int32)
 

@@ -10,10 +10,10 @@ from closeness import assert_close
 from lengthwise.batching.collate import collate
 from lengthwise.batching.plan import epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
+from lengthwise.core.names import LABEL_TASKS
 from lengthwise.layers.cells import CELLS
 from lengthwise.models.inputs import INPUTS_SIGNATURE, Inputs, network_inputs
 from lengthwise.models.network import Network
-from lengthwise.names import LABEL_TASKS
 from lengthwise.training.losses import cross_entropy
 
 LENGTHS = [1, 7, 3, 12, 2, 5, 9, 1, 4, 4]

@@ -6,14 +6,14 @@ import pytest
 import tensorflow as tf
 from closeness import assert_close
 
+from lengthwise.core.names import ACTIVATIONS, CONV_PADDINGS, FRONT_ENDS, INITIAL_STATES, INPUTS, READOUTS
+from lengthwise.core.sequences import UNK_ID
 from lengthwise.errors import KernelError
 from lengthwise.layers.cells import CELLS
 from lengthwise.models.inputs import Inputs
 from lengthwise.models.network import Network
 from lengthwise.models.saved import load_network, save_network
-from lengthwise.names import ACTIVATIONS, CONV_PADDINGS, FRONT_ENDS, INITIAL_STATES, INPUTS, READOUTS
 from lengthwise.pipeline.settings.params import ModelParams
-from lengthwise.sequences import UNK_ID
 
 
 def sigmoid(values):

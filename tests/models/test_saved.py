@@ -14,8 +14,8 @@ from lengthwise.models.saved import (
     save_network,
 )
 from lengthwise.predictor import read_encoding
+from lengthwise.prepare.forms.tokenizer_options import TokenizerOptions
 from lengthwise.prepare.shards.text_encoding import TextEncoding
-from lengthwise.prepare.text.options import TokenizerOptions
 from lengthwise.prepare.vocabulary import Vocabulary, write_vocabulary
 from lengthwise.system.files import file_digest
 from lengthwise.system.seals import SEAL_KEY, UNSEALED, seal

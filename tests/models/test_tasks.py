@@ -5,6 +5,8 @@ from lengthwise.batching.collate import collate
 from lengthwise.batching.for_evaluation import evaluation_plan
 from lengthwise.batching.plan import Plan, batches_in_order, epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
+from lengthwise.core.names import EVERY_STEP_TASKS, LABEL_TASKS, STEP_TASKS, TASKS
+from lengthwise.core.sequences import Sequences
 from lengthwise.errors import ArgumentError
 from lengthwise.models.tasks import (
     NOTHING,
@@ -13,8 +15,6 @@ from lengthwise.models.tasks import (
     targets_of,
     task_columns,
 )
-from lengthwise.names import EVERY_STEP_TASKS, LABEL_TASKS, STEP_TASKS, TASKS
-from lengthwise.sequences import Sequences
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
 import pytest
 import tensorflow as tf
 
+from lengthwise.core.names import KERNELS, NATIVE_CELLS
 from lengthwise.errors import InstructionSetError, KernelError
 from lengthwise.layers.cells import CELLS
 from lengthwise.layers.recurrent import Recurrent
-from lengthwise.names import KERNELS, NATIVE_CELLS
 from lengthwise.native import choice
 from lengthwise.native.choice import choose_kernel
 from lengthwise.pipeline.settings import conflicts

@@ -5,8 +5,8 @@ import tensorflow as tf
 from lengthwise.batching.collate import collate
 from lengthwise.batching.plan import epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
+from lengthwise.core.names import LABEL_TASKS
 from lengthwise.models.tasks import targets_of
-from lengthwise.names import LABEL_TASKS
 from lengthwise.native.ops import FlatPlan, FlatSequences, flat_batch, load, ragged_layout
 
 pytestmark = pytest.mark.native

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from closeness import assert_close
 
-from lengthwise.names import NATIVE_CELLS
+from lengthwise.core.names import NATIVE_CELLS
 from lengthwise.native.arch import ARCH_VARIABLE, kernel_archs
 
 pytestmark = [pytest.mark.native, pytest.mark.long]

@@ -7,10 +7,10 @@ from closeness import CLOSE, assert_close
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lengthwise.core.names import NATIVE_CELLS
 from lengthwise.errors import KernelError
 from lengthwise.layers.cells import CELLS, GRUCell
 from lengthwise.layers.recurrent import Recurrent
-from lengthwise.names import NATIVE_CELLS
 from lengthwise.native.ops import ragged_layout
 
 pytestmark = pytest.mark.native

@@ -25,7 +25,7 @@ ADDED = """
 import sys
 from pathlib import Path
 
-from lengthwise import names
+from lengthwise.core import names
 
 names.CELL_PLACES["decay"] = "decaying.DecayCell"
 
@@ -58,7 +58,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from lengthwise.labels import LabelFactor
+from lengthwise.core.labels import LabelFactor
 from lengthwise.layers.cells import CELLS
 from lengthwise.models.config import NetworkConfig
 from lengthwise.models.ensemble import make_network

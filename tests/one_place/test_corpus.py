@@ -13,8 +13,8 @@ from pathlib import Path
 
 from lengthwise.corpora import registry
 from lengthwise.corpora.corpus import Corpus, Extract, senseless
-from lengthwise.labels import LabelFactor
-from lengthwise.prepare.document_form import Document, DocumentForm, Fact
+from lengthwise.core.labels import LabelFactor
+from lengthwise.prepare.forms.document_form import Document, DocumentForm, Fact
 from pydantic import field_validator
 import pyarrow as pa
 

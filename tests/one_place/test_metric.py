@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from lengthwise.core.ragged import offsets_of
+from lengthwise.core.sequences import Sequences
 from lengthwise.evaluation import metrics
 from lengthwise.evaluation.level_tables import headline, level_figures
 from lengthwise.evaluation.levels import Level, items_of
@@ -11,9 +13,7 @@ from lengthwise.evaluation.ratios import Ratio
 from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.evaluation.score import points_of, score_task
 from lengthwise.evaluation.scoring.tag_scoring import TagScoring
-from lengthwise.ragged import offsets_of
 from lengthwise.reports.change.comparison import Rule, rule_of
-from lengthwise.sequences import Sequences
 
 
 def brier(level, factors):

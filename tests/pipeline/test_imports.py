@@ -9,7 +9,7 @@ from lengthwise.training.resume import CODE
 ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / "src" / "lengthwise"
 # What each wing may import beside itself. The library comes first: nothing in it knows of a pipeline.
-GROUND = {"affixes", "bounds", "columns", "errors", "labels", "names", "ragged", "sequences", "sources", "tables"}
+GROUND = {"bounds", "columns", "core", "errors", "sources", "tables"}
 LIBRARY_WINGS = {
     "system": {"errors"},
     "batching": GROUND,

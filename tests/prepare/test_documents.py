@@ -3,11 +3,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from lengthwise.core.labels import LabelFactor
 from lengthwise.corpora.blogs.authors import FACTS
 from lengthwise.errors import FormatError
-from lengthwise.labels import LabelFactor
 from lengthwise.prepare import documents
-from lengthwise.prepare.document_form import DocumentForm, SequenceForm
 from lengthwise.prepare.documents import (
     DocumentWriter,
     document_form,
@@ -17,6 +16,7 @@ from lengthwise.prepare.documents import (
     read_document_table,
     read_texts,
 )
+from lengthwise.prepare.forms.document_form import DocumentForm, SequenceForm
 from lengthwise.system.seals import SEAL_KEY, UNSEALED, seal
 
 FACTORS = (LabelFactor("gender", ("male", "female")), LabelFactor("age_bracket", ("10s", "20s", "30s")))

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lengthwise.core.names import SPLITS
 from lengthwise.errors import ArgumentError, CorpusError, FormatError
-from lengthwise.names import SPLITS
 from lengthwise.prepare import splits as splits_module
 from lengthwise.prepare.documents import read_document_ids, read_document_table
 from lengthwise.prepare.splits import SplitShares, read_splits, split_sentences

@@ -9,6 +9,7 @@ import pytest
 from questions import questions
 from scipy import stats
 
+from lengthwise.core.sequences import Sequences
 from lengthwise.evaluation.item_table import LevelScores
 from lengthwise.evaluation.levels import items_of
 from lengthwise.evaluation.resampling import Bootstrap
@@ -25,7 +26,6 @@ from lengthwise.reports.scored_items import (
     paired_differences,
 )
 from lengthwise.runs.run import run_in
-from lengthwise.sequences import Sequences
 
 WORDS = {"document": "message", "group": "author"}
 COUNT = 120

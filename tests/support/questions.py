@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from lengthwise.ragged import offsets_of
-from lengthwise.sequences import Sequences
+from lengthwise.core.ragged import offsets_of
+from lengthwise.core.sequences import Sequences
 
 
 def questions(count: int, groups: int) -> Sequences:

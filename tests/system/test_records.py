@@ -121,6 +121,11 @@ def test_any_bytes_are_rejected_in_one_line(content):
     rejected(content)
 
 
+def test_whole_number_that_no_float_is_is_rejected():
+    assert read_record(json.dumps(GOOD | {"size": [0, 2**53]}), Tree).size == (0.0, 2.0**53)
+    assert rejected(GOOD | {"size": [0, 2**53 + 1]}).startswith("size.1: got 9007199254740993; expected a number that")
+
+
 def test_record_takes_defaults_whole_numbers_for_floats_and_ignored_keys():
     found = read_record(json.dumps(GOOD | {"seal": "x"}).encode(), Tree, ["seal"])
     assert found.leaves == (Leaf("a"), Leaf("b", 1.0))

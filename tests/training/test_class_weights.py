@@ -6,11 +6,11 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from lengthwise.batching.collate import collate
 from lengthwise.batching.plan import batches_in_order
+from lengthwise.core.names import WEIGHTED_TASKS
 from lengthwise.errors import ArgumentError
 from lengthwise.models.class_counts import class_counts
 from lengthwise.models.ensemble import make_network as network_of
 from lengthwise.models.tasks import task_columns
-from lengthwise.names import WEIGHTED_TASKS
 from lengthwise.training.class_weights import balanced_weights, weighted_loss
 from lengthwise.training.optimizers import UpdateRule, make_optimizer
 from lengthwise.training.step import Steps

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 from closeness import assert_close
 
-from lengthwise.names import OPTIMIZERS
+from lengthwise.core.names import OPTIMIZERS
 from lengthwise.training.optimizers import FusedDescent, make_optimizer
 from lengthwise.training.schedule import learning_rate
 from lengthwise.training.training_settings import OptimizerSettings

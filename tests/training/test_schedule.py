@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 from closeness import assert_close
 
+from lengthwise.core.names import SCHEDULES
 from lengthwise.errors import ArgumentError
-from lengthwise.names import SCHEDULES
 from lengthwise.pipeline.settings.params import OptimizerParams
 from lengthwise.training.adam import FusedAdam
 from lengthwise.training.schedule import learning_rate

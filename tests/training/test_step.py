@@ -9,9 +9,9 @@ from lengthwise.batching.for_evaluation import evaluation_plan
 from lengthwise.batching.plan import batches_in_order, epoch_rng
 from lengthwise.batching.registry import make_strategy
 from lengthwise.batching.truncated import Truncated
+from lengthwise.core.names import LABEL_TASKS, TASKS
 from lengthwise.models.ensemble import make_network as make_network_of
 from lengthwise.models.inputs import network_inputs
-from lengthwise.names import LABEL_TASKS, TASKS
 from lengthwise.training.step import Steps
 from lengthwise.training.sums import Sums
 

@@ -13,10 +13,10 @@ from lengthwise.advice.costs import Costs, TrainedNetwork
 from lengthwise.batching.fit import fit_data
 from lengthwise.batching.padded import Padded
 from lengthwise.batching.placed import last_step
+from lengthwise.core.ragged import offsets_of
+from lengthwise.core.sequences import LABEL, TOKENS, Sequences
 from lengthwise.layers.cells import CELLS
 from lengthwise.layers.recurrent import Recurrent
-from lengthwise.ragged import offsets_of
-from lengthwise.sequences import LABEL, TOKENS, Sequences
 
 INPUTS = (TOKENS, "mask", "resets")
 VOCABULARY, CLASSES = 1000, 2

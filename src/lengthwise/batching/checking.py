@@ -5,8 +5,8 @@ import keras
 from lengthwise.batching.contradictions import LayerReading, RowLayout, contradictions
 from lengthwise.batching.layer_readings import readings
 from lengthwise.batching.plan import Strategy
+from lengthwise.core.names import PADDINGS
 from lengthwise.errors import ArgumentError
-from lengthwise.names import PADDINGS
 
 
 def check(model: keras.Model, strategy: Strategy, *, padding: str = "post") -> None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from lengthwise.batching.grid import grid_of
 from lengthwise.batching.plan import Plan
-from lengthwise.sequences import LABEL, PAD_ID, TOKENS, Sequences
+from lengthwise.core.sequences import LABEL, PAD_ID, TOKENS, Sequences
 
 
 @dataclass(frozen=True)

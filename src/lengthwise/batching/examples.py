@@ -12,8 +12,8 @@ from lengthwise.batching.grid import Grid
 from lengthwise.batching.parts import Part, Wanted, WantedInputs, checked_inputs, filled, specs
 from lengthwise.batching.placed import Placed
 from lengthwise.batching.plan import Strategy
+from lengthwise.core.sequences import Sequences
 from lengthwise.errors import ArgumentError
-from lengthwise.sequences import Sequences
 
 WantedTargets = Wanted | Mapping[str, Wanted]
 ClassWeights = Mapping[int | str, float]

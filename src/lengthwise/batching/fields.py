@@ -14,8 +14,8 @@ import numpy as np
 from lengthwise.batching.grid import Grid
 from lengthwise.batching.placed import Placed
 from lengthwise.batching.plan import Strategy
+from lengthwise.core.sequences import Sequences
 from lengthwise.errors import ArgumentError
-from lengthwise.sequences import Sequences
 
 WeightScale = Literal["loss", "metrics"]
 SCALES: tuple[WeightScale, ...] = ("loss", "metrics")

@@ -17,8 +17,8 @@ from lengthwise.batching.grid import Grid, grid_of
 from lengthwise.batching.parts import WantedInputs, check_sequences
 from lengthwise.batching.plan import Plan, Strategy, epoch_rng
 from lengthwise.batching.streams import Stream, stream_data
+from lengthwise.core.sequences import LABEL, TOKENS, Sequences
 from lengthwise.errors import ArgumentError
-from lengthwise.sequences import LABEL, TOKENS, Sequences
 
 
 def fit_data(

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from lengthwise.batching.plan import Plan
-from lengthwise.ragged import ranges
+from lengthwise.core.ragged import ranges
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from lengthwise.batching.grid import Grid, grid_of
 from lengthwise.batching.padded import Padded
 from lengthwise.batching.parts import Part, WantedInputs, check_sequences, checked_inputs, filled, specs
 from lengthwise.batching.plan import Plan, Strategy
+from lengthwise.core.sequences import TOKENS, Sequences
 from lengthwise.errors import ArgumentError
-from lengthwise.sequences import TOKENS, Sequences
 
 At = Literal["sequence", "last_step", "every_step"]
 AT: tuple[At, ...] = ("sequence", "last_step", "every_step")

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from lengthwise.batching.contradictions import LayerReading
-from lengthwise.names import UNBOUNDED
+from lengthwise.core.names import UNBOUNDED
 
 FUNCTIONAL = keras.src.models.functional.Functional
 # By identity: another function may have the name.

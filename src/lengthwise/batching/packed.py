@@ -16,7 +16,7 @@ import numpy as np
 
 from lengthwise.batching.plan import Plan, Strategy, order_with_random_ties
 from lengthwise.batching.sizes import BatchSize, WindowSize
-from lengthwise.ragged import offsets_of
+from lengthwise.core.ragged import offsets_of
 
 
 @dataclass(frozen=True)

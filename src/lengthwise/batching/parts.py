@@ -11,8 +11,8 @@ from lengthwise.batching.fields import Field
 from lengthwise.batching.grid import Grid
 from lengthwise.batching.placed import Placed
 from lengthwise.batching.plan import Strategy
+from lengthwise.core.sequences import Sequences
 from lengthwise.errors import ArgumentError
-from lengthwise.sequences import Sequences
 
 # What stands in a batch: a column by its name, or one placed at steps.
 Wanted = str | Placed

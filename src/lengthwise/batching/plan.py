@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lengthwise.bounds import Count, check_fields
+from lengthwise.core.ragged import offsets_of
 from lengthwise.errors import ArgumentError
-from lengthwise.ragged import offsets_of
 
 # What a strategy's plain `int` stands for.
 SETTING = {int: Count}

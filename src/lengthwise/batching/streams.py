@@ -13,8 +13,8 @@ from lengthwise.batching.examples import Asked
 from lengthwise.batching.fit_epoch import FitEpoch
 from lengthwise.batching.grid import grid_of
 from lengthwise.batching.plan import epoch_rng
+from lengthwise.core.sequences import Sequences
 from lengthwise.errors import ArgumentError
-from lengthwise.sequences import Sequences
 from lengthwise.sources import from_table
 from lengthwise.tables import Names, known_classes, parquet_files, parquet_parts, renamed
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from lengthwise.batching.plan import Plan, Strategy, order_with_random_ties, smallest_type
 from lengthwise.batching.sizes import BatchSize, WindowSize
-from lengthwise.ragged import ranges
+from lengthwise.core.ragged import ranges
 
 # Sequences are dealt to lanes in at most so many turns, whatever their number.
 MOST_TURNS = 20_000

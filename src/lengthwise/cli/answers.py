@@ -8,10 +8,10 @@ from typing import Protocol
 
 import numpy as np
 
+from lengthwise.core.labels import LabelFactor, factor_probabilities, joint_class_names
+from lengthwise.core.names import LABEL_TASKS
 from lengthwise.errors import FormatError
-from lengthwise.labels import LabelFactor, factor_probabilities, joint_class_names
 from lengthwise.models.config import NetworkConfig
-from lengthwise.names import LABEL_TASKS
 
 DIGITS = 6
 # A label that is likelier than this is predicted.

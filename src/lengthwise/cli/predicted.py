@@ -7,7 +7,7 @@ import numpy as np
 
 from lengthwise.cli.answers import FORMATS, LeadingValue, RowFormat, answers_of
 from lengthwise.cli.text_input import whole_text
-from lengthwise.names import STEP_TASKS
+from lengthwise.core.names import STEP_TASKS
 from lengthwise.predictor import Predictor
 
 # Tokens that are predicted together: more take memory and gain nothing.

@@ -10,7 +10,7 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
 
-from lengthwise.prepare.document_form import Document, DocumentForm, SequenceForm
+from lengthwise.prepare.forms.document_form import Document, DocumentForm, SequenceForm
 
 # The kind of error that `senseless` makes.
 SENSELESS = "senseless"

@@ -10,8 +10,8 @@ import numpy as np
 
 from lengthwise.corpora.corpus import Corpus, Extract
 from lengthwise.errors import CorpusError
-from lengthwise.prepare.document_form import Document, DocumentForm
 from lengthwise.prepare.documents import DocumentWriter
+from lengthwise.prepare.forms.document_form import Document, DocumentForm
 
 
 def ingest(corpus: Corpus, extract: Extract, documents: Path) -> dict[str, int]:

@@ -10,7 +10,7 @@ from lengthwise.corpora.corpus import Corpus, Extract
 from lengthwise.corpora.membership import groups_of_part
 from lengthwise.corpora.opened import SourceFile, files_of
 from lengthwise.errors import CorpusError
-from lengthwise.prepare.document_form import Document, DocumentForm
+from lengthwise.prepare.forms.document_form import Document, DocumentForm
 from lengthwise.system.progress import Progress
 
 

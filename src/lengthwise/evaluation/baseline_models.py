@@ -11,9 +11,9 @@ from scipy.sparse import csr_matrix
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
+from lengthwise.core.sequences import TOKENS, Sequences
 from lengthwise.evaluation.baseline_options import LinearOptions
 from lengthwise.evaluation.levels import Items
-from lengthwise.sequences import TOKENS, Sequences
 from lengthwise.system.progress import Progress
 
 ITERATIONS_PER_ROUND = 20

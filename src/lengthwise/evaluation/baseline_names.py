@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from lengthwise.names import LABEL_TASKS, TASKS, Task
+from lengthwise.core.names import LABEL_TASKS, TASKS, Task
 
 # What knows the frequencies of classes, tags or tokens, or the mean of numbers, and nothing else.
 SIMPLE = ("majority", "mean")

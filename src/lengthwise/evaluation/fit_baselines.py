@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.linear_model import Ridge
 
+from lengthwise.core.labels import joint_class_names
+from lengthwise.core.sequences import LABEL, LABELS, NUMBERS, TOKENS, Sequences
 from lengthwise.evaluation.baseline_models import fit_linear, majority, predict_linear
 from lengthwise.evaluation.baseline_options import BaselineOptions, LinearOptions
 from lengthwise.evaluation.item_features import FeatureRows, InputColumns, ItemFeatures
@@ -28,8 +30,6 @@ from lengthwise.evaluation.scoring.number_scoring import NumberScoring
 from lengthwise.evaluation.scoring.tag_scoring import TagScoring
 from lengthwise.evaluation.scoring.task_scoring import ItemScoring, PredictedColumns, TaskScoring, with_one_target
 from lengthwise.evaluation.tag_models import WindowTagger, commonest_tags
-from lengthwise.labels import joint_class_names
-from lengthwise.sequences import LABEL, LABELS, NUMBERS, TOKENS, Sequences
 from lengthwise.system.progress import Progress
 
 # By the name of a level, what is predicted for its items, a row each; or what is for steps, under one name.

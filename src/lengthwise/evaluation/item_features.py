@@ -8,9 +8,9 @@ import numpy as np
 from scipy.sparse import csr_matrix, hstack
 from sklearn.feature_extraction.text import TfidfTransformer
 
+from lengthwise.core.sequences import Sequences
 from lengthwise.evaluation.levels import Items
 from lengthwise.evaluation.step_windows import as_columns
-from lengthwise.sequences import Sequences
 
 # Sparse, float64 (N, F); or dense.
 FeatureRows: TypeAlias = csr_matrix | np.ndarray

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lengthwise.core.labels import LabelFactor, joint_class_names
 from lengthwise.evaluation.levels import Level
 from lengthwise.evaluation.metric import headline_name
 from lengthwise.evaluation.metrics import figures_of_level
 from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.evaluation.scoring.registry import metric_of
 from lengthwise.evaluation.scoring.strata import confusion
-from lengthwise.labels import LabelFactor, joint_class_names
 
 COLUMNS = ("model", "level", "metric", "value", "low", "high")
 

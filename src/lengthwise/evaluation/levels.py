@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import log_softmax
 
+from lengthwise.core.names import UNITS, Unit
+from lengthwise.core.sequences import LABEL
 from lengthwise.errors import ArgumentError
-from lengthwise.names import UNITS, Unit
-from lengthwise.sequences import LABEL
 
 
 @dataclass(frozen=True)

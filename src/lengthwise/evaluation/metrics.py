@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
+from lengthwise.core.labels import LabelFactor, factor_codes, factor_probabilities, joint_class_names
 from lengthwise.evaluation.levels import Level
 from lengthwise.evaluation.metric import Metric, headline_name
 from lengthwise.evaluation.ratios import Ratio, sums_by
 from lengthwise.evaluation.resampling import Bootstrap
-from lengthwise.labels import LabelFactor, factor_codes, factor_probabilities, joint_class_names
 
 
 def _right(level: Level, _: Sequence[LabelFactor]) -> dict[str, np.ndarray]:

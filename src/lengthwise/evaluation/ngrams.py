@@ -12,8 +12,8 @@ from itertools import zip_longest
 
 import numpy as np
 
-from lengthwise.ragged import offsets_of
-from lengthwise.sequences import TOKENS, Sequences
+from lengthwise.core.ragged import offsets_of
+from lengthwise.core.sequences import TOKENS, Sequences
 
 # Of a count of one, where no gram of the corpus has one or two.
 NO_ONES = 0.5

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from lengthwise.core.ragged import offsets_of
+from lengthwise.core.sequences import Sequences
 from lengthwise.evaluation.item_table import ITEMS_NAME, LevelScores, write_item_scores
 from lengthwise.evaluation.level_tables import COLUMNS, headline
 from lengthwise.evaluation.levels import Items
@@ -21,8 +23,6 @@ from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.evaluation.scoring.class_scoring import ClassScoring
 from lengthwise.evaluation.scoring.registry import metric_of, scoring_from_json, scoring_to_json
 from lengthwise.evaluation.scoring.task_scoring import PredictedColumns, RatioLevel, ScoredLevel, TaskScoring, as_ratio
-from lengthwise.ragged import offsets_of
-from lengthwise.sequences import Sequences
 
 SCORING_KEY = b"lengthwise.scoring"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lengthwise.sequences import Sequences
+from lengthwise.core.sequences import Sequences
 
 # Of splitmix64 (Steele, Lea and Flood, 2014).
 GOLDEN, FIRST, SECOND = (np.uint64(number) for number in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))

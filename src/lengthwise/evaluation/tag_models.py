@@ -7,9 +7,9 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.special import log_softmax, softmax
 
+from lengthwise.core.sequences import AFFIXES, TOKENS, UNK_ID, Sequences
 from lengthwise.evaluation.baseline_options import TagModelOptions
 from lengthwise.evaluation.step_windows import StepWindows
-from lengthwise.sequences import AFFIXES, TOKENS, UNK_ID, Sequences
 from lengthwise.system.progress import Progress
 
 # Of a token's affixes, those by which the tag of an unknown token is guessed, the best first: its suffix and its shape,

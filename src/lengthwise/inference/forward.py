@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from lengthwise.batching.for_evaluation import EVALUATION_STEPS
+from lengthwise.core.names import NATIVE_CELLS
+from lengthwise.core.sequences import TOKENS, Sequences
 from lengthwise.errors import FormatError
 from lengthwise.inference.cell_steps import FORWARD_CELLS, sigmoid
 from lengthwise.inference.lone_network import LayerStates, LoneNetwork, ReadSteps
@@ -17,9 +19,7 @@ from lengthwise.inference.weight_shapes import weight_shapes
 from lengthwise.models.config import NetworkConfig
 from lengthwise.models.saved_folder import CONFIG_NAME, read_arrays, read_config
 from lengthwise.models.tasks import read_columns
-from lengthwise.names import NATIVE_CELLS
 from lengthwise.native.forward_library import loads_forward
-from lengthwise.sequences import TOKENS, Sequences
 
 
 class ForwardNetwork:

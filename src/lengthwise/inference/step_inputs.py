@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lengthwise.ragged import offsets_of, ranges
+from lengthwise.core.ragged import offsets_of, ranges
 
 
 class StepInputs(NamedTuple):

@@ -1,6 +1,6 @@
 """The weights that a saved network has, by name: what its settings alone say, before anything is made of them."""
 
-from lengthwise.affixes import BUCKETS, PER_TOKEN
+from lengthwise.core.affixes import BUCKETS, PER_TOKEN
 from lengthwise.models.config import NetworkConfig
 from lengthwise.models.step_widths import affix_width, step_width
 

@@ -11,10 +11,10 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from lengthwise.core.names import CELL_PLACES
 from lengthwise.layers.cell import Cell, GatedCell
 from lengthwise.layers.placed_cells import PlacedCells
 from lengthwise.layers.weight_options import Option
-from lengthwise.names import CELL_PLACES
 
 
 @keras.saving.register_keras_serializable("lengthwise")
@@ -263,5 +263,5 @@ class LayerNormGRUCell(GRUCell):
         return ops.concatenate([layers[0](values[..., :gated]), layers[1](values[..., gated:])], axis=-1)
 
 
-# The classes by name, as `lengthwise.names` places them.
+# The classes by name, as `lengthwise.core.names` places them.
 CELLS = PlacedCells(CELL_PLACES)

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from lengthwise.core.names import CONV_PADDINGS
 from lengthwise.layers.weight_options import Option, WithWeightOptions
-from lengthwise.names import CONV_PADDINGS
 
 
 def output_lengths(lengths: np.ndarray, kernel_size: int, stride: int, padding: str) -> np.ndarray:

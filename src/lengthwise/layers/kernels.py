@@ -5,8 +5,8 @@ from typing import Any
 
 import keras
 
+from lengthwise.core.names import KERNELS
 from lengthwise.errors import ArgumentError
-from lengthwise.names import KERNELS
 
 PACKAGE = "lengthwise>"
 # Layers of Keras that have the same arguments and weights.

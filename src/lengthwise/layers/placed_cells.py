@@ -14,7 +14,7 @@ class PlacedCells(Mapping[str, type[Cell]]):
     'GRUCell'
 
     Args:
-        places: module and class by name, such as `lengthwise.names.CELL_PLACES`; what is added to it is found.
+        places: module and class by name, such as `lengthwise.core.names.CELL_PLACES`; what is added to it is found.
 
     Raises:
         KeyError: on look-up, there is no such name.

@@ -6,13 +6,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from lengthwise.core.names import INITIAL_STATES
 from lengthwise.layers.by_kernel import ComputedByKernel
 from lengthwise.layers.flat import at_padded_steps, flat_rows, run_flat
 from lengthwise.layers.initial_state import LearnedInitialState
 from lengthwise.layers.native_cell import KINDS, described, native_weights
 from lengthwise.layers.scan import PaddedSteps, draw_masks, forget_masks, scan
 from lengthwise.layers.states import CarriedStates, given_states, state_sizes
-from lengthwise.names import INITIAL_STATES
 from lengthwise.native.choice import choose_kernel
 from lengthwise.native.ops import RaggedLayout, ragged_recurrent
 

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from lengthwise.sequences import UNK_ID
+from lengthwise.core.sequences import UNK_ID
 
 
 @keras.saving.register_keras_serializable("lengthwise")

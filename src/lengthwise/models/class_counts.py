@@ -2,12 +2,12 @@
 
 import numpy as np
 
+from lengthwise.core.names import WEIGHTED_TASKS
+from lengthwise.core.sequences import Sequences
 from lengthwise.errors import ArgumentError
 from lengthwise.layers.front_end import output_lengths
 from lengthwise.models.config import NetworkConfig
 from lengthwise.models.tasks import task_columns
-from lengthwise.names import WEIGHTED_TASKS
-from lengthwise.sequences import Sequences
 
 
 def class_counts(config: NetworkConfig, sequences: Sequences) -> np.ndarray:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from lengthwise.bounds import Count, OneOf, Share, Within, check_fields
-from lengthwise.labels import LabelFactor
-from lengthwise.names import (
+from lengthwise.core.labels import LabelFactor
+from lengthwise.core.names import (
     CELL_PLACES,
     LABEL_TASKS,
     Activation,

@@ -7,13 +7,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from lengthwise.core.sequences import Sequences
 from lengthwise.models.config import NetworkConfig
 from lengthwise.models.inputs import Inputs
 from lengthwise.models.network import Network, States
 from lengthwise.models.outputs import together
 from lengthwise.models.step_features import NumberScale
 from lengthwise.native.ops import FlatBatch
-from lengthwise.sequences import Sequences
 
 
 class Ensemble:

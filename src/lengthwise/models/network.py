@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from lengthwise.core.sequences import NUMBERS, Sequences
 from lengthwise.layers.cells import CELLS
 from lengthwise.layers.dropout import Dropout
 from lengthwise.layers.front_end import MaskedConv1D
@@ -19,7 +20,6 @@ from lengthwise.models.readout import flat_sequences, padded_sequences, pool
 from lengthwise.models.step_features import NumberScale, StepFeatures, column_specs, reads_columns
 from lengthwise.models.tasks import read_columns
 from lengthwise.native.ops import FlatBatch, RaggedLayout, flat_steps, ragged_layout
-from lengthwise.sequences import NUMBERS, Sequences
 
 States = Sequence[np.ndarray | tf.Tensor]
 

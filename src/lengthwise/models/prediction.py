@@ -9,11 +9,11 @@ import numpy as np
 from lengthwise.batching.bursts import in_bursts
 from lengthwise.batching.collate import Batch, collate
 from lengthwise.batching.for_evaluation import evaluation_plan
+from lengthwise.core.sequences import Sequences
 from lengthwise.models.ensemble import Ensemble
 from lengthwise.models.inputs import Inputs, network_inputs
 from lengthwise.models.network import Network
 from lengthwise.models.tasks import NOTHING, Targets, TaskColumns, read_columns, task_columns
-from lengthwise.sequences import Sequences
 from lengthwise.system.progress import Progress
 
 

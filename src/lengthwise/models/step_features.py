@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lengthwise.affixes import BUCKETS, PER_TOKEN
+from lengthwise.core.affixes import BUCKETS, PER_TOKEN
 from lengthwise.models.config import NetworkConfig, Purpose
 
 # A feature that is the same at every step has no spread: it is only shifted.

@@ -1,6 +1,6 @@
 """How many features of a step a network reads; no TensorFlow."""
 
-from lengthwise.affixes import PER_TOKEN
+from lengthwise.core.affixes import PER_TOKEN
 from lengthwise.models.config import NetworkConfig
 
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from lengthwise.batching.collate import Batch
+from lengthwise.core.names import EVERY_STEP_TASKS, STEP_TASKS, Task
+from lengthwise.core.sequences import AFFIXES, LABEL, LABELS, NUMBERS, TOKENS, Sequences
 from lengthwise.errors import ArgumentError
 from lengthwise.models.config import Purpose
-from lengthwise.names import EVERY_STEP_TASKS, STEP_TASKS, Task
-from lengthwise.sequences import AFFIXES, LABEL, LABELS, NUMBERS, TOKENS, Sequences
 
 # In the place of a class: there is nothing to predict.
 NOTHING = -1

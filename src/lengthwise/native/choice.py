@@ -4,8 +4,8 @@ from functools import cache
 
 import tensorflow as tf
 
+from lengthwise.core.names import KERNELS, NATIVE_CELLS
 from lengthwise.errors import KernelError
-from lengthwise.names import KERNELS, NATIVE_CELLS
 from lengthwise.native.compiling import is_there
 from lengthwise.native.ops import load
 

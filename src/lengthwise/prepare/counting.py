@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
+from lengthwise.core.sequences import UNK_ID
 from lengthwise.prepare.splits import TRAIN, read_splits
 from lengthwise.prepare.text.store import TokenStore
 from lengthwise.prepare.vocabulary import count_vocabulary, write_vocabulary
-from lengthwise.sequences import UNK_ID
 from lengthwise.system.progress import Progress
 
 

@@ -15,11 +15,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lengthwise.core.labels import LabelFactor, joint_class
+from lengthwise.core.names import SPLITS
+from lengthwise.core.ragged import offsets_of
 from lengthwise.errors import CorpusError, FormatError
-from lengthwise.labels import LabelFactor, joint_class
-from lengthwise.names import SPLITS
-from lengthwise.prepare.document_form import ColumnForm, Document, DocumentForm, SequenceForm
-from lengthwise.ragged import offsets_of
+from lengthwise.prepare.forms.document_form import ColumnForm, Document, DocumentForm, SequenceForm
 from lengthwise.system.records import read_record
 from lengthwise.system.seals import SEAL_KEY, UNSEALED, check_seal, rerun, sealed_file
 

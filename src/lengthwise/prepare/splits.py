@@ -22,9 +22,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lengthwise.bounds import Seed, Share, Within, check_fields
+from lengthwise.core.labels import joint_class_names
+from lengthwise.core.names import SPLITS, SplitBy
 from lengthwise.errors import ArgumentError, CorpusError, FormatError
-from lengthwise.labels import joint_class_names
-from lengthwise.names import SPLITS, SplitBy
 from lengthwise.prepare.documents import DocumentTable, read_document_ids, read_document_table
 from lengthwise.prepare.text.store import TokenStore
 from lengthwise.system.progress import Progress

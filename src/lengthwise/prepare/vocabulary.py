@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
+from lengthwise.core.sequences import UNK_ID
 from lengthwise.errors import FormatError
-from lengthwise.sequences import UNK_ID
 from lengthwise.system.seals import MARK, UNSEALED, check_seal, rerun, sealed_file
 
 PAD, UNK = "<PAD>", "<UNK>"

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lengthwise.core.names import SPLITS
 from lengthwise.errors import FormatError
 from lengthwise.evaluation.baseline_names import model_of
-from lengthwise.names import SPLITS
 from lengthwise.reports.markdown import code, table
 from lengthwise.reports.metric_words import metric_phrase
 from lengthwise.reports.results import cells_of

@@ -11,8 +11,8 @@ import yaml
 
 import lengthwise
 from lengthwise.batching.registry import STRATEGIES
+from lengthwise.core.names import CELL_PLACES, NATIVE_CELLS
 from lengthwise.errors import FormatError
-from lengthwise.names import CELL_PLACES, NATIVE_CELLS
 from lengthwise.reports.markdown import code, table
 from lengthwise.reports.words import percent, records
 from lengthwise.runs.run import Run

@@ -8,10 +8,10 @@ from itertools import combinations
 
 import pandas as pd
 
+from lengthwise.core.names import LABEL_TASKS, STEP_TASKS
 from lengthwise.evaluation.baseline_names import baselines_of
 from lengthwise.evaluation.item_table import LevelScores
 from lengthwise.evaluation.scoring.registry import metric_of
-from lengthwise.names import LABEL_TASKS, STEP_TASKS
 from lengthwise.reports.differences import Difference
 from lengthwise.reports.scored_items import items_at_hand, paired_differences
 from lengthwise.runs.run import Run

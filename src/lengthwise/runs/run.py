@@ -12,9 +12,9 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from lengthwise.core.names import LABEL_TASKS, TASKS
 from lengthwise.errors import FormatError
 from lengthwise.evaluation.baseline_names import baselines_of
-from lengthwise.names import LABEL_TASKS, TASKS
 from lengthwise.runs.run_files import (
     LOCK,
     METRICS,

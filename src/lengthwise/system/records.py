@@ -110,6 +110,8 @@ def _scalar(value: object, kind: object, place: str) -> object:
     if kind not in NAMES:
         raise TypeError(f"{place or TOP}: {kind} is no type that a record can have")
     if kind is float and type(value) is int:
+        if int(float(value)) != value:
+            raise _wrong(place, value, "a number that 64 bits hold to the last digit")
         value = float(value)
     if type(value) is not kind or (isinstance(value, float) and not math.isfinite(value)):
         raise _wrong(place, value, NAMES[kind])

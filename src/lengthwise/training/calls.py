@@ -6,13 +6,13 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from lengthwise.batching.plan import Plan
+from lengthwise.core.names import STEP_TASKS
+from lengthwise.core.sequences import TOKENS, Sequences
 from lengthwise.errors import ArgumentError
 from lengthwise.models.config import Purpose
 from lengthwise.models.step_features import column_specs
 from lengthwise.models.tasks import TaskColumns
-from lengthwise.names import STEP_TASKS
 from lengthwise.native.ops import FlatBatch, FlatPlan, FlatSequences, flat_batch
-from lengthwise.sequences import TOKENS, Sequences
 
 # Steps of one call, at most, and tokens that end it: between two calls a run can be stopped, saved and reported on.
 CALL_STEPS = 16

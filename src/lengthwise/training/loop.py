@@ -15,12 +15,12 @@ import tensorflow as tf
 from lengthwise.batching.for_evaluation import evaluation_plan
 from lengthwise.batching.plan import Plan, epoch_rng
 from lengthwise.batching.stats import plan_stats
+from lengthwise.core.sequences import Sequences
 from lengthwise.errors import ArgumentError
 from lengthwise.models.class_counts import class_counts
 from lengthwise.models.ensemble import Ensemble
 from lengthwise.models.network import Network, States
 from lengthwise.native.arch import arch_of_run
-from lengthwise.sequences import Sequences
 from lengthwise.system.progress import Progress
 from lengthwise.training.class_weights import balanced_weights
 from lengthwise.training.optimizers import UpdateRule, make_optimizer

@@ -4,8 +4,8 @@ import keras
 import tensorflow as tf
 from keras.optimizers.schedules import CosineDecay, LearningRateSchedule, PolynomialDecay
 
+from lengthwise.core.names import SCHEDULES
 from lengthwise.errors import ArgumentError
-from lengthwise.names import SCHEDULES
 
 
 class WarmUp(LearningRateSchedule):

@@ -11,14 +11,14 @@ from keras.optimizers.schedules import LearningRateSchedule
 from lengthwise.batching.bursts import in_bursts
 from lengthwise.batching.collate import Batch, collate
 from lengthwise.batching.plan import Plan
+from lengthwise.core.names import EVERY_STEP_TASKS
+from lengthwise.core.sequences import TOKENS, Sequences
 from lengthwise.models.ensemble import Ensemble
 from lengthwise.models.inputs import Inputs, network_inputs
 from lengthwise.models.network import Network, States
 from lengthwise.models.outputs import each_alone, together
 from lengthwise.models.tasks import TaskColumns, task_columns
-from lengthwise.names import EVERY_STEP_TASKS
 from lengthwise.native.ops import FlatBatch, FlatPlan, FlatSequences, flat_batch
-from lengthwise.sequences import TOKENS, Sequences
 from lengthwise.training.adam import FusedAdam
 from lengthwise.training.calls import (
     NUMBER_SIGNATURE,

@@ -7,7 +7,7 @@ from math import isfinite
 import keras
 import numpy as np
 
-from lengthwise.names import BestBy
+from lengthwise.core.names import BestBy
 
 # By the name of a figure: its column of an epoch's row, and what makes the better of two larger.
 COLUMNS: dict[str, tuple[str, float]] = {"loss": ("validation_loss", -1.0), "accuracy": ("validation_accuracy", 1.0)}

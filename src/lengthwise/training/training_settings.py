@@ -5,7 +5,7 @@ from typing import Annotated
 
 from lengthwise.batching.plan import Strategy
 from lengthwise.bounds import Count, Seed, Share, Within, check_fields
-from lengthwise.names import BestBy, ClassWeighting, OptimizerName, Padding, Schedule
+from lengthwise.core.names import BestBy, ClassWeighting, OptimizerName, Padding, Schedule
 
 
 @dataclass(frozen=True)

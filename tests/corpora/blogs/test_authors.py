@@ -1,8 +1,8 @@
 import pytest
 
+from lengthwise.core.labels import LabelFactor
 from lengthwise.corpora.blogs.authors import Author, parse_author
 from lengthwise.errors import CorpusError
-from lengthwise.labels import LabelFactor
 
 
 def test_age_brackets_give_factors_in_the_order_of_the_params(brackets):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from lengthwise.core.names import SPLITS
 from lengthwise.corpora.blogs.author_files import MEBIBYTE, AuthorFile, name_parts
 from lengthwise.corpora.blogs.authors import parse_author
 from lengthwise.corpora.blogs.form import Blogs
@@ -12,7 +13,6 @@ from lengthwise.corpora.blogs.posts import is_utf8, is_well_formed
 from lengthwise.corpora.blogs.sample import AUTHORS, DEFECTS, SEED, draw_authors, generate, main, write_sample
 from lengthwise.corpora.corpus import Extract
 from lengthwise.corpora.ingest import ingest
-from lengthwise.names import SPLITS
 from lengthwise.prepare.splits import SplitShares
 
 COMMITTED = Path(__file__).parents[3] / "data" / "sample" / "blogs.zip"

@@ -6,7 +6,7 @@ import pytest
 
 from lengthwise.corpora.corpus import Extract
 from lengthwise.corpora.steps.steps_corpus import StepFiles
-from lengthwise.prepare.document_form import Document, DocumentForm
+from lengthwise.prepare.forms.document_form import Document, DocumentForm
 
 LIMIT = 1 << 20
 NOTHING = {

@@ -5,8 +5,8 @@ import pytest
 from spacy.scorer import PRFScore
 from spacy.training.iob_utils import iob_to_biluo, tags_to_entities
 
+from lengthwise.core.ragged import offsets_of
 from lengthwise.evaluation.scoring.entities import EntityScheme
-from lengthwise.ragged import offsets_of
 
 
 def read_by_rules(tags):

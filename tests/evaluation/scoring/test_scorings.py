@@ -17,6 +17,8 @@ from sklearn.metrics import (
     root_mean_squared_error,
 )
 
+from lengthwise.core.ragged import offsets_of
+from lengthwise.core.sequences import Sequences
 from lengthwise.evaluation.levels import items_of, pool
 from lengthwise.evaluation.metrics import figures_of_level
 from lengthwise.evaluation.resampling import Bootstrap
@@ -36,8 +38,6 @@ from lengthwise.evaluation.scoring.next_token_scoring import NextTokenScoring
 from lengthwise.evaluation.scoring.number_scoring import NumberScoring
 from lengthwise.evaluation.scoring.registry import SCORINGS, all_metrics, metric_of
 from lengthwise.evaluation.scoring.tag_scoring import TagScoring
-from lengthwise.ragged import offsets_of
-from lengthwise.sequences import Sequences
 
 BOOTSTRAP = Bootstrap(50, 0.9, 1)
 WORDS = {"document": "message", "group": "author"}

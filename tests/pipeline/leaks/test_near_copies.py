@@ -2,10 +2,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from lengthwise.core.ragged import offsets_of
 from lengthwise.pipeline.leaks.near_copies import MINIMA, SHINGLE, Signatures, nearest, signatures_of
-from lengthwise.prepare.text.options import TokenizerOptions
+from lengthwise.prepare.forms.tokenizer_options import TokenizerOptions
 from lengthwise.prepare.text.store import Sentences, TokenStore, write_index, write_lexicon, write_slice
-from lengthwise.ragged import offsets_of
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import yaml
 
 from lengthwise.batching.contradictions import CONTRADICTIONS
 from lengthwise.batching.registry import STRATEGIES
+from lengthwise.core.names import ACTIVATIONS, FRONT_ENDS, KERNELS, NATIVE_CELLS, PADDINGS, READOUTS
 from lengthwise.errors import ParamsError
-from lengthwise.names import ACTIVATIONS, FRONT_ENDS, KERNELS, NATIVE_CELLS, PADDINGS, READOUTS
 from lengthwise.pipeline.settings import conflicts
 from lengthwise.pipeline.settings.conflicts import CONFLICTS, first_conflict
 from lengthwise.pipeline.settings.params import EvaluateParams, TrainParams, load_params

@@ -16,9 +16,9 @@ from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.models.config import Architecture
 from lengthwise.pipeline.settings.contained import KeyNames, Section, section
 from lengthwise.pipeline.settings.params import Params, load_params
+from lengthwise.prepare.forms.tokenizer_options import TokenizerOptions
 from lengthwise.prepare.shards.lengths import LengthLimits
 from lengthwise.prepare.splits import SplitShares
-from lengthwise.prepare.text.options import TokenizerOptions
 from lengthwise.training.training_settings import Course, OptimizerSettings
 
 NAMES = {"b": 1, "a": 2}

@@ -3,13 +3,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from lengthwise.core.labels import LabelFactor
+from lengthwise.core.names import LABEL_TASKS
 from lengthwise.errors import FormatError, LengthwiseError
 from lengthwise.evaluation.baseline_options import BaselineOptions, LinearOptions, NgramOptions, TagModelOptions
 from lengthwise.evaluation.resampling import Bootstrap
-from lengthwise.labels import LabelFactor
 from lengthwise.models.prediction import predict_split
 from lengthwise.models.saved import load_network, save_network
-from lengthwise.names import LABEL_TASKS
 from lengthwise.pipeline.stages.baselines import evaluate_baselines
 from lengthwise.pipeline.stages.evaluate import evaluate
 from lengthwise.prepare.shards.lengths import LengthLimits

@@ -5,8 +5,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from lengthwise.core.names import SPLITS
 from lengthwise.errors import CorpusError, FormatError
-from lengthwise.names import SPLITS
 from lengthwise.prepare.shards.encoding import TextEncoding, read_shard_encoding
 from lengthwise.prepare.shards.lengths import LengthLimits
 from lengthwise.prepare.shards.reader import read_index, read_split

@@ -6,11 +6,11 @@ import pytest
 import spacy
 from spacy.language import Language
 
-from lengthwise.labels import LabelFactor
-from lengthwise.names import TokenUnit
-from lengthwise.prepare.document_form import Document, DocumentForm
+from lengthwise.core.labels import LabelFactor
+from lengthwise.core.names import TokenUnit
 from lengthwise.prepare.documents import DocumentWriter
-from lengthwise.prepare.text.options import SENTENCIZER, TokenizerOptions
+from lengthwise.prepare.forms.document_form import Document, DocumentForm
+from lengthwise.prepare.forms.tokenizer_options import SENTENCIZER, TokenizerOptions
 from lengthwise.prepare.text.store import TokenStore
 
 FACTORS = [LabelFactor("gender", ("male", "female"))]

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lengthwise.prepare.document_form import ColumnForm, Document, DocumentForm
 from lengthwise.prepare.documents import DocumentWriter
+from lengthwise.prepare.forms.document_form import ColumnForm, Document, DocumentForm
 from lengthwise.prepare.text.by_character import LONGEST_LINE, name_of, points_of, text_of
 from lengthwise.prepare.text.store import TokenStore
 from lengthwise.prepare.text.text_tokenizer import make_tokenizer

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lengthwise.core.ragged import offsets_of
 from lengthwise.prepare.text.chunks import SPACE, Chunks, find_runs, replace_runs, split_chunks
 from lengthwise.prepare.text.normalization import Normalization
-from lengthwise.ragged import offsets_of
 
 AS_IT_IS = Normalization(False, False)
 TEXTS = st.lists(

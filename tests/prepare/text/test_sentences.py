@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from spacy.pipeline import Sentencizer
 from spacy.tokens import Doc
 
+from lengthwise.core.ragged import offsets_of
 from lengthwise.prepare.text.chunks import ENDS_SENTENCE, IS_PUNCTUATION
 from lengthwise.prepare.text.sentences import sentence_starts
-from lengthwise.ragged import offsets_of
 
 # A word, an end of a sentence, a quote, and an end that spaCy does not take for punctuation.
 WORD, END, QUOTE, ODD_END = 0, ENDS_SENTENCE | IS_PUNCTUATION, IS_PUNCTUATION, ENDS_SENTENCE

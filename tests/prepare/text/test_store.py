@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lengthwise.core.ragged import offsets_of
 from lengthwise.errors import FormatError
-from lengthwise.prepare.text.options import TokenizerOptions
+from lengthwise.prepare.forms.tokenizer_options import TokenizerOptions
 from lengthwise.prepare.text.store import (
     LEXICON_SCHEMA,
     VERSION,
@@ -20,7 +21,6 @@ from lengthwise.prepare.text.store import (
     write_lexicon,
     write_slice,
 )
-from lengthwise.ragged import offsets_of
 from lengthwise.system.files import file_digest
 from lengthwise.system.seals import UNSEALED, seal
 

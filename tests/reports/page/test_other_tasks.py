@@ -11,6 +11,7 @@ import pytest
 import yaml
 from questions import questions
 
+from lengthwise.core.names import SPLITS, TASKS
 from lengthwise.evaluation.levels import items_of
 from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.evaluation.score import score_task
@@ -18,7 +19,6 @@ from lengthwise.evaluation.scoring.label_scoring import LabelScoring
 from lengthwise.evaluation.scoring.next_token_scoring import NextTokenScoring
 from lengthwise.evaluation.scoring.number_scoring import NumberScoring
 from lengthwise.evaluation.scoring.tag_scoring import TagScoring
-from lengthwise.names import SPLITS, TASKS
 from lengthwise.reports.model_card import CardWords, model_card
 from lengthwise.reports.page.pages import report
 from lengthwise.reports.results import results_table

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from lengthwise.core.labels import LabelFactor
 from lengthwise.errors import CorpusError
-from lengthwise.labels import LabelFactor
-from lengthwise.prepare.document_form import Document, DocumentForm, Fact
+from lengthwise.prepare.forms.document_form import Document, DocumentForm, Fact
 
 GENDERS = ("male", "female")
 

@@ -20,7 +20,7 @@ from lengthwise.corpora.blogs.decoding import NAMES, is_unknown
 from lengthwise.corpora.blogs.posts import is_utf8, is_well_formed, read_posts, repair_bytes
 from lengthwise.corpora.corpus import Corpus, Extract, senseless
 from lengthwise.corpora.membership import groups_of_part
-from lengthwise.prepare.document_form import Document, DocumentForm
+from lengthwise.prepare.forms.document_form import Document, DocumentForm
 from lengthwise.system.progress import Progress
 
 AGES = re.compile(r"([0-9]{1,3}) *- *([0-9]{1,3})")

@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lengthwise.core.ragged import offsets_of
 from lengthwise.corpora.opened import SourceFile
 from lengthwise.corpora.steps.long_rows import is_parquet, read_csv_rows, read_parquet_rows
 from lengthwise.corpora.steps.raw import NO_VALUE, RawSequence, RawSequences, WantedColumns
 from lengthwise.errors import CorpusError
-from lengthwise.ragged import offsets_of
 
 
 def read_long(file: SourceFile, wanted: WantedColumns, max_bytes: int, counts: Counter[str]) -> RawSequences:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from lengthwise.core.names import Split
 from lengthwise.corpora.looked import MOST_LOOKED_AT, LookedColumn, LookedCorpus, examples_of, lengths_of
 from lengthwise.corpora.opened import SourceFile, files_of
 from lengthwise.corpora.steps.conll import NAMES, LineForm
@@ -22,7 +23,6 @@ from lengthwise.corpora.steps.raw import RawSequence, WantedColumns
 from lengthwise.corpora.steps.text_lines import lines_of
 from lengthwise.corpora.steps.ts_files import FEATURES, read_header
 from lengthwise.errors import CorpusError
-from lengthwise.names import Split
 
 # What stands in the names of files of a split, the longest first.
 IN_NAMES: dict[Split, str] = {"train": "training|train|trn", "validation": "validation|valid|val|dev", "test": "test"}

@@ -14,10 +14,10 @@ from collections import Counter
 
 import numpy as np
 
+from lengthwise.core.ragged import offsets_of
 from lengthwise.corpora.opened import MEBIBYTE, SourceFile
 from lengthwise.corpora.steps.raw import RawSequence, RawSequences, WantedColumns, refuse_kind
 from lengthwise.errors import CorpusError
-from lengthwise.ragged import offsets_of
 
 LENGTHS, OFFSETS = "lengths", "offsets"
 END = ".npy"

@@ -9,6 +9,9 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from lengthwise.core.labels import LabelFactor
+from lengthwise.core.names import SPLITS, Split
+from lengthwise.core.sequences import AFFIXES, LABEL, LABELS, NUMBERS, TOKENS
 from lengthwise.corpora.corpus import Corpus, Extract, senseless
 from lengthwise.corpora.membership import groups_of_part
 from lengthwise.corpora.opened import SourceFile, files_of
@@ -17,10 +20,7 @@ from lengthwise.corpora.steps.file_forms import READERS, FileForm, form_of
 from lengthwise.corpora.steps.raw import RawSequence, WantedColumns
 from lengthwise.corpora.steps.ts_files import FEATURES
 from lengthwise.errors import CorpusError
-from lengthwise.labels import LabelFactor
-from lengthwise.names import SPLITS, Split
-from lengthwise.prepare.document_form import ColumnForm, Document, DocumentForm
-from lengthwise.sequences import AFFIXES, LABEL, LABELS, NUMBERS, TOKENS
+from lengthwise.prepare.forms.document_form import ColumnForm, Document, DocumentForm
 from lengthwise.system.progress import Progress
 
 Pattern = Annotated[str, Field(min_length=1)]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
 
+from lengthwise.core.names import SPLITS, Split
 from lengthwise.errors import CorpusError
-from lengthwise.names import SPLITS, Split
 
 CleanUp = Literal["tags", "entities", "newlines"]
 # Tags end words and lines, so they leave a blank; breaks leave an end of line.

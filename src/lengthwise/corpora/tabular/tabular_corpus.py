@@ -8,6 +8,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from lengthwise.core.labels import LabelFactor
+from lengthwise.core.names import SPLITS, Split
+from lengthwise.core.sequences import TOKENS
 from lengthwise.corpora.corpus import Corpus, Extract
 from lengthwise.corpora.membership import groups_of_part
 from lengthwise.corpora.opened import files_of
@@ -28,10 +31,7 @@ from lengthwise.corpora.tabular.row_values import (
 )
 from lengthwise.corpora.tabular.table_dialect import TableDialect
 from lengthwise.errors import CorpusError
-from lengthwise.labels import LabelFactor
-from lengthwise.names import SPLITS, Split
-from lengthwise.prepare.document_form import ColumnForm, Document, DocumentForm
-from lengthwise.sequences import TOKENS
+from lengthwise.prepare.forms.document_form import ColumnForm, Document, DocumentForm
 from lengthwise.system.progress import Progress
 
 Name = Annotated[str, Field(min_length=1)]

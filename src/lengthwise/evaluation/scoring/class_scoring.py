@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from lengthwise.core.labels import LabelFactor, joint_class_names
+from lengthwise.core.sequences import LABEL, Sequences
 from lengthwise.evaluation import metrics
 from lengthwise.evaluation.levels import Items, Level, pool
 from lengthwise.evaluation.metric import Metric
@@ -18,8 +20,6 @@ from lengthwise.evaluation.scoring.task_scoring import (
     kept_columns,
     with_one_target,
 )
-from lengthwise.labels import LabelFactor, joint_class_names
-from lengthwise.sequences import LABEL, Sequences
 
 LOG_PROBABILITIES, STEP_RIGHT, STEP_COUNT = "log_probabilities", "step_right", "step_count"
 

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from lengthwise.core.sequences import TOKENS, Sequences
 from lengthwise.evaluation.levels import Items
 from lengthwise.evaluation.metric import Metric
 from lengthwise.evaluation.ratios import POWER_OF_TWO, Ratio, sums_by
@@ -18,7 +19,6 @@ from lengthwise.evaluation.scoring.task_scoring import (
     group_of_sequences,
     kept_columns,
 )
-from lengthwise.sequences import TOKENS, Sequences
 
 PREDICTED, LOG_PROBABILITY = "predicted", "log_probability"
 Word = Literal["token", "character", "byte"]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from lengthwise.core.sequences import Sequences
 from lengthwise.evaluation.levels import Items
 from lengthwise.evaluation.metric import Metric
 from lengthwise.evaluation.ratios import Ratio
@@ -19,7 +20,6 @@ from lengthwise.evaluation.scoring.task_scoring import (
     kept_columns,
     steps_to_sequences,
 )
-from lengthwise.sequences import Sequences
 
 STEP, ENTITY = "step", "entity"
 PREDICTED, LOG_PROBABILITY = "predicted", "log_probability"

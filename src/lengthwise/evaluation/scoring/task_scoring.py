@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lengthwise.core.sequences import Sequences
 from lengthwise.evaluation.levels import Items
 from lengthwise.evaluation.metric import Metric
 from lengthwise.evaluation.ratios import Ratio, interval_table, sums_by
 from lengthwise.evaluation.resampling import Bootstrap
-from lengthwise.sequences import Sequences
 
 # Arrays by name: which ones, each kind of scoring says.
 PredictedColumns = Mapping[str, np.ndarray]

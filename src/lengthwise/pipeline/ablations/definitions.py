@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from lengthwise.bounds import Seed
+from lengthwise.core.names import TASKS
 from lengthwise.errors import ParamsError
-from lengthwise.names import TASKS
 from lengthwise.pipeline.settings.conflicts import first_conflict
 from lengthwise.pipeline.settings.contained import Section, section
 from lengthwise.pipeline.settings.params import Params

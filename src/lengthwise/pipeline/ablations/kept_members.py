@@ -29,16 +29,12 @@ from lengthwise.system.progress import Progress
 SOURCE = Path(__file__).parents[2]
 SUFFIXES = (".cc", ".h", ".py")
 # What makes shards, and what trains and scores a member: folders and files of the package.
-PREPARE_CODE = (
-    *("affixes.py", "labels.py", "names.py", "pipeline/ablations/member_files.py", "pipeline/ablations/prepared.py"),
-    *("prepare", "ragged.py", "sequences.py", "system"),
-)
+PREPARE_CODE = ("core", "pipeline/ablations/member_files.py", "pipeline/ablations/prepared.py", "prepare", "system")
 MEMBER_CODE = (
-    *("affixes.py", "batching", "evaluation", "labels.py", "layers", "models", "names.py", "native"),
+    *("batching", "core", "evaluation", "layers", "models", "native"),
     *("pipeline/ablations/member.py", "pipeline/ablations/member_files.py", "pipeline/published.py"),
     *("pipeline/stages/scored_columns.py", "pipeline/stages/task_data.py", "pipeline/stages/train"),
-    *("prepare/document_form.py", "prepare/shards", "prepare/text/options.py", "prepare/vocabulary.py"),
-    *("ragged.py", "sequences.py", "system", "training"),
+    *("prepare/forms", "prepare/shards", "prepare/vocabulary.py", "system", "training"),
 )
 MEMBER_SCRIPT = Path(__file__).parents[4] / "stages" / "ablation_member.py"
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from lengthwise.core.names import Task
 from lengthwise.errors import FormatError
-from lengthwise.names import Task
 from lengthwise.pipeline.settings.contained import Section
 from lengthwise.pipeline.settings.params import TrainParams
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from lengthwise.core.names import SPLITS
 from lengthwise.evaluation.item_table import ITEMS_NAME, LevelScores, read_item_scores
 from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.evaluation.scoring.registry import metric_of
-from lengthwise.names import SPLITS
 from lengthwise.pipeline.leaks.near_copies import nearest, signatures_of
 from lengthwise.prepare.documents import DocumentTable, read_document_table
 from lengthwise.prepare.shards.reader import read_index, read_split

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, ValidationError, create_model
 from lengthwise.batching.plan import Strategy
 from lengthwise.batching.registry import STRATEGIES, make_strategy, settings_of_strategies
 from lengthwise.bounds import Count, Letters, OneOf, Within
+from lengthwise.core.names import ClassWeighting, Kernel, Padding, SplitBy, Task, Unit
 from lengthwise.corpora.corpus import Corpus, senseless
 from lengthwise.corpora.registry import CORPORA
 from lengthwise.errors import ParamsError
@@ -19,13 +20,12 @@ from lengthwise.evaluation.baseline_options import BaselineOptions, LinearOption
 from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.models.config import Architecture
 from lengthwise.models.wanted_vectors import VectorsWanted
-from lengthwise.names import ClassWeighting, Kernel, Padding, SplitBy, Task, Unit
 from lengthwise.pipeline.settings.conflicts import first_conflict
 from lengthwise.pipeline.settings.contained import KeyNames, Section, key_type, section
 from lengthwise.pipeline.settings.refusals import first_error
+from lengthwise.prepare.forms.tokenizer_options import TokenizerOptions
 from lengthwise.prepare.shards.lengths import LengthLimits
 from lengthwise.prepare.splits import SplitShares
-from lengthwise.prepare.text.options import TokenizerOptions
 from lengthwise.system.strict_yaml import read_yaml
 from lengthwise.training.training_settings import Course, OptimizerSettings
 

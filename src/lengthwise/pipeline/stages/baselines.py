@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from lengthwise.core.names import LABEL_TASKS, Split, Task
 from lengthwise.evaluation.baseline_names import baseline_name
 from lengthwise.evaluation.baseline_options import BaselineOptions
 from lengthwise.evaluation.fit_baselines import (
@@ -15,7 +16,6 @@ from lengthwise.evaluation.fit_baselines import (
 )
 from lengthwise.evaluation.levels import items_of
 from lengthwise.evaluation.resampling import Bootstrap
-from lengthwise.names import LABEL_TASKS, Split, Task
 from lengthwise.pipeline.stages.task_data import inputs_of, purpose_of, scoring_of
 from lengthwise.prepare.shards.reader import read_index, read_split
 from lengthwise.system.files import replacing_folder, write_metrics

@@ -14,7 +14,7 @@ from lengthwise.pipeline.settings.params import ModelParams, Params, load_params
 from lengthwise.pipeline.stage import worker_count
 from lengthwise.pipeline.stages.train.pretrained import check_wanted
 from lengthwise.pipeline.translation import errors_under_keys
-from lengthwise.prepare.text.options import TokenizerOptions
+from lengthwise.prepare.forms.tokenizer_options import TokenizerOptions
 from lengthwise.system.files import replacing_file
 
 CONTENT = "The params are legal.\n"

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from lengthwise.core.sequences import Sequences
 from lengthwise.evaluation.fit_baselines import of_tags
 from lengthwise.evaluation.scoring.class_scoring import ClassScoring
 from lengthwise.evaluation.scoring.label_scoring import LabelScoring
@@ -11,7 +12,6 @@ from lengthwise.evaluation.scoring.task_scoring import PredictedColumns, TaskSco
 from lengthwise.models.ensemble import Ensemble
 from lengthwise.models.network import Network
 from lengthwise.models.prediction import predict_next, predict_sequences, predict_split, predict_steps
-from lengthwise.sequences import Sequences
 
 
 def predicted_columns(

@@ -3,7 +3,9 @@
 The first column of tags is what a tagger predicts; all columns of features are read.
 """
 
-from lengthwise.affixes import BUCKETS
+from lengthwise.core.affixes import BUCKETS
+from lengthwise.core.names import LABEL_TASKS, Task, TokenUnit
+from lengthwise.core.sequences import AFFIXES, TOKENS
 from lengthwise.errors import FormatError
 from lengthwise.evaluation.item_features import InputColumns
 from lengthwise.evaluation.scoring.class_scoring import ClassScoring
@@ -13,10 +15,8 @@ from lengthwise.evaluation.scoring.number_scoring import NumberScoring
 from lengthwise.evaluation.scoring.tag_scoring import TagScoring
 from lengthwise.evaluation.scoring.task_scoring import TaskScoring
 from lengthwise.models.config import Purpose
-from lengthwise.names import LABEL_TASKS, Task, TokenUnit
-from lengthwise.prepare.document_form import ColumnForm, SequenceForm
+from lengthwise.prepare.forms.document_form import ColumnForm, SequenceForm
 from lengthwise.prepare.shards.schema import ShardIndex
-from lengthwise.sequences import AFFIXES, TOKENS
 
 WORDS: dict[TokenUnit, Word] = {"words": "token", "blanks": "token", "characters": "character", "bytes": "byte"}
 

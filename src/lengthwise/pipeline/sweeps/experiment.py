@@ -8,8 +8,8 @@ from pathlib import Path
 
 import yaml
 
+from lengthwise.core.names import TASKS, Task
 from lengthwise.errors import ParamsError, SweepError
-from lengthwise.names import TASKS, Task
 from lengthwise.pipeline.settings.params import Params, check_params
 from lengthwise.pipeline.sweeps.grid_file import SweepRun
 from lengthwise.pipeline.sweeps.overview import HEADLINE, headline

@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
+from lengthwise.core.names import LABEL_TASKS
 from lengthwise.errors import SweepError
-from lengthwise.names import LABEL_TASKS
 from lengthwise.pipeline.published import publish
 from lengthwise.pipeline.sweeps.grid_file import SweepRun
 from lengthwise.pipeline.sweeps.named import TARGETS

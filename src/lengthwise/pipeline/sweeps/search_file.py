@@ -20,8 +20,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
+from lengthwise.core.names import TASKS
 from lengthwise.errors import SweepError
-from lengthwise.names import TASKS
 from lengthwise.pipeline.settings.contained import NUMBER, Section
 from lengthwise.pipeline.settings.params import load_params
 from lengthwise.pipeline.settings.refusals import first_error

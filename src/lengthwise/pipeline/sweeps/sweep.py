@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from lengthwise.core.names import TASKS
 from lengthwise.errors import SweepError, exit_on_user_error
-from lengthwise.names import TASKS
 from lengthwise.pipeline.sweeps.experiment import figures_of, find_or_name, reference_of, take_over
 from lengthwise.pipeline.sweeps.grid_file import SweepRun
 from lengthwise.pipeline.sweeps.overview import ExperimentRow, flat, table_text, terminal_width

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lengthwise.bounds import Count, check_fields
-from lengthwise.names import TooLong
-from lengthwise.ragged import offsets_of
+from lengthwise.core.names import TooLong
+from lengthwise.core.ragged import offsets_of
 
 
 @dataclass(frozen=True)

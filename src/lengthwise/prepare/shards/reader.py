@@ -6,11 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lengthwise.core.names import Split
+from lengthwise.core.ragged import offsets_of
+from lengthwise.core.sequences import Sequences
 from lengthwise.errors import FormatError
-from lengthwise.names import Split
 from lengthwise.prepare.shards.schema import INDEX_NAME, ShardIndex
-from lengthwise.ragged import offsets_of
-from lengthwise.sequences import Sequences
 from lengthwise.system.files import file_digest
 from lengthwise.system.seals import read_sealed_json, rerun
 

@@ -14,12 +14,12 @@ from typing import Literal, get_args
 
 import pyarrow as pa
 
-from lengthwise.affixes import PER_TOKEN
-from lengthwise.labels import LabelFactor
-from lengthwise.names import Split, Unit
-from lengthwise.prepare.document_form import SequenceForm
-from lengthwise.prepare.text.options import TokenizerOptions
-from lengthwise.sequences import AFFIXES, LABELS, NUMBERS, TOKENS
+from lengthwise.core.affixes import PER_TOKEN
+from lengthwise.core.labels import LabelFactor
+from lengthwise.core.names import Split, Unit
+from lengthwise.core.sequences import AFFIXES, LABELS, NUMBERS, TOKENS
+from lengthwise.prepare.forms.document_form import SequenceForm
+from lengthwise.prepare.forms.tokenizer_options import TokenizerOptions
 
 VERSION: Literal[4] = 4
 INDEX_NAME, VOCABULARY_NAME = "index.json", "vocabulary.tsv"

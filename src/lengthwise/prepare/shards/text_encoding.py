@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from lengthwise.prepare.text.options import TokenizerOptions
+from lengthwise.prepare.forms.tokenizer_options import TokenizerOptions
 from lengthwise.prepare.vocabulary import Vocabulary, write_vocabulary
 
 

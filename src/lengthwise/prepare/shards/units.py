@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from lengthwise.names import SPLITS, Unit
+from lengthwise.core.names import SPLITS, Unit
+from lengthwise.core.ragged import offsets_of, take_rows
 from lengthwise.prepare.documents import DocumentTable
 from lengthwise.prepare.splits import read_splits
 from lengthwise.prepare.text.store import TokenStore
-from lengthwise.ragged import offsets_of, take_rows
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lengthwise.affixes import affixes_of
+from lengthwise.core.affixes import affixes_of
+from lengthwise.core.names import SPLITS, Split, Unit
+from lengthwise.core.ragged import offsets_of, ranges, take_rows
+from lengthwise.core.sequences import AFFIXES, LABEL, LABELS, NUMBERS, TOKENS
 from lengthwise.errors import CorpusError
-from lengthwise.names import SPLITS, Split, Unit
 from lengthwise.prepare.documents import DocumentTable, read_document_table
 from lengthwise.prepare.shards.lengths import LengthLimits, Pieces
 from lengthwise.prepare.shards.schema import (
@@ -31,8 +33,6 @@ from lengthwise.prepare.shards.schema import (
 from lengthwise.prepare.shards.units import read_units
 from lengthwise.prepare.text.store import TokenStore, lists_of
 from lengthwise.prepare.vocabulary import read_vocabulary, write_vocabulary
-from lengthwise.ragged import offsets_of, ranges, take_rows
-from lengthwise.sequences import AFFIXES, LABEL, LABELS, NUMBERS, TOKENS
 from lengthwise.system.files import file_digest, replacing_folder, scratch_folder
 from lengthwise.system.progress import Progress
 from lengthwise.system.seals import write_sealed_json

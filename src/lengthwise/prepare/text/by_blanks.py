@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from lengthwise.core.ragged import offsets_of
 from lengthwise.prepare.documents import first_document, read_texts
 from lengthwise.prepare.text.lexicon import merge_lexicons
 from lengthwise.prepare.text.normalization import Normalization
 from lengthwise.prepare.text.store import Sentences, write_slice
-from lengthwise.ragged import offsets_of
 from lengthwise.system.parallel import Workers, tracked
 
 

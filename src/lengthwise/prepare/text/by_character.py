@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from lengthwise.names import TokenUnit
+from lengthwise.core.names import TokenUnit
+from lengthwise.core.ragged import offsets_of
 from lengthwise.prepare.documents import first_document, read_texts
 from lengthwise.prepare.text.normalization import Normalization
 from lengthwise.prepare.text.store import Sentences, write_slice
-from lengthwise.ragged import offsets_of
 from lengthwise.system.parallel import Workers, tracked
 
 LONGEST_LINE = 1000

@@ -9,6 +9,7 @@ import pyarrow as pa
 from spacy.language import Language
 from spacy.tokenizer import Tokenizer
 
+from lengthwise.core.ragged import offsets_of
 from lengthwise.prepare.documents import first_document, read_texts
 from lengthwise.prepare.text.lexicon import merge_lexicons
 from lengthwise.prepare.text.normalization import Normalization
@@ -16,7 +17,6 @@ from lengthwise.prepare.text.notices import TextNotices, all_notices, notice
 from lengthwise.prepare.text.spacy_languages import named_pipeline
 from lengthwise.prepare.text.spacy_words import words_of
 from lengthwise.prepare.text.store import Sentences, write_slice
-from lengthwise.ragged import offsets_of
 from lengthwise.system.parallel import Workers, tracked
 
 

@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lengthwise.core.ragged import offsets_of, take_rows
 from lengthwise.prepare.documents import document_id, first_document, read_texts
 from lengthwise.prepare.text.chunks import Chunks, ChunkTokens, Runs, find_runs, replace_runs, split_chunks
 from lengthwise.prepare.text.lexicon import merge_lexicons, number_distinct
@@ -29,7 +30,6 @@ from lengthwise.prepare.text.notices import TextNotices, all_notices, notice
 from lengthwise.prepare.text.sentences import sentence_starts
 from lengthwise.prepare.text.spacy_words import MOST_WORDS
 from lengthwise.prepare.text.store import Sentences, write_slice
-from lengthwise.ragged import offsets_of, take_rows
 from lengthwise.system.parallel import Workers, tracked
 
 if TYPE_CHECKING:

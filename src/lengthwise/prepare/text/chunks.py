@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lengthwise.core.ragged import offsets_of, ranges, take_rows
 from lengthwise.prepare.text.normalization import Normalization
-from lengthwise.ragged import offsets_of, ranges, take_rows
 
 SPACE = "\n"
 # Empty, or with white space (for RE2, all that Python takes for white space, and no harm if more).

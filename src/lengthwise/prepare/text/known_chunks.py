@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
+from lengthwise.core.ragged import offsets_of
 from lengthwise.prepare.text.normalization import Normalization
 from lengthwise.prepare.text.spacy_tokenizer import ChunkTokenizer
 from lengthwise.prepare.text.spacy_words import MOST_WORDS
-from lengthwise.ragged import offsets_of
 
 # Of a chunk: its tokens, and the classes of the first and the last of them in `SpecialBoundaries`.
 Known = tuple[list[str], int, int]

@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lengthwise.prepare.document_form import SequenceForm
+from lengthwise.core.ragged import offsets_of
+from lengthwise.core.sequences import TOKENS
 from lengthwise.prepare.documents import first_document, read_steps
+from lengthwise.prepare.forms.document_form import SequenceForm
 from lengthwise.prepare.text.lexicon import merge_lexicons
 from lengthwise.prepare.text.store import Sentences, write_slice
-from lengthwise.ragged import offsets_of
-from lengthwise.sequences import TOKENS
 from lengthwise.system.parallel import Workers, tracked
 
 

@@ -15,11 +15,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lengthwise.core.ragged import offsets_of
+from lengthwise.core.sequences import TOKENS
 from lengthwise.errors import FormatError
-from lengthwise.prepare.document_form import ColumnForm
-from lengthwise.prepare.text.options import TokenizerOptions
-from lengthwise.ragged import offsets_of
-from lengthwise.sequences import TOKENS
+from lengthwise.prepare.forms.document_form import ColumnForm
+from lengthwise.prepare.forms.tokenizer_options import TokenizerOptions
 from lengthwise.system.files import file_digest
 from lengthwise.system.seals import read_sealed_json, rerun, write_sealed_json
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from lengthwise.prepare.documents import document_form, document_id, open_documents
+from lengthwise.prepare.forms.tokenizer_options import SENTENCIZER, TokenizerOptions
 from lengthwise.prepare.text import by_blanks, by_character, by_rule, ready
 from lengthwise.prepare.text.notices import TextNotices
-from lengthwise.prepare.text.options import SENTENCIZER, TokenizerOptions
 from lengthwise.prepare.text.store import TokenStore, slice_path, write_index, write_lexicon
 from lengthwise.prepare.text.text_tokenizer import normalization_of
 from lengthwise.system.files import replacing_folder, scratch_folder

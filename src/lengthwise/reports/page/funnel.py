@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from lengthwise.names import SPLITS
+from lengthwise.core.names import SPLITS
 from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.plane import column_chart
 from lengthwise.reports.charts.rows import Bar, bar_chart

@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lengthwise.core.names import TASKS
 from lengthwise.errors import FormatError, RevisionError
-from lengthwise.names import TASKS
 from lengthwise.reports.kept import run_of
 from lengthwise.reports.scored_items import holds_items
 from lengthwise.runs.places import run_at, with_cached

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from lengthwise.core.names import EVERY_STEP_TASKS, STEP_TASKS
 from lengthwise.evaluation.baseline_names import model_of
-from lengthwise.names import EVERY_STEP_TASKS, STEP_TASKS
 from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.matrix import matrix_chart
 from lengthwise.reports.charts.plane import Series, line_chart

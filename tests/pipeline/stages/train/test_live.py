@@ -5,8 +5,8 @@ import resource
 import numpy as np
 import pytest
 
+from lengthwise.core.names import LABEL_TASKS
 from lengthwise.errors import OutputError
-from lengthwise.names import LABEL_TASKS
 from lengthwise.pipeline.published import SHORT_NAMES, write_headline
 from lengthwise.pipeline.stages.train.live import GrowingTable, LiveFigures, LiveFiles
 

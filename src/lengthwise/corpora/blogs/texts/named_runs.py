@@ -7,8 +7,8 @@ line that says so.
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from lengthwise.core.names import LABEL_TASKS
 from lengthwise.corpora.blogs.texts.unknown_authors import best_block, search_block, splits_block
-from lengthwise.names import LABEL_TASKS
 from lengthwise.reports.charts.frame import Caption
 from lengthwise.reports.charts.rows import IntervalRow, interval_chart
 from lengthwise.reports.charts.style import standalone

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from lengthwise.names import UNITS
+from lengthwise.core.names import UNITS
 from lengthwise.reports.kept import Kept, changes_of, measured, not_run
 from lengthwise.reports.markdown import code, table
 from lengthwise.reports.words import count, ranged, records

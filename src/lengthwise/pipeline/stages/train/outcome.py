@@ -10,6 +10,7 @@ import pandas as pd
 from lengthwise.batching.plan import epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
 from lengthwise.batching.stats import plan_stats
+from lengthwise.core.sequences import Sequences
 from lengthwise.errors import ArgumentError
 from lengthwise.evaluation.levels import items_of
 from lengthwise.evaluation.score import points_of
@@ -18,7 +19,6 @@ from lengthwise.models.network import Network
 from lengthwise.pipeline.stages.scored_columns import predicted_columns
 from lengthwise.pipeline.stages.task_data import scoring_of
 from lengthwise.prepare.shards.schema import ShardIndex
-from lengthwise.sequences import Sequences
 from lengthwise.system.files import replacing_folder, write_metrics
 
 if TYPE_CHECKING:

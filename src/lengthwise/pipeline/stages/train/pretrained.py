@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lengthwise.core.sequences import UNK_ID
 from lengthwise.errors import ArgumentError, VectorsError
 from lengthwise.models.vectors import begin_with, check_vectors, read_vectors, start_vectors
 from lengthwise.models.wanted_vectors import NO_VECTORS, VectorsWanted
 from lengthwise.prepare.vocabulary import Vocabulary
-from lengthwise.sequences import UNK_ID
 from lengthwise.system.files import file_digest
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from lengthwise.core.names import Task
 from lengthwise.models.config import NetworkConfig
 from lengthwise.models.ensemble import make_network
 from lengthwise.models.saved import save_network
-from lengthwise.names import Task
 from lengthwise.native.arch import arch_of_run
 from lengthwise.native.choice import choose_kernel
 from lengthwise.pipeline.stages.task_data import purpose_of

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, fields
 import numpy as np
 import pyarrow as pa
 
-from lengthwise.labels import LabelFactor
-from lengthwise.names import Split, StepKind, Task, Unit
+from lengthwise.core.labels import LabelFactor
+from lengthwise.core.names import Split, StepKind, Task, Unit
 
 # What may be a part of a metric's name.
 WORD = re.compile("[a-z]+")

@@ -10,14 +10,14 @@ from typing import overload
 import numpy as np
 from numpy.typing import ArrayLike
 
+from lengthwise.core.ragged import offsets_of, ranges
 from lengthwise.errors import ArgumentError
-from lengthwise.ragged import offsets_of, ranges
 
 # Token ids with a meaning of their own: what fills a row up, and a token that the vocabulary does not have.
 PAD_ID, UNK_ID = 0, 1
 # The columns that token ids and labels have, if nobody names others.
 TOKENS, LABEL = "tokens", "label"
-# Of sequences that a pipeline made: numbers of a token's letters, see `lengthwise.affixes`; numbers to predict of a
+# Of sequences that a pipeline made: numbers of a token's letters, see `affixes`; numbers to predict of a
 # sequence; and its labels, where it has several, 1 for yes and 0 for no.
 AFFIXES, NUMBERS, LABELS = "affixes", "numbers", "labels"
 # Shares that add up to 1 but for rounding.

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lengthwise.ragged import offsets_of, ranges, take_rows
+from lengthwise.core.ragged import offsets_of, ranges, take_rows
 
 ROWS = st.lists(st.lists(st.integers(-9, 9), max_size=5), max_size=8)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lengthwise.affixes import BUCKETS, PER_TOKEN, affixes_of, shape_of
+from lengthwise.core.affixes import BUCKETS, PER_TOKEN, affixes_of, shape_of
 
 
 @pytest.mark.parametrize("letters", [1, 2, 3, 8])

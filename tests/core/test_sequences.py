@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from lengthwise.core.sequences import Sequences
 from lengthwise.errors import FormatError
-from lengthwise.sequences import Sequences
 from lengthwise.sources import from_arrays, from_hugging_face, from_parquet
 
 TOKENS = [[4, 2, 7], [5], [3, 3, 8, 2, 6], [9, 4], [0, 0], [2**31 - 1, 1]]

@@ -4,11 +4,11 @@ import ast
 from pathlib import Path
 from typing import get_args
 
-from lengthwise import names
+from lengthwise.core import names
 from lengthwise.layers.cells import CELLS
 from lengthwise.models.tasks import TARGETS
 
-SOURCE = Path(names.__file__).parent
+SOURCE = Path(names.__file__).parents[1]
 ALIASES = {name: get_args(value) for name, value in vars(names).items() if get_args(value) and name[0].isupper()}
 TUPLES = {name: value for name, value in vars(names).items() if isinstance(value, tuple)}
 

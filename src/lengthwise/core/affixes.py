@@ -17,7 +17,7 @@ LONGEST_SHAPE = 8
 def affixes_of(tokens: Sequence[str], letters: int) -> np.ndarray:
     """The affixes of tokens.
 
-    >>> from lengthwise.affixes import affixes_of
+    >>> from lengthwise.core.affixes import affixes_of
     >>> walked, talked = affixes_of(["walked", "talked"], letters=3)
     >>> (walked == talked).tolist()
     [False, True, True, True]

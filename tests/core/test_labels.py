@@ -6,7 +6,7 @@ from closeness import EXACT, assert_close
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lengthwise.labels import (
+from lengthwise.core.labels import (
     LabelFactor,
     factor_codes,
     factor_probabilities,

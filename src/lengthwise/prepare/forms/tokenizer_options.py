@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Annotated
 
 from lengthwise.bounds import Count, Letters, check_fields
-from lengthwise.names import TokenUnit
+from lengthwise.core.names import TokenUnit
 
 SENTENCIZER = "sentencizer"
 
