@@ -35,6 +35,7 @@ import pandas as pd
 import tensorflow as tf
 from keras import ops
 
+from lengthwise.charts.style import standalone
 from lengthwise.core.affixes import BUCKETS, PER_TOKEN
 from lengthwise.core.names import EVERY_STEP_TASKS, Task
 from lengthwise.core.sequences import Sequences
@@ -48,9 +49,8 @@ from lengthwise.pipeline.stages.train.live import LiveFiles
 from lengthwise.pipeline.stages.train.training_run import TrainFiles
 from lengthwise.pipeline.stages.train.training_run import train as train_ours
 from lengthwise.prepare.shards.reader import read_index, read_split
-from lengthwise.reports.charts.style import standalone
 from lengthwise.reports.page.scores import first_chart
-from lengthwise.reports.rivals import rivals_of
+from lengthwise.runs.rivals import rivals_of
 from lengthwise.runs.run import run_in
 from lengthwise.training.schedule import learning_rate
 

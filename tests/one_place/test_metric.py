@@ -13,7 +13,7 @@ from lengthwise.evaluation.ratios import Ratio
 from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.evaluation.score import points_of, score_task
 from lengthwise.evaluation.scoring.tag_scoring import TagScoring
-from lengthwise.reports.change.comparison import Rule, rule_of
+from lengthwise.verdict.comparison import Rule, rule_of
 
 
 def brier(level, factors):

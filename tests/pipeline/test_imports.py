@@ -30,12 +30,15 @@ WINGS = LIBRARY_WINGS | {
     "prepare": {*GROUND, "system"},
     "corpora": {*GROUND, "system", "prepare"},
     # What documents say of a corpus. Reports find it by the folder, they import none of it.
-    "texts": {*GROUND, "system", "corpora", "reports", "runs"},
+    "texts": {*GROUND, "system", "charts", "corpora", "reports", "runs"},
     "predictor": {*IN_LIBRARY, "prepare"},
     "generation": {*IN_LIBRARY, "prepare", "predictor"},
     # What the pipeline has written, wherever it lies.
     "runs": {*GROUND, "evaluation", "system"},
-    "reports": {*IN_LIBRARY, "prepare", "corpora", "runs"},
+    # Whether a change made one better, and pictures of any numbers.
+    "verdict": {*GROUND, "evaluation", "runs", "system"},
+    "charts": set(),
+    "reports": {*IN_LIBRARY, "prepare", "charts", "corpora", "runs", "verdict"},
     "pipeline": {*IN_LIBRARY, "prepare", "corpora"},
     "cli": {*IN_LIBRARY, "prepare", "corpora", "pipeline", "predictor", "generation", "reports"},
 }

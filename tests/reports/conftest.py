@@ -14,7 +14,7 @@ from scipy.special import log_softmax
 
 from lengthwise.core.names import LABEL_TASKS
 from lengthwise.evaluation.item_table import LevelScores, write_item_scores
-from lengthwise.reports.kept import Kept
+from lengthwise.runs.kept import Kept
 from lengthwise.runs.run import run_in
 from lengthwise.runs.run_files import TIMING
 

@@ -8,7 +8,7 @@ import pytest
 from lengthwise.corpora.blogs.texts.named_runs import leak_chart
 from lengthwise.errors import FormatError
 from lengthwise.reports.generated import documents, write_documents
-from lengthwise.reports.kept import Kept
+from lengthwise.runs.kept import Kept
 
 ROOT = Path(__file__).parents[2]
 # Charts of runs that are there.

@@ -5,13 +5,13 @@ from pathlib import Path
 from types import ModuleType
 
 import lengthwise
-from lengthwise.reports.charts.style import standalone
-from lengthwise.reports.kept import Kept
+from lengthwise.charts.style import standalone
 from lengthwise.reports.markdown import with_blocks
 from lengthwise.reports.model_card import CardWords, model_card
 from lengthwise.reports.page.scores import accuracy_chart
 from lengthwise.reports.reference import ablations_table, cells_table, params_tables, stages_table, strategies_table
 from lengthwise.reports.results import results_table
+from lengthwise.runs.kept import Kept
 from lengthwise.runs.run import Run, run_in
 from lengthwise.system.files import replacing_file
 from lengthwise.system.imports import drawing
@@ -21,6 +21,7 @@ PACKAGE = Path(lengthwise.__file__).parent
 WINGS = {
     "library": (
         "testing",
+        "generation",
         "predictor",
         "inference",
         "advice",
@@ -31,10 +32,14 @@ WINGS = {
         "native",
         "batching",
         "system",
+        "sources",
+        "columns",
+        "tables",
+        "core",
         "ground",
     ),
     "preparation": ("corpora", "prepare"),
-    "pipeline": ("cli", "pipeline", "reports", "runs"),
+    "pipeline": ("charts", "cli", "pipeline", "reports", "runs", "verdict"),
 }
 
 

@@ -18,8 +18,8 @@ from lengthwise.evaluation.baseline_names import model_of
 from lengthwise.reports.markdown import code, table
 from lengthwise.reports.metric_words import metric_phrase
 from lengthwise.reports.results import cells_of
-from lengthwise.reports.rivals import resampled_groups, rivals_of
 from lengthwise.reports.words import count, listed, percent, records
+from lengthwise.runs.rivals import resampled_groups, rivals_of
 from lengthwise.runs.run import Run
 from lengthwise.runs.run_files import read_text
 

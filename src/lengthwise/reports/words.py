@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 
 from lengthwise.evaluation.baseline_names import model_of
-from lengthwise.reports.differences import Difference
 from lengthwise.reports.metric_words import is_less_better
+from lengthwise.runs.scored_items import Difference
 
 # The colour of a model is the same in every chart.
 MODEL_HUES = {

@@ -1,1 +1,1 @@
-"""What a run of the pipeline left, wherever its files lie: a folder, Git, the DVC cache, a record in `results/`."""
+"""What runs left, wherever it lies: a folder, Git, the DVC cache, a record in `results/`; and which can be compared."""

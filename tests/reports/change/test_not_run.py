@@ -5,7 +5,7 @@ import yaml
 
 from lengthwise.errors import FormatError
 from lengthwise.reports.change import not_run as module
-from lengthwise.reports.change.not_run import changed_params, not_run
+from lengthwise.runs.not_run import changed_params, not_run
 from lengthwise.runs.run import Run
 
 FILES = ["eval/metrics.json", "eval/predictions.csv"]

@@ -2,8 +2,6 @@ import json
 
 import pytest
 
-from lengthwise.reports.change.comparison import compare_all
-from lengthwise.reports.change.figures import Figure, figures_of
 from lengthwise.reports.change.sections import (
     charts_section,
     cost_section,
@@ -14,6 +12,8 @@ from lengthwise.reports.change.sections import (
 )
 from lengthwise.runs.run import Run, run_in
 from lengthwise.runs.run_files import is_timing
+from lengthwise.verdict.comparison import compare_all
+from lengthwise.verdict.figures import Figure, figures_of
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 
 from lengthwise.evaluation.paired import Interval
-from lengthwise.reports.change.figures import Figure
 from lengthwise.reports.change.text_charts import BARS, MOST_POINTS, WIDTH, curves, interval_line
+from lengthwise.verdict.figures import Figure
 
 
 def test_interval_line_puts_each_share_at_its_place():

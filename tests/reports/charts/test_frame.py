@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lengthwise.reports.charts.frame import LETTER, label_width, nice_scale, shorten, tick_texts
+from lengthwise.charts.frame import LETTER, label_width, nice_scale, shorten, tick_texts
 
 FINITE = st.floats(-1e9, 1e9).filter(lambda value: value == 0 or abs(value) > 1e-9)
 

@@ -2,8 +2,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from lengthwise.reports.charts.frame import Caption
-from lengthwise.reports.charts.matrix import matrix_chart
+from lengthwise.charts.frame import Caption
+from lengthwise.charts.matrix import matrix_chart
 
 CAPTION = Caption("A title", "What it says.")
 NS = {"s": "http://www.w3.org/2000/svg"}

@@ -4,8 +4,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from lengthwise.reports.charts.frame import Caption
-from lengthwise.reports.charts.plane import Series, column_chart, line_chart
+from lengthwise.charts.frame import Caption
+from lengthwise.charts.plane import Series, column_chart, line_chart
 
 CAPTION = Caption("A title", "What it says.")
 NS = {"s": "http://www.w3.org/2000/svg"}

@@ -5,8 +5,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from lengthwise.reports.charts.frame import Caption
-from lengthwise.reports.charts.rows import Bar, IntervalRow, bar_chart, interval_chart
+from lengthwise.charts.frame import Caption
+from lengthwise.charts.rows import Bar, IntervalRow, bar_chart, interval_chart
 
 CAPTION = Caption("A title", "What it says.")
 NS = {"s": "http://www.w3.org/2000/svg"}

@@ -1,9 +1,9 @@
 import re
 from xml.etree import ElementTree
 
-from lengthwise.reports.charts.frame import Caption
-from lengthwise.reports.charts.rows import Bar, bar_chart
-from lengthwise.reports.charts.style import DARK, HUES, LIGHT, STYLE, standalone
+from lengthwise.charts.frame import Caption
+from lengthwise.charts.rows import Bar, bar_chart
+from lengthwise.charts.style import DARK, HUES, LIGHT, STYLE, standalone
 
 
 def test_standalone_chart_is_a_whole_file_with_its_style_on_a_ground_of_its_own():

@@ -6,7 +6,7 @@ import yaml
 from records import record_as_folder
 
 from lengthwise.errors import RevisionError
-from lengthwise.reports.page.run_names import MOST_RUNS, open_sources
+from lengthwise.runs.run_names import MOST_RUNS, open_sources
 
 
 @pytest.fixture

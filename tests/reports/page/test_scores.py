@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from lengthwise.reports.page.scores import by_length, confusion, results
-from lengthwise.reports.rivals import rivals_of
+from lengthwise.runs.rivals import rivals_of
 from lengthwise.runs.run import run_in
 
 

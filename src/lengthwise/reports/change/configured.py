@@ -4,11 +4,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lengthwise.evaluation.paired import detectable
-from lengthwise.reports.change.comparison import Comparison, Evidence, Verdict, compare, overall
-from lengthwise.reports.change.config_file import FILE, Config
-from lengthwise.reports.change.contents import Absent, contents
-from lengthwise.reports.change.figures import Figure
-from lengthwise.reports.change.judge import (
+from lengthwise.reports.change.report_frame import Report, finished, head_lines, not_run_lines, verdict_lines
+from lengthwise.reports.change.sections import OTHER, difference_cells, other_rows, params_section
+from lengthwise.reports.markdown import ReportSection, number, quoted, table_lines
+from lengthwise.runs.contents import Absent, contents
+from lengthwise.runs.not_run import not_run
+from lengthwise.runs.run import Run
+from lengthwise.runs.run_files import LOCK, PARAMS, finite
+from lengthwise.system.dotted import leaves
+from lengthwise.verdict.comparison import Comparison, Evidence, Verdict, compare, overall
+from lengthwise.verdict.config_file import FILE, Config
+from lengthwise.verdict.figures import Figure
+from lengthwise.verdict.judge import (
     BASE,
     HERE,
     Judged,
@@ -17,13 +24,6 @@ from lengthwise.reports.change.judge import (
     items_or_absent,
     judge_all,
 )
-from lengthwise.reports.change.not_run import not_run
-from lengthwise.reports.change.report_frame import Report, finished, head_lines, not_run_lines, verdict_lines
-from lengthwise.reports.change.sections import OTHER, difference_cells, other_rows, params_section
-from lengthwise.reports.markdown import ReportSection, number, quoted, table_lines
-from lengthwise.runs.run import Run
-from lengthwise.runs.run_files import LOCK, PARAMS, finite
-from lengthwise.system.dotted import leaves
 
 LONGEST_COMMAND = 300
 HEADER = ("metric", "better", "old", "new", "difference", "its interval", "items", "verdict")

@@ -12,13 +12,8 @@ from typing import Any
 
 from lengthwise.errors import RevisionError
 from lengthwise.evaluation.paired import Interval
-from lengthwise.reports.change.comparison import Comparison, Verdict, compare_all, overall
-from lengthwise.reports.change.config_file import read_config
 from lengthwise.reports.change.configured import report_as_configured
-from lengthwise.reports.change.figures import Figure, Key, figures_of
-from lengthwise.reports.change.not_run import not_run
 from lengthwise.reports.change.report_frame import Report, finished, head_lines, listed, not_run_lines, verdict_lines
-from lengthwise.reports.change.same_data import DataCheck, check_data
 from lengthwise.reports.change.sections import (
     charts_section,
     cost_section,
@@ -27,11 +22,15 @@ from lengthwise.reports.change.sections import (
     other_section,
     params_section,
 )
-from lengthwise.reports.differences import Difference
-from lengthwise.reports.scored_items import differences_of_runs, holds_items, of_headline
+from lengthwise.runs.not_run import not_run
 from lengthwise.runs.places import resolve, run_at, with_cached
 from lengthwise.runs.run import Run, run_in
 from lengthwise.runs.run_files import METRICS, PREDICTIONS, TIMING, finite
+from lengthwise.runs.same_data import DataCheck, check_data
+from lengthwise.runs.scored_items import Difference, differences_of_runs, holds_items, of_headline
+from lengthwise.verdict.comparison import Comparison, Verdict, compare_all, overall
+from lengthwise.verdict.config_file import read_config
+from lengthwise.verdict.figures import Figure, Key, figures_of
 
 # Relative: the figures in Git are rounded to six digits.
 SAME = 2e-5

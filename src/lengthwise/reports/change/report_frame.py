@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from lengthwise.reports.change.comparison import FAILURES, Comparison, Verdict
-from lengthwise.reports.change.not_run import NotRun
 from lengthwise.reports.change.sections import ORDER_OF_CUTS, change_of
 from lengthwise.reports.markdown import ReportSection, fit, quoted
+from lengthwise.runs.not_run import NotRun
+from lengthwise.verdict.comparison import FAILURES, Comparison, Verdict
 
 # By it the workflow finds the comment that it wrote before.
 MARKER = "<!-- lengthwise-report -->"

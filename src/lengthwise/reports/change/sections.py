@@ -7,13 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from lengthwise.reports.change.comparison import Comparison, Verdict, rule_of
-from lengthwise.reports.change.figures import Figure, Key
 from lengthwise.reports.change.text_charts import curves, interval_line
 from lengthwise.reports.markdown import NOTHING, ReportSection, number, plain, quoted, table_lines, value
 from lengthwise.runs.run import Run
 from lengthwise.runs.run_files import METRICS, TIMING, finite
 from lengthwise.system.dotted import leaves
+from lengthwise.verdict.comparison import Comparison, Verdict, rule_of
+from lengthwise.verdict.figures import Figure, Key
 
 METRICS_TITLE, PARAMS, DATA, COST, CHARTS, OTHER = "Metrics", "Params", "Data", "Cost", "Charts", "Other figures"
 ORDER_OF_CUTS = (OTHER, CHARTS, COST, DATA, PARAMS, METRICS_TITLE)

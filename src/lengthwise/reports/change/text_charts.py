@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from lengthwise.reports.change.figures import Figure
+from lengthwise.verdict.figures import Figure
 
 BARS = "▁▂▃▄▅▆▇█"
 WIDTH = 41
@@ -13,7 +13,7 @@ MOST_POINTS = 60
 def interval_line(figure: Figure) -> str:
     """A share with its interval on a line from 0 to 1, `WIDTH` characters.
 
-    >>> from lengthwise.reports.change.figures import Interval
+    >>> from lengthwise.verdict.figures import Interval
     >>> interval_line(Figure(0.5, Interval(0.25, 0.75)))
     '··········├─────────●─────────┤··········'
     """

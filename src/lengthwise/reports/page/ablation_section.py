@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from lengthwise.reports.charts.frame import Caption
-from lengthwise.reports.charts.rows import Bar, IntervalRow, bar_chart, interval_chart
+from lengthwise.charts.frame import Caption
+from lengthwise.charts.rows import Bar, IntervalRow, bar_chart, interval_chart
 from lengthwise.reports.page.section import PageSection
 from lengthwise.reports.words import count, listed, records
 from lengthwise.runs.run import Run

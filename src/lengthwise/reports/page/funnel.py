@@ -4,10 +4,10 @@ from typing import Any
 
 import pandas as pd
 
+from lengthwise.charts.frame import Caption
+from lengthwise.charts.plane import column_chart
+from lengthwise.charts.rows import Bar, bar_chart
 from lengthwise.core.names import SPLITS
-from lengthwise.reports.charts.frame import Caption
-from lengthwise.reports.charts.plane import column_chart
-from lengthwise.reports.charts.rows import Bar, bar_chart
 from lengthwise.reports.page.section import PageSection
 from lengthwise.reports.words import count, percent, records
 from lengthwise.runs.run import Run

@@ -4,11 +4,11 @@ import json
 from collections.abc import Mapping, Sequence
 
 from lengthwise.reports.metric_words import metric_axis
-from lengthwise.reports.page.run_names import Source, by_task
 from lengthwise.reports.page.section import PageSection, part
-from lengthwise.reports.rivals import Rivals
 from lengthwise.reports.words import count, percent, records
+from lengthwise.runs.rivals import Rivals
 from lengthwise.runs.run import LEVELS_COLUMNS
+from lengthwise.runs.run_names import Source, by_task
 
 # Of params.yaml; what else is there is the ablations'.
 PARAMS = ("ingest", "tokens", "split", "vocabulary", "shards", "train", "baselines", "evaluate")

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from lengthwise.reports.charts.frame import Caption
-from lengthwise.reports.charts.plane import Series, line_chart
-from lengthwise.reports.charts.rows import Bar, bar_chart
+from lengthwise.charts.frame import Caption
+from lengthwise.charts.plane import Series, line_chart
+from lengthwise.charts.rows import Bar, bar_chart
 from lengthwise.reports.page.section import PageSection
 from lengthwise.reports.words import count, hue_of, listed, percent, records
 from lengthwise.runs.run import Run

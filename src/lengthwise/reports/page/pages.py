@@ -6,11 +6,11 @@ from pathlib import Path
 
 from lengthwise.reports.page import funnel, headlines, learning, pictures, scores
 from lengthwise.reports.page.ablation_section import ablations
-from lengthwise.reports.page.run_names import Source, open_sources
 from lengthwise.reports.page.section import Frame, PageSection, page
-from lengthwise.reports.rivals import Rivals, rivals_of
 from lengthwise.reports.words import listed
+from lengthwise.runs.rivals import Rivals, rivals_of
 from lengthwise.runs.run import Run
+from lengthwise.runs.run_names import Source, open_sources
 
 
 def _of_models(make: Callable[[Rivals], PageSection | None]) -> Callable[[Run], list[PageSection]]:

@@ -5,19 +5,18 @@ from typing import Any
 
 import pandas as pd
 
+from lengthwise.charts.frame import Caption
+from lengthwise.charts.plane import Series, line_chart
+from lengthwise.charts.rows import IntervalRow, interval_chart
 from lengthwise.evaluation.baseline_names import model_of
-from lengthwise.reports.charts.frame import Caption
-from lengthwise.reports.charts.plane import Series, line_chart
-from lengthwise.reports.charts.rows import IntervalRow, interval_chart
-from lengthwise.reports.differences import Difference
 from lengthwise.reports.metric_words import metric_axis
 from lengthwise.reports.page.learning import learned_figures
-from lengthwise.reports.page.run_names import Source, by_task
 from lengthwise.reports.page.scores import length_line, table_by
 from lengthwise.reports.page.section import PageSection
-from lengthwise.reports.rivals import Rivals
-from lengthwise.reports.scored_items import differences_of_runs, is_at_hand
 from lengthwise.reports.words import count, hue_of_difference, level_heading, of_size, ranged, records, signed
+from lengthwise.runs.rivals import Rivals
+from lengthwise.runs.run_names import Source, by_task
+from lengthwise.runs.scored_items import Difference, differences_of_runs, is_at_hand
 
 
 def levels(sources: Sequence[Source]) -> PageSection:

@@ -5,16 +5,14 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from lengthwise.charts.frame import Caption
+from lengthwise.charts.matrix import matrix_chart
+from lengthwise.charts.plane import Series, line_chart
+from lengthwise.charts.rows import IntervalRow, interval_chart
 from lengthwise.core.names import EVERY_STEP_TASKS, STEP_TASKS
 from lengthwise.evaluation.baseline_names import model_of
-from lengthwise.reports.charts.frame import Caption
-from lengthwise.reports.charts.matrix import matrix_chart
-from lengthwise.reports.charts.plane import Series, line_chart
-from lengthwise.reports.charts.rows import IntervalRow, interval_chart
-from lengthwise.reports.differences import Difference
 from lengthwise.reports.metric_words import LESS, is_less_better, metric_axis, metric_phrase, metric_title
 from lengthwise.reports.page.section import PageSection
-from lengthwise.reports.rivals import Differences, Rivals, resampled_groups
 from lengthwise.reports.words import (
     count,
     hue_of,
@@ -26,8 +24,10 @@ from lengthwise.reports.words import (
     records,
     signed,
 )
+from lengthwise.runs.rivals import Differences, Rivals, resampled_groups
 from lengthwise.runs.run import Run
 from lengthwise.runs.run_files import METRICS
+from lengthwise.runs.scored_items import Difference
 
 MOST_POINTS = 40
 # A matrix of more cannot be read; the table has them all.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from lengthwise.reports.charts.style import STYLE
+from lengthwise.charts.style import STYLE
 
 
 @dataclass(frozen=True)

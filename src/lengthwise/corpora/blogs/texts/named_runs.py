@@ -7,14 +7,15 @@ line that says so.
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from lengthwise.charts.frame import Caption
+from lengthwise.charts.rows import IntervalRow, interval_chart
+from lengthwise.charts.style import standalone
 from lengthwise.core.names import LABEL_TASKS
+from lengthwise.corpora.blogs.texts.changed_keys import changes_of, not_run
 from lengthwise.corpora.blogs.texts.unknown_authors import best_block, search_block, splits_block
-from lengthwise.reports.charts.frame import Caption
-from lengthwise.reports.charts.rows import IntervalRow, interval_chart
-from lengthwise.reports.charts.style import standalone
-from lengthwise.reports.kept import Kept, changes_of, measured, not_run
 from lengthwise.reports.markdown import code, table, with_blocks
 from lengthwise.reports.words import count, hue_of, percent, ranged, records
+from lengthwise.runs.kept import Kept, measured
 from lengthwise.runs.run import Run
 
 # From what leaks most to what does not leak.

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from lengthwise.core.names import UNITS
-from lengthwise.reports.kept import Kept, changes_of, measured, not_run
+from lengthwise.corpora.blogs.texts.changed_keys import changes_of, not_run
 from lengthwise.reports.markdown import code, table
 from lengthwise.reports.words import count, ranged, records
+from lengthwise.runs.kept import Kept, measured
 from lengthwise.runs.run import Run
 
 # What the levels are called, by the unit of a sequence, from the shortest.

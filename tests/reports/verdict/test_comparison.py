@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lengthwise.evaluation.paired import Interval
-from lengthwise.reports.change.comparison import (
+from lengthwise.verdict.comparison import (
     Comparison,
     Evidence,
     Rule,
@@ -13,7 +13,7 @@ from lengthwise.reports.change.comparison import (
     overall,
     unpaired,
 )
-from lengthwise.reports.change.figures import Figure
+from lengthwise.verdict.figures import Figure
 
 ACCURACY = ("evaluate/classifier.json", "sentence_accuracy")
 NLL = ("evaluate/seq2seq.json", "sentence_nll")

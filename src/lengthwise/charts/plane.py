@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from lengthwise.reports.charts.frame import (
+from lengthwise.charts.frame import (
     MARGIN,
     TOP,
     WIDTH,
@@ -24,7 +24,7 @@ from lengthwise.reports.charts.frame import (
     tick_texts,
     write,
 )
-from lengthwise.reports.charts.hover import Spot, add_spots, spans
+from lengthwise.charts.hover import Spot, add_spots, spans
 
 PLOT = 170
 # Of the columns below lines that say how many items a point stands for, and between the two.

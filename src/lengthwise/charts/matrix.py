@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lengthwise.reports.charts.frame import (
+from lengthwise.charts.frame import (
     LINE,
     ROW,
     TOP,

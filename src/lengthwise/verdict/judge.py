@@ -15,14 +15,14 @@ from lengthwise.evaluation.paired import (
     share_interval,
     widened,
 )
-from lengthwise.reports.change.comparison import Comparison, Evidence, Rule, Verdict, compare
-from lengthwise.reports.change.config_file import FILE, ITEMWISE, Config, ConfiguredMetric
-from lengthwise.reports.change.contents import Absent
-from lengthwise.reports.change.figures import Figure
-from lengthwise.reports.change.items import read_items, scores, what_differs
+from lengthwise.runs.contents import Absent
 from lengthwise.runs.run import Run
 from lengthwise.runs.run_files import finite
 from lengthwise.system.dotted import leaves
+from lengthwise.verdict.comparison import Comparison, Evidence, Rule, Verdict, compare
+from lengthwise.verdict.config_file import FILE, ITEMWISE, Config, ConfiguredMetric
+from lengthwise.verdict.figures import Figure
+from lengthwise.verdict.items import read_items, scores, what_differs
 
 BASE, HERE = "the base", "the working tree"
 # Relative: metrics are often rounded to a few digits.

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lengthwise.reports.charts.frame import (
+from lengthwise.charts.frame import (
     MARGIN,
     ROW,
     TOP,

@@ -1,7 +1,7 @@
 """What every chart has: a frame with a title, a legend, scales, axes and their ticks, as SVG.
 
 A chart is as wide as a phone: two stand side by side on a large screen, and text is nowhere scaled far from 12 pixels.
-Colours are CSS variables (`lengthwise.reports.charts.style`).
+Colours are CSS variables (`lengthwise.charts.style`).
 """
 
 import math

@@ -2,7 +2,7 @@ import pytest
 import yaml
 
 from lengthwise.errors import ParamsError
-from lengthwise.reports.change.config_file import CONFIDENCE, KINDS, read_config
+from lengthwise.verdict.config_file import CONFIDENCE, KINDS, read_config
 
 GOOD = {
     "metrics": {"eval/metrics.json": {"acc": "accuracy", "avg_prec.test": "higher"}},

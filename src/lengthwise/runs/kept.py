@@ -1,7 +1,6 @@
 """The named runs on real text that are in Git: `results/`, with what others have published beside them."""
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,8 +9,6 @@ from typing import Any
 import yaml
 
 from lengthwise.errors import FormatError
-from lengthwise.reports.markdown import code
-from lengthwise.reports.words import listed
 from lengthwise.runs.run import Run
 from lengthwise.runs.run_files import FigureFile, parsed_yaml, read_text
 from lengthwise.system.bundles import read_bundle
@@ -84,18 +81,3 @@ def read_map(path: Path) -> dict[str, Any]:
     if not isinstance(content, Mapping):
         raise FormatError(f"{path}: got {content!r:.40}; expected a map; {MEND}")
     return dict(content)
-
-
-def changes_of(kept: Kept, name: str) -> str:
-    """The keys that a named run changes, with their values, in Markdown."""
-    return ", ".join(code(f"{key}: {json.dumps(value)}") for key, value in kept.named[name]["changes"].items())
-
-
-def not_run(kept: Kept, names: Iterable[str]) -> list[str]:
-    """A line of Markdown on those that are not there, and the command that runs them; none if all are."""
-    missing = [name for name in names if name not in kept.runs]
-    if not missing:
-        return []
-    subject = f"{listed([code(name) for name in missing])} {'has' if len(missing) == 1 else 'have'}"
-    command = f'make real CORPUS=path/to/corpus RUNS="{" ".join(missing)}"'
-    return [f"{subject} not been run: {code(command)}."]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from lengthwise.reports.charts.frame import WIDTH, Element, add, shorten, text_width, write
+from lengthwise.charts.frame import WIDTH, Element, add, shorten, text_width, write
 
 # Of a name.
 NAME = 150.0

@@ -18,14 +18,14 @@ from lengthwise.evaluation.scoring.label_scoring import LabelScoring
 from lengthwise.evaluation.scoring.next_token_scoring import NextTokenScoring
 from lengthwise.evaluation.scoring.number_scoring import NumberScoring
 from lengthwise.evaluation.scoring.tag_scoring import TagScoring
-from lengthwise.reports.scored_items import (
+from lengthwise.runs.run import run_in
+from lengthwise.runs.scored_items import (
     differences_of_runs,
     is_at_hand,
     items_at_hand,
     of_headline,
     paired_differences,
 )
-from lengthwise.runs.run import run_in
 
 WORDS = {"document": "message", "group": "author"}
 COUNT = 120

@@ -1,8 +1,14 @@
-"""The test items of a run's models: the difference of two models on the same items, paired by what was held out."""
+"""The test items of a run's models: the difference of two models on the same items, paired by what was held out.
+
+What is hard for both cancels out. Two intervals that overlap say little: that of the difference says whether
+one model is better.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import PurePosixPath
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -14,8 +20,6 @@ from lengthwise.evaluation.item_table import ITEMS_NAME, LevelScores, read_item_
 from lengthwise.evaluation.metric import headline_name
 from lengthwise.evaluation.score import SCORING_KEY
 from lengthwise.evaluation.scoring.registry import metric_of
-from lengthwise.reports.differences import Difference
-from lengthwise.reports.words import records
 from lengthwise.runs.run import Run
 from lengthwise.runs.run_files import METRICS, PREDICTIONS
 
@@ -28,6 +32,39 @@ IDS = {"sequence", "group"}
 KEY = ("level", "metric")
 # What a network said stands in these columns of its predictions; the others say what was asked, and what is right.
 SAID = ("predicted", "logits", "log_probability")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One model's figure less another's at a level.
+
+    Attributes:
+        level: the corpus's word for its items.
+        metric: which figure.
+        one: of the one model.
+        other: of the other.
+        low: where the interval of the difference begins; too few authors leave it without ends.
+        high: where it ends.
+        items: how many were scored.
+    """
+
+    level: str
+    metric: str
+    one: float
+    other: float
+    low: float
+    high: float
+    items: int
+
+    @property
+    def value(self) -> float:
+        """One less the other."""
+        return self.one - self.other
+
+    @property
+    def clear(self) -> bool:
+        """Whether the interval leaves out zero."""
+        return self.low > 0 or self.high < 0
 
 
 def holds_items(path: str) -> bool:
@@ -60,7 +97,7 @@ def _give(items: Sequence[LevelScores], figures: pd.DataFrame) -> bool:
 def paired_differences(one: Sequence[LevelScores], other: Sequence[LevelScores], confidence: float) -> list[Difference]:
     """The metrics of one model less those of another on the same items, by level: see `paired_figures`."""
     sizes = {level.name: len(level.group) for level in one}
-    rows = records(paired_figures(one, other, confidence))
+    rows: list[Any] = list(paired_figures(one, other, confidence).itertuples(index=False))
     return [Difference(row.level, row.metric, row.one, row.other, row.low, row.high, sizes[row.level]) for row in rows]
 
 

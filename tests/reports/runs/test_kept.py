@@ -6,10 +6,10 @@ import pytest
 from records import record_as_folder
 
 from lengthwise.errors import FormatError
-from lengthwise.reports.kept import Kept, read_map
+from lengthwise.runs.kept import Kept, read_map
 from lengthwise.system.bundles import read_bundle
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 COMMITTED = Kept(ROOT / "results")
 # A place of a machine: an absolute path in a value.
 MACHINE_PLACE = re.compile(r"""(^|[\s'":=,])(/|[A-Za-z]:\\|~/|file:)[\w.-]""", re.MULTILINE)

@@ -5,10 +5,10 @@ import pytest
 
 from lengthwise.errors import FormatError
 from lengthwise.evaluation.paired import Interval
-from lengthwise.reports.change.figures import Figure, figures_of
 from lengthwise.runs.run import Run, run_in
 from lengthwise.runs.run_files import is_timing
 from lengthwise.system.dotted import leaves
+from lengthwise.verdict.figures import Figure, figures_of
 
 LEVELS = "model,level,metric,value,low,high\n"
 

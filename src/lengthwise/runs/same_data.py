@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from lengthwise.reports.change.not_run import changed_params
+from lengthwise.runs.not_run import changed_params
 from lengthwise.runs.places import output_hash
 from lengthwise.runs.run import Run
 from lengthwise.system.dotted import leaves

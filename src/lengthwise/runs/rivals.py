@@ -12,9 +12,8 @@ from lengthwise.core.names import LABEL_TASKS, STEP_TASKS
 from lengthwise.evaluation.baseline_names import baselines_of
 from lengthwise.evaluation.item_table import LevelScores
 from lengthwise.evaluation.scoring.registry import metric_of
-from lengthwise.reports.differences import Difference
-from lengthwise.reports.scored_items import items_at_hand, paired_differences
 from lengthwise.runs.run import Run
+from lengthwise.runs.scored_items import Difference, items_at_hand, paired_differences
 
 Differences = dict[tuple[str, str], list[Difference]]
 

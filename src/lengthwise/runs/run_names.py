@@ -12,11 +12,11 @@ from pathlib import Path
 
 from lengthwise.core.names import TASKS
 from lengthwise.errors import FormatError, RevisionError
-from lengthwise.reports.kept import run_of
-from lengthwise.reports.scored_items import holds_items
+from lengthwise.runs.kept import run_of
 from lengthwise.runs.places import run_at, with_cached
 from lengthwise.runs.run import Run, run_in
 from lengthwise.runs.run_files import LOCK, METRICS, PREDICTIONS, TIMING
+from lengthwise.runs.scored_items import holds_items
 from lengthwise.system.git import git
 
 # Of a named run: `results/NAME` is `results/NAME.json`.

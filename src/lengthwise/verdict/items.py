@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from lengthwise.errors import FormatError
-from lengthwise.reports.change.config_file import FILE
+from lengthwise.verdict.config_file import FILE
 
 # A probability of exactly 0 is of rounding, and would make an infinite loss: as scikit-learn has it.
 SMALLEST = np.finfo(np.float64).eps

@@ -11,8 +11,8 @@ from enum import StrEnum
 
 from lengthwise.evaluation.paired import Interval, independent_difference
 from lengthwise.evaluation.scoring.registry import metric_of
-from lengthwise.reports.change.figures import Figure, Key
 from lengthwise.runs.run_files import finite
+from lengthwise.verdict.figures import Figure, Key
 
 ROUNDING = 1e-9
 # What is measured on data that another split, corpus or length limit would change; counts and costs just are.

@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import accuracy_score, brier_score_loss, log_loss, mean_absolute_error, mean_squared_error
 
 from lengthwise.errors import FormatError
-from lengthwise.reports.change.items import read_items, scores, what_differs
+from lengthwise.verdict.items import read_items, scores, what_differs
 
 COLUMNS = {"id": "item", "target": "label", "prediction": "guess", "score": "p", "group": "author"}
 

@@ -3,9 +3,9 @@ import copy
 import pytest
 import yaml
 
-from lengthwise.reports.change.not_run import changed_params
-from lengthwise.reports.change.same_data import check_data
+from lengthwise.runs.not_run import changed_params
 from lengthwise.runs.run import Run, run_in
+from lengthwise.runs.same_data import check_data
 
 
 @pytest.fixture(scope="module")
