@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from lengthwise.errors import FormatError
-from lengthwise.reports.change import not_run as module
+from lengthwise.runs import not_run as module
 from lengthwise.runs.not_run import changed_params, not_run
 from lengthwise.runs.run import Run
 
