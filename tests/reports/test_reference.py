@@ -8,7 +8,8 @@ from lengthwise.errors import FormatError
 from lengthwise.pipeline.ablations.definitions import Ablations
 from lengthwise.pipeline.settings.params import Params
 from lengthwise.pipeline.settings.refusals import expectation
-from lengthwise.reports.reference import ablations_table, params_tables, read_keys, stages_table, strategies_table
+from lengthwise.reports.reference import ablations_table, params_tables, stages_table, strategies_table
+from lengthwise.system.commented_yaml import read_keys
 
 
 def leaves(model, prefix=""):

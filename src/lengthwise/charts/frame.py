@@ -33,7 +33,7 @@ class Caption:
     """What a chart says: `title` is shown, `description` is for who cannot see it."""
 
     title: str
-    description: str
+    description: str = ""
 
 
 @dataclass(frozen=True)

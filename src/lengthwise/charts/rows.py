@@ -71,13 +71,14 @@ def interval_chart(
     """Values with their intervals, a row each, under the headings of their groups (an empty heading takes no room).
 
     Args:
-        caption: what it says.
+        caption: what it says; without a description it has the figures of all rows.
         groups: the rows of each heading.
         x_label: of the axis.
         decimals: of the values that are written.
         signed: whether values are differences: zero is marked and on the axis, signs are written.
     """
-    svg = begin(caption, "intervals")
+    said = (f"{heading}, {_hint(row, decimals, signed)}" for heading, group in groups.items() for row in group)
+    svg = begin(Caption(caption.title, caption.description or "; ".join(said)), "intervals")
     rows = [row for group in groups.values() for row in group]
     texts = {row: _value_text(row.value, decimals, signed) for row in rows}
     left = label_width([*(row.label for row in rows), *(f"{heading}  " for heading in groups)])

@@ -2,8 +2,7 @@
 
 import ast
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
 
@@ -12,23 +11,11 @@ import yaml
 import lengthwise
 from lengthwise.batching.registry import STRATEGIES
 from lengthwise.core.names import CELL_PLACES, NATIVE_CELLS
-from lengthwise.errors import FormatError
 from lengthwise.reports.markdown import code, table
 from lengthwise.reports.words import percent, records
 from lengthwise.runs.run import Run
 from lengthwise.runs.run_files import read_text
-
-# A longer default says how much there is of it.
-LONGEST_DEFAULT = 60
-
-
-@dataclass(frozen=True)
-class ParamsKey:
-    """A key of a params file: its dotted name, its default as it is written, its comment."""
-
-    name: str
-    default: str
-    comment: str
+from lengthwise.system.commented_yaml import CommentedKey, read_keys
 
 
 def stages_table(pipeline: Path) -> str:
@@ -85,60 +72,6 @@ def ablations_table(definitions: Path) -> str:
     return _keys_table(read_keys(definitions))
 
 
-def _keys_table(keys: Iterable[ParamsKey]) -> str:
+def _keys_table(keys: Iterable[CommentedKey]) -> str:
     rows = [(code(key.name), code(key.default), key.comment) for key in keys]
     return table(("key", "default", "meaning"), rows)
-
-
-def read_keys(params: Path) -> list[ParamsKey]:
-    """The keys of a params file with the comments right above them.
-
-    A key without a comment has that of the key above it, which speaks of both. A map with a comment, or without keys,
-    is one key, another map a section of keys.
-
-    Raises:
-        FormatError: the file cannot be read or is no map.
-    """
-    text = read_text(params)
-    try:
-        root = yaml.compose(text, yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        raise FormatError(f"{params}: is not YAML; expected params; mend it") from error
-    if not isinstance(root, yaml.MappingNode):
-        raise FormatError(f"{params}: is no map; expected params; mend it")
-    return list(_keys(root, "", text))
-
-
-def _keys(node: yaml.MappingNode, prefix: str, text: str) -> Iterator[ParamsKey]:
-    lines = text.splitlines()
-    comment = ""
-    for key, value in node.value:
-        above = _comment_above(lines, key.start_mark.line)
-        comment = above or comment
-        name = f"{prefix}{key.value}"
-        if isinstance(value, yaml.MappingNode) and value.value and not above:
-            yield from _keys(value, f"{name}.", text)
-        else:
-            yield ParamsKey(name, _written(value, text), comment)
-
-
-def _comment_above(lines: list[str], line: int) -> str:
-    first = line
-    while first > 0 and lines[first - 1].lstrip().startswith("#"):
-        first -= 1
-    return " ".join(part.strip().removeprefix("#").strip() for part in lines[first:line])
-
-
-def _written(value: yaml.Node, text: str) -> str:
-    written = _in_one_line(value, text)
-    return written if len(written) <= LONGEST_DEFAULT else f"{len(value.value)} entries"
-
-
-def _in_one_line(value: yaml.Node, text: str) -> str:
-    """A value as the file has it, blocks in one line, and null for nothing, which is how DVC writes it."""
-    if isinstance(value, yaml.MappingNode):
-        return "{" + ", ".join(f"{key.value}: {_in_one_line(inner, text)}" for key, inner in value.value) + "}"
-    if isinstance(value, yaml.SequenceNode):
-        return "[" + ", ".join(_in_one_line(inner, text) for inner in value.value) + "]"
-    written = " ".join(text[value.start_mark.index : value.end_mark.index].split())
-    return written or "null"

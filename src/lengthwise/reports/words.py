@@ -6,8 +6,6 @@ from typing import Any
 import pandas as pd
 
 from lengthwise.evaluation.baseline_names import model_of
-from lengthwise.reports.metric_words import is_less_better
-from lengthwise.runs.scored_items import Difference
 
 # The colour of a model is the same in every chart.
 MODEL_HUES = {
@@ -42,19 +40,6 @@ def percent(share: float) -> str:
 def ranged(value: float, low: float, high: float) -> str:
     """A figure with its interval."""
     return f"{value:.3f} ({low:.3f} to {high:.3f})"
-
-
-def signed(difference: Difference) -> str:
-    """A difference with its interval, a real minus and a plus."""
-    figures = (difference.value, difference.low, difference.high)
-    value, low, high = (f"{figure:+.3f}".replace("-", "−") for figure in figures)
-    return f"{value} ({low} to {high})"
-
-
-def hue_of_difference(difference: Difference) -> str:
-    """Green where it is better, orange where it is worse, grey where nobody knows."""
-    is_better = (difference.value > 0) != is_less_better(difference.metric)
-    return ("green" if is_better else "orange") if difference.clear else "grey"
 
 
 def level_heading(level: str, sizes: Mapping[str, int] | None) -> str:

@@ -81,7 +81,7 @@ def test_page_pairs_runs_of_the_same_sequences(compared, predict):
     assert "C run2: it was tested on other sequences than A run0" in said
     tables = [pd.read_csv(compared.folder / name / "metrics/evaluate/classifier/levels.csv") for name in folders[:2]]
     one, other = (t.loc[(t["level"] == "author") & (t["metric"] == "accuracy"), "value"].item() for t in tables)
-    assert f"B run1 by author: {other - one:+.3f} (".replace("-", "−") in said
+    assert re.search(rf"by author, n = \d+, B run1: {re.escape(f'{other - one:+.3f}'.replace('-', '−'))} \(", said)
 
 
 def test_page_of_one_run_is_its_report(compared):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from lengthwise.reports.change.text_charts import curves, interval_line
+from lengthwise.charts.text_charts import curves, interval_line
 from lengthwise.reports.markdown import NOTHING, ReportSection, number, plain, quoted, table_lines, value
 from lengthwise.runs.run import Run
 from lengthwise.runs.run_files import METRICS, TIMING, finite
@@ -189,7 +189,9 @@ def _interval_lines(key: Key, old: Mapping[Key, Figure], new: Mapping[Key, Figur
     for side, figures in (("old", old), ("new", new)):
         figure = figures.get(key)
         if figure is not None and finite(figure.value):
-            yield f"{plain(key[1], NAME_WIDTH):<20} {side}  {interval_line(figure)}  {number(figure.value)}"
+            ends = (figure.interval.low, figure.interval.high) if figure.interval else None
+            line = interval_line(float(figure.value), ends)
+            yield f"{plain(key[1], NAME_WIDTH):<20} {side}  {line}  {number(figure.value)}"
 
 
 def _curve_chart(path: str, title: str, columns: tuple[str, str], sides: tuple[Run, Run]) -> Iterator[str]:

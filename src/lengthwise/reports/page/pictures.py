@@ -11,9 +11,9 @@ from lengthwise.charts.rows import IntervalRow, interval_chart
 from lengthwise.evaluation.baseline_names import model_of
 from lengthwise.reports.metric_words import metric_axis
 from lengthwise.reports.page.learning import learned_figures
-from lengthwise.reports.page.scores import length_line, table_by
+from lengthwise.reports.page.scores import difference_row, length_line, table_by
 from lengthwise.reports.page.section import PageSection
-from lengthwise.reports.words import count, hue_of_difference, level_heading, of_size, ranged, records, signed
+from lengthwise.reports.words import count, level_heading, records
 from lengthwise.runs.rivals import Rivals
 from lengthwise.runs.run_names import Source, by_task
 from lengthwise.runs.scored_items import Difference, differences_of_runs, is_at_hand
@@ -34,11 +34,8 @@ def levels(sources: Sequence[Source]) -> PageSection:
                 for row in _first(of[source.letter], task, name)
             ]
             groups[_heading(name, sizes)] = [*_strongest(of, name), *rows]
-        said = "; ".join(
-            f"{row.label}: {ranged(row.value, row.low, row.high)}" for group in groups.values() for row in group
-        )
         metric = metric_axis(next(iter(of[having[0].letter].first_metric.values())))
-        charts.append(interval_chart(Caption(f"{_as_title(metric)} of {task}", said), groups, metric))
+        charts.append(interval_chart(Caption(f"{metric[0].upper()}{metric[1:]} of {task}"), groups, metric))
     text = [
         "Lines are each run's own intervals over resamples of its test authors. The paired differences below say "
         "whether one run is better than another."
@@ -124,10 +121,6 @@ def _first(of: Rivals, model: str, level: str) -> list[Any]:
     return records(table[is_it])
 
 
-def _as_title(metric: str) -> str:
-    return metric[0].upper() + metric[1:]
-
-
 def _of(size: int | None) -> str:
     return "" if size is None else f"n = {count(size)}"
 
@@ -165,14 +158,9 @@ def _paired(first: Source, source: Source, task: str) -> list[Difference] | str:
 
 def _differences_chart(task: str, first: Source, found: Sequence[tuple[Source, list[Difference]]]) -> str:
     groups: dict[str, list[IntervalRow]] = {}
-    said = []
     for source, pair in found:
         for one in pair:
-            size = {one.level: one.items}
-            note = of_size(one.level, size)
-            row = IntervalRow(source.label, one.value, one.low, one.high, hue_of_difference(one), note)
-            groups.setdefault(level_heading(one.level, size), []).append(row)
-            said.append(f"{source.label} by {one.level}: {signed(one)}")
+            heading = level_heading(one.level, {one.level: one.items})
+            groups.setdefault(heading, []).append(difference_row(source.label, one))
     metric = metric_axis(found[0][1][0].metric)
-    caption = Caption(f"{task}: {metric} less that of {first.letter}", "; ".join(said))
-    return interval_chart(caption, groups, "difference", signed=True)
+    return interval_chart(Caption(f"{task}: {metric} less that of {first.letter}"), groups, "difference", signed=True)

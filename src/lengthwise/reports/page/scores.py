@@ -16,13 +16,11 @@ from lengthwise.reports.page.section import PageSection
 from lengthwise.reports.words import (
     count,
     hue_of,
-    hue_of_difference,
     level_heading,
     of_size,
     percent,
     ranged,
     records,
-    signed,
 )
 from lengthwise.runs.rivals import Differences, Rivals, resampled_groups
 from lengthwise.runs.run import Run
@@ -84,29 +82,29 @@ def _levels_chart(
         ]
         for level, rows in chosen.groupby("level", sort=False)
     }
-    said = "; ".join(
-        f"{row.level}, {model_of(row.model)}: {ranged(row.value, row.low, row.high)}" for row in records(chosen)
-    )
-    return interval_chart(Caption(title, said), groups, label)
+    return interval_chart(Caption(title), groups, label)
+
+
+def difference_row(label: str, of: Difference) -> IntervalRow:
+    """A difference as a row: green where it is better, orange where it is worse, grey where nobody knows."""
+    is_better = (of.value > 0) != is_less_better(of.metric)
+    hue = ("green" if is_better else "orange") if of.clear else "grey"
+    return IntervalRow(label, of.value, of.low, of.high, hue, f"n = {count(of.items)}")
 
 
 def _differences_chart(differences: Differences) -> str:
     every = [d for found in differences.values() for d in found]
     are_accuracies = {d.metric for d in every} == {"accuracy"}
-    pairs = {f"{model_of(one)} less {model_of(other)}": found for (one, other), found in differences.items()}
 
     def name(d: Difference) -> str:
         return f"by {d.level}" if are_accuracies else f"{metric_axis(d.metric)} by {d.level}"
 
     groups = {
-        pair: [
-            IntervalRow(name(d), d.value, d.low, d.high, hue_of_difference(d), f"n = {count(d.items)}") for d in found
-        ]
-        for pair, found in pairs.items()
+        f"{model_of(one)} less {model_of(other)}": [difference_row(name(d), d) for d in found]
+        for (one, other), found in differences.items()
     }
-    said = "; ".join(f"{pair} {name(d)}: {signed(d)}" for pair, found in pairs.items() for d in found)
     title = "Paired differences in accuracy" if are_accuracies else "Paired differences"
-    return interval_chart(Caption(title, said), groups, "difference", signed=True)
+    return interval_chart(Caption(title), groups, "difference", signed=True)
 
 
 def _verdict(rivals: Rivals, level: str) -> str:

@@ -3,26 +3,23 @@
 import numpy as np
 import pandas as pd
 
-from lengthwise.verdict.figures import Figure
-
 BARS = "▁▂▃▄▅▆▇█"
 WIDTH = 41
 MOST_POINTS = 60
 
 
-def interval_line(figure: Figure) -> str:
-    """A share with its interval on a line from 0 to 1, `WIDTH` characters.
+def interval_line(value: float, ends: tuple[float, float] | None = None) -> str:
+    """A share, with the ends of its interval where it has one, on a line from 0 to 1 of `WIDTH` characters.
 
-    >>> from lengthwise.verdict.figures import Interval
-    >>> interval_line(Figure(0.5, Interval(0.25, 0.75)))
+    >>> interval_line(0.5, (0.25, 0.75))
     '··········├─────────●─────────┤··········'
     """
     line = ["·"] * WIDTH
-    if figure.interval is not None:
-        low, high = _place(figure.interval.low), _place(figure.interval.high)
+    if ends is not None:
+        low, high = map(_place, ends)
         line[low : high + 1] = "─" * (high + 1 - low)
         line[low], line[high] = "├", "┤"
-    line[_place(float(figure.value))] = "●"
+    line[_place(value)] = "●"
     return "".join(line)
 
 

@@ -2,26 +2,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lengthwise.evaluation.paired import Interval
-from lengthwise.reports.change.text_charts import BARS, MOST_POINTS, WIDTH, curves, interval_line
-from lengthwise.verdict.figures import Figure
+from lengthwise.charts.text_charts import BARS, MOST_POINTS, WIDTH, curves, interval_line
 
 
 def test_interval_line_puts_each_share_at_its_place():
-    line = interval_line(Figure(0.5, Interval(0.25, 0.75)))
+    line = interval_line(0.5, (0.25, 0.75))
     assert [line.index(mark) for mark in "├●┤"] == [10, 20, 30]
     assert len(line) == WIDTH
 
 
 @pytest.mark.parametrize(("value", "low", "high"), [(0, 0, 0), (1, 1, 1), (0.5, -3, 9), (0.2, 0.4, 0.3), (7, 0, 1)])
 def test_interval_line_never_leaves_its_width(value, low, high):
-    line = interval_line(Figure(value, Interval(low, high)))
+    line = interval_line(value, (low, high))
     assert len(line) == WIDTH
     assert line.count("●") == 1
 
 
 def test_interval_line_without_an_interval_is_a_point():
-    assert set(interval_line(Figure(0.3))) == {"·", "●"}
+    assert set(interval_line(0.3)) == {"·", "●"}
 
 
 def test_curves_have_one_scale_and_one_axis():
