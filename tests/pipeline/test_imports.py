@@ -16,7 +16,7 @@ LIBRARY_WINGS = {
     "native": {*GROUND, "system"},
     "layers": {*GROUND, "native"},
     # Measures what training takes.
-    "advice": {*GROUND, "batching", "layers"},
+    "advice": {*GROUND, "batching", "layers", "system"},
     "models": {*GROUND, "batching", "layers", "native", "system"},
     "training": {*GROUND, "batching", "models", "native", "system"},
     "evaluation": {*GROUND, "system"},

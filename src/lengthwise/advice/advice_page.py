@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from html import escape
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from lengthwise.advice.advising import Advice, first_epoch
@@ -22,6 +21,7 @@ from lengthwise.advice.drawing import (
 )
 from lengthwise.advice.written import COLUMNS, bytes_text, cells_of, heading, seconds_text, settings_of
 from lengthwise.batching.plan import Plan
+from lengthwise.system.templates import templates_of
 
 # What a newcomer has to know of each way of batching; the strategies' own words follow.
 KINDS = {
@@ -116,13 +116,5 @@ def _code(text: str) -> Markup:
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)))  # noqa: S704 - it is escaped.
 
 
-# A name that a template lacks is a bug of ours: it raises instead of writing nothing.
-TEMPLATES = Environment(
-    loader=PackageLoader("lengthwise.advice", "."),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
+TEMPLATES = templates_of("lengthwise.advice")
 TEMPLATES.filters["code"] = _code

@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from lengthwise.reports.words import count, listed, percent, records
 from lengthwise.runs.rivals import resampled_groups, rivals_of
 from lengthwise.runs.run import Run
 from lengthwise.runs.run_files import read_text
+from lengthwise.system.templates import templates_of
 
 SECTIONS = ("ingest", "tokens", "split", "vocabulary", "shards", "train", "baselines", "evaluate")
 # Of the section train: keys that came later, and what may be a place on somebody's disk.
@@ -39,11 +40,7 @@ NUMBERS = dict(enumerate(("No", "One", "Two", "Three", "Four", "Five")))
 MOST_CLASSES = 40
 VECTORS_KEY = "train.model.vectors_file"
 PACKAGES = ("tensorflow", "keras", "spacy", "pyarrow", "numpy", "pandas", "scikit-learn", "dvc")
-
-HEAD = """\
-# Model card
-
-Written by `make readme` from `metrics/`, `dvc.lock` and `requirements.lock`: no number is typed by hand."""
+TEMPLATES = templates_of("lengthwise.reports")
 
 
 @dataclass(frozen=True)
@@ -73,22 +70,33 @@ def model_card(run: Run, words: CardWords, requirements: Path, project: Path) ->
     Raises:
         FormatError: a file is absent or lacks what the card needs.
     """
-    parts = {
-        "Model": _model(run),
-        "Use and misuse": words.use.format(wrong=_wrong(run)),
-        "Data and its terms": "\n\n".join(
-            filter(None, [words.invented if run.on_sample else "", _data(run), words.terms])
-        ),
-        "Split": _split(run),
-        "Results": _results(run),
-        "Cost": _cost(run),
-        "Digests": _digests(run),
-        "Environment": _environment(requirements, project),
-    }
-    return "\n\n".join([HEAD, *(f"## {title}\n\n{text}" for title, text in parts.items())]) + "\n"
+    split, evaluated = run.params("split"), run.params("evaluate")
+    entries = run.figures("vocabulary.json").get("entries", 0)
+    return TEMPLATES.get_template("model_card.md.j2").render(
+        run=run,
+        numbers=NUMBERS,
+        tasks=listed([f"{code(task)} predicts {TARGETS[task]}" for task in run.tasks]),
+        classes=_classes(run),
+        known=count(entries) if entries else "",
+        settings=_settings(run),
+        use=words.use.format(wrong=_wrong(run)),
+        invented=words.invented if run.on_sample else "",
+        data=_data(run),
+        terms=words.terms,
+        split_by=split,
+        several_splits=_several(run),
+        split=_split(run),
+        confidence=f"{100 * evaluated['confidence']:g}",
+        resamples=count(evaluated["bootstrap_samples"]),
+        groups=resampled_groups(run),
+        results=list(_results(run)),
+        cost=_cost(run),
+        digests=_digests(run),
+        environment=_environment(requirements, project),
+    )
 
 
-def _model(run: Run) -> str:
+def _settings(run: Run) -> str:
     train = run.params("train")
     settings = {f"train.model.{key}": value for key, value in train["model"].items()}
     settings |= {f"train.batching.{key}": train["batching"][key] for key in ("strategy", "batch_size")}
@@ -98,16 +106,7 @@ def _model(run: Run) -> str:
     if VECTORS_KEY in settings:
         # The name alone: they may be anywhere.
         settings[VECTORS_KEY] = Path(settings[VECTORS_KEY]).name
-    rows = [(code(key), code(json.dumps(value))) for key, value in settings.items()]
-    networks = "A recurrent network" if len(run.tasks) == 1 else f"{NUMBERS[len(run.tasks)]} recurrent networks"
-    what = listed([f"{code(task)} predicts {TARGETS[task]}" for task in run.tasks])
-    same = " of one architecture" if len(run.tasks) > 1 else ""
-    entries = run.figures("vocabulary.json").get("entries", 0)
-    known = f" and {'know' if same else 'knows'} {count(entries)} tokens" if entries else ""
-    return (
-        f"{networks}{same}: {what}.{_classes(run)} {'They have' if same else 'It has'} these settings{known}:\n\n"
-        f"{table(('key', 'value'), rows)}"
-    )
+    return table(("key", "value"), [(code(key), code(json.dumps(value))) for key, value in settings.items()])
 
 
 def _classes(run: Run) -> str:
@@ -160,30 +159,22 @@ def _data(run: Run) -> str:
 
 
 def _split(run: Run) -> str:
-    split, shards, params = run.figures("split.json"), run.figures("shards.json"), run.params("split")
+    split, shards = run.figures("split.json"), run.figures("shards.json")
     counted = [name.removeprefix("test_") for name in split if name.startswith("test_")]
     rows = [(name.replace("_", " "), *(count(split[f"{part}_{name}"]) for part in SPLITS)) for name in counted]
     for name, key in (("sequences", "rows"), ("tokens of sequences", "tokens")):
         rows.append((name, *(count(shards[f"{part}_{key}"]) for part in SPLITS)))
-    several = [
-        count(number, name.removesuffix("s_in_several_splits"))
-        for name, number in split.items()
-        if name.endswith("s_in_several_splits")
-    ]
-    return (
-        f"By {params['by']}, seed {params['seed']}: {listed(several)} in several splits.\n\n"
-        f"{table(('what', *SPLITS), rows)}"
-    )
+    return table(("what", *SPLITS), rows)
 
 
-def _results(run: Run) -> str:
-    params, every = run.params("evaluate"), rivals_of(run)
-    resamples, groups = count(params["bootstrap_samples"]), resampled_groups(run)
-    text = [
-        f"On the test split. In brackets {100 * params['confidence']:g} % intervals, a bootstrap of {resamples} "
-        f"resamples of the {groups}; they do not speak of other training runs. What is said of a "
-        "document or a group pools what is said of its sequences."
-    ]
+def _several(run: Run) -> str:
+    behind = "s_in_several_splits"
+    found = run.figures("split.json").items()
+    return listed([count(number, name.removesuffix(behind)) for name, number in found if name.endswith(behind)])
+
+
+def _results(run: Run) -> Iterator[tuple[str, str]]:
+    every = rivals_of(run)
     for rivals in every:
         cells = cells_of(rivals.levels)
         of = f" of {listed(rivals.tasks)}" if len(every) > 1 else ""
@@ -191,9 +182,7 @@ def _results(run: Run) -> str:
             of_level = cells.loc[[level]].droplevel("level").dropna(axis=1, how="all").fillna("")
             names = [name.replace("_", " ") for name in of_level.index]
             rows = [(name, *row) for name, row in zip(names, of_level.to_numpy(), strict=True)]
-            header = ("metric", *map(model_of, of_level.columns))
-            text.append(f"### By {level}{of}\n\n{table(header, rows)}")
-    return "\n\n".join(text)
+            yield f"By {level}{of}", table(("metric", *map(model_of, of_level.columns)), rows)
 
 
 def _cost(run: Run) -> str:
@@ -203,10 +192,7 @@ def _cost(run: Run) -> str:
     rows.append(
         ("padding among an epoch's time steps", *(percent(figures[task]["padding_share"]) for task in run.tasks))
     )
-    return (
-        f"{table(('what', *run.tasks), rows)}\n\n"
-        "Time and memory differ from run to run: `data/timing` has them, which DVC's cache keeps."
-    )
+    return table(("what", *run.tasks), rows)
 
 
 def _digests(run: Run) -> str:
@@ -228,10 +214,7 @@ def _environment(requirements: Path, project: Path) -> str:
     if missing := [name for name in PACKAGES if name not in versions]:
         raise FormatError(f"{requirements}: does not pin {missing[0]}; expected {', '.join(PACKAGES)}; run make lock")
     pinned = [("python", code(python["project"]["requires-python"])), *((name, versions[name]) for name in PACKAGES)]
-    return (
-        f"What `requirements.lock` pins:\n\n{table(('package', 'version'), pinned)}\n\n"
-        "What a run's networks were trained with, and on which processor, is in `data/timing/environment_<task>.json`."
-    )
+    return table(("package", "version"), pinned)
 
 
 def locked_versions(lock: str) -> Mapping[str, str]:

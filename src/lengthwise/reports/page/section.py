@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lengthwise.charts.style import STYLE
+from lengthwise.system.templates import templates_of
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,5 @@ def _number(value: float) -> str:
     return f"{value:.0f}" if value == int(value) else f"{value:.4f}"
 
 
-# A name that a template lacks is a bug of ours: it raises instead of writing nothing.
-TEMPLATES = Environment(
-    loader=PackageLoader("lengthwise.reports.page", "."),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
+TEMPLATES = templates_of("lengthwise.reports.page")
 TEMPLATES.filters["table"] = _table
