@@ -6,7 +6,6 @@ from types import ModuleType
 
 import lengthwise
 from lengthwise.charts.style import standalone
-from lengthwise.reports.markdown import with_blocks
 from lengthwise.reports.model_card import CardWords, model_card
 from lengthwise.reports.page.scores import accuracy_chart
 from lengthwise.reports.reference import ablations_table, cells_table, params_tables, stages_table, strategies_table
@@ -15,6 +14,7 @@ from lengthwise.runs.kept import Kept
 from lengthwise.runs.run import Run, run_in
 from lengthwise.system.files import replacing_file
 from lengthwise.system.imports import drawing
+from lengthwise.system.markdown import with_blocks
 
 PACKAGE = Path(lengthwise.__file__).parent
 # The wings of the house, as docs/design.md draws them.

@@ -15,13 +15,13 @@ from pathlib import Path
 from lengthwise.core.names import SPLITS
 from lengthwise.errors import FormatError
 from lengthwise.evaluation.baseline_names import model_of
-from lengthwise.reports.markdown import code, table
 from lengthwise.reports.metric_words import metric_phrase
 from lengthwise.reports.results import cells_of
 from lengthwise.reports.words import count, listed, percent, records
 from lengthwise.runs.rivals import resampled_groups, rivals_of
 from lengthwise.runs.run import Run
-from lengthwise.runs.run_files import read_text
+from lengthwise.system.files import read_text
+from lengthwise.system.markdown import code, table
 from lengthwise.system.templates import templates_of
 
 SECTIONS = ("ingest", "tokens", "split", "vocabulary", "shards", "train", "baselines", "evaluate")

@@ -11,11 +11,11 @@ import yaml
 import lengthwise
 from lengthwise.batching.registry import STRATEGIES
 from lengthwise.core.names import CELL_PLACES, NATIVE_CELLS
-from lengthwise.reports.markdown import code, table
 from lengthwise.reports.words import percent, records
 from lengthwise.runs.run import Run
-from lengthwise.runs.run_files import read_text
 from lengthwise.system.commented_yaml import CommentedKey, read_keys
+from lengthwise.system.files import read_text
+from lengthwise.system.markdown import code, table
 
 
 def stages_table(pipeline: Path) -> str:

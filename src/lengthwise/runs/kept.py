@@ -10,8 +10,9 @@ import yaml
 
 from lengthwise.errors import FormatError
 from lengthwise.runs.run import Run
-from lengthwise.runs.run_files import FigureFile, parsed_yaml, read_text
+from lengthwise.runs.run_files import FigureFile, parsed_yaml
 from lengthwise.system.bundles import read_bundle
+from lengthwise.system.files import read_text
 
 MEND = "check it out again, or run make real"
 

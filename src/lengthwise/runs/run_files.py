@@ -1,10 +1,9 @@
 """The files of a run by their paths in the project, and what a value in them is."""
 
-import math
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Any, NoReturn, TypeGuard
+from typing import Any, NoReturn
 
 import yaml
 
@@ -92,19 +91,6 @@ def read_bytes(path: Path) -> bytes:
         raise FormatError(f"{path}: cannot be read ({error.strerror}); expected a file; mend it") from error
 
 
-def read_text(path: Path) -> str:
-    """A text of the working tree, in UTF-8.
-
-    Raises:
-        FormatError: it cannot be read.
-    """
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise FormatError(f"{path}: cannot be read ({reason}); expected a text; check it out again") from error
-
-
 @lru_cache(maxsize=64)
 def parsed_yaml(text: str | bytes) -> Any:  # noqa: ANN401
     """What YAML says, parsed once: a `dvc.lock` takes a quarter of a second. It is shared: leave it as it is.
@@ -126,14 +112,6 @@ def is_timing(path: str) -> bool:
     """Whether a file holds times, or what else depends on the machine."""
     name = PurePosixPath(path).name
     return path.startswith(TIMING) or name.startswith("timing") or name == "environment.json"
-
-
-def finite(value: object) -> TypeGuard[float]:
-    """Whether a value from a file is a number with which one can reckon."""
-    try:
-        return not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value)
-    except OverflowError:
-        return False
 
 
 def in_a_line(error: Exception) -> str:

@@ -1,7 +1,8 @@
-"""Dotted keys: nested maps as one flat map, as DVC names params and metrics."""
+"""Dotted keys: nested maps as one flat map, as DVC names params and metrics; and which of their values are numbers."""
 
+import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 
 def leaves(content: object, above: str = "") -> Iterator[tuple[str, Any]]:
@@ -20,3 +21,15 @@ def leaves(content: object, above: str = "") -> Iterator[tuple[str, Any]]:
         return
     for key, value in content.items():
         yield from leaves(value, f"{above}.{key}" if above else str(key))
+
+
+def finite(value: object) -> TypeGuard[float]:
+    """Whether a value from a file is a number with which one can reckon.
+
+    >>> finite(1), finite(True), finite(float("nan")), finite("1")
+    (True, False, False, False)
+    """
+    try:
+        return not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value)
+    except OverflowError:
+        return False

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from lengthwise.errors import OutputError
+from lengthwise.errors import FormatError, OutputError
 
 DIGEST_CHUNK_BYTES = 1 << 20
 
@@ -166,3 +166,16 @@ def file_digest(path: Path) -> str:
         while chunk := stream.read(DIGEST_CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def read_text(path: Path) -> str:
+    """A text of the working tree, in UTF-8.
+
+    Raises:
+        FormatError: it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise FormatError(f"{path}: cannot be read ({reason}); expected a text; check it out again") from error

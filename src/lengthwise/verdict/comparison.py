@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from lengthwise.evaluation.paired import Interval, independent_difference
 from lengthwise.evaluation.scoring.registry import metric_of
-from lengthwise.runs.run_files import finite
+from lengthwise.system.dotted import finite
 from lengthwise.verdict.figures import Figure, Key
 
 ROUNDING = 1e-9

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lengthwise.errors import ParamsError
-from lengthwise.runs.run_files import finite
+from lengthwise.system.dotted import finite
 from lengthwise.system.strict_yaml import read_yaml
 
 FILE = ".lengthwise.yaml"

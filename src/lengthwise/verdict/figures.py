@@ -9,8 +9,8 @@ import pandas as pd
 from lengthwise.evaluation.level_tables import COLUMNS, headline
 from lengthwise.evaluation.paired import Interval
 from lengthwise.runs.run import Run
-from lengthwise.runs.run_files import METRICS, finite, is_timing
-from lengthwise.system.dotted import leaves
+from lengthwise.runs.run_files import METRICS, is_timing
+from lengthwise.system.dotted import finite, leaves
 
 # The file, relative to metrics/, and the name in it.
 Key = tuple[str, str]

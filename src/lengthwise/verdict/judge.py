@@ -17,8 +17,7 @@ from lengthwise.evaluation.paired import (
 )
 from lengthwise.runs.contents import Absent
 from lengthwise.runs.run import Run
-from lengthwise.runs.run_files import finite
-from lengthwise.system.dotted import leaves
+from lengthwise.system.dotted import finite, leaves
 from lengthwise.verdict.comparison import Comparison, Evidence, Rule, Verdict, compare
 from lengthwise.verdict.config_file import FILE, ITEMWISE, Config, ConfiguredMetric
 from lengthwise.verdict.figures import Figure

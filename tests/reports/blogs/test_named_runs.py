@@ -9,8 +9,8 @@ from records import record_as_folder
 
 from lengthwise.corpora.blogs.texts.named_runs import leak_block, leak_chart, result_blocks
 from lengthwise.errors import FormatError
-from lengthwise.reports.markdown import with_blocks
 from lengthwise.runs.kept import Kept
+from lengthwise.system.markdown import with_blocks
 
 BLOCKS = ("runs", "article", "leak", "search", "best", "splits", "time", "ablations")
 TIMES = ("time_padded", "time_bucketed", "time_padded_keras", "time_bucketed_keras")

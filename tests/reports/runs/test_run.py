@@ -4,7 +4,7 @@ import pytest
 
 from lengthwise.errors import FormatError
 from lengthwise.runs.run import Run, run_in
-from lengthwise.runs.run_files import finite
+from lengthwise.system.dotted import finite
 
 
 def test_run_gives_params_and_digests_of_the_lock(run):

@@ -6,12 +6,12 @@ from pathlib import Path
 from lengthwise.evaluation.paired import detectable
 from lengthwise.reports.change.report_frame import Report, finished, head_lines, not_run_lines, verdict_lines
 from lengthwise.reports.change.sections import OTHER, difference_cells, other_rows, params_section
-from lengthwise.reports.markdown import ReportSection, number, quoted, table_lines
 from lengthwise.runs.contents import Absent, contents
 from lengthwise.runs.not_run import not_run
 from lengthwise.runs.run import Run
-from lengthwise.runs.run_files import LOCK, PARAMS, finite
-from lengthwise.system.dotted import leaves
+from lengthwise.runs.run_files import LOCK, PARAMS
+from lengthwise.system.dotted import finite, leaves
+from lengthwise.system.markdown import ReportSection, number, quoted, table_lines
 from lengthwise.verdict.comparison import Comparison, Evidence, Verdict, compare, overall
 from lengthwise.verdict.config_file import FILE, Config
 from lengthwise.verdict.figures import Figure

@@ -25,9 +25,10 @@ from lengthwise.reports.change.sections import (
 from lengthwise.runs.not_run import not_run
 from lengthwise.runs.places import resolve, run_at, with_cached
 from lengthwise.runs.run import Run, run_in
-from lengthwise.runs.run_files import METRICS, PREDICTIONS, TIMING, finite
+from lengthwise.runs.run_files import METRICS, PREDICTIONS, TIMING
 from lengthwise.runs.same_data import DataCheck, check_data
 from lengthwise.runs.scored_items import Difference, differences_of_runs, holds_items, of_headline
+from lengthwise.system.dotted import finite
 from lengthwise.verdict.comparison import Comparison, Verdict, compare_all, overall
 from lengthwise.verdict.config_file import read_config
 from lengthwise.verdict.figures import Figure, Key, figures_of

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lengthwise.reports.change.sections import ORDER_OF_CUTS, change_of
-from lengthwise.reports.markdown import ReportSection, fit, quoted
 from lengthwise.runs.not_run import NotRun
+from lengthwise.system.markdown import ReportSection, fit, quoted
 from lengthwise.verdict.comparison import FAILURES, Comparison, Verdict
 
 # By it the workflow finds the comment that it wrote before.

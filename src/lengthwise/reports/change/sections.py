@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 
 from lengthwise.charts.text_charts import curves, interval_line
-from lengthwise.reports.markdown import NOTHING, ReportSection, number, plain, quoted, table_lines, value
 from lengthwise.runs.run import Run
-from lengthwise.runs.run_files import METRICS, TIMING, finite
-from lengthwise.system.dotted import leaves
+from lengthwise.runs.run_files import METRICS, TIMING
+from lengthwise.system.dotted import finite, leaves
+from lengthwise.system.markdown import NOTHING, ReportSection, number, plain, quoted, table_lines, value
 from lengthwise.verdict.comparison import Comparison, Verdict, rule_of
 from lengthwise.verdict.figures import Figure, Key
 

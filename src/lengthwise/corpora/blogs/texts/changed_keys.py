@@ -3,9 +3,9 @@
 import json
 from collections.abc import Iterable
 
-from lengthwise.reports.markdown import code
 from lengthwise.reports.words import listed
 from lengthwise.runs.kept import Kept
+from lengthwise.system.markdown import code
 
 
 def changes_of(kept: Kept, name: str) -> str:

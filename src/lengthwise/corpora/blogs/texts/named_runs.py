@@ -13,10 +13,10 @@ from lengthwise.charts.style import standalone
 from lengthwise.core.names import LABEL_TASKS
 from lengthwise.corpora.blogs.texts.changed_keys import changes_of, not_run
 from lengthwise.corpora.blogs.texts.unknown_authors import best_block, search_block, splits_block
-from lengthwise.reports.markdown import code, table, with_blocks
 from lengthwise.reports.words import count, hue_of, percent, ranged, records
 from lengthwise.runs.kept import Kept, measured
 from lengthwise.runs.run import Run
+from lengthwise.system.markdown import code, table, with_blocks
 
 # From what leaks most to what does not leak.
 LEAK_RUNS = {"article": "sentence", "leak_document": "document", "leak_author": "author"}

@@ -9,10 +9,10 @@ import pandas as pd
 
 from lengthwise.core.names import UNITS
 from lengthwise.corpora.blogs.texts.changed_keys import changes_of, not_run
-from lengthwise.reports.markdown import code, table
 from lengthwise.reports.words import count, ranged, records
 from lengthwise.runs.kept import Kept, measured
 from lengthwise.runs.run import Run
+from lengthwise.system.markdown import code, table
 
 # What the levels are called, by the unit of a sequence, from the shortest.
 LEVELS = dict(zip(UNITS, ("sentence", "document", "author"), strict=True))

@@ -5,7 +5,7 @@ import string
 
 import pytest
 
-from lengthwise.reports.markdown import MOST_CHARACTERS, ReportSection, fit, number, plain, quoted, table_lines, value
+from lengthwise.system.markdown import MOST_CHARACTERS, ReportSection, fit, number, plain, quoted, table_lines, value
 
 HOSTILE = [
     "a|b",

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from lengthwise.errors import FormatError
-from lengthwise.reports.markdown import code, table, with_blocks
+from lengthwise.system.markdown import code, table, with_blocks
 
 
 def test_table_has_as_many_cells_a_line_whatever_is_in_them():

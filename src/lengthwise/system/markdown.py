@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lengthwise.errors import FormatError
-from lengthwise.runs.run_files import finite, read_text
+from lengthwise.system.dotted import finite
+from lengthwise.system.files import read_text
 
 MOST_CHARACTERS = 80
 NOTHING = "–"
