@@ -115,6 +115,7 @@ LATE_IMPORTS = {
     LIBRARY / "pipeline" / "stages" / "train" / "pretrained.py",
     LIBRARY / "pipeline" / "sweeps" / "start.py",
     LIBRARY / "prepare" / "text" / "by_rule.py",
+    LIBRARY / "system" / "cluster.py",
     LIBRARY / "prepare" / "text" / "text_tokenizer.py",
     LIBRARY / "prepare" / "text" / "tokens.py",
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lengthwise.errors import WorkerError
-from lengthwise.system.parallel import Workers, tracked
+from lengthwise.system.parallel import AHEAD, Workers, tracked
 
 # What runs in a spawned process has to be found there by its name: the standard library's functions are.
 
@@ -27,6 +27,18 @@ def test_workers_map_keeps_the_items_order(count):
         assert list(workers.map(operator.neg, [])) == []
         # A second map goes to the same workers.
         assert list(workers.map(operator.index, range(3))) == [0, 1, 2]
+
+
+def test_results_in_turn_keep_the_order_and_few_are_begun_before_they_are_taken(count):
+    asked = []
+    with Workers(count, os.nice, 0) as workers:
+        results = workers.in_turn(operator.neg, (asked.append(item) or item for item in range(40)))
+        for item in range(40):
+            assert next(results) == -item
+            assert len(asked) <= item + 1 + AHEAD * count
+        assert list(results) == []
+        with pytest.raises(ValueError, match="no number"):
+            list(workers.in_turn(int, ["1", "no number", "3"]))
 
 
 def test_workers_map_raises_what_a_worker_raised(count):

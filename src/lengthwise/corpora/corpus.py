@@ -29,11 +29,13 @@ class Extract:
         source: a file or a folder.
         max_bytes: what one member of an archive, one file or one field may hold.
         most_groups: if given, only so many groups are read, see `groups_of_part`.
+        workers: processes that may read; what is read does not depend on it.
     """
 
     source: Path
     max_bytes: int
     most_groups: int | None = None
+    workers: int = 1
 
 
 class Corpus(BaseModel, ABC):

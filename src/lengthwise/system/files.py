@@ -8,10 +8,14 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
 
 from lengthwise.errors import FormatError, OutputError
 
 DIGEST_CHUNK_BYTES = 1 << 20
+PART = ".part"
 
 
 @contextmanager
@@ -29,6 +33,33 @@ def replacing_file(path: Path) -> Iterator[Path]:
             beside.replace(path)
         finally:
             _clear(beside)
+
+
+@contextmanager
+def part_file(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path` that nobody else writes to; on success it takes `path`'s place.
+
+    For the parts of a folder that workers write: a task that runs twice, on a cluster perhaps at the same time, writes
+    two files, and both put the same bytes in the same place. `clear_parts` removes what killed ones left.
+    """
+    beside = path.with_name(f".{path.name}.{uuid4().hex}{PART}")
+    try:
+        yield beside
+        beside.replace(path)
+    finally:
+        _clear(beside)
+
+
+def clear_parts(folder: Path) -> None:
+    """Remove the parts in a folder that were never complete."""
+    for path in folder.glob(f".*{PART}"):
+        path.unlink(missing_ok=True)
+
+
+def save_array(path: Path, array: np.ndarray) -> None:
+    """Save an array for the next task to map, complete or not at all; see `part_file`."""
+    with part_file(path) as beside, beside.open("wb") as stream:
+        np.save(stream, array)
 
 
 def append_text(path: Path, text: str) -> None:

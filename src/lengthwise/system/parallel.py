@@ -1,9 +1,10 @@
-"""A map over slices in own worker processes, with the same results for any number of them."""
+"""A map over slices in own worker processes or on a cluster, with the same results for any number of them."""
 
 import atexit
 import multiprocessing
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -12,15 +13,19 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from lengthwise.errors import WorkerError
+from lengthwise.system.cluster import ClusterPool, scheduler
 from lengthwise.system.progress import Progress
 
 Result = TypeVar("Result")
+# Results of `in_turn` that may wait, for each worker.
+AHEAD = 3
 
 
 class Workers:
     """Runs functions over items: in this process if there is one worker, else in that many processes.
 
-    Workers are spawned, not forked: a fork of a process with threads (Arrow's, TensorFlow's) may hang.
+    Where `LENGTHWISE_SCHEDULER` names a Dask scheduler, its workers run them, as many as it has (docs/scale.md).
+    Own workers are spawned, not forked: a fork of a process with threads (Arrow's, TensorFlow's) may hang.
 
     Args:
         count: how many.
@@ -28,16 +33,21 @@ class Workers:
             if there is one worker; if there are more, the results of `map` do.
 
     Raises:
-        WorkerError: a process was killed, as the system does where memory ends; raised as the `with` block is left.
+        WorkerError: a process was killed, as the system does where memory ends; raised as the `with` block is left. A
+            cluster: it does not answer any more, has no workers any more, or lost several by one task.
+        LengthwiseError: there is no such cluster; raised as the `with` block is entered.
     """
 
     def __init__(self, count: int, start: Callable[..., None], *arguments: object) -> None:
         self.count = count
         self._start, self._arguments = start, arguments
         self._pool: ProcessPoolExecutor | None = None
+        self._cluster: ClusterPool | None = None
 
     def __enter__(self) -> "Workers":
-        if self.count == 1:
+        if address := scheduler():
+            self._cluster = ClusterPool(address, self._start, self._arguments)
+        elif self.count == 1:
             self._start(*self._arguments)
         else:
             self._pool = ProcessPoolExecutor(
@@ -51,6 +61,8 @@ class Workers:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._cluster is not None:
+            self._cluster.shutdown()
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
         if isinstance(error, BrokenProcessPool):
@@ -61,9 +73,32 @@ class Workers:
 
     def map(self, function: Callable[[Any], Result], items: Iterable[object]) -> Iterator[Result]:
         """The results in the items' order."""
+        if self._cluster is not None:
+            return self._cluster.map(function, items)
         if self._pool is None:
             return map(function, items)
         return self._pool.map(partial(_call, function), items)
+
+    def in_turn(self, function: Callable[[Any], Result], items: Iterable[object]) -> Iterator[Result]:
+        """As `map`, for results that are large: few of them wait, however slowly they are taken."""
+        if self._cluster is None and self._pool is None:
+            yield from map(function, items)
+            return
+        ahead = AHEAD * (self.count if self._cluster is None else self._cluster.threads)
+        begun: deque[Callable[[], Result]] = deque()
+        for item in items:
+            begun.append(self._begin(function, item))
+            if len(begun) > ahead:
+                yield begun.popleft()()
+        while begun:
+            yield begun.popleft()()
+
+    def _begin(self, function: Callable[[Any], Result], item: object) -> Callable[[], Result]:
+        """Begin a task; what is returned waits for its result."""
+        if self._cluster is not None:
+            return self._cluster.begin(function, item)
+        assert self._pool is not None
+        return self._pool.submit(_call, function, item).result
 
 
 # What this process could not start for. An error that leaves an initializer would break the pool and tell nobody why.

@@ -12,12 +12,13 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from lengthwise.corpora.blogs.author_files import FilesSource, name_parts, read_member, refuse_copies
+from lengthwise.corpora.blogs.author_files import FilesSource, name_parts, refuse_copies
 from lengthwise.corpora.blogs.authors import AgeBrackets, OutsideBracketsError, parse_author
 from lengthwise.corpora.blogs.blog_source import CsvFile, open_blogs
 from lengthwise.corpora.blogs.csv_rows import QuoteStyle, RowReading, read_csv_rows
-from lengthwise.corpora.blogs.decoding import NAMES, is_unknown
-from lengthwise.corpora.blogs.posts import is_utf8, is_well_formed, read_posts, repair_bytes
+from lengthwise.corpora.blogs.decoding import NAMES
+from lengthwise.corpora.blogs.member_reading import read_members
+from lengthwise.corpora.blogs.posts import repair_bytes
 from lengthwise.corpora.corpus import Corpus, Extract, senseless
 from lengthwise.corpora.membership import groups_of_part
 from lengthwise.prepare.forms.document_form import Document, DocumentForm
@@ -134,14 +135,15 @@ class Blogs(Corpus):
         files = [(member, author) for member, author in authors.items() if author.author_id in part]
         counts["files_not_drawn"] = len(authors) - len(files)
         with Progress("ingest", sum(member.size for member, _ in files), "bytes") as progress:
-            for member, author in files:
-                data = read_member(source, member, extract.max_bytes)
-                _count_file(data, counts)
-                posts = 0
-                for posts, post in enumerate(read_posts(data, counts), 1):  # noqa: B007
-                    yield author.document(post.date, post.text)
-                counts["files_without_posts"] += not posts
-                progress.update(len(data), f"{counts['documents']} documents")
+            drawn, writers = [member for member, _ in files], iter([author for _, author in files])
+            for read in read_members(extract.source, extract.max_bytes, drawn, extract.workers):
+                counts.update(read.counts)
+                for posts, size in zip(read.posts, read.sizes, strict=True):
+                    author = next(writers)
+                    for date, text in posts:
+                        yield author.document(date, text)
+                    counts["files_without_posts"] += not posts
+                    progress.update(size, f"{counts['documents']} documents")
 
     def _from_csv(self, file: CsvFile, extract: Extract, counts: Counter[str]) -> Iterator[Document]:
         most = extract.most_groups
@@ -166,14 +168,3 @@ class Blogs(Corpus):
                     yield row.author.document(row.date, repair_bytes(row.text, counts, row.source))
                 progress.update(row.position - before, f"{counts['documents']} documents")
                 before = row.position
-
-
-def _count_file(data: bytes, counts: Counter[str]) -> None:
-    """Count a file, and what it would have been to a reader that is strict."""
-    well_formed, reached = is_well_formed(data)
-    counts["files"] += 1
-    counts["bytes"] += len(data)
-    counts["files_malformed"] += not well_formed
-    counts["files_not_utf8"] += not is_utf8(data)
-    counts["files_unknown_encoding"] += is_unknown(data)
-    counts["documents_strict_parser"] += reached

@@ -15,6 +15,7 @@ from lengthwise.pipeline.stage import worker_count
 from lengthwise.pipeline.stages.train.pretrained import check_wanted
 from lengthwise.pipeline.translation import errors_under_keys
 from lengthwise.prepare.forms.tokenizer_options import TokenizerOptions
+from lengthwise.system.cluster import connect, scheduler
 from lengthwise.system.files import replacing_file
 
 CONTENT = "The params are legal.\n"
@@ -32,7 +33,7 @@ def check_files(params: Path, ablations: Path, checked: Path) -> None:
     Raises:
         ParamsError: one line with the file, the key, the value, what was expected and what to do.
         InstructionSetError: `LENGTHWISE_KERNEL_ARCH` names none that this machine has.
-        LengthwiseError: `LENGTHWISE_WORKERS` is no positive integer.
+        LengthwiseError: `LENGTHWISE_WORKERS` is no positive integer, or there is no cluster at `LENGTHWISE_SCHEDULER`.
     """
     # DVC has cleared this very file too: it is back before anything may be refused.
     with replacing_file(checked) as beside:
@@ -52,6 +53,8 @@ def check_files(params: Path, ablations: Path, checked: Path) -> None:
     # The environment variables, which a later stage would refuse too late.
     kernel_arch()
     worker_count()
+    if address := scheduler():
+        connect(address).close()
 
 
 def _check_tasks(params: Params) -> None:

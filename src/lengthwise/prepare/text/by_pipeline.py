@@ -17,6 +17,7 @@ from lengthwise.prepare.text.notices import TextNotices, all_notices, notice
 from lengthwise.prepare.text.spacy_languages import named_pipeline
 from lengthwise.prepare.text.spacy_words import words_of
 from lengthwise.prepare.text.store import Sentences, write_slice
+from lengthwise.system.files import part_file, save_array
 from lengthwise.system.parallel import Workers, tracked
 
 
@@ -60,7 +61,7 @@ def tokenize_by_pipeline(config: PipelineConfig, slices: int, workers: Workers) 
     parts = tracked("tokens: spaCy", "slices", slices, workers.map(_tokenize_slice, range(slices)))
     lexicon, ids = merge_lexicons([words for words, _ in parts])
     for number, mapping in enumerate(ids):
-        np.save(config.scratch / f"ids-{number}.npy", mapping)
+        save_array(config.scratch / f"ids-{number}.npy", mapping)
     tracked("tokens: sentences", "slices", slices, workers.map(_write_sentences, range(slices)))
     return lexicon, all_notices(found for _, found in parts)
 
@@ -82,12 +83,13 @@ def _tokenize_slice(number: int) -> tuple[pa.Array, TextNotices]:
                 document.append(row)
                 lengths.append(len(words))
                 tokens += [numbers.setdefault(word, len(numbers)) for word in words]
-    np.savez(
-        config.scratch / f"sentences-{number}.npz",
-        document=np.array(document, np.int32),
-        tokens=np.array(tokens, np.int32),
-        offsets=offsets_of(np.array(lengths, np.int64)),
-    )
+    with part_file(config.scratch / f"sentences-{number}.npz") as beside, beside.open("wb") as stream:
+        np.savez(
+            stream,
+            document=np.array(document, np.int32),
+            tokens=np.array(tokens, np.int32),
+            offsets=offsets_of(np.array(lengths, np.int64)),
+        )
     return pa.array(numbers, pa.string()), notices
 
 

@@ -30,6 +30,7 @@ from lengthwise.prepare.text.notices import TextNotices, all_notices, notice
 from lengthwise.prepare.text.sentences import sentence_starts
 from lengthwise.prepare.text.spacy_words import MOST_WORDS
 from lengthwise.prepare.text.store import Sentences, write_slice
+from lengthwise.system.files import part_file, save_array
 from lengthwise.system.parallel import Workers, tracked
 
 if TYPE_CHECKING:
@@ -115,15 +116,15 @@ def _tabulate_chunks(config: RuleConfig, samples: list[pa.Array], workers: Worke
     begins = SPACE_CHUNK + 1 + offsets_of(np.array([len(part.tokens.counts) for part in parts]))
     for number in numbers:
         mapping = [part.numbers[number] + begin for part, begin in zip(parts, begins, strict=False)]
-        np.save(scratch / f"numbers-{number}.npy", np.concatenate([[SPACE_CHUNK], *mapping]).astype(np.int32))
+        save_array(scratch / f"numbers-{number}.npy", np.concatenate([[SPACE_CHUNK], *mapping]).astype(np.int32))
     tokenized = [part.tokens for part in parts]
     for name in ("first", "last"):
         classes = [np.zeros(1, np.int16), *(getattr(part, name) for part in tokenized)]
-        np.save(scratch / f"{name}.npy", np.concatenate(classes))
+        save_array(scratch / f"{name}.npy", np.concatenate(classes))
     found = tracked("tokens: runs", "slices", slices, workers.map(_find_runs, numbers))
     runs, run_numbers = number_distinct(found)
     for number, local in zip(numbers, run_numbers, strict=True):
-        np.save(scratch / f"run-numbers-{number}.npy", local + begins[-1])
+        save_array(scratch / f"run-numbers-{number}.npy", local + begins[-1])
     if len(runs):
         tokenized += workers.map(_tokenize_runs, [runs])
     lexicon, ids = merge_lexicons([part.strings for part in tokenized])
@@ -134,7 +135,7 @@ def _tabulate_chunks(config: RuleConfig, samples: list[pa.Array], workers: Worke
         "offsets": offsets_of(np.concatenate([[1], *(part.counts for part in tokenized)])),
     }
     for name, column in columns.items():
-        np.save(scratch / f"{name}.npy", column)
+        save_array(scratch / f"{name}.npy", column)
     return lexicon
 
 
@@ -148,8 +149,8 @@ def _split_slice(number: int) -> tuple[pa.Array, TextNotices]:
     rank = np.zeros(len(chunks.strings), np.int32)
     rank[order + 1] = np.arange(1, len(chunks.strings), dtype=np.int32)
     scratch = _worker.config.scratch
-    np.save(scratch / f"ids-{number}.npy", rank[chunks.ids])
-    np.save(scratch / f"offsets-{number}.npy", chunks.offsets)
+    save_array(scratch / f"ids-{number}.npy", rank[chunks.ids])
+    save_array(scratch / f"offsets-{number}.npy", chunks.offsets)
     ordered = pa.concat_arrays([chunks.strings.slice(0, 1), strings.take(pa.array(order))])
     _save_strings(scratch, number, ordered)
     sample = pa.array(ordered[1::SAMPLED_EVERY].to_pylist(), pa.string())
@@ -273,8 +274,8 @@ def _release() -> None:
 
 def _save_strings(scratch: Path, number: int, strings: pa.Array) -> None:
     batch = pa.record_batch([strings], names=["chunk"])
-    path = str(scratch / f"chunks-{number}.arrow")
-    with pa.OSFile(path, "wb") as stream, pa.ipc.new_file(stream, batch.schema) as file:
+    place = part_file(scratch / f"chunks-{number}.arrow")
+    with place as beside, pa.OSFile(str(beside), "wb") as stream, pa.ipc.new_file(stream, batch.schema) as file:
         file.write_batch(batch)
 
 

@@ -20,7 +20,7 @@ from lengthwise.core.sequences import TOKENS
 from lengthwise.errors import FormatError
 from lengthwise.prepare.forms.document_form import ColumnForm
 from lengthwise.prepare.forms.tokenizer_options import TokenizerOptions
-from lengthwise.system.files import file_digest
+from lengthwise.system.files import clear_parts, file_digest, part_file
 from lengthwise.system.seals import read_sealed_json, rerun, write_sealed_json
 
 VERSION: Literal[4] = 4
@@ -94,7 +94,8 @@ def write_slice(folder: Path, number: int, sentences: Sentences, columns: Sequen
     lists = {name: lists_of(sentences.offsets, values) for name, values in sentences.steps.items()}
     schema = sentences_schema(columns, tokens=sentences.tokens is not None)
     table = pa.table({DOCUMENT: pa.array(sentences.document), **lists}).select(schema.names).cast(schema)
-    pq.write_table(table, slice_path(folder, number), compression="zstd", row_group_size=max(1, table.num_rows))
+    with part_file(slice_path(folder, number)) as beside:
+        pq.write_table(table, beside, compression="zstd", row_group_size=max(1, table.num_rows))
 
 
 def write_lexicon(folder: Path, tokens: pa.Array) -> None:
@@ -128,6 +129,7 @@ def write_index(
         columns: what else steps have.
         has_tokens: whether they have tokens.
     """
+    clear_parts(slice_path(folder, 0).parent)
     sentences = tokens = 0
     for number in range(slices):
         metadata = pq.read_metadata(slice_path(folder, number))
