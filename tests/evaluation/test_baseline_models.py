@@ -59,14 +59,16 @@ def test_linear_equals_scikit_learn():
     assert np.allclose(np.exp(scores).sum(axis=1), 1)
 
 
-def test_linear_with_few_iterations_equals_scikit_learn_with_as_many():
+@pytest.mark.parametrize("most", [7, 45])
+def test_linear_with_few_iterations_equals_scikit_learn_with_as_many(most):
+    # One fit forgets nothing: rounds of fewer steps, each begun from the weights of the last, come elsewhere.
     counts, labels = make_counts(1)
-    with quiet(7) as progress:
-        scores = linear(counts, labels, counts, 6, LinearOptions(0.5, 7), progress)
-        assert progress.done == 7
+    with quiet(most) as progress:
+        scores = linear(counts, labels, counts, 6, LinearOptions(0.5, most), progress)
+        assert progress.done == most
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        direct = LogisticRegression(C=0.5, max_iter=7).fit(counts, labels)
+        direct = LogisticRegression(C=0.5, max_iter=most).fit(counts, labels)
     assert np.allclose(np.exp(scores), direct.predict_proba(counts), rtol=0, atol=1e-9)
 
 

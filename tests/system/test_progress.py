@@ -1,5 +1,6 @@
 import io
 import re
+import threading
 
 import pytest
 from hypothesis import given, settings
@@ -122,6 +123,18 @@ def test_progress_ends_with_a_line_that_says_how_long_it_took(time):
         time.now += 4
         progress.update(40, "loss 0.5")
     assert stream.getvalue() == "work  100 %  40/40 rows  10 rows/s  took 00:04  loss 0.5\n"
+
+
+def test_progress_is_written_again_during_work_that_counts_nothing(monkeypatch):
+    monkeypatch.setattr(progress_module, "LIVE_SECONDS", 0.001)
+    stream, waiting = Terminal(), threading.Event()
+    stream.write = lambda text: waiting.set() or len(text)
+    with Progress("fit", 1, "fits", stream=stream) as progress, progress.beating():
+        assert waiting.wait(30)
+    threads = threading.active_count()
+    with pytest.raises(KeyError), progress.beating():
+        raise KeyError
+    assert threading.active_count() == threads
 
 
 def test_progress_estimates_what_is_left():

@@ -16,8 +16,6 @@ from lengthwise.evaluation.baseline_options import LinearOptions
 from lengthwise.evaluation.levels import Items
 from lengthwise.system.progress import Progress
 
-ITERATIONS_PER_ROUND = 20
-
 
 def majority(known: Items, queries: int, classes: int) -> np.ndarray:
     """The log-frequencies of the training items' classes, one added to each count: float64 (queries, C)."""
@@ -45,22 +43,14 @@ def fit_linear(
 ) -> LogisticRegression:
     """Multinomial logistic regression of scikit-learn.
 
-    Fitted in rounds, each going on from the weights of the one before, so that progress shows; `options` limits their
-    iterations in all.
+    Fitted in one go: L-BFGS is good for what it remembers of earlier steps, and forgets it from one call to the next.
     """
-    model = LogisticRegression(C=options.inverse_regularization, warm_start=True)
-    done = 0
-    with warnings.catch_warnings():
+    model = LogisticRegression(C=options.inverse_regularization, max_iter=options.max_iterations)
+    with warnings.catch_warnings(), progress.beating():
         # The number of iterations is a parameter; the figures say what it was good for.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        while done < options.max_iterations:
-            model.max_iter = min(ITERATIONS_PER_ROUND, options.max_iterations - done)
-            model.fit(counts, labels)
-            done += model.max_iter
-            progress.update(model.max_iter)
-            if model.n_iter_[0] < model.max_iter:
-                break
-    progress.update(options.max_iterations - done)
+        model.fit(counts, labels)
+    progress.update(options.max_iterations)
     return model
 
 

@@ -1,7 +1,10 @@
 """Progress of long work: one live line on a terminal, elsewhere a line at most every ten seconds."""
 
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TextIO
 
@@ -72,6 +75,23 @@ class Progress:
         self.note = note
         if time.monotonic() - self.written >= (LIVE_SECONDS if self.live else QUIET_SECONDS):
             self._write(end="" if self.live else "\n")
+
+    @contextmanager
+    def beating(self) -> Iterator[None]:
+        """Write the line again and again during work that counts nothing before its end."""
+        over = threading.Event()
+
+        def beat() -> None:
+            while not over.wait(LIVE_SECONDS):
+                self.update(0, self.note)
+
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
     def line(self, elapsed: float) -> str:
         """The line as it stands `elapsed` seconds after the start."""
