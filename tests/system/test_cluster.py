@@ -108,6 +108,32 @@ def test_map_raises_what_a_task_raised_and_goes_on(named):
         assert list(workers.map(int, ["5"])) == [5]
 
 
+class DoneLate:
+    """A future whose task is done just after its waiter gave up."""
+
+    def __init__(self, error=None):
+        self.is_done, self.error = False, error
+
+    def done(self):
+        return self.is_done
+
+    def exception(self, timeout):
+        self.is_done = True
+        raise TimeoutError
+
+    def result(self):
+        if self.error:
+            raise self.error
+        return 7
+
+
+def test_task_that_ends_as_its_waiter_gives_up_is_no_error(named):
+    with Workers(1, os.nice, 0) as workers:
+        assert workers._cluster._result(DoneLate()) == 7
+        with pytest.raises(TimeoutError, match="its own"):
+            workers._cluster._result(DoneLate(TimeoutError("its own")))
+
+
 def test_each_map_has_its_own_start_in_the_folder_of_its_parent(named, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("one", "other"):

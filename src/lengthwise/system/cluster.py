@@ -101,34 +101,48 @@ class ClusterPool:
     def _result(self, future: Any) -> Any:  # noqa: ANN401 - Dask has no types; whatever the task returns.
         from distributed import KilledWorker
 
+        try:
+            self._wait(future)
+            return future.result()
+        except KilledWorker:
+            raise WorkerError(
+                f"{VARIABLE}: workers of {self._address} were killed again and again by one task; expected memory "
+                "for it; give each worker more"
+            ) from None
+        except CancelledError as error:
+            raise self._lost() from error
+        except ModuleNotFoundError as error:
+            raise LengthwiseError(
+                f"{VARIABLE}: workers of {self._address} lack {error.name}; expected what is installed here; "
+                "install the same lock there"
+            ) from None
+
+    def _wait(self, future: Any) -> None:  # noqa: ANN401
+        """Wait until a task is done, however it ended.
+
+        Raises:
+            WorkerError: there is no worker, or no scheduler, that could do it.
+        """
         alone = 0.0
-        while True:
+        while not future.done():
             try:
-                return future.result(timeout=POLL_SECONDS)
-            except KilledWorker:
-                raise WorkerError(
-                    f"{VARIABLE}: workers of {self._address} were killed again and again by one task; expected memory "
-                    "for it; give each worker more"
-                ) from None
-            except CancelledError as error:
-                raise WorkerError(
-                    f"{VARIABLE}: {self._address} does not answer any more; expected it until the stage ends; start it "
-                    "again, and the stage"
-                ) from error
-            except ModuleNotFoundError as error:
-                raise LengthwiseError(
-                    f"{VARIABLE}: workers of {self._address} lack {error.name}; expected what is installed here; "
-                    "install the same lock there"
-                ) from None
+                future.exception(timeout=POLL_SECONDS)
             except TimeoutError:
-                if future.done():  # It is the task's own.
-                    raise
-                alone = 0.0 if self._client.nthreads() else alone + POLL_SECONDS
+                try:
+                    alone = 0.0 if self._client.nthreads() else alone + POLL_SECONDS
+                except OSError as error:
+                    raise self._lost() from error
             if alone >= WORKER_SECONDS:
                 raise WorkerError(
                     f"{VARIABLE}: {self._address} has no worker any more; expected one within {WORKER_SECONDS} "
                     "seconds; start workers, and the stage again"
                 )
+
+    def _lost(self) -> WorkerError:
+        return WorkerError(
+            f"{VARIABLE}: {self._address} does not answer any more; expected it until the stage ends; start it again, "
+            "and the stage"
+        )
 
 
 def connect(address: str) -> Any:  # noqa: ANN401 - Dask has no types.

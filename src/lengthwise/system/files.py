@@ -129,7 +129,7 @@ def _naming(path: Path) -> Iterator[None]:
         # Of a file within a folder, the folder is what the user knows.
         cause = error.__cause__ if isinstance(error, OutputError) else error
         number = getattr(cause, "errno", None)
-        reason = os.strerror(number) if number else " ".join(str(cause).split())
+        reason = os.strerror(number) if number else " ".join(str(cause).split()) or type(cause).__name__
         raise OutputError(
             f"{path}: cannot be written ({reason}); expected room and permission for it; see to both and run it again"
         ) from cause
