@@ -23,9 +23,9 @@ FEATURES = {"features": 3, "feature_columns": ("f", "g")}
 # Each cell, task, input, readout, direction and padding of the convolution comes once or more.
 NETWORKS = {
     "gru": {"layers": 2, "readout": "max"},
-    "lstm": {"cell": "lstm", "layers": 2, "bidirectional": True, "ensemble": 2},
+    "lstm": {"cell": "lstm", "layers": 2, "bidirectional": True, "ensemble": 2, "readout": "attention"},
     "simple": {"cell": "simple", "tokens": False, **FEATURES},
-    "layer_norm_gru": {"cell": "layer_norm_gru", "input": "one_hot", "affixes": 2},
+    "layer_norm_gru": {"cell": "layer_norm_gru", "input": "one_hot", "affixes": 2, "readout": "gated"},
     "layer_norm_lstm": {"cell": "layer_norm_lstm", "bidirectional": True, "readout": "mean"},
     "layer_norm_simple": {"cell": "layer_norm_simple", "task": "regressor", "ensemble": 2, "initial_state": "zeros"},
     "peephole_lstm": {"cell": "peephole_lstm", "activation": "elu", "several": True, "ensemble": 2},

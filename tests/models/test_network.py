@@ -205,7 +205,7 @@ def test_params_know_the_cells_that_networks_know():
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize(
     ("readout", "stock"),
-    [("mean", keras.layers.GlobalAveragePooling1D()), ("max", keras.layers.GlobalMaxPooling1D())],
+    [("mean", keras.layers.GlobalAveragePooling1D()), ("max", keras.layers.GlobalMaxPooling1D()), ("gated", None)],
 )
 def test_network_pools_the_outputs_of_each_sequence(make_network, readout, stock, bidirectional, kernel):
     network = by_kernel(make_network(readout=readout, bidirectional=bidirectional), kernel)
@@ -221,7 +221,8 @@ def test_network_pools_the_outputs_of_each_sequence(make_network, readout, stock
         outputs = network.forwards[0](values)[0]
         if bidirectional:
             outputs = tf.concat([outputs, network.backwards[0](values)[0]], axis=-1)
-        pooled.append(stock(outputs))
+        alone = tf.zeros(length, tf.int32), tf.constant([length - 1])
+        pooled.append(stock(outputs) if stock else network.attention(outputs[0], *alone))
     expected = network.softmax(tf.concat(pooled, axis=0))
     assert_close(network(Inputs(tokens, mask, resets, ends))[0], expected)
 

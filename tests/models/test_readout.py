@@ -4,7 +4,8 @@ import pytest
 import tensorflow as tf
 from closeness import assert_close
 
-from lengthwise.models.readout import POOLS, flat_sequences, padded_sequences, pool
+from lengthwise.core.names import ATTENTION_READOUTS, READOUTS
+from lengthwise.models.readout import POOLS, AttentionReadout, flat_sequences, padded_sequences, pool
 from lengthwise.native.ops import ragged_layout
 
 
@@ -79,6 +80,39 @@ def test_pool_is_what_keras_pools_of_each_sequence_alone(readout, stock, seed):
     assert not gradients[0][sequence == -1].any()
 
 
+def attended_alone(layer, outputs):
+    # One sequence, as the papers write it.
+    hidden = tf.tanh(outputs @ layer.kernel + layer.bias)
+    if hasattr(layer, "gate_kernel"):
+        hidden *= tf.sigmoid(outputs @ layer.gate_kernel + layer.gate_bias)
+    return tf.reduce_sum(tf.nn.softmax(hidden @ layer.context, axis=0) * outputs, axis=0)
+
+
+@pytest.mark.parametrize("gated", [False, True])
+@pytest.mark.parametrize("seed", range(5))
+def test_attention_is_that_of_each_sequence_alone(gated, seed):
+    rng = np.random.default_rng(seed)
+    sequence = np.concatenate([rng.integers(-1, 4, 30), [0, 2, 3]])
+    # Large ones make weights that a plain exponential could not hold.
+    outputs = tf.constant(rng.normal(0, 1 + 30 * (seed == 4), (33, 3)).astype(np.float32))
+    at = np.array([np.flatnonzero(sequence == number)[-1] for number in (2, 0, 3)])
+    target = rng.normal(size=(3, 3)).astype(np.float32)
+    layer = AttentionReadout(gated)
+    layer.build(outputs.shape)
+    for variable in layer.trainable_variables:
+        variable.assign(rng.normal(size=variable.shape) * (1 + 50 * (seed == 4)))
+    watched = [outputs, *(variable.value for variable in layer.trainable_variables)]
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(watched)
+        ours = layer(outputs, tf.constant(sequence, tf.int32), tf.constant(at, tf.int32))
+        theirs = [attended_alone(layer, tf.boolean_mask(outputs, sequence == number)) for number in (2, 0, 3)]
+        sums = [tf.reduce_sum(pooled * target) for pooled in (ours, tf.stack(theirs))]
+    assert_close(ours, tf.stack(theirs))
+    for own, other in zip(*(tape.gradient(total, watched) for total in sums), strict=True):
+        assert_close(own, other)
+    assert not tape.gradient(sums[0], outputs).numpy()[sequence == -1].any()
+
+
 def test_mean_of_a_long_sequence_keeps_its_digits():
     steps = 20_000
     outputs = tf.fill([steps, 1], 0.1)
@@ -87,4 +121,4 @@ def test_mean_of_a_long_sequence_keeps_its_digits():
 
 
 def test_pools_are_the_readouts_but_the_last_step():
-    assert sorted(POOLS) == ["max", "mean"]
+    assert sorted([*POOLS, *ATTENTION_READOUTS, "last"]) == sorted(READOUTS)

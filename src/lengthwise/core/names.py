@@ -72,8 +72,10 @@ InitialState = Literal["learned", "zeros"]
 INITIAL_STATES: tuple[InitialState, ...] = get_args(InitialState)
 
 # What a classifier reads of a sequence's outputs.
-Readout = Literal["last", "max", "mean"]
+Readout = Literal["attention", "gated", "last", "max", "mean"]
 READOUTS: tuple[Readout, ...] = get_args(Readout)
+# Those that weight steps by what they learn.
+ATTENTION_READOUTS: tuple[Readout, ...] = ("attention", "gated")
 
 # What computes a recurrent layer; `auto` is the native kernel where it can be built and has the cell.
 Kernel = Literal["auto", "keras", "native"]

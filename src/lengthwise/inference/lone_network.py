@@ -81,8 +81,24 @@ class LoneNetwork:
         outputs, offsets, _ = self._run(steps, at_ends=False)
         if self._config.readout == "max":
             return self._classified(np.maximum.reduceat(outputs, offsets[:-1]))
+        if self._config.attends:
+            weighted = outputs * self._attention(outputs, offsets)[:, np.newaxis]
+            return self._classified(np.add.reduceat(weighted, offsets[:-1]))
         counts = np.diff(offsets)[:, np.newaxis].astype(np.float32)
         return self._classified(np.add.reduceat(outputs, offsets[:-1]) / counts)
+
+    def _attention(self, outputs: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+        """The weight of each step in the mean of its sequence, float32 (N,): see `lengthwise.models.readout`."""
+        hidden = np.tanh(outputs @ self._weights["readout/kernel"] + self._weights["readout/bias"])
+        if self._config.readout == "gated":
+            gate = outputs @ self._weights["readout/gate_kernel"] + self._weights["readout/gate_bias"]
+            # The sigmoid, which never overflows so.
+            hidden *= (1 + np.tanh(gate / 2)) / 2
+        scores = (hidden @ self._weights["readout/context"])[:, 0]
+        begins, counts = offsets[:-1], np.diff(offsets)
+        weights = np.exp(scores - np.repeat(np.maximum.reduceat(scores, begins), counts))
+        shares: np.ndarray = weights / np.repeat(np.add.reduceat(weights, begins), counts)
+        return shares
 
     def at_every_step(self, steps: ReadSteps) -> np.ndarray:
         """Logits at each step: float32 (N, C)."""

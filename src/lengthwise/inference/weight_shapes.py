@@ -48,6 +48,11 @@ def _of_member(config: NetworkConfig, name: str, prefix: str) -> dict[str, Shape
     for direction in directions:
         for layer in range(config.layers):
             shapes |= _of_layer(config, f"{name}/{direction}_{layer}", made if layer else width)
+    if config.attends:
+        matrices = ("", "gate_") if config.readout == "gated" else ("",)
+        shapes |= {f"{name}/readout/{gate}kernel": (made, made) for gate in matrices}
+        shapes |= {f"{name}/readout/{gate}bias": (made,) for gate in matrices}
+        shapes[f"{name}/readout/context"] = (made, 1)
     shapes[f"{name}/softmax/kernel"] = (made, config.outputs)
     shapes[f"{name}/softmax/bias"] = (config.outputs,)
     scales = {"scale": config.features, "target_scale": len(config.numbers) if config.task == "regressor" else 0}

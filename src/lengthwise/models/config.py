@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from lengthwise.bounds import Count, OneOf, Share, Within, check_fields
 from lengthwise.core.labels import LabelFactor
 from lengthwise.core.names import (
+    ATTENTION_READOUTS,
     CELL_PLACES,
     LABEL_TASKS,
     Activation,
@@ -140,3 +141,8 @@ class NetworkConfig(Architecture, Purpose):
     def pooled(self) -> bool:
         """Whether all outputs of a sequence are read: by tasks that predict once a sequence only."""
         return self.task in ("classifier", "regressor") and self.readout != "last"
+
+    @property
+    def attends(self) -> bool:
+        """Whether the outputs that are read have weights that are learned."""
+        return self.pooled and self.readout in ATTENTION_READOUTS

@@ -1,13 +1,16 @@
-"""What a classifier reads of a sequence: the output of its last step, or the mean or the largest of all its outputs.
+"""What a classifier reads of a sequence: the output of its last step, or something of all its outputs.
 
-last   "the last relevant output" of the article: what the state still holds of a long sequence
-mean   of the outputs of all steps, so that the thousandth token counts as much as the last
-max    of each feature, over all steps (Collobert and Weston, 2008)
+last       "the last relevant output" of the article: what the state still holds of a long sequence
+mean       of the outputs of all steps, so that the thousandth token counts as much as the last
+max        of each feature, over all steps (Collobert and Weston, 2008)
+attention  a mean that is weighted by learned scores of the steps (Yang et al., 2016, equations 5 to 7)
+gated      the same, each score passed by a learned gate (Ilse et al., 2018, equation 9)
 
 Only steps that have a token are outputs of a sequence, so padding changes nothing. Shapes: B rows, T padded width, N
 steps, P predictions, D features.
 """
 
+import keras
 import tensorflow as tf
 
 from lengthwise.native.ops import RaggedLayout
@@ -29,6 +32,49 @@ def pool(readout: str, outputs: tf.Tensor, sequence: tf.Tensor, at: tf.Tensor) -
     """
     pooled = POOLS[readout](outputs, sequence, tf.reduce_max(sequence) + 1)
     return tf.gather(pooled, tf.gather(sequence, at))
+
+
+class AttentionReadout(keras.layers.Layer):
+    """Means of the outputs of whole sequences, weighted by attention.
+
+    A step of output h has the score c . tanh(W h + b), and, gated, c . (tanh(W h + b) * sigmoid(V h + d)). Its weight
+    is the softmax of the scores of its sequence: Yang et al. (2016), equations 5 to 7, and Ilse et al. (2018),
+    equation 9. W and V are (D, D).
+
+    Args:
+        gated: whether scores are gated.
+        name: of the layer.
+    """
+
+    def __init__(self, gated: bool, name: str = "readout") -> None:
+        super().__init__(name=name)
+        self._gated = gated
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        """Make the weights, of outputs (N, D)."""
+        size = shape[-1]
+        self.kernel = self.add_weight(name="kernel", shape=(size, size), initializer="glorot_uniform")
+        self.bias = self.add_weight(name="bias", shape=(size,), initializer="zeros")
+        self.context = self.add_weight(name="context", shape=(size, 1), initializer="glorot_uniform")
+        if self._gated:
+            self.gate_kernel = self.add_weight(name="gate_kernel", shape=(size, size), initializer="glorot_uniform")
+            self.gate_bias = self.add_weight(name="gate_bias", shape=(size,), initializer="zeros")
+        super().build(shape)
+
+    def call(self, outputs: tf.Tensor, sequence: tf.Tensor, at: tf.Tensor) -> tf.Tensor:
+        """Pool the outputs of whole sequences; see `pool`."""
+        hidden = tf.tanh(outputs @ self.kernel + self.bias)
+        if self._gated:
+            hidden *= tf.sigmoid(outputs @ self.gate_kernel + self.gate_bias)
+        scores = tf.squeeze(hidden @ self.context, -1)
+        count = tf.reduce_max(sequence) + 1
+        # Steps of no sequence are in no sum.
+        of = tf.maximum(sequence, 0)
+        highest = tf.stop_gradient(tf.gather(tf.math.unsorted_segment_max(scores, sequence, count), of))
+        weights = tf.exp(tf.minimum(scores - highest, 0.0))
+        sums = tf.math.unsorted_segment_sum(weights, sequence, count)
+        means = tf.math.unsorted_segment_sum(outputs * weights[:, tf.newaxis], sequence, count) / sums[:, tf.newaxis]
+        return tf.gather(means, tf.gather(sequence, at))
 
 
 def padded_sequences(mask: tf.Tensor, resets: tf.Tensor) -> tf.Tensor:
