@@ -3,7 +3,8 @@ import pytest
 from closeness import EXACT, assert_close
 from sklearn.feature_extraction.text import TfidfTransformer
 
-from lengthwise.evaluation.item_features import InputColumns, ItemFeatures, count_column, statistics
+from lengthwise.evaluation.input_columns import InputColumns
+from lengthwise.evaluation.item_features import ItemFeatures, count_column, statistics
 from lengthwise.evaluation.levels import Items
 from lengthwise.ragged import offsets_of
 from lengthwise.sequences import Sequences

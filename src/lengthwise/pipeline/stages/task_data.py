@@ -5,7 +5,7 @@ The first column of tags is what a tagger predicts; all columns of features are 
 
 from lengthwise.affixes import BUCKETS
 from lengthwise.errors import FormatError
-from lengthwise.evaluation.item_features import InputColumns
+from lengthwise.evaluation.input_columns import InputColumns
 from lengthwise.evaluation.scoring.class_scoring import ClassScoring
 from lengthwise.evaluation.scoring.label_scoring import LabelScoring
 from lengthwise.evaluation.scoring.next_token_scoring import NextTokenScoring, Word
