@@ -33,6 +33,7 @@ from lengthwise.prepare.text.store import Sentences, write_index, write_lexicon,
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 ROOT = Path(__file__).parent.parent
+NO_BYTECODE = sys.dont_write_bytecode
 # What several tests import: `from closeness import assert_close`.
 sys.path.append(str(ROOT / "tests" / "support"))
 FACTORS = (LabelFactor("gender", ("male", "female")), LabelFactor("age_bracket", ("10s", "20s", "30s")))
@@ -58,8 +59,13 @@ SLOWEST = (
     "faults/test_killed.py",
     "cli/test_predict.py",
     "training/test_step.py",
-    "faults/test_reproducible.py",
     "faults/test_no_room.py",
+    "batching/test_fields.py",
+    "batching/test_fit_epoch.py",
+    "pipeline/stages/train/test_best_epoch.py",
+    "pipeline/stages/train/test_pretrained.py",
+    "batching/test_checking.py",
+    "batching/test_in_order.py",
     "pipeline/test_sweeps.py",
     "models/test_ensemble.py",
     "prepare/text/test_tokens.py",
@@ -69,6 +75,9 @@ SLOWEST = (
     "layers/test_kernels.py",
     "layers/test_contract.py",
     "layers/test_cells.py",
+    "pipeline/sweeps/test_grid_file.py",
+    "pipeline/settings/test_params.py",
+    "training/test_class_weights.py",
     "reports/change/test_configured.py",
     "layers/test_front_end.py",
     "pipeline/test_stage.py",
@@ -120,6 +129,7 @@ class Corpus:
 
 
 def pytest_collection_finish() -> None:
+    sys.dont_write_bytecode = NO_BYTECODE
     # Tracing makes so many objects that looking for cycles among them as often as usual takes a sixth of the time.
     gc.collect()
     gc.freeze()
@@ -127,6 +137,9 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # What pytest makes of the tests' asserts is kept beside them, whatever the environment says of byte code: a third
+    # of the time in which all tests are collected, by each worker.
+    sys.dont_write_bytecode = False
     # Of properties that do not say how many examples they need; other ones are drawn every time.
     hypothesis.settings.register_profile("short", max_examples=30)
     if "long" not in config.option.markexpr.replace("not long", "", 1):

@@ -24,7 +24,8 @@ from lengthwise.evaluation.fit_baselines import (
     of_tags,
     score_baseline,
 )
-from lengthwise.evaluation.item_features import InputColumns, ItemFeatures
+from lengthwise.evaluation.input_columns import InputColumns
+from lengthwise.evaluation.item_features import ItemFeatures
 from lengthwise.evaluation.levels import items_of
 from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.evaluation.scoring.class_scoring import ClassScoring

@@ -5,7 +5,8 @@ from sklearn.feature_extraction.text import TfidfTransformer
 
 from lengthwise.core.ragged import offsets_of
 from lengthwise.core.sequences import Sequences
-from lengthwise.evaluation.item_features import InputColumns, ItemFeatures, count_column, statistics
+from lengthwise.evaluation.input_columns import InputColumns
+from lengthwise.evaluation.item_features import ItemFeatures, count_column, statistics
 from lengthwise.evaluation.levels import Items
 
 

@@ -136,11 +136,17 @@ class Server:
 
 @dataclass
 class Faults:
-    """The stages of the pipeline and the servers that run them, each begun when it is first needed."""
+    """The stages of the pipeline and the servers that run them, each begun when it is first needed.
+
+    A server runs any stages: those of several pipelines have the same ones, which import what they need once.
+    """
 
     stages: dict[str, Stage]
     preload: Path | None
     _servers: dict[bool, Server] = field(default_factory=dict)
+
+    def of_other(self, stages: dict[str, Stage]) -> "Faults":
+        return Faults(stages, self.preload, self._servers)
 
     def run(self, folder: Path, stage: str, **changes: object) -> Done:
         heavy = self.stages[stage].heavy
@@ -346,13 +352,11 @@ class OtherRuns:
 
 
 @pytest.fixture(scope="session")
-def make_others(faults: Faults) -> Iterator[Callable[..., OtherRuns]]:
+def make_others(faults: Faults) -> Callable[..., OtherRuns]:
     """Pipelines of a task on a source, a place below the folder, with some keys of params.yaml changed."""
-    made: list[Faults] = []
 
     def make(task: str, source: str, data: bytes, changes: Mapping[str, object]) -> OtherRuns:
-        of_task = Faults(stages_of(ROOT / "dvc.yaml", [task], source), faults.preload)
-        made.append(of_task)
+        of_task = faults.of_other(stages_of(ROOT / "dvc.yaml", [task], source))
 
         def write(folder: Path) -> None:
             write_params(folder, {"tasks": [task], "ingest.source": source, **changes})
@@ -361,9 +365,7 @@ def make_others(faults: Faults) -> Iterator[Callable[..., OtherRuns]]:
 
         return OtherRuns(of_task, write)
 
-    yield make
-    for one in made:
-        one.close()
+    return make
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -85,9 +85,10 @@ def elsewhere(tmp_path_factory, request):
     for name in OF_STOCK_LAYERS:
         lw.with_stock_layers(made(OF_STOCK_LAYERS, name)).save(folder / "keras" / f"{name}.keras")
     np.save(folder / "x.npy", fed())
+    # Keras imports scikit-learn for its wrappers alone, and nothing takes longer.
     code = """
 import sys
-sys.modules["lengthwise"] = None
+sys.modules["lengthwise"] = sys.modules["sklearn"] = None
 from pathlib import Path
 import keras, numpy as np, tensorflow as tf
 x = np.load("x.npy")

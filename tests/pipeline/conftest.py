@@ -2,7 +2,6 @@ import ast
 import fcntl
 import os
 import shutil
-import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Collection
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from dvc_at_hand import run_command
 
 ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / "src" / "lengthwise"
@@ -67,7 +67,7 @@ class Project:
         binaries = str(Path(sys.executable).parent)
         identity = {f"GIT_{who}_{what}": "tester" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
         environment = {**os.environ, **identity, "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"}
-        result = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+        result = run_command(command, self.folder, environment)
         assert result.returncode == expect, result.stdout + result.stderr
         return result.stdout + result.stderr
 

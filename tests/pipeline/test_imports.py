@@ -85,6 +85,13 @@ def test_stages_before_train_need_no_tensorflow(imported_names_of, import_closur
             assert not {name.split(".")[0] for name in imported_names_of(path)} & {"tensorflow", "keras"}, path
 
 
+def test_stages_of_networks_need_no_scikit_learn(imported_names_of, import_closure_of):
+    # `quiet_tensorflow` keeps it away.
+    for stage in ("train", "evaluate", "ablation_member"):
+        for path in import_closure_of(ROOT / "stages" / f"{stage}.py"):
+            assert "sklearn" not in {name.split(".")[0] for name in imported_names_of(path)}, path
+
+
 def test_reports_need_no_tensorflow(imported_names_of, import_closure_of):
     for module in (LIBRARY / "reports").glob("*.py"):
         for path in {module, *import_closure_of(module)}:

@@ -1,3 +1,4 @@
+import importlib
 import json
 import os
 import resource
@@ -5,6 +6,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import yaml
@@ -12,7 +14,7 @@ import yaml
 from lengthwise.errors import LengthwiseError
 from lengthwise.pipeline import stage
 from lengthwise.pipeline.settings.params import load_params
-from lengthwise.pipeline.stage import worker_count
+from lengthwise.pipeline.stage import quiet_tensorflow, worker_count
 
 HEAVY = ("tensorflow", "keras", "spacy")
 ROOT = Path(__file__).parents[2]
@@ -243,3 +245,14 @@ def test_peak_memory_without_a_peak_of_the_program_is_what_the_system_counts(mon
         path.write_text(status, encoding="utf-8")
     monkeypatch.setattr(stage, "STATUS_FILE", path)
     assert stage.peak_memory_mib() >= stage._max_rss(resource.RUSAGE_SELF) // stage.MEBIBYTE > 10
+
+
+def test_what_keras_wraps_is_not_imported_with_tensorflow_and_can_be_afterwards(monkeypatch):
+    monkeypatch.delitem(sys.modules, "sklearn", raising=False)
+    with quiet_tensorflow(), pytest.raises(ImportError, match="sklearn"):
+        importlib.import_module("sklearn")
+    assert "sklearn" not in sys.modules
+    monkeypatch.setitem(sys.modules, "sklearn", ModuleType("one that is there"))
+    with quiet_tensorflow():
+        assert importlib.import_module("sklearn").__name__ == "one that is there"
+    assert sys.modules["sklearn"].__name__ == "one that is there"

@@ -2,12 +2,11 @@
 
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from dvc_at_hand import run_dvc
 
 from lengthwise.pipeline.settings.params import load_params
 
@@ -40,14 +39,7 @@ class SmallProject:
 
     def dvc(self, *arguments: str) -> None:
         environment = {**os.environ, "DVC_NO_ANALYTICS": "1"}
-        subprocess.run(
-            [sys.executable, "-m", "dvc", *arguments],
-            cwd=self.folder,
-            env=environment,
-            check=True,
-            capture_output=True,
-            text=True,
-        )
+        run_dvc([*arguments], self.folder, environment).check_returncode()
 
     def ran(self) -> set[str]:
         """What runs now."""

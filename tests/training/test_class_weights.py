@@ -93,10 +93,17 @@ def stock(member):
     return model
 
 
-@pytest.mark.sampled(3)
-@pytest.mark.parametrize("kernel", KERNELS)
-@pytest.mark.parametrize("ensemble", [1, 2])
-def test_weighted_steps_are_those_of_keras_fit_with_class_weights(make_config, make_sequences, kernel, ensemble):
+# Each kernel, and one network or several; the other two pairs are in the long tests.
+@pytest.mark.parametrize(
+    ("ensemble", "kernel"),
+    [
+        (2, "keras"),
+        pytest.param(1, "native", marks=pytest.mark.native),
+        pytest.param(1, "keras", marks=pytest.mark.long),
+        pytest.param(2, "native", marks=[pytest.mark.native, pytest.mark.long]),
+    ],
+)
+def test_weighted_steps_are_those_of_keras_fit_with_class_weights(make_config, make_sequences, ensemble, kernel):
     config = make_config(initial_state="zeros", ensemble=ensemble)
     sequences = make_sequences([LENGTH] * 30, config.vocabulary_size, 3)
     weights = balanced_weights(class_counts(config, sequences))

@@ -18,7 +18,8 @@ from lengthwise.core.labels import joint_class_names
 from lengthwise.core.sequences import LABEL, LABELS, NUMBERS, TOKENS, Sequences
 from lengthwise.evaluation.baseline_models import fit_linear, majority, predict_linear
 from lengthwise.evaluation.baseline_options import BaselineOptions, LinearOptions
-from lengthwise.evaluation.item_features import FeatureRows, InputColumns, ItemFeatures
+from lengthwise.evaluation.input_columns import InputColumns
+from lengthwise.evaluation.item_features import FeatureRows, ItemFeatures
 from lengthwise.evaluation.levels import Items
 from lengthwise.evaluation.ngrams import NextTokens, NgramModel
 from lengthwise.evaluation.resampling import Bootstrap
@@ -27,7 +28,7 @@ from lengthwise.evaluation.scoring.class_scoring import ClassScoring
 from lengthwise.evaluation.scoring.label_scoring import LabelScoring
 from lengthwise.evaluation.scoring.next_token_scoring import NextTokenScoring
 from lengthwise.evaluation.scoring.number_scoring import NumberScoring
-from lengthwise.evaluation.scoring.tag_scoring import TagScoring
+from lengthwise.evaluation.scoring.tag_scoring import TagScoring, of_tags
 from lengthwise.evaluation.scoring.task_scoring import ItemScoring, PredictedColumns, TaskScoring, with_one_target
 from lengthwise.evaluation.tag_models import WindowTagger, commonest_tags
 from lengthwise.system.progress import Progress
@@ -258,17 +259,6 @@ def _tags(
         model: [{EVERY_LEVEL: of_tags(of, split.sequences[column])} for of, split in zip(made, asked, strict=True)]
         for model, made in scores.items()
     }
-
-
-def of_tags(log_probabilities: np.ndarray, tags: np.ndarray) -> PredictedColumns:
-    """Predictions as `TagScoring` reads them: the likeliest of C tags at N steps, and how likely the right one is.
-
-    Args:
-        log_probabilities: float (N, C).
-        tags: int (N,), the right ones.
-    """
-    right = log_probabilities[np.arange(len(tags)), tags]
-    return {"predicted": log_probabilities.argmax(axis=1).astype(np.int32), "log_probability": right}
 
 
 def _next_tokens(

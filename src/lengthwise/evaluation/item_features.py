@@ -1,7 +1,5 @@
 """What a linear model reads of an item of any length: counts of its tokens and tags, and statistics of its numbers."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
@@ -9,30 +7,13 @@ from scipy.sparse import csr_matrix, hstack
 from sklearn.feature_extraction.text import TfidfTransformer
 
 from lengthwise.core.sequences import Sequences
+from lengthwise.evaluation.input_columns import InputColumns
 from lengthwise.evaluation.levels import Items
 from lengthwise.evaluation.step_windows import as_columns
 
 # Sparse, float64 (N, F); or dense.
 FeatureRows: TypeAlias = csr_matrix | np.ndarray
 STATISTICS = 6
-
-
-@dataclass(frozen=True)
-class InputColumns:
-    """The columns per step that a model may read.
-
-    Attributes:
-        counted: whole numbers, (N,) or (N, K), by name with how many there are: tokens, affixes, tags.
-        numbers: names of columns of floats, (N,) or (N, D).
-    """
-
-    counted: Mapping[str, int] = field(default_factory=dict)
-    numbers: tuple[str, ...] = ()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of all columns."""
-        return (*self.counted, *self.numbers)
 
 
 class ItemFeatures:

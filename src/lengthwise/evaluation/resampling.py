@@ -6,12 +6,15 @@ two models on the same items.
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-from scipy.sparse import csr_matrix
 
 from lengthwise.bounds import Seed, Within, check_fields
+
+if TYPE_CHECKING:
+    # A fifth of the time in which a stage reads its params, and they need no more of here than `Bootstrap`.
+    from scipy.sparse import csr_matrix
 
 # 32 MiB of them: where each sequence is a group of its own there may be millions of groups.
 MOST_WEIGHTS = 2**22
@@ -46,7 +49,7 @@ class Bootstrap:
         rng = np.random.default_rng(self.seed)
         return rng.multinomial(authors, np.full(authors, 1 / authors), self.samples).astype(np.float64)
 
-    def resampled(self, sums: np.ndarray | csr_matrix) -> np.ndarray:
+    def resampled(self, sums: "np.ndarray | csr_matrix") -> np.ndarray:
         """The sums over the authors of each resample, with the weights of `weights`, of which few are held at a time.
 
         >>> bootstrap, sums = Bootstrap(10, 0.95, 0), np.arange(8.0).reshape(4, 2)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from lengthwise.errors import LengthwiseError, exit_on_user_error
@@ -27,6 +28,7 @@ FIGURE_FILES = {
 }
 MEBIBYTE = 1 << 20
 STATUS_FILE = Path("/proc/self/status")
+KERAS_WRAPS = "sklearn"
 
 
 @dataclass(frozen=True)
@@ -99,15 +101,23 @@ def _read(sections: Sequence[str]) -> list[Any]:
 
 @contextmanager
 def quiet_tensorflow() -> Iterator[None]:
-    """Import TensorFlow in here: its libraries report to standard error, past Python, that there is no GPU."""
+    """Import TensorFlow in here: its libraries report to standard error, past Python, that there is no GPU.
+
+    Nor is scikit-learn imported, which Keras does wherever it is installed, for wrappers that no stage has: a third of
+    the time. Whatever is imported in here and needs it says so.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     kept = os.dup(2)
     with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
+    modules: dict[str, ModuleType | None] = sys.modules  # type: ignore[assignment]
+    here = modules.setdefault(KERAS_WRAPS, None)
     try:
         yield
     finally:
+        if here is None:
+            del modules[KERAS_WRAPS]
         os.dup2(kept, 2)
         os.close(kept)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from dvc_at_hand import run_command
 
 # A pipeline in which nothing is trained. Units of 7 fail, and `train.log_every` says how many milliseconds a run takes.
 PIPELINE = {
@@ -102,7 +103,7 @@ class FakeProject:
 
     def run(self, *command, expect=0, **variables):
         environment = {**self.environment, **variables}
-        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+        done = run_command(command, self.folder, environment)
         assert done.returncode == expect, done.stdout + done.stderr
         return done.stdout + done.stderr
 

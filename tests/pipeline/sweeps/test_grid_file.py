@@ -1,4 +1,5 @@
 import subprocess
+from copy import deepcopy
 from functools import reduce
 from itertools import product
 from operator import getitem
@@ -76,6 +77,7 @@ BRACKETS = ("ingest", "blogs", "age_brackets")
 # Between columns, around values and before quotes of a table.
 SIGNS = ("separator", "quote", "escape")
 SHIPPED = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+SHIPPED_PARAMS = load_params(ROOT / "params.yaml").model_dump()
 SETTABLE = list(leaves(SHIPPED))
 CHANGES = [(".".join(place), other) for place, value in SETTABLE for other in others(place, value)]
 
@@ -87,7 +89,7 @@ def test_every_key_has_another_value():
 @pytest.mark.parametrize(("key", "value"), CHANGES, ids=str)
 def test_override_sets_the_key_through_dvc_and_no_other(params_file, key, value):
     place = tuple(key.split("."))
-    before = load_params(params_file).model_dump()
+    before = deepcopy(SHIPPED_PARAMS)
     apply_overrides(params_file, [override(key, value)])
     expected = reduce(lambda here, part: here[part], place[:-1], before)
     expected[place[-1]] = value

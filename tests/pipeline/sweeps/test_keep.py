@@ -1,9 +1,10 @@
+import os
 import subprocess
-import sys
 from typing import get_args
 
 import pytest
 import yaml
+from dvc_at_hand import run_dvc
 from records import unpack
 
 from lengthwise.errors import SweepError
@@ -54,8 +55,7 @@ def repository(tmp_path_factory):
     write(folder / "data" / "figures", UNPUBLISHED, '{{"of": 0.123456789}}')
     write(folder / "data" / "timing", [f"{stage}.json" for stage in TIMING], '{{"seconds": 0.123456789}}')
     write(folder, ["text.txt"], "not to be kept\n")
-    command = [sys.executable, "-m", "dvc", "add", "--quiet", "data/figures", "data/timing"]
-    subprocess.run(command, cwd=folder, capture_output=True, check=True)
+    run_dvc(["add", "--quiet", "data/figures", "data/timing"], folder, os.environ).check_returncode()
     git("add", ".", folder=folder)
     git("commit", "--quiet", "--message", "experiment", folder=folder)
     git("update-ref", "refs/exps/ab/cd/article", "HEAD", folder=folder)

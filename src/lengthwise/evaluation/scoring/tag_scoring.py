@@ -180,3 +180,14 @@ def _entity_figures(entities: np.ndarray, scheme: EntityScheme) -> dict[str, Rat
         "recall": Ratio(right.sum(axis=1), there.sum(axis=1)),
     }
     return {**totals, **of_types}
+
+
+def of_tags(log_probabilities: np.ndarray, tags: np.ndarray) -> PredictedColumns:
+    """Predictions as `TagScoring` reads them: the likeliest of C tags at N steps, and how likely the right one is.
+
+    Args:
+        log_probabilities: float (N, C).
+        tags: int (N,), the right ones.
+    """
+    right = log_probabilities[np.arange(len(tags)), tags]
+    return {PREDICTED: log_probabilities.argmax(axis=1).astype(np.int32), LOG_PROBABILITY: right}

@@ -3,11 +3,10 @@
 import numpy as np
 
 from lengthwise.core.sequences import Sequences
-from lengthwise.evaluation.fit_baselines import of_tags
 from lengthwise.evaluation.scoring.class_scoring import ClassScoring
 from lengthwise.evaluation.scoring.label_scoring import LabelScoring
 from lengthwise.evaluation.scoring.number_scoring import NumberScoring
-from lengthwise.evaluation.scoring.tag_scoring import TagScoring
+from lengthwise.evaluation.scoring.tag_scoring import TagScoring, of_tags
 from lengthwise.evaluation.scoring.task_scoring import PredictedColumns, TaskScoring
 from lengthwise.models.ensemble import Ensemble
 from lengthwise.models.network import Network

@@ -7,7 +7,7 @@ from lengthwise.core.affixes import BUCKETS
 from lengthwise.core.names import LABEL_TASKS, Task, TokenUnit
 from lengthwise.core.sequences import AFFIXES, TOKENS
 from lengthwise.errors import FormatError
-from lengthwise.evaluation.item_features import InputColumns
+from lengthwise.evaluation.input_columns import InputColumns
 from lengthwise.evaluation.scoring.class_scoring import ClassScoring
 from lengthwise.evaluation.scoring.label_scoring import LabelScoring
 from lengthwise.evaluation.scoring.next_token_scoring import NextTokenScoring, Word

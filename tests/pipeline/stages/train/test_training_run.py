@@ -38,10 +38,12 @@ KILLED = """
 import json, os, signal, sys, traceback
 from pathlib import Path
 from lengthwise.pipeline.settings.params import TrainParams
-from lengthwise.training import calls, resume, step
-from lengthwise.pipeline.stages.train.training_run import TrainFiles
-from lengthwise.pipeline.stages.train.live import LiveFiles
-from lengthwise.pipeline.stages.train.training_run import train
+from lengthwise.pipeline.stage import quiet_tensorflow
+with quiet_tensorflow():
+    from lengthwise.training import calls, resume, step
+    from lengthwise.pipeline.stages.train.training_run import TrainFiles
+    from lengthwise.pipeline.stages.train.live import LiveFiles
+    from lengthwise.pipeline.stages.train.training_run import train
 
 resume.SAVE_SECONDS, calls.CALL_STEPS = 0.0, 1
 original = step.Steps.train_over
