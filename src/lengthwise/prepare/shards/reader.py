@@ -1,6 +1,5 @@
 """Reads shards back, and refuses what is not what was written."""
 
-from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -66,32 +65,41 @@ def checked_shard(folder: Path, entry: ShardEntry) -> Path:
     return path
 
 
-def sequences_of(tables: Sequence[pa.Table], index: ShardIndex) -> Sequences:
-    """Rows of shards as sequences, by rising length, ties in the corpus's order, which they do not have on disk."""
+def sequences_of(tables: list[pa.Table], index: ShardIndex) -> Sequences:
+    """Rows of shards as sequences, by rising length, ties in the corpus's order, which they do not have on disk.
+
+    Args:
+        tables: they are taken out of the list, so that each column goes once its values are joined.
+        index: of the shards.
+    """
     schema = index.schema
     steps = [field.name for field in schema if pa.types.is_list(field.type)]
     parts = [schema.empty_table(), *tables]
-    lengths = np.concatenate([_column(part, steps[0]).value_lengths().to_numpy() for part in parts]).astype(np.int64)
+    tables.clear()
+    lengths = np.concatenate([_column(part, steps[0]).value_lengths().to_numpy() for part in parts])
+    # Both have 32 bits: as one number they are sorted in a third of the time.
     rank = np.concatenate([part["sequence"].to_numpy() for part in parts])
-    order = np.lexsort((rank, lengths))
+    order = np.argsort(lengths.astype(np.int64) << 32 | rank)
     offsets = offsets_of(lengths[order])
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
+    del order, rank
     begins = offsets_of(np.array([len(part) for part in parts])).tolist()
     rows = [slice(begin, end) for begin, end in pairwise(begins)]
 
     def joined(name: str) -> np.ndarray:
-        # Part by part into the one array that is returned: nothing else is as long as that.
         first = _values(_column(parts[0], name), flat=name in steps)
-        made = np.empty((int(offsets[-1]) if name in steps else len(order), *first.shape[1:]), first.dtype)
-        for part, here in zip(parts, rows, strict=True):
+        made = np.empty((int(offsets[-1]) if name in steps else len(place), *first.shape[1:]), first.dtype)
+        for number, here in enumerate(rows):
             at = ranges(offsets[place[here]], lengths[here]) if name in steps else place[here]
-            made[at] = _values(_column(part, name), flat=name in steps)
+            made[at] = _values(_column(parts[number], name), flat=name in steps)
+            parts[number] = parts[number].drop_columns([name])
         return made
 
     classes = {column.name: column.classes for column in index.form.steps if column.kind == "tags"}
+    per_step = {name: joined(name) for name in steps}
     per_sequence = {name: joined(name) for name in schema.names if name not in steps}
-    return Sequences(offsets, {name: joined(name) for name in steps}, per_sequence, classes)
+    return Sequences(offsets, per_step, per_sequence, classes)
 
 
 def _column(table: pa.Table, name: str) -> pa.Array:
