@@ -41,15 +41,15 @@ def test_windows_are_the_same_for_the_same_seed_and_epoch_and_others_for_other_o
 
 
 def test_windows_give_each_block_every_part_of_an_epoch_and_every_mate_that_is_no_neighbour():
-    blocks, most, seeds = 24, 4, 2000
+    blocks, most, seeds = 24, 4, 800
     place, together = np.zeros((6, blocks)), np.zeros((blocks, blocks))
     for seed in range(seeds):
         for number, window in enumerate(windows_of(blocks, most, seed, 0)):
             place[number, window] += 1
             together[np.ix_(window, window)] += 1
-    assert np.all(np.abs(place / seeds - 1 / 6) < 0.04)
+    assert np.all(np.abs(place / seeds - 1 / 6) < 0.07)
     others = np.arange(blocks)[:, np.newaxis] // 6 != np.arange(blocks) // 6
-    assert np.all(np.abs(together[others] / seeds - 1 / 6) < 0.04)
+    assert np.all(np.abs(together[others] / seeds - 1 / 6) < 0.07)
 
 
 def test_one_window_of_all_blocks_has_the_generator_of_an_epoch_in_memory_and_no_two_parts_share_one():

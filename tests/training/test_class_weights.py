@@ -60,6 +60,7 @@ def test_class_counts_are_those_of_the_predictions_of_an_epoch(make_network, mak
     made = [steps.prepare(collate(plan, n, sequences), columns).labels for n in range(len(plan))]
     expected = np.bincount(np.concatenate(made), minlength=network.config.outputs)
     assert class_counts(network.config, [sequences]).tolist() == expected.tolist()
+    assert class_counts(network.config, [sequences[:3], sequences[3:4], sequences[4:]]).tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize(
