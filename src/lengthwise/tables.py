@@ -1,9 +1,11 @@
 """Columns by their names, of Arrow tables, data frames, Parquet files and Hugging Face datasets."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -95,25 +97,82 @@ def parquet_parts(paths: Sequence[Path], wanted: Sequence[str], rows: int) -> It
     kept: list[pa.RecordBatch] = []
     count = 0
     for path in paths:
-        try:
-            with pq.ParquetFile(path) as file:
-                if missing := [name for name in wanted if name not in file.schema_arrow.names]:
-                    raise FormatError(f"{path}: has no column {missing[0]!r}; expected it as in the others")
-                for batch in file.iter_batches(batch_size=rows, columns=list(dict.fromkeys(wanted))):
-                    rest = batch
-                    while count + len(rest) >= rows:
-                        kept.append(rest.slice(0, rows - count))
-                        rest = rest.slice(rows - count)
-                        yield pa.Table.from_batches(kept)
-                        kept, count = [], 0
-                    if len(rest):
-                        kept.append(rest)
-                        count += len(rest)
-        except (OSError, pa.ArrowException) as error:
-            reason = " ".join(str(error).split())
-            raise FormatError(f"{path}: cannot be read ({reason}); expected a Parquet file") from error
+        with _parquet_file(path) as file:
+            _expect_as_others(path, file, wanted)
+            for batch in file.iter_batches(batch_size=rows, columns=list(dict.fromkeys(wanted))):
+                rest = batch
+                while count + len(rest) >= rows:
+                    kept.append(rest.slice(0, rows - count))
+                    rest = rest.slice(rows - count)
+                    yield pa.Table.from_batches(kept)
+                    kept, count = [], 0
+                if len(rest):
+                    kept.append(rest)
+                    count += len(rest)
     if kept:
         yield pa.Table.from_batches(kept)
+
+
+class RowGroups:
+    """The row groups of Parquet files, numbered from 0 through all files: what can be read without the rest of a file.
+
+    Args:
+        paths: of the files, in order.
+        wanted: names of the columns that are read; each file has them.
+
+    Attributes:
+        rows: int64 (B,), how many rows each row group has.
+
+    Raises:
+        FormatError: a file cannot be read, or lacks a column.
+    """
+
+    def __init__(self, paths: Sequence[Path], wanted: Sequence[str]) -> None:
+        self._paths, self._wanted = list(paths), list(dict.fromkeys(wanted))
+        rows: list[int] = []
+        begins = []
+        for path in self._paths:
+            begins.append(len(rows))
+            with _parquet_file(path) as file:
+                _expect_as_others(path, file, wanted)
+                rows += [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+        self.rows = np.array(rows, np.int64)
+        self._begins = np.array(begins, np.int64)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def read(self, numbers: np.ndarray) -> list[pa.Table]:
+        """The row groups of these numbers, which rise: a table for each file that has some of them, in their order.
+
+        Arrow reads in one thread: the others are at work on what was read before.
+
+        Raises:
+            FormatError: a file cannot be read.
+        """
+        of_file = np.searchsorted(self._begins, numbers, side="right") - 1
+        tables = []
+        for place in np.unique(of_file).tolist():
+            groups = (numbers[of_file == place] - self._begins[place]).tolist()
+            with _parquet_file(self._paths[place]) as file:
+                tables.append(file.read_row_groups(groups, self._wanted, use_threads=False))
+        return tables
+
+
+def _expect_as_others(path: Path, file: pq.ParquetFile, wanted: Sequence[str]) -> None:
+    if missing := [name for name in wanted if name not in file.schema_arrow.names]:
+        raise FormatError(f"{path}: has no column {missing[0]!r}; expected it as in the others")
+
+
+@contextmanager
+def _parquet_file(path: Path) -> Iterator[pq.ParquetFile]:
+    """A file, whose damage is said in one line."""
+    try:
+        with pq.ParquetFile(path) as file:
+            yield file
+    except (OSError, pa.ArrowException) as error:
+        reason = " ".join(str(error).split())
+        raise FormatError(f"{path}: cannot be read ({reason}); expected a Parquet file") from error
 
 
 def _of_files(paths: Paths, wanted: list[str]) -> Columns:
@@ -121,13 +180,9 @@ def _of_files(paths: Paths, wanted: list[str]) -> Columns:
     tables = []
     for given in [paths] if isinstance(paths, str | Path) else paths:
         for name in parquet_files(given):
-            try:
-                with pq.ParquetFile(name) as file:
-                    _expect_columns(str(name), file.schema_arrow.names, wanted)
-                    tables.append(file.read(list(dict.fromkeys(wanted))))
-            except (OSError, pa.ArrowException) as error:
-                reason = " ".join(str(error).split())
-                raise FormatError(f"{name}: cannot be read ({reason}); expected a Parquet file") from error
+            with _parquet_file(name) as file:
+                _expect_columns(str(name), file.schema_arrow.names, wanted)
+                tables.append(file.read(list(dict.fromkeys(wanted))))
             if not tables[-1].schema.equals(tables[0].schema):
                 raise FormatError(f"{name}: has columns of other types than the file before; expected the same")
     return pa.concat_tables(tables)

@@ -139,6 +139,58 @@ def test_stream_of_parquet_files_has_buffers_of_so_many_rows(buffer, tmp_path):
         assert np.concatenate([part["tokens"] for part in parts]).tolist() == [t for row in rows for t in row["ids"]]
 
 
+def write_groups(folder, lengths, rows):
+    # Several files of several row groups.
+    for number, begin in enumerate(range(0, len(lengths), 20)):
+        table = pa.Table.from_pylist(rows_of(lengths)[begin : begin + 20])
+        pq.write_table(table, folder / f"{number}.parquet", row_group_size=rows)
+    return folder
+
+
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+@pytest.mark.parametrize("window", [1, 3, 100])
+def test_stream_through_windows_gives_every_step_once_an_epoch(name, window, tmp_path):
+    lengths = np.random.default_rng(1).integers(1, 9, 50).tolist()
+    write_groups(tmp_path, lengths, 4)
+    strategy = make_strategy(name, SETTINGS)
+    stream = lw.Stream(tmp_path, {"tokens": "ids"}, "label", window_blocks=window)
+    data = lw.fit_data(stream, strategy, inputs=INPUTS, targets=lw.every_step("label"), seed=window)
+    orders = []
+    for _ in range(2):
+        found = [batch[2][batch[1] >= 0].tolist() for batch in batches_by_name(data)]
+        orders.append([token for batch in found for token in batch])
+        assert sorted(orders[-1]) == list(range(1, sum(lengths) + 1))
+    assert orders[0] != orders[1]
+
+
+def test_stream_through_windows_mixes_all_files_and_depends_on_seed_and_epoch_alone(tmp_path):
+    stream = lw.Stream(write_groups(tmp_path, [1] * 60, 5), {"tokens": "ids"}, "label", window_blocks=4)
+
+    def windows(seed, epoch):
+        return [part["tokens"].tolist() for part in stream.of_epoch(seed, epoch)]
+
+    made = {(seed, epoch): windows(seed, epoch) for seed in range(4) for epoch in range(4)}
+    assert len({str(found) for found in made.values()}) == 16
+    assert all(windows(*asked) == found for asked, found in made.items())
+    for found in made.values():
+        # Three windows of a block of each four that lie together.
+        assert [len(part) for part in found] == [20, 20, 20]
+        assert all(sorted({(token - 1) // 15 for token in part}) == [0, 1, 2, 3] for part in found)
+
+
+def test_stream_through_one_window_gives_the_batches_of_the_files_in_memory(tmp_path):
+    lengths = np.random.default_rng(1).integers(1, 10, 45).tolist()
+    write_groups(tmp_path, lengths, 6)
+    asked = {"targets": lw.last_step("label"), "seed": 3}
+    strategy = lw.Bucketed(batch_size=3, buckets=4)
+    stream = lw.fit_data(lw.Stream(tmp_path, {"tokens": "ids"}, "label", window_blocks=99), strategy, **asked)
+    memory = lw.fit_data(lw.from_parquet(tmp_path, "ids"), strategy, **asked)
+    for _ in range(2):
+        for found, expected in zip(batches(stream), batches(memory), strict=True):
+            for one, other in zip(found, expected, strict=True):
+                np.testing.assert_array_equal(one, other)
+
+
 def test_stream_of_sequences_and_of_a_hugging_face_dataset():
     datasets = pytest.importorskip("datasets")
     rows = rows_of([3, 1, 2, 4, 1])
@@ -181,6 +233,21 @@ def words(*tags):
         (lambda: stream_of([1], 0), ValueError, "buffer: got 0; expected a whole number of sequences, at least 1"),
         (lambda: lw.Stream(iter([{}]), "ids"), TypeError, "which can be read once; expected a function that"),
         (lambda: lw.Stream(3, "ids"), TypeError, "source: got int; expected rows"),
+        (
+            lambda: lw.Stream("a.parquet", "ids", window_blocks=0),
+            ValueError,
+            "window_blocks: got 0; expected a whole number, at least 1, or None",
+        ),
+        (
+            lambda: lw.Stream(words(1), "ids", window_blocks=2),
+            ValueError,
+            "window_blocks: got it for rows; expected paths of Parquet files; give a buffer",
+        ),
+        (
+            lambda: list(lw.Stream("nowhere.parquet", "ids", window_blocks=2)),
+            FormatError,
+            "nowhere.parquet: cannot be read",
+        ),
         (lambda: list(lw.Stream(words("a"), (), "tag")), ValueError, "per_step: got no column"),
         (
             lambda: list(lw.Stream(words("a", "b"), "ids", "tag")),

@@ -21,6 +21,7 @@ from lengthwise.batching import registry
 from lengthwise.batching.plan import Plan, Strategy, batches_in_order
 from lengthwise.batching.sizes import BatchSize
 from lengthwise.bounds import Within
+from lengthwise.core.sequences import Sequences
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ from lengthwise.pipeline.stages.train.outcome import batching_table
 from lengthwise.reports.reference import strategies_table
 from lengthwise.runs.run import Run, run_in
 from lengthwise.system.strict_yaml import read_yaml
+from lengthwise.training.epoch_parts import InMemory
 
 root = Path(sys.argv[1])
 content = read_yaml(root / "params.yaml")
@@ -70,7 +72,7 @@ assert "the backward direction would begin at windows that are still to come" in
 content["train"]["model"]["bidirectional"] = False
 params = refusal(strategy="sorted").train
 assert params.batching.chosen == Sorted(batch_size=256, slope=2)
-table = batching_table(np.array([3, 1, 2]), params).set_index("strategy")
+table = batching_table(InMemory(Sequences(np.array([0, 3, 4, 6]), {})), params).set_index("strategy")
 assert table.loc["sorted", "batches"] == 1
 assert "| `sorted` | Batches by rising length. |" in strategies_table(run_in(root))
 print(table.index.tolist())

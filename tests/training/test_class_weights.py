@@ -59,7 +59,8 @@ def test_class_counts_are_those_of_the_predictions_of_an_epoch(make_network, mak
     columns = task_columns(network.config, sequences)
     made = [steps.prepare(collate(plan, n, sequences), columns).labels for n in range(len(plan))]
     expected = np.bincount(np.concatenate(made), minlength=network.config.outputs)
-    assert class_counts(network.config, sequences).tolist() == expected.tolist()
+    assert class_counts(network.config, [sequences]).tolist() == expected.tolist()
+    assert class_counts(network.config, [sequences[:3], sequences[3:4], sequences[4:]]).tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize(
@@ -74,7 +75,7 @@ def test_class_counts_refuse_what_has_no_few_classes(make_config, make_sequences
     with pytest.raises(
         ArgumentError, match=f"class_weights: got balanced for {what}; expected none, or one of classifier"
     ):
-        class_counts(make_config(task, **changes), make_sequences([3, 1]))
+        class_counts(make_config(task, **changes), [make_sequences([3, 1])])
 
 
 def stock(member):
@@ -106,7 +107,7 @@ def stock(member):
 def test_weighted_steps_are_those_of_keras_fit_with_class_weights(make_config, make_sequences, ensemble, kernel):
     config = make_config(initial_state="zeros", ensemble=ensemble)
     sequences = make_sequences([LENGTH] * 30, config.vocabulary_size, 3)
-    weights = balanced_weights(class_counts(config, sequences))
+    weights = balanced_weights(class_counts(config, [sequences]))
     assert weights.max() > 1.5 * weights[weights > 0].min()
     keras.utils.set_random_seed(1)
     network = network_of(config, kernel)

@@ -1,5 +1,6 @@
 """What a plan costs: padding, counted without touching a token."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,11 +27,21 @@ class PlanStats:
 
 def plan_stats(plan: Plan) -> PlanStats:
     """Count a plan's padding."""
-    computed = int((plan.rows * plan.widths).sum())
-    padding = computed - int(plan.steps.sum())
+    return stats_of_plans([plan])
+
+
+def stats_of_plans(plans: Iterable[Plan]) -> PlanStats:
+    """Count the padding of an epoch that is planned in parts."""
+    batches = computed = steps = 0
+    widths = np.zeros(0, np.int64)
+    for plan in plans:
+        batches += len(plan)
+        computed += int((plan.rows * plan.widths).sum())
+        steps += int(plan.steps.sum())
+        widths = np.union1d(widths, plan.widths)
     return PlanStats(
-        batches=len(plan),
-        padding_per_batch=padding / max(1, len(plan)),
-        padding_share=padding / max(1, computed),
-        distinct_widths=len(np.unique(plan.widths)),
+        batches=batches,
+        padding_per_batch=(computed - steps) / max(1, batches),
+        padding_share=(computed - steps) / max(1, computed),
+        distinct_widths=len(widths),
     )

@@ -5,18 +5,18 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import pyarrow as pa
 import tensorflow as tf
 
+from lengthwise.batching.block_windows import part_rng, read_ahead, windows_of
 from lengthwise.batching.epochs import Epochs
 from lengthwise.batching.examples import Asked
 from lengthwise.batching.fit_epoch import FitEpoch
 from lengthwise.batching.grid import grid_of
-from lengthwise.batching.plan import epoch_rng
 from lengthwise.core.sequences import Sequences
 from lengthwise.errors import ArgumentError
 from lengthwise.sources import from_table
-from lengthwise.tables import Names, known_classes, parquet_files, parquet_parts, renamed
+from lengthwise.tables import Names, RowGroups, known_classes, parquet_files, parquet_parts, renamed
 
 # Rows, each a dict of its columns, or `Sequences`.
 Rows = Iterable[Any]
@@ -49,11 +49,14 @@ class Stream:
         per_step: names of columns with a list in each row, (steps, ...); or a dict, new names to the source's.
         per_sequence: names of columns with a value in each row, which become (S, ...).
         buffer: S, sequences at a time. More are shuffled better and padded less.
+        window_blocks: of Parquet files, in the place of a buffer: row groups at a time, in another random order in
+            every epoch, read ahead by a thread. See `windows_of` for what comes together.
         mask: the name of a column with true or 1 at each step that there is.
         classes: by a column's name, its classes in order. Strings need them, since no buffer has them all.
 
     Raises:
-        ArgumentError: the buffer is below 1, or names are missing; it is a `ValueError`.
+        ArgumentError: the buffer or the window is below 1, names are missing, or there are no row groups to choose
+            from; it is a `ValueError`.
         FormatError: a file cannot be read or lacks a column.
         TypeError: the source is something else, or can be read only once.
     """
@@ -65,11 +68,14 @@ class Stream:
         per_sequence: Names = (),
         *,
         buffer: int = 10_000,
+        window_blocks: int | None = None,
         mask: str | None = None,
         classes: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        if isinstance(buffer, bool) or not isinstance(buffer, int) or buffer < 1:
+        if not _is_size(buffer):
             raise ArgumentError("buffer", f"got {buffer!r}; expected a whole number of sequences, at least 1")
+        if window_blocks is not None and not _is_size(window_blocks):
+            raise ArgumentError("window_blocks", f"got {window_blocks!r}; expected a whole number, at least 1, or None")
         if isinstance(source, Iterator):
             raise TypeError(
                 f"source: got {type(source).__name__}, which can be read once; expected a function that returns one"
@@ -78,7 +84,9 @@ class Stream:
             raise TypeError(
                 f"source: got {type(source).__name__}; expected rows, a function that returns them, or paths"
             )
-        self.buffer = buffer
+        if window_blocks is not None and not _names_paths(source):
+            raise ArgumentError("window_blocks", "got it for rows; expected paths of Parquet files", "give a buffer")
+        self.buffer, self.window_blocks = buffer, window_blocks
         self._source, self._mask = source, mask
         self._per_step, self._per_sequence = renamed(per_step), renamed(per_sequence)
         self._wanted = [*self._per_step.values(), *self._per_sequence.values(), *([mask] if mask else [])]
@@ -87,21 +95,35 @@ class Stream:
         self._classes = {name: told[column] for name, column in columns.items() if column in told} | dict(classes or {})
 
     def __iter__(self) -> Iterator[Sequences]:
-        """The buffers of one pass, of so many sequences each but for the last.
+        """The buffers of one pass, of so many sequences each but for the last, or the windows of the first epoch.
+
+        Raises:
+            ArgumentError: a buffer has columns of other types than the first one; it is a `ValueError`.
+        """
+        return self.of_epoch(0, 0)
+
+    def of_epoch(self, seed: int, epoch: int) -> Iterator[Sequences]:
+        """The buffers of an epoch; only windows of blocks come in an order that depends on it.
 
         Raises:
             ArgumentError: a buffer has columns of other types than the first one; it is a `ValueError`.
         """
         first: Sequences | None = None
-        for number, part in enumerate(self._parts()):
-            first = part if first is None else first
+        for number, part in enumerate(self._windows(seed, epoch) if self.window_blocks else self._parts()):
+            # Of the first one only the types are kept.
+            first = part[:0] if first is None else first
             _check_same(part, first, number)
             yield part
+            del part
+
+    def _windows(self, seed: int, epoch: int) -> Iterator[Sequences]:
+        groups = RowGroups(_paths(self._source), self._wanted)
+        windows = windows_of(len(groups), self.window_blocks or 1, seed, epoch)
+        return read_ahead(lambda window: self._made(pa.concat_tables(groups.read(window))), windows)
 
     def _parts(self) -> Iterator[Sequences]:
-        paths = _paths(self._source)
-        if paths is not None:
-            for table in parquet_parts(paths, self._wanted, self.buffer):
+        if _names_paths(self._source):
+            for table in parquet_parts(_paths(self._source), self._wanted, self.buffer):
                 yield self._made(table)
             return
         source: Any = self._source
@@ -154,11 +176,9 @@ def stream_data(stream: Stream, asked: Asked, seed: int, epoch: int | FitEpoch) 
 
     def batches() -> Iterator[Any]:
         number = epochs.number
-        for place, part in enumerate(stream):
+        for place, part in enumerate(stream.of_epoch(seed, number)):
             examples = asked.of(part)
-            # The first buffer has the order of sequences that are all in memory.
-            rng = epoch_rng(seed, number) if not place else np.random.default_rng([seed, number, place])
-            plan = asked.strategy.plan(part.lengths, rng)
+            plan = asked.strategy.plan(part.lengths, part_rng(seed, number, place))
             for batch in range(len(plan)):
                 arrays = examples.arrays(grid_of(plan, batch, part.offsets, asked.padding))
                 found = tf.nest.pack_sequence_as(declared, arrays)
@@ -168,12 +188,20 @@ def stream_data(stream: Stream, asked: Asked, seed: int, epoch: int | FitEpoch) 
     return tf.data.Dataset.from_generator(batches, output_signature=declared if len(declared) > 1 else declared[0])
 
 
-def _paths(source: Any) -> list[Path] | None:  # noqa: ANN401
-    """The Parquet files that a source names, if it names some."""
+def _names_paths(source: Any) -> bool:  # noqa: ANN401
+    """Whether a source is a path, or some."""
     given = [source] if isinstance(source, str | Path) else source
-    if isinstance(given, list | tuple) and given and all(isinstance(path, str | Path) for path in given):
-        return [file for path in given for file in parquet_files(path)]
-    return None
+    return isinstance(given, list | tuple) and bool(given) and all(isinstance(path, str | Path) for path in given)
+
+
+def _paths(source: Any) -> list[Path]:  # noqa: ANN401
+    """The Parquet files that a source of paths names."""
+    given = [source] if isinstance(source, str | Path) else source
+    return [file for path in given for file in parquet_files(path)]
+
+
+def _is_size(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def _value(row: Any, name: str) -> Any:  # noqa: ANN401

@@ -1,5 +1,7 @@
 """How many predictions of each class a network makes in an epoch."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from lengthwise.core.names import WEIGHTED_TASKS
@@ -10,8 +12,12 @@ from lengthwise.models.config import NetworkConfig
 from lengthwise.models.tasks import task_columns
 
 
-def class_counts(config: NetworkConfig, sequences: Sequences) -> np.ndarray:
+def class_counts(config: NetworkConfig, parts: Iterable[Sequences]) -> np.ndarray:
     """How many predictions an epoch makes of each class: int64 (C,), as many of a sequence as it is read at places.
+
+    Args:
+        config: of the network.
+        parts: all sequences, in any parts.
 
     Raises:
         ArgumentError: the task predicts no classes, or those of a vocabulary; the argument is `class_weights`.
@@ -20,6 +26,10 @@ def class_counts(config: NetworkConfig, sequences: Sequences) -> np.ndarray:
         what = "several labels" if config.predicts == "several" else config.task
         problem = f"got balanced for {what}; expected none, or one of {', '.join(WEIGHTED_TASKS)} with one label each"
         raise ArgumentError("class_weights", problem)
+    return sum((_counts(config, part) for part in parts), np.zeros(config.outputs, np.int64))
+
+
+def _counts(config: NetworkConfig, sequences: Sequences) -> np.ndarray:
     target = task_columns(config, sequences).target
     each = np.ones(len(target), np.int64)
     if config.task == "seq2seq":

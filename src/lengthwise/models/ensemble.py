@@ -1,6 +1,6 @@
 """Several networks that learn side by side, and what they predict together."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import keras
@@ -73,10 +73,10 @@ class Ensemble:
         """What they take, for `tf.function`."""
         return self.members[0].inputs_signature
 
-    def adapt(self, sequences: Sequences) -> None:
-        """Take the scales of features and of numbers to predict from the training sequences."""
+    def adapt(self, parts: Iterable[Sequences]) -> None:
+        """Take the scales of features and of numbers to predict from the training sequences, in any parts."""
         for member in self.members:
-            member.adapt(sequences)
+            member.adapt(parts)
 
     @property
     def states_signature(self) -> tuple[tf.TensorSpec, ...]:

@@ -1,6 +1,6 @@
 """Steps to features, recurrent layers, dropout, a last layer: the network of the source article, and its variants."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -122,12 +122,16 @@ class Network(keras.Model):
         scales = [layer for layer in (self.step_features, self.target_scale) if layer is not None]
         return [*self.trainable_variables, *(weight for layer in scales for weight in layer.non_trainable_variables)]
 
-    def adapt(self, sequences: Sequences) -> None:
-        """Take the scales of features and of numbers to predict from the training sequences."""
+    def adapt(self, parts: Iterable[Sequences]) -> None:
+        """Take the scales of features and of numbers to predict from the training sequences.
+
+        Args:
+            parts: all of them, in any parts; they are read once for each scale.
+        """
         if self.step_features is not None and self.step_features.scale is not None:
-            self.step_features.scale.adapt(read_columns(self.config, sequences)["features"])
+            self.step_features.scale.adapt(read_columns(self.config, part)["features"] for part in parts)
         if self.target_scale is not None:
-            self.target_scale.adapt(sequences[NUMBERS])
+            self.target_scale.adapt(part[NUMBERS] for part in parts)
 
     @property
     def states_signature(self) -> tuple[tf.TensorSpec, ...]:

@@ -1,6 +1,6 @@
 """What a network reads of a step beside its token: numbers of its letters, and features; and the scales of numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import keras
 import numpy as np
@@ -42,10 +42,20 @@ class NumberScale(keras.layers.Layer):
         self.spread = self.add_weight(shape=(size,), initializer="ones", trainable=False, name="spread")
         self.built = True
 
-    def adapt(self, values: np.ndarray) -> None:
-        """Take mean and spread from numbers (N, D)."""
-        spread = values.std(axis=0, dtype=np.float64)
-        self.mean.assign(values.mean(axis=0, dtype=np.float64).astype(np.float32))
+    def adapt(self, parts: Iterable[np.ndarray]) -> None:
+        """Take mean and spread from numbers (N, D) in some parts; by the rule of Chan, Golub and LeVeque (1983)."""
+        count, mean, variance = 0, np.zeros(self.mean.shape), np.zeros(self.mean.shape)
+        for values in filter(len, parts):
+            more = len(values)
+            share = more / (count + more)
+            apart = values.mean(axis=0, dtype=np.float64) - mean
+            # Exactly those of the one part where there is one.
+            mean = mean + share * apart
+            within = variance + share * (values.var(axis=0, dtype=np.float64) - variance)
+            variance = within + share * (1 - share) * apart**2
+            count += more
+        spread = np.sqrt(variance)
+        self.mean.assign(mean.astype(np.float32))
         self.spread.assign(np.where(spread > LEAST_SPREAD, spread, 1.0).astype(np.float32))
 
     def call(self, values: tf.Tensor) -> tf.Tensor:

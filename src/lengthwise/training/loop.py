@@ -5,7 +5,6 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
 from pathlib import Path
 
 import keras
@@ -13,8 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from lengthwise.batching.for_evaluation import evaluation_plan
-from lengthwise.batching.plan import Plan, epoch_rng
-from lengthwise.batching.stats import plan_stats
+from lengthwise.batching.stats import plan_stats, stats_of_plans
 from lengthwise.core.sequences import Sequences
 from lengthwise.errors import ArgumentError
 from lengthwise.models.class_counts import class_counts
@@ -23,6 +21,7 @@ from lengthwise.models.network import Network, States
 from lengthwise.native.arch import arch_of_run
 from lengthwise.system.progress import Progress
 from lengthwise.training.class_weights import balanced_weights
+from lengthwise.training.epoch_parts import EpochParts, EpochPlans
 from lengthwise.training.optimizers import UpdateRule, make_optimizer
 from lengthwise.training.resume import ResumeState, RunDigests, interruptions
 from lengthwise.training.schedule import learning_rate
@@ -40,6 +39,7 @@ class _Position:
     """Where a run is: all of it that is no variable, and goes through JSON."""
 
     epoch: int = 0
+    part: int = 0
     batch: int = 0
     step: int = 0
     sums: dict[str, float] = field(default_factory=lambda: asdict(Sums()))
@@ -74,8 +74,8 @@ class Training:
 
     Args:
         network: with the weights that it begins with.
-        training: sequences with the columns `tokens` and `label`.
-        validation: the like; may be empty.
+        training: sequences with the columns `tokens` and `label`, in memory or read through a window.
+        validation: the like, in memory; may be empty.
         settings: how.
         folder: where the states of all runs are kept, see `ResumeState`.
         digests: what this run is made of: a state that was made of the same is gone on from.
@@ -92,7 +92,7 @@ class Training:
     def __init__(
         self,
         network: Network | Ensemble,
-        training: Sequences,
+        training: EpochParts,
         validation: Sequences,
         settings: TrainingSettings,
         folder: Path,
@@ -105,9 +105,11 @@ class Training:
             problem = f"got {course.best!r}, and there are no validation sequences; expected none"
             raise ArgumentError("best", problem, "hold some out, or set it to none")
         network.adapt(training)
-        self._plan = lru_cache(maxsize=1)(self._plan_epoch)
-        # Every epoch has as many batches.
-        steps = course.epochs * len(self._plan(0))
+        counts = training.length_counts
+        self._count, self._tokens = int(counts[:, 1].sum()), int(counts.prod(axis=1).sum())
+        self._plans = EpochPlans(training, settings.strategy, course.seed)
+        # Every epoch in memory has as many batches; one of windows may have a few more or fewer than the first.
+        steps = course.epochs * sum(map(len, self._plans.epoch(0)))
         self._rate = learning_rate(optimizer.schedule, optimizer.learning_rate, steps, optimizer.warmup_steps)
         self._steps = Steps(network, self._rate, optimizer.clip_norm, self._rule(still or {}))
         variables = [*network.variables, *self._steps.optimizer.variables]
@@ -133,13 +135,14 @@ class Training:
     def complete(self, watcher: Watcher) -> None:
         """Train to the end, and tell `watcher` of it; the network then has the weights that are kept."""
         epochs, position = self._settings.course.epochs, self.position
-        tokens = int(self._training.offsets[-1])
-        done = position.epoch * tokens + int(self._plan(position.epoch).steps[: position.batch].sum())
+        done = position.epoch * self._tokens
+        if position.epoch < epochs:
+            done += self._plans.tokens_before(position.epoch, position.part, position.batch)
         if self.resumed_at:
             print(f"train: goes on at step {self.resumed_at}", file=sys.stderr)
         name = f"train {self._network.config.task}"
         watcher.begin(position.epoch_rows, position.step_rows, position.headline)
-        with interruptions() as received, Progress(name, tokens * epochs, "tokens", done) as progress:
+        with interruptions() as received, Progress(name, self._tokens * epochs, "tokens", done) as progress:
             while position.epoch < epochs and not self._best.is_over(position.epoch):
                 self._epoch(progress, received, watcher)
                 self._end_epoch(watcher)
@@ -161,7 +164,7 @@ class Training:
     def timing(self) -> NamedFigures:
         """With what and how fast this process has trained."""
         seconds = max(self._train_seconds, 1e-9)
-        sequences = len(self._training) * self._train_tokens / int(self._training.offsets[-1])
+        sequences = self._count * self._train_tokens / self._tokens
         return {
             "kernel": self._network.kernel,
             "kernel_arch": arch_of_run(self._network.kernel),
@@ -176,20 +179,27 @@ class Training:
         return {
             "parameters": sum(int(np.prod(v.shape)) for v in self._network.trainable_variables),
             "steps": self.position.step,
-            **asdict(plan_stats(self._plan(0))),
+            **asdict(stats_of_plans(self._plans.epoch(0))),
         }
 
-    def _plan_epoch(self, epoch: int) -> Plan:
-        return self._settings.strategy.plan(self._training.lengths, epoch_rng(self._settings.course.seed, epoch))
-
     def _epoch(self, progress: Progress, received: list[int], watcher: Watcher) -> None:
-        """The rest of the epoch that the run is in."""
+        """The rest of the epoch that the run is in: the rest of its part, and the parts after it."""
         position = self.position
-        plan = self._plan(position.epoch)
+        for sequences in self._training.read(position.epoch, position.part):
+            self._part(sequences, progress, received, watcher)
+            # A part begins with sequences of its own, from their first steps.
+            position.part, position.batch, self._carried = position.part + 1, 0, None
+            # The thread that reads ahead goes on now.
+            del sequences
+        position.part = 0
+
+    def _part(self, sequences: Sequences, progress: Progress, received: list[int], watcher: Watcher) -> None:
+        position = self.position
+        plan = self._plans.of(position.epoch, position.part)
         sums, window = Sums(**position.sums), Sums(**position.window)
         batch_tokens = plan.steps
         share = plan_stats(plan).padding_share
-        steps = self._steps.train_over(plan, self._training, position.batch, self._settings.padding, self._carried)
+        steps = self._steps.train_over(plan, sequences, position.batch, self._settings.padding, self._carried)
         started = time.monotonic()
         for figures, self._carried in steps:
             tokens = int(batch_tokens[position.batch : position.batch + len(figures)].sum())
@@ -239,7 +249,7 @@ class Training:
             held_out = self._validate()
             row |= zip(VALIDATION_COLUMNS, (held_out.mean_loss, held_out.accuracy), strict=True)
         position.epoch_rows.append({**row, WALL_TIME: time.time()})
-        position.epoch, position.batch, position.sums = position.epoch + 1, 0, asdict(Sums())
+        position.epoch, position.sums = position.epoch + 1, asdict(Sums())
         self._best.look_at(position.epoch_rows, self._network.trainable_variables)
         position.best_epoch, position.best_arrays = self._best.number, len(self._best.weights)
         kept = self._kept_row()

@@ -93,6 +93,7 @@ WRONG = {
     "train.batching.buckets": ([0, 100_001, 1.0, "5", None, True], [1, 100_000]),
     "train.batching.tokens": ([0, 2**31, 1.0, "5", None, True], [30, 2**31 - 1]),
     "train.batching.window": ([0, 2**31, 1.0, "64", None, True], [1, 2**31 - 1]),
+    "train.batching.window_blocks": ([0, -1, 1.5, "8", True, "all"], [None, 1, 64]),
     "train.batching.padding": (["same", "left", 0, None, True], ["post", "pre"]),
     "train.model.input": (["tokens", 0, None, True], ["embedding", "one_hot"]),
     "train.model.front_end": (["conv2d", 0, None, True], ["conv1d", "none"]),

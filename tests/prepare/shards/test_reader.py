@@ -1,11 +1,17 @@
+import itertools
 import json
 import shutil
+from types import SimpleNamespace
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
+from lengthwise.core.labels import LabelFactor
 from lengthwise.errors import FormatError
-from lengthwise.prepare.shards.reader import read_index, read_split
-from lengthwise.prepare.shards.schema import INDEX_NAME
+from lengthwise.prepare.forms.document_form import ColumnForm, SequenceForm
+from lengthwise.prepare.shards.reader import read_index, read_split, sequences_of
+from lengthwise.prepare.shards.schema import INDEX_NAME, shard_schema
 from lengthwise.system.seals import seal
 
 FILE = "train/00000.parquet"
@@ -115,3 +121,47 @@ def test_read_split_gives_columns_of_one_length_each_sorted_by_length(corpus):
         assert sorted(sequences["sequence"].tolist()) == list(range(len(sequences)))
         assert sequences["tokens"].min() >= 1
         assert sequences["tokens"].max() < index.vocabulary_size
+
+
+EVERYTHING = SequenceForm(
+    factors=(LabelFactor("loud", ("no", "yes")), LabelFactor("fast", ("no", "yes"))),
+    several=True,
+    numbers=("size", "weight", "age"),
+    steps=(
+        ColumnForm("tokens", "tokens"),
+        ColumnForm("tag", "tags", ("X", "Y")),
+        ColumnForm("sound", "features", (), 2),
+    ),
+)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_sequences_of_puts_columns_of_every_kind_into_order(seed):
+    # Rows as they lie: by rising length, ties in any order, cut into tables anywhere. The values say which row it is.
+    rng = np.random.default_rng(seed)
+    lengths = np.sort(rng.integers(1, 6, 60))
+    rank = rng.permutation(60)
+    rows = [
+        {
+            **dict.fromkeys(("sequence", "document", "group", "label"), number),
+            "numbers": [number, number + 0.25, number + 0.5],
+            "labels": [number, number + 1],
+            "tokens": [100 * number + step for step in range(length)],
+            "affixes": [[number, step, 0, 1] for step in range(length)],
+            "tag": [number + step for step in range(length)],
+            "sound": [[number, step] for step in range(length)],
+        }
+        for number, length in zip(rank.tolist(), lengths.tolist(), strict=True)
+    ]
+    schema = shard_schema(EVERYTHING, affixes=3)
+    cuts = [0, *np.sort(rng.integers(0, 61, 3)).tolist(), 60]
+    tables = [pa.Table.from_pylist(rows[begin:end], schema) for begin, end in itertools.pairwise(cuts)]
+    made = sequences_of(tables, SimpleNamespace(schema=schema, form=EVERYTHING))
+    expected = sorted(rows, key=lambda row: (len(row["tokens"]), row["sequence"]))
+    assert made.lengths.tolist() == [len(row["tokens"]) for row in expected]
+    assert made.names == sorted(schema.names)
+    assert made.classes == {"tag": ("X", "Y")}
+    for name in made.per_sequence:
+        assert made[name].tolist() == [row[name] for row in expected]
+    for name in made.per_step:
+        assert made[name].tolist() == [value for row in expected for value in row[name]]

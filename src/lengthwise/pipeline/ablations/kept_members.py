@@ -34,7 +34,7 @@ MEMBER_CODE = (
     *("batching", "core", "evaluation", "layers", "models", "native"),
     *("pipeline/ablations/member.py", "pipeline/ablations/member_files.py", "pipeline/published.py"),
     *("pipeline/stages/scored_columns.py", "pipeline/stages/task_data.py", "pipeline/stages/train"),
-    *("prepare/forms", "prepare/shards", "prepare/vocabulary.py", "system", "training"),
+    *("prepare/forms", "prepare/shards", "prepare/vocabulary.py", "system", "tables.py", "training"),
 )
 MEMBER_SCRIPT = Path(__file__).parents[4] / "stages" / "ablation_member.py"
 

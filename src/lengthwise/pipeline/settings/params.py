@@ -104,6 +104,7 @@ class BatchingParams(StrategyKeys):
     """How sequences come together in a batch."""
 
     padding: Padding
+    window_blocks: Count | None
 
     @property
     def chosen(self) -> Strategy:

@@ -2,9 +2,12 @@
 
     index.json                    written last; without it the folder is none
     vocabulary.tsv                a copy of the vocabulary that the tokens' ids are of
-    train/00000.parquet           sequences of the split, sorted by length, ties in the corpus's order
+    train/00000.parquet           sequences of the split, sorted by length, ties in random order
     validation/00000.parquet
     test/00000.parquet
+
+A row group of a file is a block: a run of sequences that have as many steps together as each other one. Training can
+read blocks in any order, see `lengthwise.prepare.shards.shard_blocks`.
 
 docs/formats.md shows an index and a shard. A change that an older reader would misread raises `VERSION`.
 """
@@ -22,6 +25,8 @@ from lengthwise.prepare.forms.document_form import SequenceForm
 from lengthwise.prepare.forms.tokenizer_options import TokenizerOptions
 
 VERSION: Literal[4] = 4
+# Steps of a block, but for what the last of its sequences has more: 128 KiB of tokens.
+BLOCK_STEPS = 1 << 15
 INDEX_NAME, VOCABULARY_NAME = "index.json", "vocabulary.tsv"
 
 # What every sequence has.

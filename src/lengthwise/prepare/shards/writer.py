@@ -1,5 +1,8 @@
 """The stage shards: sequences between two lengths, encoded, sorted by length, in files of equal row counts.
 
+Sequences of one length are in random order, and so a block, which is a run of sequences on disk, is a fair sample of
+them: in the corpus's order it would be of few authors, or of one class where the corpus is sorted by class.
+
 Two passes over the tokens: the first sees lengths alone and places every sequence; the second hands each slice's
 tokens on to the shards' scratch files. In memory are one slice, one shard, and a few numbers per sequence.
 """
@@ -7,6 +10,7 @@ tokens on to the shards' scratch files. In memory are one slice, one shard, and 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import get_args
 
@@ -22,6 +26,7 @@ from lengthwise.errors import CorpusError
 from lengthwise.prepare.documents import DocumentTable, read_document_table
 from lengthwise.prepare.shards.lengths import LengthLimits, Pieces
 from lengthwise.prepare.shards.schema import (
+    BLOCK_STEPS,
     INDEX_NAME,
     VERSION,
     VOCABULARY_NAME,
@@ -154,7 +159,7 @@ def _place(
                 "shards.max_length; widen them"
             )
         sequence[members] = np.arange(len(members))
-        by_length = members[np.argsort(length[members], kind="stable")]
+        by_length = members[_by_length(length[members], number)]
         shard[by_length] = np.arange(len(members)) // rows_per_shard + len(shard_splits)
         shard_splits += [number] * -(-len(members) // rows_per_shard)
     placed = _Placement(length, np.concatenate(documents), split, shard, sequence, np.array(shard_splits))
@@ -208,7 +213,7 @@ def _write_shard(
 ) -> ShardEntry:
     rows = np.flatnonzero(placed.shard == shard)
     length = placed.length[rows].astype(np.int64)
-    order = np.argsort(length, kind="stable")
+    order = _by_length(length, shard)
     document = placed.document[rows][order]
     values = {
         "sequence": placed.sequence[rows][order],
@@ -229,7 +234,9 @@ def _write_shard(
             columns.append(pa.array(values[field.name], field.type))
     content = pa.Table.from_arrays(columns, schema=schema)
     lengths = length[order]
-    pq.write_table(content, out / file, compression="zstd", row_group_size=len(rows))
+    with pq.ParquetWriter(out / file, schema, compression="zstd") as writer:
+        for block in blocks_of(lengths):
+            writer.write_table(content[block], row_group_size=len(rows))
     return ShardEntry(
         file=file,
         rows=len(rows),
@@ -238,6 +245,23 @@ def _write_shard(
         longest=int(lengths[-1]),
         digest=file_digest(out / file),
     )
+
+
+def blocks_of(lengths: np.ndarray) -> list[slice]:
+    """Which rows of a shard are a block: those that begin within the same `BLOCK_STEPS` steps.
+
+    Args:
+        lengths: int (R,), steps of the sequences of a shard, at least one of them.
+    """
+    number = offsets_of(lengths)[:-1] // BLOCK_STEPS
+    ends = [*np.flatnonzero(np.diff(number)) + 1, len(lengths)]
+    return [slice(begin, end) for begin, end in pairwise([0, *ends])]
+
+
+def _by_length(length: np.ndarray, seed: int) -> np.ndarray:
+    """The order by rising length, ties in random order: int64 (R,)."""
+    shuffled = np.random.default_rng(seed).permutation(len(length))
+    return shuffled[np.argsort(length[shuffled], kind="stable")]
 
 
 def _lists(field: pa.Field, scratch: Path, offsets: np.ndarray, order: np.ndarray) -> pa.Array:

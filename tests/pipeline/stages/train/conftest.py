@@ -16,7 +16,7 @@ def _train_params(**changes: object) -> TrainParams:
         "class_weights": "none",
         "kernel": "auto",
         "batching": {"strategy": "bucketed", "batch_size": 64, "buckets": 2, "tokens": 4096, "window": 8}
-        | {"padding": "post"},
+        | {"padding": "post", "window_blocks": None},
         "model": {
             "input": "embedding",
             "embedding": 4,

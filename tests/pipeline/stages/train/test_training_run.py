@@ -16,6 +16,8 @@ from closeness import assert_close
 from lengthwise.batching.plan import epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
 from lengthwise.batching.stats import plan_stats
+from lengthwise.core.ragged import offsets_of
+from lengthwise.core.sequences import Sequences
 from lengthwise.errors import FormatError
 from lengthwise.models.inputs import Inputs
 from lengthwise.models.prediction import predict_split
@@ -29,6 +31,7 @@ from lengthwise.predictor import read_encoding
 from lengthwise.prepare.shards.reader import read_index, read_split
 from lengthwise.prepare.shards.text_encoding import TextEncoding
 from lengthwise.prepare.vocabulary import read_vocabulary
+from lengthwise.training.epoch_parts import InMemory
 from lengthwise.training.resume import ResumeState
 from lengthwise.training.step import Steps
 
@@ -520,7 +523,7 @@ def test_train_refuses_damaged_shards_before_anything_is_written(corpus, train_p
 def test_batching_table_has_every_strategy_with_the_runs_settings(train_params):
     lengths = np.random.default_rng(1).integers(5, 31, 1000)
     params = train_params(batch_size=32)
-    table = batching_table(lengths, params)
+    table = batching_table(InMemory(Sequences(offsets_of(lengths), {})), params)
     assert table["strategy"].tolist() == sorted(STRATEGIES)
     for row in json.loads(table.to_json(orient="records", double_precision=15)):
         stats = plan_stats(make_strategy(row["strategy"], params.batching.model_dump()).plan(lengths, epoch_rng(1, 0)))
@@ -531,7 +534,7 @@ def test_batching_table_has_every_strategy_with_the_runs_settings(train_params):
 
 
 def test_batching_table_leaves_out_a_strategy_that_refuses_the_lengths(train_params):
-    table = batching_table(np.array([3, 5000]), train_params())
+    table = batching_table(InMemory(Sequences(np.array([0, 3, 5003]), {})), train_params())
     assert sorted(table["strategy"]) == sorted(set(STRATEGIES) - {"token_budget"})
 
 

@@ -4,12 +4,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
-from lengthwise.batching.plan import epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
-from lengthwise.batching.stats import plan_stats
+from lengthwise.batching.stats import stats_of_plans
 from lengthwise.core.sequences import Sequences
 from lengthwise.errors import ArgumentError
 from lengthwise.evaluation.levels import items_of
@@ -20,6 +18,7 @@ from lengthwise.pipeline.stages.scored_columns import predicted_columns
 from lengthwise.pipeline.stages.task_data import scoring_of
 from lengthwise.prepare.shards.schema import ShardIndex
 from lengthwise.system.files import replacing_folder, write_metrics
+from lengthwise.training.epoch_parts import EpochParts, EpochPlans
 
 if TYPE_CHECKING:
     from lengthwise.pipeline.settings.params import TrainParams
@@ -27,13 +26,13 @@ if TYPE_CHECKING:
 
 
 def write_figures(
-    folder: Path, lengths: np.ndarray, params: "TrainParams", cost: "NamedFigures", metrics: "NamedFigures"
+    folder: Path, training: EpochParts, params: "TrainParams", cost: "NamedFigures", metrics: "NamedFigures"
 ) -> None:
     """Write the folder of a complete run.
 
     Args:
         folder: gets `figures.json`, `cost.json`, `batching.csv` and `lengths.csv`.
-        lengths: of the training sequences, in tokens.
+        training: what the network was trained on.
         params: the section `train`.
         cost: what the run took, whatever the machine.
         metrics: of the last epoch, and of validation by level.
@@ -42,28 +41,28 @@ def write_figures(
         OutputError: there is no room, or no permission.
     """
     with replacing_folder(folder) as out:
-        batching_table(lengths, params).to_csv(out / "batching.csv", index=False)
-        lengths_table(lengths).to_csv(out / "lengths.csv", index=False)
+        batching_table(training, params).to_csv(out / "batching.csv", index=False)
+        lengths_table(training).to_csv(out / "lengths.csv", index=False)
         write_metrics(out / "cost.json", cost)
         write_metrics(out / "figures.json", metrics)
 
 
-def batching_table(lengths: np.ndarray, params: "TrainParams") -> pd.DataFrame:
+def batching_table(training: EpochParts, params: "TrainParams") -> pd.DataFrame:
     """What an epoch costs under every strategy, with this run's settings: a row a strategy that can plan it."""
     rows = []
     for name in sorted(STRATEGIES):
         try:
-            plan = make_strategy(name, params.batching.model_dump()).plan(lengths, epoch_rng(params.course.seed, 0))
+            strategy = make_strategy(name, params.batching.model_dump())
+            stats = stats_of_plans(EpochPlans(training, strategy, params.course.seed).epoch(0))
         except ArgumentError:  # Another strategy's budget is no reason to fail.
             continue
-        rows.append({"strategy": name, **asdict(plan_stats(plan))})
+        rows.append({"strategy": name, **asdict(stats)})
     return pd.DataFrame(rows)
 
 
-def lengths_table(lengths: np.ndarray) -> pd.DataFrame:
+def lengths_table(training: EpochParts) -> pd.DataFrame:
     """How many sequences have a length: columns length, in tokens, and sequences."""
-    length, sequences = np.unique(lengths, return_counts=True)
-    return pd.DataFrame({"length": length, "sequences": sequences})
+    return pd.DataFrame(training.length_counts, columns=["length", "sequences"])
 
 
 def validation_figures(network: Network | Ensemble, validation: Sequences, index: ShardIndex) -> dict[str, float]:

@@ -17,8 +17,10 @@ from lengthwise.pipeline.stages.train.outcome import validation_figures, write_f
 from lengthwise.pipeline.stages.train.pretrained import begin_with_wanted, wanted_digest
 from lengthwise.prepare.shards.encoding import read_shard_encoding
 from lengthwise.prepare.shards.reader import read_index, read_split
-from lengthwise.prepare.shards.schema import INDEX_NAME
+from lengthwise.prepare.shards.schema import INDEX_NAME, ShardIndex
+from lengthwise.prepare.shards.shard_blocks import ShardBlocks
 from lengthwise.system.files import file_digest
+from lengthwise.training.epoch_parts import EpochParts, InMemory, Windowed
 from lengthwise.training.loop import Training, start_tensorflow
 from lengthwise.training.resume import run_digests
 from lengthwise.training.training_settings import TrainingSettings
@@ -71,7 +73,7 @@ def train(shards: Path, files: TrainFiles, task: str, params: "TrainParams") -> 
         OutputError: there is no room, or no permission.
     """
     index = read_index(shards)
-    training = read_split(shards, index, "train")
+    training = training_parts(shards, index, params)
     validation = read_split(shards, index, "validation")
     encoding = read_shard_encoding(shards, index)
     architecture = params.model.architecture
@@ -93,9 +95,21 @@ def train(shards: Path, files: TrainFiles, task: str, params: "TrainParams") -> 
         save_network(network, files.model, encoding)
         result = TrainResult(run.metrics() | begun, run.timing())
         result.metrics.update(validation_figures(network, validation, index))
-        write_figures(files.figures, training.lengths, params, run.cost(), result.metrics)
+        write_figures(files.figures, training, params, run.cost(), result.metrics)
     run.state.clear()
     return result
+
+
+def training_parts(shards: Path, index: ShardIndex, params: "TrainParams") -> EpochParts:
+    """The training sequences: all in memory, or through a window of blocks.
+
+    Raises:
+        FormatError: the shards are absent or damaged.
+    """
+    window = params.batching.window_blocks
+    if window is None:
+        return InMemory(read_split(shards, index, "train"))
+    return Windowed(ShardBlocks(shards, index, "train"), window, params.course.seed)
 
 
 def training_settings(params: "TrainParams") -> TrainingSettings:
