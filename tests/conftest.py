@@ -369,6 +369,20 @@ def make_network(make_config) -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="session")
+def kept_network(make_network) -> Callable[..., Any]:
+    # As `make_network`, one for all tests that ask for the same: they read it, and leave it as it is.
+    made: dict[str, Any] = {}
+
+    def keep(task: str = "classifier", **changes: object) -> Any:
+        key = repr((task, sorted(changes.items())))
+        if key not in made:
+            made[key] = make_network(task, **changes)
+        return made[key]
+
+    return keep
+
+
+@pytest.fixture(scope="session")
 def document() -> Callable[..., Document]:
     def build(group: str = "7", text: str = "Hello.", **changes: object) -> Document:
         facts = {"age": 25, "industry": "Arts", "sign": "Leo", "date": "14,May,2004"}

@@ -15,9 +15,9 @@ CELLS = [{}, {"cell": "lstm", "layers": 2}, {"affixes": 2}, {"cell": "layer_norm
 
 
 @pytest.fixture
-def make_predictor(make_network):
+def make_predictor(kept_network):
     def make(task="language_model", **changes):
-        return Predictor(forward_of(make_network(task, **changes)), VOCABULARY, list)
+        return Predictor(forward_of(kept_network(task, **changes)), VOCABULARY, list)
 
     return make
 
@@ -78,8 +78,8 @@ def test_tokens_are_joined_as_texts_were_cut():
     assert joined(["To", "be"], "blanks") == "To be"
 
 
-def test_next_tokens_are_rated_as_the_softmax_at_the_step_before_says(make_network, make_sequences):
-    network, sequences = make_network("language_model"), make_sequences([5, 1, 9, 2, 30])
+def test_next_tokens_are_rated_as_the_softmax_at_the_step_before_says(kept_network, make_sequences):
+    network, sequences = kept_network("language_model"), make_sequences([5, 1, 9, 2, 30])
     steps, following = predict_steps(network, sequences), predict_next(network, sequences)
     tokens, ends = sequences["tokens"], set((sequences.offsets[1:] - 1).tolist())
     for step in range(len(tokens)):

@@ -1,4 +1,5 @@
 import csv
+import functools
 import io
 import json
 import os
@@ -21,21 +22,29 @@ from lengthwise.models.saved import save_network
 from lengthwise.predictor import Predictor
 from lengthwise.prepare.forms.tokenizer_options import SENTENCIZER, TokenizerOptions
 from lengthwise.prepare.shards.text_encoding import TextEncoding
+from lengthwise.prepare.text import spacy_languages
 from lengthwise.prepare.vocabulary import Vocabulary, write_vocabulary
 
 WORDS = ["the", "bus", "left", ".", "i", "missed", "it", "again", "and", "<#>", "!"]
 TOKENS = ("<PAD>", "<UNK>", *WORDS)
 VOCABULARY = Vocabulary(TOKENS, (0,) * len(TOKENS))
 TEXT = "The bus left 5. I missed it again, and again!"
+PIPELINES = functools.cache(spacy_languages.rule_based_pipeline)
 CLASSES = [f"{gender} {age}" for gender in ("male", "female") for age in ("10s", "20s", "30s")]
 
 
+@pytest.fixture(autouse=True)
+def _rules_of_a_language_are_made_once(monkeypatch):
+    # They take as long as the rest of a test, and no text changes them.
+    monkeypatch.setattr(spacy_languages, "rule_based_pipeline", PIPELINES)
+
+
 @pytest.fixture
-def workspace(make_network, tmp_path, monkeypatch):
+def workspace(kept_network, tmp_path, monkeypatch):
     # Nothing but the model's folder: no params, no data.
     def make(collapse_repeats=False, language="en", sentences=SENTENCIZER, encoding=True, **changes):
         tokenizer = TokenizerOptions("words", language, sentences, False, collapse_repeats, None)
-        network = make_network(**{"vocabulary_size": len(TOKENS), **changes})
+        network = kept_network(**{"vocabulary_size": len(TOKENS), **changes})
         kept = TextEncoding(tokenizer, VOCABULARY) if encoding else None
         save_network(network, tmp_path / "data" / "models" / "classifier", kept)
         monkeypatch.chdir(tmp_path)
@@ -362,7 +371,8 @@ def test_predict_refuses_a_model_whose_tokenizer_is_not_to_be_had(workspace, cap
 
 
 def test_predict_refuses_weights_that_give_no_numbers(workspace, make_network, capsys, tmp_path):
-    network = workspace()
+    workspace()
+    network = make_network(vocabulary_size=len(TOKENS))
     for variable in network.trainable_variables:
         variable.assign(np.full(variable.shape, np.nan, np.float32))
     encoding = TextEncoding(TokenizerOptions("words", "en", SENTENCIZER, False, False, None), VOCABULARY)

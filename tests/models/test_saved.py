@@ -40,8 +40,8 @@ def test_save_network_writes_the_same_bytes_twice_and_nothing_else(make_network,
 
 
 @pytest.fixture
-def saved(make_network, tmp_path):
-    save_network(make_network(), tmp_path / "model")
+def saved(kept_network, tmp_path):
+    save_network(kept_network(), tmp_path / "model")
     return tmp_path / "model"
 
 
@@ -104,8 +104,8 @@ def test_load_network_refuses_a_folder_of_version_4_and_names_both(saved):
 
 
 @pytest.fixture
-def with_text(make_network, tmp_path):
-    save_network(make_network(), tmp_path / "text", TextEncoding(TOKENIZER, vocabulary_of(18)))
+def with_text(kept_network, tmp_path):
+    save_network(kept_network(), tmp_path / "text", TextEncoding(TOKENIZER, vocabulary_of(18)))
     return tmp_path / "text"
 
 

@@ -25,6 +25,9 @@ ADDED = """
 import sys
 from pathlib import Path
 
+# Keras imports it for its wrappers alone, and it takes long.
+sys.modules["sklearn"] = None
+
 from lengthwise.core import names
 
 names.CELL_PLACES["decay"] = "decaying.DecayCell"

@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar
 
+# Keras imports it for its wrappers alone, and it takes long.
+sys.modules["sklearn"] = None
+
 import numpy as np
 
 from lengthwise.batching import registry
