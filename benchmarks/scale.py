@@ -31,6 +31,7 @@ import numpy as np
 import yaml
 from invented_shards import write_invented
 
+from lengthwise.batching.block_windows import windows_of
 from lengthwise.batching.plan import Strategy
 from lengthwise.pipeline.settings.params import TrainParams, load_params
 from lengthwise.pipeline.stage import PARAMS_FILE
@@ -138,7 +139,23 @@ def order(arguments: argparse.Namespace) -> None:
         figures = {name: mean(one[name] for one in found) for name in found[0]}
         base = base or figures
         said = ", ".join(f"{name} {value:.4f} ({value / base[name]:.2f})" for name, value in figures.items())
+        if window is not None:
+            ours, at_random = window_spreads(ShardBlocks(arguments.shards, index, "train"), window)
+            said += f", mean length of a window {ours:.4f} (blocks at random {at_random:.4f})"
         print(f"window {window!s:>5}: {said}", flush=True)
+
+
+def window_spreads(blocks: ShardBlocks, window: int, seeds: int = 20) -> tuple[float, float]:
+    """The spread of the mean length of a window, and that of as many blocks drawn without regard to length."""
+    lengths = [blocks.lengths(np.array([number])) for number in range(len(blocks))]
+    steps, rows = (np.array([of(one) for one in lengths]) for of in (np.sum, len))
+    ours, at_random = [], []
+    for seed in range(seeds):
+        shuffled = np.random.default_rng(seed).permutation(len(blocks))
+        ours += windows_of(len(blocks), window, seed, 0)
+        at_random += np.split(shuffled, range(window, len(blocks), window))
+    spreads = [float(np.std([steps[one].sum() / rows[one].sum() for one in kind])) for kind in (ours, at_random)]
+    return spreads[0], spreads[1]
 
 
 def order_statistics(parts: EpochParts, strategy: Strategy, seed: int) -> dict[str, float]:
