@@ -10,8 +10,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
-import numpy as np
-
 from lengthwise.errors import FormatError, OutputError
 
 DIGEST_CHUNK_BYTES = 1 << 20
@@ -54,12 +52,6 @@ def clear_parts(folder: Path) -> None:
     """Remove the parts in a folder that were never complete."""
     for path in folder.glob(f".*{PART}"):
         path.unlink(missing_ok=True)
-
-
-def save_array(path: Path, array: np.ndarray) -> None:
-    """Save an array for the next task to map, complete or not at all; see `part_file`."""
-    with part_file(path) as beside, beside.open("wb") as stream:
-        np.save(stream, array)
 
 
 def append_text(path: Path, text: str) -> None:

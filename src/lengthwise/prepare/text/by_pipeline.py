@@ -14,10 +14,11 @@ from lengthwise.prepare.documents import first_document, read_texts
 from lengthwise.prepare.text.lexicon import merge_lexicons
 from lengthwise.prepare.text.normalization import Normalization
 from lengthwise.prepare.text.notices import TextNotices, all_notices, notice
+from lengthwise.prepare.text.scratch_arrays import save_array
 from lengthwise.prepare.text.spacy_languages import named_pipeline
 from lengthwise.prepare.text.spacy_words import words_of
 from lengthwise.prepare.text.store import Sentences, write_slice
-from lengthwise.system.files import part_file, save_array
+from lengthwise.system.files import part_file
 from lengthwise.system.parallel import Workers, tracked
 
 

@@ -27,10 +27,11 @@ from lengthwise.prepare.text.chunks import Chunks, ChunkTokens, Runs, find_runs,
 from lengthwise.prepare.text.lexicon import merge_lexicons, number_distinct
 from lengthwise.prepare.text.normalization import Normalization
 from lengthwise.prepare.text.notices import TextNotices, all_notices, notice
+from lengthwise.prepare.text.scratch_arrays import save_array
 from lengthwise.prepare.text.sentences import sentence_starts
 from lengthwise.prepare.text.spacy_words import MOST_WORDS
 from lengthwise.prepare.text.store import Sentences, write_slice
-from lengthwise.system.files import part_file, save_array
+from lengthwise.system.files import part_file
 from lengthwise.system.parallel import Workers, tracked
 
 if TYPE_CHECKING:
