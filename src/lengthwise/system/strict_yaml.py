@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.composer import Composer
 
 from lengthwise.errors import ParamsError
 
@@ -47,15 +48,22 @@ def second_meaning(tag: str, text: str) -> str | None:
     return "an integer" if tag == "str" and INTEGER.fullmatch(text) else None
 
 
-class _StrictLoader(yaml.SafeLoader):
+# libyaml reads a file ten times as fast as PyYAML's own scanner; not every build of PyYAML has it. The composer is
+# PyYAML's in any case: it can be looked over.
+_FAST: Any = getattr(yaml, "CSafeLoader", None)
+_BASES: Any = (yaml.SafeLoader,) if _FAST is None else (Composer, _FAST)
+
+
+class _StrictLoader(*_BASES):  # type: ignore[misc]
     """PyYAML lets the last of two equal keys win; we refuse both. And aliases: a line may stand for gigabytes."""
 
     def __init__(self, stream: str) -> None:
-        super().__init__(stream)
+        _BASES[-1].__init__(self, stream)
+        Composer.__init__(self)
         self._keys: list[str] = []
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:  # noqa: ANN401
-        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        event: Any = self.peek_event()
         line = event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent):
             raise ParamsError(f"alias *{event.anchor} in line {line}; expected the value itself; write it out")
