@@ -164,22 +164,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _leave_out_of_samples(items: list[pytest.Item]) -> None:
-    """Of a test that is `sampled(n)`, every n-th case is run, and each that has a value that no case before it has."""
-    seen: dict[str, set[tuple[str, object]]] = {}
-    counts: dict[str, int] = {}
+    """Of a `sampled` test cases are run that have each value once; of `sampled(n)` every n-th, and each plain value."""
+    tests: dict[str, list[pytest.Item]] = {}
     for item in items:
-        marker = item.get_closest_marker("sampled")
-        if marker is None:
-            continue
-        test = item.nodeid.partition("[")[0]
-        cases = item.callspec.params.items()  # type: ignore[attr-defined]
-        values = {(name, value) for name, value in cases if isinstance(value, str | bool | int | None)}
-        new = values - seen.setdefault(test, set())
-        counts[test] = counts.get(test, -1) + 1
-        if counts[test] % marker.args[0] and not new:
-            item.add_marker(pytest.mark.long)
-        else:
-            seen[test] |= values
+        # What is long anyway stands for no value.
+        if item.get_closest_marker("sampled") and not item.get_closest_marker("long"):
+            tests.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for cases in tests.values():
+        marker = cases[0].get_closest_marker("sampled")
+        every = marker.args[0] if marker and marker.args else len(cases)
+        values = {case: _values(case, every == len(cases)) for case in cases}
+        kept = set(cases[::every])
+        missing = set().union(*values.values()) - set().union(*(values[case] for case in kept))
+        while missing:
+            most = max(cases, key=lambda case: len(values[case] & missing))
+            kept.add(most)
+            missing -= values[most]
+        for case in cases:
+            if case not in kept:
+                case.add_marker(pytest.mark.long)
+
+
+def _values(item: pytest.Item, objects: bool) -> set[tuple[str, object]]:
+    """The arguments of a case that have to be in one; of objects, cases of the same value have the same."""
+    cases = item.callspec.params.items()  # type: ignore[attr-defined]
+    plain = {(name, value) for name, value in cases if isinstance(value, str | bool | int | None)}
+    return plain | {(name, id(value)) for name, value in cases if objects}
 
 
 def _write_corpus(folder: Path, posts: Sequence[Post], rows_per_slice: int = 8192) -> Corpus:

@@ -125,6 +125,7 @@ def test_batching_page_plans_with_the_public_names(root):
     assert sorted(zip(plan.rows.tolist(), plan.widths.tolist(), strict=True)) == [(1, 6), (2, 4)]
 
 
+@pytest.mark.long
 def test_notebook_runs_and_shows_what_it_printed(root, tmp_path, monkeypatch):
     cells = json.loads((root / "docs" / "article.ipynb").read_text("utf-8"))["cells"]
     codes = [cell for cell in cells if cell["cell_type"] == "code"]

@@ -53,7 +53,9 @@ def causes(report):
     return {checked.cause for checked in report.checked if checked.differing}
 
 
-@pytest.mark.parametrize("layer", [lw.GRU, lw.LSTM, keras.layers.GRU])
+@pytest.mark.parametrize(
+    "layer", [lw.GRU, *(pytest.param(a, marks=pytest.mark.long) for a in (lw.LSTM, keras.layers.GRU))]
+)
 def test_model_that_keeps_its_mask_agrees_under_every_strategy_of_whole_rows(layer):
     report = check_batching(functional(layer(3)), sequences())
     assert report, str(report)

@@ -87,6 +87,7 @@ def assert_spans_by_batch_row_and_column_without_gaps(plan):
     assert np.all(plan.column[steps == 1] == 0)
 
 
+@pytest.mark.sampled(8)
 def test_strategy_plans_every_token_exactly_once_in_rows_without_gaps(name, settings, lengths):
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(int)
     counts = set()
@@ -108,11 +109,13 @@ def test_strategy_has_columns_of_32_bits_and_sizes_of_64(name, settings, lengths
         assert sizes.shape == (len(plan),)
 
 
+@pytest.mark.sampled(8)
 def test_strategy_repeats_a_plan_for_the_same_seed_and_epoch(name, settings, lengths):
     first, second = (plans_of(name, settings, lengths, seeds=10) for _ in range(2))
     assert all(same(left, right) for left, right in zip(first, second, strict=True))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("lengths_name", ["all_equal", "article", "zipf"])
 def test_strategy_orders_every_epoch_and_seed_otherwise(name, lengths_name):
     lengths = np.array(LENGTHS[lengths_name], np.int64)

@@ -49,6 +49,7 @@ def random_sequences(seed):
     )
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("name", "padding"), PADDED)
 def test_every_value_of_every_column_arrives_at_its_step_once_an_epoch(name, padding):
     for seed in range(3):
@@ -77,6 +78,7 @@ def test_every_value_of_every_column_arrives_at_its_step_once_an_epoch(name, pad
         assert sorted(seen) == list(range(int(sequences.offsets[-1])))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("name", "padding"), [pair for pair in PADDED if pair[0] not in SEVERAL_IN_A_ROW])
 def test_every_value_per_sequence_arrives_in_its_row_once_an_epoch(name, padding):
     for seed in range(3):

@@ -397,6 +397,7 @@ def stock_model():
     return model, from_arrays(sequences, LABELS), expected
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("name", "padding"), [(name, padding) for name, padding in PADDED if name in ONE_IN_A_ROW])
 def test_fit_data_evaluates_a_model_of_stock_layers_as_sequence_by_sequence(name, padding):
     model, sequences, expected = stock_model()
@@ -425,6 +426,7 @@ def test_fit_data_serves_as_validation_data_of_another_strategy(train, test):
             assert_close(batch.outputs[row, step], states[batch.tokens[row, step]][0])
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("targets", STEPS)
 @pytest.mark.parametrize(("name", "padding"), PADDED)
 def test_fit_data_puts_labels_and_weights_of_steps_where_they_belong(name, padding, targets):
@@ -530,6 +532,7 @@ def test_fit_data_learns_nothing_and_no_nan_from_a_window_where_no_sequence_ends
     assert all(np.isfinite(weight).all() for weight in before[0])
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("targets", STEPS)
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "exact"])
 def test_fit_data_lets_the_loss_of_a_batch_be_the_mean_over_weighted_steps(name, targets):

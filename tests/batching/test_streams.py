@@ -147,6 +147,7 @@ def write_groups(folder, lengths, rows):
     return folder
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
 @pytest.mark.parametrize("window", [1, 3, 100])
 def test_stream_through_windows_gives_every_step_once_an_epoch(name, window, tmp_path):

@@ -162,6 +162,7 @@ def test_predictions_under_every_strategy_are_those_of_one_by_one_each_once(one_
         assert sorted(keys) == sorted(key for key in alone if key[0] == task)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("name", "kernel"),
     [

@@ -187,6 +187,7 @@ def test_hostile_file_in_the_place_of_any_other_is_refused_and_not_run(here, pat
     refusal_of(path, here)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("make", HOSTILE, ids=lambda make: make.__name__)
 @pytest.mark.parametrize(
     "path", [path for path in READERS if path not in ("params.yaml", "shards/train/00000.parquet")]

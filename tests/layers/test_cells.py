@@ -209,6 +209,7 @@ def test_cell_equals_the_stock_layer_of_the_same_weights_in_outputs_and_gradient
         assert_close(one, other)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", CELLS)
 @pytest.mark.parametrize("masked", [False, True])
 def test_cell_in_the_stock_layer_equals_recurrent(name, masked):
@@ -294,6 +295,7 @@ def test_cell_survives_its_config(name, activation):
         assert again.get_config() == cell.get_config()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("initial_state", ["learned", "zeros"])
 @pytest.mark.parametrize("name", CELLS)
 def test_cell_in_a_functional_model_survives_saving(name, initial_state, tmp_path):
@@ -363,6 +365,7 @@ def outputs_and_gradient_of_first_step(cell, growth, steps=200):
     return np.abs(outputs), np.abs(gradient)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("activation", ["linear", "relu", "tanh"])
 @pytest.mark.parametrize("name", GROWTH)
 def test_cell_explodes_unless_its_activation_saturates(name, activation):

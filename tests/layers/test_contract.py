@@ -99,6 +99,7 @@ def test_layer_within_time_distributed_equals_each_inner_sequence_alone(name, ke
     assert_close(model(documents), expected)
 
 
+@pytest.mark.sampled
 @few_layers
 @pytest.mark.parametrize("merge_mode", ["concat", None])
 def test_layer_within_bidirectional_equals_two_layers_by_hand(name, kernel, merge_mode):
@@ -262,6 +263,7 @@ def test_layer_computes_in_the_dtype_of_its_policy(name, policy):
     assert np.abs(np.asarray(tf.cast(outputs, tf.float32)) - like(inputs, mask=MASK)).max() < bound
 
 
+@pytest.mark.sampled
 @every_layer
 def test_layer_has_no_use_for_what_stands_in_the_padding_not_even_for_its_gradients(name, kernel):
     layer = recurrent(name, kernel=kernel)

@@ -100,6 +100,7 @@ def test_output_lengths_are_at_least_one_and_never_more_than_the_steps(padding):
             assert steps.dtype == lengths.dtype
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("kernel_size", "stride"), PLACES)
 @pytest.mark.parametrize("padding", CONV_PADDINGS)
 def test_masked_conv1d_of_a_padded_batch_equals_the_reference_of_each_sequence(padding, kernel_size, stride):
@@ -114,6 +115,7 @@ def test_masked_conv1d_of_a_padded_batch_equals_the_reference_of_each_sequence(p
             assert_close(outputs[row, : len(expected)], expected)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("kernel_size", "stride"), PLACES)
 @pytest.mark.parametrize("padding", CONV_PADDINGS)
 def test_masked_conv1d_does_not_depend_on_padding_in_outputs_or_gradients(padding, kernel_size, stride):
@@ -136,6 +138,7 @@ def test_masked_conv1d_does_not_depend_on_padding_in_outputs_or_gradients(paddin
             assert_close(one, other)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("kernel_size", "stride"), PLACES)
 @pytest.mark.parametrize("padding", CONV_PADDINGS)
 def test_masked_conv1d_mask_is_as_long_as_output_lengths_say(padding, kernel_size, stride):
@@ -163,6 +166,7 @@ def test_masked_conv1d_without_a_mask_counts_all_steps_and_makes_none():
     np.testing.assert_array_equal(layer(inputs), layer(inputs, mask=np.ones((2, 6), bool)))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("padding", "stride"),
     [("same", 1), ("causal", 1), ("causal", 2), ("causal", 3), ("valid", 1), ("valid", 2), ("valid", 3)],
@@ -205,6 +209,7 @@ def test_masked_conv1d_makes_one_step_of_a_sequence_shorter_than_the_kernel(padd
         assert np.sum(layer.compute_mask(inputs, mask)) == 1
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("padding", CONV_PADDINGS)
 @pytest.mark.parametrize("follower", ["recurrent", "stock"])
 def test_masked_conv1d_in_a_functional_model_tells_the_next_layer_what_is_padding(follower, padding):
@@ -226,7 +231,7 @@ def test_masked_conv1d_called_eagerly_tells_the_next_layer_what_is_padding(paddi
     assert_close(gru(layer(embedding(np.pad(tokens, [(0, 0), (0, 4)])))), expected)
 
 
-@pytest.mark.parametrize("padding", CONV_PADDINGS)
+@pytest.mark.parametrize("padding", ["causal", *(pytest.param(p, marks=pytest.mark.long) for p in ("same", "valid"))])
 def test_masked_conv1d_trains_in_a_functional_model(padding):
     tokens = np.random.default_rng(0).integers(1, 9, (10, 7))
     tokens[np.arange(7) >= np.arange(1, 11)[:, np.newaxis]] = 0

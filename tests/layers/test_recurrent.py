@@ -125,6 +125,7 @@ def test_recurrent_computes_by_the_kernel_that_the_name_of_the_test_says():
     assert [name for name in [*ALL_CELLS, *BY_KERAS] if make(name).native] == [*sorted(NATIVE_CELLS), *KERAS_CELLS]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("seed", "masked"), [(0, False), (1, True)])
 @pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
 def test_recurrent_computes_packed_sequences_as_if_each_stood_alone(name, seed, masked):
@@ -175,6 +176,7 @@ def test_recurrent_resets_go_to_the_learned_state_and_reach_it_with_gradients(na
     assert all(gradient is None or not np.any(gradient) for gradient in tape.gradient(outputs, learned))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("initial_state", ["learned", "zeros"])
 @pytest.mark.parametrize("name", [*CELLS, *BY_KERAS])
 def test_recurrent_without_resets_begins_each_row_with_the_initial_state(name, initial_state):
@@ -346,6 +348,7 @@ def test_recurrent_state_and_output_stand_still_at_masked_steps(name, reverse):
         assert_close([state[row : row + 1] for state in last], states)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("name", ALL_CELLS)
 def test_recurrent_of_padded_rows_equals_the_unpadded_row(name, reverse):
@@ -361,6 +364,7 @@ def test_recurrent_of_padded_rows_equals_the_unpadded_row(name, reverse):
         assert_close(last, expected_last)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("seed", "masked"), [(0, False), (1, True)])
 @pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
 def test_recurrent_backwards_with_resets_at_ends_equals_each_sequence_reversed_alone(name, seed, masked):
@@ -416,6 +420,7 @@ def test_recurrent_in_both_directions_equals_the_stock_bidirectional_layer(name)
     assert_close(found.numpy()[mask], stock(inputs, mask=mask).numpy()[mask])
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("return_state", [False, True])
 @pytest.mark.parametrize("return_sequences", [False, True])
@@ -435,6 +440,7 @@ def test_recurrent_returns_what_it_is_asked_for(name, return_sequences, return_s
             assert_close([state[row : row + 1] for state in last], states)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
 def test_recurrent_runs_rows_of_one_step(name, reverse):
@@ -464,6 +470,7 @@ def test_recurrent_of_a_keras_cell_equals_the_keras_layer_in_a_functional_model(
     assert_close(found[shown], expected[shown])
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("run_eagerly", [False, True])
 @pytest.mark.parametrize("options", [{"dropout": 0.5}, {"recurrent_dropout": 0.5}])
 def test_recurrent_trains_a_keras_cell_with_dropout(options, run_eagerly):
@@ -511,6 +518,7 @@ def test_recurrent_is_traced_once_for_all_rows_and_widths(name, carried_rows):
     assert len(traces) == 1
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("input_rows", "state_rows"), [(1, 1), (3, 3), (1, None), (3, None), (None, 1), (None, 3), (None, None)]
 )
@@ -633,6 +641,7 @@ def test_recurrent_computes_in_the_type_it_is_given(name, dtype):
     assert_close(found, plain(inputs, resets=resets), CLOSE if dtype == "float64" else 0.1)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("kernel", ["keras", "native"])
 @pytest.mark.parametrize("given", ["resets", "initial_state", "ends"])
 def test_recurrent_takes_the_mask_of_its_inputs_also_where_it_is_given_other_tensors(given, kernel):

@@ -125,7 +125,7 @@ def test_each_member_learns_as_if_it_were_alone(
         assert not np.array_equal(variable, old), variable.path
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("kernel", [KERNELS[0], pytest.param("keras", marks=pytest.mark.long)])
 def test_the_figures_of_a_step_are_those_of_what_the_members_say_together(make_network, make_sequences, kernel):
     sequences = make_sequences([9, 1, 5, 7, 3, 12])
     plan = make_strategy("padded", SETTINGS | {"batch_size": 6}).plan(sequences.lengths, epoch_rng(1, 0))

@@ -64,6 +64,7 @@ def by_kernel(network, kernel):
     return other
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("kernel", ["keras", "native"])
 @pytest.mark.parametrize("initial_state", ["learned", "zeros"])
 def test_network_equals_a_reference_in_numpy_at_every_step(make_network, initial_state, kernel):
@@ -126,6 +127,7 @@ def test_network_predicts_at_the_positions_in_their_order(make_network):
     assert_close(chosen, [everywhere[row, step] for row, step in positions])
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("kernel", ["keras", "native"])
 def test_network_drops_outputs_only_in_training(make_network, layers, kernel):
@@ -201,6 +203,7 @@ def test_params_know_the_cells_that_networks_know():
     assert ModelParams.model_json_schema()["properties"]["cell"]["enum"] == sorted(CELLS)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("kernel", ["keras", "native"])
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize(

@@ -306,6 +306,7 @@ def test_ragged_recurrent_equals_the_masked_keras_layer(cell):
     assert_same(found, expected)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("rows", [5, 333])
 @pytest.mark.parametrize("cell", sorted(CELLS))
 def test_ragged_recurrent_has_the_same_bytes_in_each_run_saved_or_not_compiled_or_not(cell, rows):

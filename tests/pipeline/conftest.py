@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import yaml
 from dvc_at_hand import run_command
+from stages_at_hand import stage_python
 
 ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / "src" / "lengthwise"
@@ -67,6 +68,8 @@ class Project:
         binaries = str(Path(sys.executable).parent)
         identity = {f"GIT_{who}_{what}": "tester" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
         environment = {**os.environ, **identity, "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"}
+        if command[0] == "dvc":
+            environment["LENGTHWISE_PYTHON"] = stage_python()
         result = run_command(command, self.folder, environment)
         assert result.returncode == expect, result.stdout + result.stderr
         return result.stdout + result.stderr

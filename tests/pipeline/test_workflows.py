@@ -228,7 +228,7 @@ def values_of(step, known):
 @pytest.mark.parametrize(
     ("change", "verdict", "failed"),
     [
-        (lambda project: None, "within noise", 0),
+        pytest.param(lambda project: None, "within noise", 0, marks=pytest.mark.long),
         (lambda project: project.change("metrics/evaluate/classifier.json", sentence_accuracy=0.01), "worse", 1),
         (lambda project: project.replace("params.yaml", "\ntrain:\n", "\ntrain:\n  more: 1\n"), "not run", 1),
     ],

@@ -127,7 +127,7 @@ def test_weighted_steps_are_those_of_keras_fit_with_class_weights(make_config, m
         assert_close([variable.numpy() for variable in member.trainable_variables], model.get_weights(), 1e-4)
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("kernel", [KERNELS[1], pytest.param("keras", marks=pytest.mark.long)])
 def test_reported_loss_and_accuracy_know_of_no_weights(make_network, make_sequences, kernel):
     sequences = make_sequences([5, 3, 7, 2, 6])
     plan = batches_in_order(sequences.lengths, np.arange(5), 5)

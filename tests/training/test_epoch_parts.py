@@ -70,6 +70,7 @@ def steps_of(parts, plans, epoch, first=(0, 0)):
             ]
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("window", [1, 3, 1000])
 def test_windows_give_every_step_exactly_once_an_epoch(strategy, lengths, window):
     blocks = SomeBlocks(lengths, 7)

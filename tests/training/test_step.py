@@ -252,7 +252,9 @@ def test_steps_over_a_plan_without_batches_change_nothing(make_network, make_seq
     assert list(steps.evaluate_over(plan, sequences)) == []
 
 
-@pytest.mark.parametrize("kernel", [pytest.param("native", marks=pytest.mark.native), "keras"])
+@pytest.mark.parametrize(
+    "kernel", [pytest.param("native", marks=pytest.mark.native), pytest.param("keras", marks=pytest.mark.long)]
+)
 def test_steps_drop_words_in_training_only(make_network, make_sequences, kernel):
     sequences = make_sequences([9, 5, 7, 3])
     plan = make_strategy("padded", SETTINGS).plan(sequences.lengths, epoch_rng(1, 0))

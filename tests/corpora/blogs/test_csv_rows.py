@@ -159,6 +159,7 @@ def csv_of(names, texts, separator, quotes):
     return stream.getvalue()
 
 
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("header", HEADERS)

@@ -41,7 +41,7 @@ def read_authors(folder):
     return pd.read_csv(folder / "authors.csv").set_index(["level", "author"])
 
 
-@pytest.mark.parametrize("task", ["classifier", "seq2seq"])
+@pytest.mark.parametrize("task", ["classifier", pytest.param("seq2seq", marks=pytest.mark.long)])
 def test_member_is_what_train_and_predict_make_of_its_seed(corpus, settings, here, task):
     result = run_member(7, corpus.shards, write_settings(here / "prepared", settings, task), here / "member")
     params = TrainParams.model_validate({**settings.model_dump(), "seed": 7})

@@ -64,6 +64,7 @@ def searched(plan, jobs=1, sign=1.0):
     return trials
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("search", ["random", "tpe"])
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_a_search_is_a_function_of_its_file_and_of_how_many_run_at_once(plan, search, jobs):

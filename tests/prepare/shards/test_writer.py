@@ -66,6 +66,7 @@ def read_back(folder, split):
     return rows, sequences
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("rows_per_slice", [1, 7, 8192])
 @pytest.mark.parametrize("unit", ["sentence", "document", "group"])
 @pytest.mark.parametrize(

@@ -50,6 +50,7 @@ def test_special_boundaries_have_the_table_of_their_definition(language):
     assert wrong == []
 
 
+@pytest.mark.long
 def test_special_boundaries_of_sixteen_thousand_special_cases_are_those_of_their_definition():
     # Indonesian: all pairs of tokens are 100 million, so those are taken that occur, and others at random.
     tokenizer = rule_based_pipeline("id").tokenizer

@@ -186,6 +186,7 @@ def test_tokenize_splits_by_the_articles_rules(
     assert read_sentences(tmp_path / "tokens", 1) == [sentences]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("texts", [[""], [" \n\t ", ""], ["", "a", ""], ["", "", "", "", "b"]])
 @pytest.mark.parametrize("pipeline", [False, True])
 def test_tokenize_takes_texts_without_tokens(
@@ -216,6 +217,7 @@ LONG_TEXTS = [
 ]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("collapse", [False, True])
 @pytest.mark.parametrize("longest", [1, 7, 30, 1000, None])
 @pytest.mark.parametrize("pipeline", [False, True])
@@ -353,6 +355,7 @@ def test_tokenize_gives_the_same_bytes_by_rule_and_by_the_same_rule_as_a_pipelin
     assert by_rule == by_pipeline
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

@@ -67,7 +67,7 @@ def best_of(course, by, epochs=EPOCHS):
     return number
 
 
-@pytest.mark.parametrize("by", ["loss", "accuracy"])
+@pytest.mark.parametrize("by", ["loss", pytest.param("accuracy", marks=pytest.mark.long)])
 def test_the_weights_are_those_of_a_run_that_ends_with_the_best_epoch(course, corpus, train_params, here, by):
     number = best_of(course, by)
     result = train(corpus.shards, FILES, "classifier", train_params(**OVERFITS, best=by))

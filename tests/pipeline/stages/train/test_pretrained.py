@@ -129,9 +129,9 @@ def rows_of(corpus, vectors):
 @pytest.mark.parametrize(
     "changes",
     [
-        {},
+        pytest.param({}, marks=pytest.mark.long),
         {"name": "adamw", "weight_decay": 0.5, "ensemble": 2, "clip_norm": 0.5},
-        {"name": "sgd", "momentum": 0.9, "weight_decay": 0.5},
+        pytest.param({"name": "sgd", "momentum": 0.9, "weight_decay": 0.5}, marks=pytest.mark.long),
     ],
 )
 def test_training_keeps_frozen_vectors_to_the_bit_and_teaches_the_others(corpus, train_params, here, vectors, changes):

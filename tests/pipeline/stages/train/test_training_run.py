@@ -266,7 +266,7 @@ ONE_HOT = {"input": "one_hot", "padding": "pre", "cell": "simple", "activation":
 @pytest.mark.parametrize(
     ("task", "changes"),
     [
-        ("seq2seq", {"cell": "layer_norm_lstm", "bidirectional": True}),
+        pytest.param("seq2seq", {"cell": "layer_norm_lstm", "bidirectional": True}, marks=pytest.mark.long),
         (
             "classifier",
             {"front_end": "conv1d", "stride": 2, "conv_padding": "valid", "cell": "peephole_lstm", "readout": "max"},
