@@ -14,6 +14,7 @@ import numpy as np
 from lengthwise.errors import WorkerError
 from lengthwise.system.peers import Peers, alone
 from lengthwise.training.trees import Node, nodes_within, tree_sum
+from lengthwise.training.zero_blocks import with_zeros, without_zeros
 
 # What comes before the sums of a message: the number of a signal that was received, and whether to save.
 DECISION = struct.Struct("<ii")
@@ -82,15 +83,19 @@ class Team:
         if self.count == 1:
             self.signal, self.save = signal, save
             return nodes[self._tree]
-        said = self._peers.collect(DECISION.pack(signal, 0) + b"".join(node.tobytes() for node in nodes.values()))
-        answer = b""
+        size = len(by_shard[0])
+        said = self._peers.collect(DECISION.pack(signal, 0) + b"".join(map(without_zeros, nodes.values())))
         if self.rank == 0:
             for rank, message in enumerate(said[1:], 1):
-                theirs, sums = self._unpacked(message, len(nodes_within(self._own(rank), self._tree)))
-                signal = signal or theirs[0]
-                nodes |= zip(nodes_within(self._own(rank), self._tree), sums, strict=True)
-            answer = DECISION.pack(signal, save) + tree_sum(self._tree, nodes).tobytes()
-        (self.signal, saves), (total,) = self._unpacked(self._peers.spread(answer), 1)
+                theirs = nodes_within(self._own(rank), self._tree)
+                (asked, _), sums = self._read(message, len(theirs), size)
+                signal = signal or asked
+                nodes |= zip(theirs, sums, strict=True)
+            total = tree_sum(self._tree, nodes)
+            self.signal, self.save = signal, save
+            self._peers.spread(DECISION.pack(signal, save) + without_zeros(total))
+            return total
+        (self.signal, saves), (total,) = self._read(self._peers.spread(b""), 1, size)
         self.save = bool(saves)
         return total
 
@@ -131,9 +136,13 @@ class Team:
         return rank * self.shards // self.count, (rank + 1) * self.shards // self.count
 
     @staticmethod
-    def _unpacked(message: bytes, parts: int) -> tuple[tuple[int, int], np.ndarray]:
+    def _read(message: bytes, count: int, size: int) -> tuple[tuple[int, int], list[np.ndarray]]:
         signal, save = DECISION.unpack_from(message)
-        return (signal, save), np.frombuffer(message, np.float32, offset=DECISION.size).reshape(parts, -1)
+        rest, sums = memoryview(message)[DECISION.size :], []
+        for _ in range(count):
+            vector, rest = with_zeros(rest, size)
+            sums.append(vector)
+        return (signal, save), sums
 
 
 def _bytes_of(progress: Mapping[str, Any], arrays: Sequence[np.ndarray]) -> bytes:

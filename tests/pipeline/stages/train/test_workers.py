@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -111,7 +112,8 @@ def killed(run, workers, who, number, more=0.0):
         time.sleep(more)
         others = descendants(process.pid)
         everyone = [process.pid, *others]
-        os.kill(everyone[who % len(everyone)], number)
+        with suppress(ProcessLookupError):  # It may have come to its end.
+            os.kill(everyone[who % len(everyone)], number)
         _, said = process.communicate(timeout=120)
         wait_until(lambda: are_gone(others))
     return process.returncode, said.strip().splitlines()

@@ -1,0 +1,99 @@
+"""What a step costs by one worker, by several, and by several threads, and what the network carries between machines.
+
+    python benchmarks/workers.py rate data/shards --batch 256 2048 --rounds 5
+    python benchmarks/workers.py arithmetic --vocabulary 10000 --units 64 512
+
+`rate` runs the stage train of the shipped classifier on two processors, in turn: whole batches with one thread and with
+two, and logical shards by one worker with one thread, one with two, and two with one each. Ratios are medians of the
+rounds. `arithmetic` says what a step sends and how long that takes, beside the measured cost of a step of one thread.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+OUTPUTS = ("model", "figures", "epochs.csv", "steps.csv", "live.json", "environment.json", "timing.json")
+# Logical shards, workers and threads of each.
+KINDS = {
+    "whole batches, 1 thread": (None, 1, 1),
+    "whole batches, 2 threads": (None, 1, 2),
+    "8 shards, 1 worker, 1 thread": (8, 1, 1),
+    "8 shards, 1 worker, 2 threads": (8, 1, 2),
+    "8 shards, 2 workers, 1 thread": (8, 2, 1),
+}
+BASE = "8 shards, 1 worker, 1 thread"
+GIGABIT = 1e9 / 8
+
+
+def sequences_per_second(shards: Path, batch: int, epochs: int, kind: tuple[int | None, int, int]) -> float:
+    """The rate of one run of the stage train."""
+    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    logical, workers, threads = kind
+    params["train"] |= {"epochs": epochs, "logical_shards": logical, "log_every": 1000}
+    params["train"]["batching"]["batch_size"] = batch
+    environment = {**os.environ, "TF_NUM_INTRAOP_THREADS": str(threads), "LENGTHWISE_TRAIN_WORKERS": str(workers)}
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+        command = [sys.executable, ROOT / "stages" / "train.py", "classifier", shards.resolve(), *OUTPUTS]
+        subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)  # noqa: S603
+        return float(json.loads((Path(folder) / "timing.json").read_text(encoding="utf-8"))["sequences_per_second"])
+
+
+def rate(arguments: argparse.Namespace) -> None:
+    """Rates of all kinds in turn."""
+    for batch in arguments.batch:
+        found: dict[str, list[float]] = {name: [] for name in KINDS}
+        for number in range(arguments.rounds):
+            for name in list(KINDS)[:: -1 if number % 2 else 1]:
+                found[name].append(sequences_per_second(arguments.shards, batch, arguments.epochs, KINDS[name]))
+        print(f"batch {batch}")
+        for name, rates in found.items():
+            ratios = [here / base for here, base in zip(rates, found[BASE], strict=True)]
+            spread = f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+            print(f"  {name:<30} {median(rates):>8,.0f} sequences/s  {spread}", flush=True)
+
+
+def arithmetic(arguments: argparse.Namespace) -> None:
+    """What each step sends from a machine, and gets, and from which batch on two machines are faster than one."""
+    print("vocabulary  units  weights      each way   1 Gbit/s  10 Gbit/s   pays from a step of (1, 10 Gbit/s)")
+    for vocabulary in arguments.vocabulary:
+        for units in arguments.units:
+            # Embedding of 64, gates of a GRU with two biases, six classes.
+            weights = vocabulary * 64 + 3 * units * (64 + units + 2) + 6 * units + 6
+            sent = 4 * weights
+            # One machine's sums go to the other, and the total comes back: neither waits for the network otherwise.
+            waits = [2 * sent / (speed * GIGABIT) for speed in (1, 10)]
+            # Half of the computing is saved.
+            pays = "  ".join(f"{2000 * wait:7.1f} ms" for wait in waits)
+            times = "  ".join(f"{1000 * wait:6.1f} ms" for wait in waits)
+            print(f"{vocabulary:>10,} {units:>6} {weights:>8,} {sent / 2**20:>9.1f} MiB  {times}   {pays}")
+
+
+def main() -> None:
+    """Run one of the measurements."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True)
+    of_rate = commands.add_parser("rate")
+    of_rate.add_argument("shards", type=Path)
+    of_rate.add_argument("--batch", type=int, nargs="+", default=[256, 2048])
+    of_rate.add_argument("--rounds", type=int, default=5)
+    of_rate.add_argument("--epochs", type=int, default=6)
+    of_rate.set_defaults(call=rate)
+    of_network = commands.add_parser("arithmetic")
+    of_network.add_argument("--vocabulary", type=int, nargs="+", default=[1_000, 10_000, 100_000])
+    of_network.add_argument("--units", type=int, nargs="+", default=[64, 512])
+    of_network.set_defaults(call=arithmetic)
+    arguments = parser.parse_args()
+    arguments.call(arguments)
+
+
+if __name__ == "__main__":
+    main()
