@@ -1,6 +1,7 @@
 """Each task's baselines find what is there to be found, and no more; those of texts are the ones of before."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,10 +15,8 @@ from lengthwise.core.ragged import offsets_of
 from lengthwise.core.sequences import Sequences
 from lengthwise.evaluation.baseline_models import count_tokens, linear
 from lengthwise.evaluation.baseline_options import BaselineOptions, LinearOptions, NgramOptions, TagModelOptions
+from lengthwise.evaluation.baseline_task import EVERY_LEVEL, BaselineTask, SplitItems
 from lengthwise.evaluation.fit_baselines import (
-    EVERY_LEVEL,
-    BaselineTask,
-    SplitItems,
     baseline_points,
     baseline_work,
     fit_baselines,
@@ -96,12 +95,48 @@ def fitted_and_scored(kind, inputs=INPUTS):
     task = BaselineTask(SCORED[kind], inputs, OPTIONS)
     work = baseline_work(task, training)
     with quiet(work) as progress:
-        made = fit_baselines(task, training, [test, training], progress)
+        made = fit_baselines(task, training, [test, training], progress).predictions
         assert progress.done == work
     scores = {
         model: score_baseline(model, SCORED[kind], test, by_level[0], BOOTSTRAP) for model, by_level in made.items()
     }
     return training, test, made, scores
+
+
+@pytest.mark.parametrize("kind", ["classes", "labels", "numbers"])
+def test_a_tuned_linear_model_is_at_each_level_the_one_of_the_smallest_loss_on_the_split_that_chooses(kind):
+    training, test, held_out = make_split(1), make_split(2), make_split(3)
+
+    def fitted(options, judge):
+        task = BaselineTask(SCORED[kind], INPUTS, replace(OPTIONS, linear=options), judge)
+        work = baseline_work(task, training)
+        with quiet(work) as progress:
+            made = fit_baselines(task, training, [test, held_out], progress)
+            assert progress.done == work
+        return made
+
+    def losses(made):
+        points = baseline_points(SCORED[kind], held_out, made.predictions["linear"][1])
+        loss = "tenfold_mae" if kind == "numbers" else "nll"
+        return {level: points[f"{level}_{loss}"] for level in made.predictions["linear"][1]}
+
+    tuned = fitted(LinearOptions(0.02, 60, tuned=True), 1)
+    alone = {
+        options.inverse_regularization: fitted(options, None) for options in LinearOptions(0.02, 60, True).candidates
+    }
+    chosen = {row["level"]: row["inverse_regularization"] for row in tuned.tried if row["chosen"]}
+    assert len(tuned.tried) == len(alone) * len(chosen)
+    for level, c in chosen.items():
+        assert c == min(alone, key=lambda candidate: losses(alone[candidate])[level])
+        for predictions, expected in zip(tuned.predictions["linear"], alone[c].predictions["linear"], strict=True):
+            for name, values in expected[level].items():
+                assert np.array_equal(predictions[level][name], values)
+    for row in tuned.tried:
+        assert row["validation_loss"] == pytest.approx(
+            losses(alone[row["inverse_regularization"]])[row["level"]], rel=1e-12
+        )
+    # Nothing is chosen where no split is for that.
+    assert fitted(LinearOptions(0.02, 60, tuned=True), None).tried == []
 
 
 @pytest.mark.parametrize("kind", SCORINGS)
@@ -179,7 +214,7 @@ def test_classes_of_which_training_has_one_are_predicted_with_certainty():
     )
     only = SplitItems(sequences, training.items)
     task = BaselineTask(SCORED["classes"], INPUTS, OPTIONS)
-    made = fit_baselines(task, only, [make_split(2)], quiet(baseline_work(task, only)))
+    made = fit_baselines(task, only, [make_split(2)], quiet(baseline_work(task, only))).predictions
     found = made["linear"][0]["message"]["log_probabilities"]
     assert (found.argmax(axis=1) == 1).all()
     assert np.isfinite(found).all()
@@ -224,7 +259,7 @@ def test_baselines_of_texts_are_those_of_their_words_at_every_level(corpus):
         InputColumns({"tokens": index.vocabulary_size}),
         BaselineOptions(options, OPTIONS.tags, OPTIONS.ngrams),
     )
-    made = fit_baselines(task, training, asked, quiet(1))
+    made = fit_baselines(task, training, asked, quiet(1)).predictions
     for place, known in enumerate(training.items):
         counts = count_tokens(training.sequences, known, index.vocabulary_size)
         queries = vstack([count_tokens(of.sequences, of.items[place], index.vocabulary_size) for of in asked], "csr")

@@ -1,9 +1,12 @@
 """How baselines are fitted; scikit-learn, which fits some, takes a second to import."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from lengthwise.bounds import Count, Within, check_fields
+
+# Of the `C` that is set, what is tried where it is tuned.
+TUNED_FACTORS = (0.1, 1.0, 10.0, 100.0)
 
 
 @dataclass(frozen=True)
@@ -11,6 +14,8 @@ class LinearOptions:
     """Of scikit-learn's logistic regression, and of ridge regression, whose `alpha` is 1 / (2 C).
 
     >>> from lengthwise.evaluation.baseline_options import LinearOptions
+    >>> [options.inverse_regularization for options in LinearOptions(1.0, 100, tuned=True).candidates]
+    [0.1, 1.0, 10.0, 100.0]
     >>> LinearOptions(inverse_regularization=1.0, max_iterations=0)
     Traceback (most recent call last):
     lengthwise.errors.ArgumentError: max_iterations: got 0; expected a whole number from 1
@@ -18,6 +23,7 @@ class LinearOptions:
     Attributes:
         inverse_regularization: its `C`.
         max_iterations: of L-BFGS.
+        tuned: whether `C` is chosen among `candidates` by a split that is held out.
 
     Raises:
         ArgumentError: an option is out of range; it is a `ValueError`.
@@ -25,9 +31,20 @@ class LinearOptions:
 
     inverse_regularization: Annotated[float, Within(above=0.0)]
     max_iterations: Count
+    tuned: bool = False
 
     def __post_init__(self) -> None:
         check_fields(self)
+
+    @property
+    def candidates(self) -> list["LinearOptions"]:
+        """These options with other `C`, that of most regularization first; where nothing is tuned, they alone."""
+        if not self.tuned:
+            return [self]
+        return [
+            replace(self, inverse_regularization=self.inverse_regularization * factor, tuned=False)
+            for factor in TUNED_FACTORS
+        ]
 
 
 @dataclass(frozen=True)

@@ -9,21 +9,20 @@ next tokens   `majority`: how frequent tokens are; `ngram`: interpolated n-grams
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from sklearn.linear_model import Ridge
 
 from lengthwise.core.labels import joint_class_names
-from lengthwise.core.sequences import LABEL, LABELS, NUMBERS, TOKENS, Sequences
+from lengthwise.core.sequences import LABEL, LABELS, NUMBERS, TOKENS
 from lengthwise.evaluation.baseline_models import fit_linear, majority, predict_linear
-from lengthwise.evaluation.baseline_options import BaselineOptions, LinearOptions
-from lengthwise.evaluation.input_columns import InputColumns
+from lengthwise.evaluation.baseline_options import LinearOptions
+from lengthwise.evaluation.baseline_task import EVERY_LEVEL, BaselineTask, ByLevel, Fitted, SplitItems
 from lengthwise.evaluation.item_features import FeatureRows, ItemFeatures
 from lengthwise.evaluation.levels import Items
 from lengthwise.evaluation.ngrams import NextTokens, NgramModel
 from lengthwise.evaluation.resampling import Bootstrap
-from lengthwise.evaluation.score import TaskScores, figures_of, points_of, score_task
+from lengthwise.evaluation.score import TaskScores, figures_of, loss_of_level, points_of, score_task
 from lengthwise.evaluation.scoring.class_scoring import ClassScoring
 from lengthwise.evaluation.scoring.label_scoring import LabelScoring
 from lengthwise.evaluation.scoring.next_token_scoring import NextTokenScoring
@@ -33,46 +32,16 @@ from lengthwise.evaluation.scoring.task_scoring import ItemScoring, PredictedCol
 from lengthwise.evaluation.tag_models import WindowTagger, commonest_tags
 from lengthwise.system.progress import Progress
 
-# By the name of a level, what is predicted for its items, a row each; or what is for steps, under one name.
-ByLevel = Mapping[str, PredictedColumns]
-EVERY_LEVEL = ""
+# From the task, the training split, those that are asked about, and progress.
+Fit = Callable[[BaselineTask, SplitItems, Sequence[SplitItems], Progress], Fitted]
+# From the training items, their targets, their rows, the rows of each split that is asked about, and options: by model,
+# predictions for the items of these.
+FitLevel = Callable[
+    [Items, np.ndarray, FeatureRows, list[FeatureRows], LinearOptions], dict[str, list[PredictedColumns]]
+]
 
 
-@dataclass(frozen=True)
-class SplitItems:
-    """A split.
-
-    Attributes:
-        sequences: its sequences.
-        items: of each level, see `lengthwise.evaluation.levels.items_of`.
-    """
-
-    sequences: Sequences
-    items: Sequence[Items]
-
-
-@dataclass(frozen=True)
-class BaselineTask:
-    """What baselines are fitted to.
-
-    Attributes:
-        scoring: what is predicted.
-        inputs: what may be read of a step, and how many of each there are.
-        options: how they are fitted.
-    """
-
-    scoring: TaskScoring
-    inputs: InputColumns
-    options: BaselineOptions
-
-
-# From the task, the training split, those that are asked about, and progress: by model, for each of these, by level.
-Fit = Callable[[BaselineTask, SplitItems, Sequence[SplitItems], Progress], dict[str, list[ByLevel]]]
-
-
-def fit_baselines(
-    task: BaselineTask, training: SplitItems, asked: Sequence[SplitItems], progress: Progress
-) -> dict[str, list[ByLevel]]:
+def fit_baselines(task: BaselineTask, training: SplitItems, asked: Sequence[SplitItems], progress: Progress) -> Fitted:
     """Fit a task's baselines and ask them.
 
     Models of items are fitted to the items of each level by themselves; those of steps have one prediction for all
@@ -83,9 +52,6 @@ def fit_baselines(
         training: on which they are fitted.
         asked: splits for which they predict.
         progress: of `baseline_work(task, training)` units.
-
-    Returns:
-        By the model's name, for each split that is asked about.
     """
     return FITS[type(task.scoring)](task, training, asked, progress)
 
@@ -99,7 +65,7 @@ def baseline_work(task: BaselineTask, training: SplitItems) -> int:
     assert isinstance(task.scoring, ItemScoring)
     fits = len(task.scoring.names) if isinstance(task.scoring, LabelScoring) else 1
     levels = with_one_target(training.items, task.scoring.targets(training.sequences))
-    return len(levels) * fits * task.options.linear.max_iterations
+    return len(levels) * fits * task.options.linear.max_iterations * len(task.candidates)
 
 
 def score_baseline(
@@ -136,19 +102,19 @@ def _fit_items(
     training: SplitItems,
     asked: Sequence[SplitItems],
     targets: np.ndarray,
-    fit: Callable[[Items, np.ndarray, FeatureRows, list[FeatureRows]], dict[str, list[PredictedColumns]]],
-) -> dict[str, list[ByLevel]]:
-    """Fit models to the items of each level that have one target each.
+    fit: FitLevel,
+) -> Fitted:
+    """Fit models to the items of each level that have one target each; of several candidates the best one is kept.
 
     Args:
         task: what is predicted, from what.
         training: on which they are fitted.
         asked: splits for which they predict.
         targets: (S, ...), of the training sequences.
-        fit: from the training items, their targets, their rows and the rows of each split that is asked about, the
-            predictions for the items of these.
+        fit: fits those of one level.
     """
     made: dict[str, list[dict[str, PredictedColumns]]] = {}
+    tried: list[dict[str, str | float | bool]] = []
     for known in with_one_target(training.items, targets):
         place = [items.name for items in training.items].index(known.name)
         # Texts are known by their words alone; each word of a sentence counts as it is.
@@ -157,26 +123,51 @@ def _fit_items(
         features = ItemFeatures(task.inputs, training.sequences, known, weighted=not plain, lengths=not of_text)
         _, first = np.unique(known.group, return_index=True)
         rows = [features.rows(split.sequences, split.items[place]) for split in asked]
-        fitted = fit(known, targets[first], features.rows(training.sequences, known), rows)
+        of_training = features.rows(training.sequences, known)
+        of_candidates = [fit(known, targets[first], of_training, rows, options) for options in task.candidates]
+        losses = [_loss_of(task, asked, known.name, candidate) for candidate in of_candidates]
+        # Of two as good, the one that is regularized more.
+        fitted = of_candidates[int(np.argmin(losses))]
+        if len(of_candidates) > 1:
+            for options, loss, candidate in zip(task.candidates, losses, of_candidates, strict=True):
+                c = options.inverse_regularization
+                row: dict[str, str | float | bool] = {
+                    "level": known.name,
+                    "inverse_regularization": c,
+                    "validation_loss": loss,
+                }
+                tried.append({**row, "chosen": candidate is fitted})
         for model, predictions in fitted.items():
             of_model = made.setdefault(model, [{} for _ in asked])
             for by_level, of_items in zip(of_model, predictions, strict=True):
                 by_level[known.name] = of_items
-    return {model: [*of_model] for model, of_model in made.items()}
+    return Fitted({model: [*of_model] for model, of_model in made.items()}, tried)
 
 
-def _classes(
-    task: BaselineTask, training: SplitItems, asked: Sequence[SplitItems], progress: Progress
-) -> dict[str, list[ByLevel]]:
+def _loss_of(
+    task: BaselineTask, asked: Sequence[SplitItems], level: str, fitted: Mapping[str, list[PredictedColumns]]
+) -> float:
+    """What the linear model of a level loses on the split that chooses: the first metric that is better if smaller."""
+    if task.judge is None:
+        return 0.0
+    judge, predictions = asked[task.judge], fitted["linear"][task.judge]
+    assert isinstance(task.scoring, ItemScoring)
+    scored = task.scoring.levels_of(judge.sequences, judge.items, lambda of: predictions if of.name == level else None)
+    losses = [loss_of_level(of) for of in scored]
+    # A level of which the split has no item is not chosen for.
+    return losses[0] if losses else 0.0
+
+
+def _classes(task: BaselineTask, training: SplitItems, asked: Sequence[SplitItems], progress: Progress) -> Fitted:
     scoring = task.scoring
     assert isinstance(scoring, ClassScoring)
     classes = len(joint_class_names(scoring.factors))
 
     def fit(
-        known: Items, labels: np.ndarray, rows: FeatureRows, others: list[FeatureRows]
+        known: Items, labels: np.ndarray, rows: FeatureRows, others: list[FeatureRows], options: LinearOptions
     ) -> dict[str, list[PredictedColumns]]:
         frequent = [majority(known, other.shape[0], classes) for other in others]
-        scores = _logistic(rows, labels, others, classes, task.options.linear, progress)
+        scores = _logistic(rows, labels, others, classes, options, progress)
         return {
             "majority": [{"log_probabilities": of} for of in frequent],
             "linear": [{"log_probabilities": of} for of in scores],
@@ -203,21 +194,19 @@ def _logistic(
     return [predict_linear(model, other, classes) for other in others]
 
 
-def _labels(
-    task: BaselineTask, training: SplitItems, asked: Sequence[SplitItems], progress: Progress
-) -> dict[str, list[ByLevel]]:
+def _labels(task: BaselineTask, training: SplitItems, asked: Sequence[SplitItems], progress: Progress) -> Fitted:
     def fit(
-        _: Items, labels: np.ndarray, rows: FeatureRows, others: list[FeatureRows]
+        _: Items, labels: np.ndarray, rows: FeatureRows, others: list[FeatureRows], options: LinearOptions
     ) -> dict[str, list[PredictedColumns]]:
         yes = labels.sum(axis=0)
         odds = np.log(yes + 1) - np.log(len(labels) - yes + 1)
         of_labels = []
         for place, label in enumerate((labels > 0).astype(np.int64).T):
             if 0 < yes[place] < len(labels):
-                scores = _logistic(rows, label, others, 2, task.options.linear, progress)
+                scores = _logistic(rows, label, others, 2, options, progress)
                 of_labels.append([of[:, 1] - of[:, 0] for of in scores])
             else:  # A label that nothing has, or all have, is as frequent as it is.
-                progress.update(task.options.linear.max_iterations)
+                progress.update(options.max_iterations)
                 of_labels.append([np.full(other.shape[0], odds[place]) for other in others])
         return {
             "majority": [{"logits": np.tile(odds, (other.shape[0], 1))} for other in others],
@@ -227,14 +216,12 @@ def _labels(
     return _fit_items(task, training, asked, training.sequences[LABELS], fit)
 
 
-def _numbers(
-    task: BaselineTask, training: SplitItems, asked: Sequence[SplitItems], progress: Progress
-) -> dict[str, list[ByLevel]]:
+def _numbers(task: BaselineTask, training: SplitItems, asked: Sequence[SplitItems], progress: Progress) -> Fitted:
     def fit(
-        _: Items, numbers: np.ndarray, rows: FeatureRows, others: list[FeatureRows]
+        _: Items, numbers: np.ndarray, rows: FeatureRows, others: list[FeatureRows], options: LinearOptions
     ) -> dict[str, list[PredictedColumns]]:
-        model = Ridge(alpha=0.5 / task.options.linear.inverse_regularization).fit(rows, numbers)
-        progress.update(task.options.linear.max_iterations)
+        model = Ridge(alpha=0.5 / options.inverse_regularization).fit(rows, numbers)
+        progress.update(options.max_iterations)
         mean, width = numbers.mean(axis=0), numbers.shape[1]
         return {
             "mean": [{"predicted": np.tile(mean, (other.shape[0], 1))} for other in others],
@@ -244,9 +231,7 @@ def _numbers(
     return _fit_items(task, training, asked, np.asarray(training.sequences[NUMBERS], np.float64), fit)
 
 
-def _tags(
-    task: BaselineTask, training: SplitItems, asked: Sequence[SplitItems], progress: Progress
-) -> dict[str, list[ByLevel]]:
+def _tags(task: BaselineTask, training: SplitItems, asked: Sequence[SplitItems], progress: Progress) -> Fitted:
     scoring = task.scoring
     assert isinstance(scoring, TagScoring)
     column, classes = scoring.column, len(scoring.classes)
@@ -255,15 +240,15 @@ def _tags(
         "majority": [commonest_tags(training.sequences, split.sequences, column, classes) for split in asked],
         "linear": [tagger.predict(split.sequences) for split in asked],
     }
-    return {
-        model: [{EVERY_LEVEL: of_tags(of, split.sequences[column])} for of, split in zip(made, asked, strict=True)]
-        for model, made in scores.items()
-    }
+    return Fitted(
+        {
+            model: [{EVERY_LEVEL: of_tags(of, split.sequences[column])} for of, split in zip(made, asked, strict=True)]
+            for model, made in scores.items()
+        }
+    )
 
 
-def _next_tokens(
-    task: BaselineTask, training: SplitItems, asked: Sequence[SplitItems], progress: Progress
-) -> dict[str, list[ByLevel]]:
+def _next_tokens(task: BaselineTask, training: SplitItems, asked: Sequence[SplitItems], progress: Progress) -> Fitted:
     size = task.inputs.counted[TOKENS]
     frequent = np.log(np.bincount(training.sequences[TOKENS], minlength=size) + 1)
     frequent -= np.log(np.exp(frequent).sum())
@@ -277,7 +262,7 @@ def _next_tokens(
         "majority": [unigrams(split.sequences[TOKENS]) for split in asked],
         "ngram": [model.predict(split.sequences) for split in asked],
     }
-    return {name: [{EVERY_LEVEL: vars(of)} for of in predictions] for name, predictions in made.items()}
+    return Fitted({name: [{EVERY_LEVEL: vars(of)} for of in predictions] for name, predictions in made.items()})
 
 
 FITS: dict[type[TaskScoring], Fit] = {

@@ -107,6 +107,12 @@ def sums_by_group(levels: Sequence[ScoredLevel]) -> pd.DataFrame:
     return pd.concat(tables)
 
 
+def loss_of_level(level: ScoredLevel) -> float:
+    """The value of the first metric of a level that is better the smaller it is; 0 where it has none."""
+    loss = _first_judged(level, -1)
+    return 0.0 if loss is None else loss.value
+
+
 def _first_judged(level: ScoredLevel, direction: int) -> Ratio | None:
     """The first metric of a level that is better in a direction, as a ratio of sums over its items."""
     for name in level.values():

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from lengthwise.core.names import LABEL_TASKS, Split, Task
 from lengthwise.evaluation.baseline_names import baseline_name
 from lengthwise.evaluation.baseline_options import BaselineOptions
+from lengthwise.evaluation.baseline_task import BaselineTask, SplitItems
 from lengthwise.evaluation.fit_baselines import (
-    BaselineTask,
-    SplitItems,
     baseline_points,
     baseline_work,
     fit_baselines,
@@ -54,10 +55,11 @@ def evaluate_baselines(
     with replacing_folder(folder) as out:
         for task in _of_different_targets(tasks):
             purpose_of(task, index)
-            of_task = BaselineTask(scoring_of(task, index), inputs_of(index), options)
+            judge = len(asked) - 1 if "validation" in splits else None
+            of_task = BaselineTask(scoring_of(task, index), inputs_of(index), options, judge)
             with Progress("baselines", baseline_work(of_task, splits["train"]), "iterations") as progress:
                 fitted = fit_baselines(of_task, splits["train"], asked, progress)
-            for model, (on_test, *on_validation) in fitted.items():
+            for model, (on_test, *on_validation) in fitted.predictions.items():
                 name = baseline_name(task, model)
                 scores = score_baseline(name, of_task.scoring, splits["test"], on_test, bootstrap)
                 headlines[name] = dict(scores.headline)
@@ -66,6 +68,8 @@ def evaluate_baselines(
                     headlines[name] |= {f"validation_{figure}": value for figure, value in points.items()}
                 (out / TABLES / name).mkdir(parents=True)
                 scores.write(out / TABLES / name)
+                if model == "linear" and fitted.tried:
+                    pd.DataFrame(fitted.tried).to_csv(out / TABLES / name / "regularization.csv", index=False)
                 write_metrics(out / f"{name}.json", headlines[name])
     return headlines
 

@@ -1,0 +1,63 @@
+"""What baselines are fitted to, and what they say."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from lengthwise.core.sequences import Sequences
+from lengthwise.evaluation.baseline_options import BaselineOptions, LinearOptions
+from lengthwise.evaluation.input_columns import InputColumns
+from lengthwise.evaluation.levels import Items
+from lengthwise.evaluation.scoring.task_scoring import PredictedColumns, TaskScoring
+
+# By the name of a level, what is predicted for its items, a row each; or what is for steps, under one name.
+ByLevel = Mapping[str, PredictedColumns]
+EVERY_LEVEL = ""
+
+
+@dataclass(frozen=True)
+class SplitItems:
+    """A split.
+
+    Attributes:
+        sequences: its sequences.
+        items: of each level, see `lengthwise.evaluation.levels.items_of`.
+    """
+
+    sequences: Sequences
+    items: Sequence[Items]
+
+
+@dataclass(frozen=True)
+class BaselineTask:
+    """What baselines are fitted to.
+
+    Attributes:
+        scoring: what is predicted.
+        inputs: what may be read of a step, and how many of each there are.
+        options: how they are fitted.
+        judge: which of the splits that are asked about chooses among linear models; None if there is none for that.
+    """
+
+    scoring: TaskScoring
+    inputs: InputColumns
+    options: BaselineOptions
+    judge: int | None = None
+
+    @property
+    def candidates(self) -> list[LinearOptions]:
+        """The linear models that are fitted at each level."""
+        return [self.options.linear] if self.judge is None else self.options.linear.candidates
+
+
+class Fitted(NamedTuple):
+    """What fitted baselines say.
+
+    Attributes:
+        predictions: by the model's name, for each split that is asked about, by level.
+        tried: of a linear model that is tuned, a row for each level and C: `level`, `inverse_regularization`,
+            `validation_loss`, and whether it is `chosen`.
+    """
+
+    predictions: dict[str, list[ByLevel]]
+    tried: Sequence[Mapping[str, str | float | bool]] = ()
