@@ -9,8 +9,9 @@ import zipfile
 import pyarrow as pa
 import pytest
 
-from lengthwise.corpora.opened import COMPRESSED, files_of
+from lengthwise.corpora.opened import files_of
 from lengthwise.errors import CorpusError
+from lengthwise.system.decompressed import COMPRESSIONS
 
 LIMIT = 1 << 20
 
@@ -27,7 +28,7 @@ LINES = b"".join(b"line %d\n" % number for number in range(20_000))
 
 
 def test_every_end_of_a_compressed_file_is_tried_here():
-    assert PACK.keys() == COMPRESSED.keys()
+    assert PACK.keys() == COMPRESSIONS.keys()
 
 
 @pytest.mark.parametrize("end", ["", *PACK])

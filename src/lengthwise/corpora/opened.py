@@ -4,8 +4,6 @@ What comes out of an archive or a compressed file is read through a limit, so th
 archives are only compared and shown: none of them is a place to write to.
 """
 
-import bz2
-import gzip
 import io
 import lzma
 import stat
@@ -23,23 +21,17 @@ from typing import BinaryIO, cast
 import pyarrow as pa
 
 from lengthwise.errors import CorpusError
+from lengthwise.system.decompressed import COMPRESSIONS, ZIP
 
 MEBIBYTE = 1 << 20
 BUFFER_BYTES = 1 << 16
-# By the end of a name, what reads a compressed file.
-COMPRESSED: dict[str, Callable[[BinaryIO], BinaryIO]] = {
-    ".gz": lambda raw: cast(BinaryIO, gzip.GzipFile(fileobj=raw)),
-    ".bz2": lambda raw: cast(BinaryIO, bz2.BZ2File(raw)),
-    ".xz": lambda raw: cast(BinaryIO, lzma.LZMAFile(raw)),  # noqa: SIM115
-    ".zst": lambda raw: cast(BinaryIO, pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd")),
-}
 # What readers raise for bytes that are not what a name says, or are damaged.
 BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, pa.ArrowException, EOFError, OSError, ValueError)
 ENCRYPTED_FLAG = 0x1
 # The others are unpacked as a whole, whatever the limit.
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # What stands before the bytes of a member: behind it its name, and more, whose lengths it ends with.
-LOCAL, HEADER = b"PK\x03\x04", struct.Struct("<26xHH")
+LOCAL, HEADER = ZIP, struct.Struct("<26xHH")
 HIDDEN_FOLDERS = ("__MACOSX",)
 # Of a file's beginning, that its form is told by, in bytes.
 SAMPLE = 1 << 16
@@ -149,9 +141,9 @@ def _plain_file(path: Path, name: str, max_bytes: int) -> SourceFile:
     def opened() -> BinaryIO:
         return path.open("rb")
 
-    if end not in COMPRESSED:
+    if end not in COMPRESSIONS:
         return SourceFile(str(path), name, path.stat().st_size, opened, None)
-    unpacked = partial(_unpacked, opened, COMPRESSED[end])
+    unpacked = partial(_unpacked, opened, COMPRESSIONS[end].read)
     return SourceFile(str(path), name[: -len(end)], path.stat().st_size, unpacked, max_bytes)
 
 
@@ -176,8 +168,8 @@ def _members(path: Path, max_bytes: int) -> Iterator[SourceFile]:
         end = PurePosixPath(info.filename).suffix.lower()
         opened: Callable[[], AbstractContextManager[BinaryIO]] = partial(_member, path, info)
         name = info.filename
-        if end in COMPRESSED:
-            opened, name = partial(_unpacked, opened, COMPRESSED[end]), name[: -len(end)]
+        if end in COMPRESSIONS:
+            opened, name = partial(_unpacked, opened, COMPRESSIONS[end].read), name[: -len(end)]
         yield SourceFile(place, name, info.compress_size, opened, max_bytes)
 
 

@@ -13,17 +13,34 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, NamedTuple, cast
 
 import pyarrow as pa
 
 ZIP = b"PK\x03\x04"
-# Bytes that a file begins with, and what reads on from there.
-READERS: dict[bytes, Callable[[BinaryIO], object]] = {
-    b"\x1f\x8b": lambda raw: gzip.GzipFile(fileobj=raw),
-    b"BZh": bz2.BZ2File,
-    b"\xfd7zXZ\x00": lzma.LZMAFile,
-    b"\x28\xb5\x2f\xfd": lambda raw: io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd")),
+
+
+class Compression(NamedTuple):
+    """A way to compress one file.
+
+    Attributes:
+        mark: bytes that it begins with.
+        read: what reads on from there.
+    """
+
+    mark: bytes
+    read: Callable[[BinaryIO], BinaryIO]
+
+
+# By the end of a name.
+COMPRESSIONS = {
+    ".gz": Compression(b"\x1f\x8b", lambda raw: cast(BinaryIO, gzip.GzipFile(fileobj=raw))),
+    ".bz2": Compression(b"BZh", lambda raw: cast(BinaryIO, bz2.BZ2File(raw))),
+    ".xz": Compression(b"\xfd7zXZ\x00", lambda raw: cast(BinaryIO, lzma.LZMAFile(raw))),  # noqa: SIM115
+    ".zst": Compression(
+        b"\x28\xb5\x2f\xfd",
+        lambda raw: io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd")),
+    ),
 }
 # What they raise of a file that is cut off or damaged.
 DAMAGE = (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, lzma.LZMAError, zlib.error)
@@ -62,10 +79,10 @@ def opened(path: Path, member: str | None = None) -> Iterator[tuple[BinaryIO, Bi
             with zipfile.ZipFile(raw) as archive, archive.open(member) as stream:
                 yield cast(BinaryIO, stream), raw
             return
-        begin = raw.read(max(map(len, READERS)))
+        begin = raw.read(max(len(form.mark) for form in COMPRESSIONS.values()))
         raw.seek(0)
-        reader = next((make for mark, make in READERS.items() if begin.startswith(mark)), None)
-        stream = raw if reader is None else cast(BinaryIO, reader(raw))
+        form = next((form for form in COMPRESSIONS.values() if begin.startswith(form.mark)), None)
+        stream = raw if form is None else form.read(raw)
         try:
             yield stream, raw
         finally:
