@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lengthwise.errors import LengthwiseError
-from lengthwise.system.peers import Address, Middle, come_to
+from lengthwise.system.peers import Address, Middle, come_to, peer_seconds
 from lengthwise.training.team import Team
 
 CONFIG_VARIABLE = "TF_CONFIG"
@@ -105,6 +105,7 @@ def check_machines(shards: int | None, environment: Mapping[str, str]) -> None:
         LengthwiseError: a variable is wrong, or there are more workers than shards.
     """
     machines, own = machines_of(environment), own_workers(environment)
+    peer_seconds()
     variable = COUNT_VARIABLE if machines is None else CONFIG_VARIABLE
     count = own if machines is None else len(machines.addresses)
     if count > (shards or 1):

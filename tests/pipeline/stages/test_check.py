@@ -175,3 +175,22 @@ def test_a_place_that_cannot_be_written_is_told_in_one_line(folder):
     with pytest.raises(LengthwiseError, match=r"^data/checked: cannot be written \(") as caught:
         check(folder)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("LENGTHWISE_WORKERS", "many", "got 'many'; expected a positive integer"),
+        ("LENGTHWISE_PEER_SECONDS", "0", "got '0'; expected a positive integer"),
+        ("LENGTHWISE_TRAIN_WORKERS", "-1", "got '-1'; expected a whole number from 1"),
+        ("LENGTHWISE_TRAIN_WORKERS", "3", "got 3 workers, with train.logical_shards 2; expected at most as many"),
+        ("TF_CONFIG", "{", "got {; expected the like of {"),
+    ],
+)
+def test_a_variable_that_a_later_stage_would_refuse_is_refused_here(folder, monkeypatch, variable, value, told):
+    change(folder / "params.yaml", "train.logical_shards", 2)
+    check(folder)
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(LengthwiseError) as caught:
+        check(folder)
+    assert str(caught.value).startswith(f"{variable}: {told}")
