@@ -104,7 +104,7 @@ def fitted_and_scored(kind, inputs=INPUTS):
 
 
 @pytest.mark.parametrize("kind", ["classes", "labels", "numbers"])
-def test_a_tuned_linear_model_is_at_each_level_the_one_of_the_smallest_loss_on_the_split_that_chooses(kind):
+def test_a_tuned_linear_model_is_at_each_level_one_that_no_decade_of_regularization_betters(kind):
     training, test, held_out = make_split(1), make_split(2), make_split(3)
 
     def fitted(options, judge):
@@ -120,21 +120,25 @@ def test_a_tuned_linear_model_is_at_each_level_the_one_of_the_smallest_loss_on_t
         loss = "tenfold_mae" if kind == "numbers" else "nll"
         return {level: points[f"{level}_{loss}"] for level in made.predictions["linear"][1]}
 
-    tuned = fitted(LinearOptions(0.02, 60, tuned=True), 1)
-    alone = {
-        options.inverse_regularization: fitted(options, None) for options in LinearOptions(0.02, 60, True).candidates
-    }
-    chosen = {row["level"]: row["inverse_regularization"] for row in tuned.tried if row["chosen"]}
-    assert len(tuned.tried) == len(alone) * len(chosen)
-    for level, c in chosen.items():
-        assert c == min(alone, key=lambda candidate: losses(alone[candidate])[level])
-        for predictions, expected in zip(tuned.predictions["linear"], alone[c].predictions["linear"], strict=True):
-            for name, values in expected[level].items():
-                assert np.array_equal(predictions[level][name], values)
-    for row in tuned.tried:
-        assert row["validation_loss"] == pytest.approx(
-            losses(alone[row["inverse_regularization"]])[row["level"]], rel=1e-12
-        )
+    options = LinearOptions(0.02, 60, tuned=True)
+    tuned = fitted(options, 1)
+    by_level = {row["level"]: [other for other in tuned.tried if other["level"] == row["level"]] for row in tuned.tried}
+    assert list(by_level) == list(tuned.predictions["linear"][0])
+    for level, rows in by_level.items():
+        assert len(rows) >= 3
+        # Neighbours by a decade; one is chosen, of the smallest loss.
+        values = np.array([row["inverse_regularization"] for row in rows])
+        assert_close(values[1:] / values[:-1], np.full(len(rows) - 1, 10.0))
+        (chosen,) = [row for row in rows if row["chosen"]]
+        assert chosen["validation_loss"] == min(row["validation_loss"] for row in rows)
+        for row in rows:
+            alone = fitted(LinearOptions(row["inverse_regularization"], 60), 1)
+            assert losses(alone)[level] == pytest.approx(row["validation_loss"], rel=1e-12)
+            if row is chosen:
+                pairs = zip(tuned.predictions["linear"], alone.predictions["linear"], strict=True)
+                for predictions, expected in pairs:
+                    for name, values in expected[level].items():
+                        assert np.array_equal(predictions[level][name], values)
     # Nothing is chosen where no split is for that.
     assert fitted(LinearOptions(0.02, 60, tuned=True), None).tried == []
 

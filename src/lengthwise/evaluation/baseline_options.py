@@ -5,8 +5,8 @@ from typing import Annotated
 
 from lengthwise.bounds import Count, Within, check_fields
 
-# Of the `C` that is set, what is tried where it is tuned.
-TUNED_FACTORS = (0.1, 1.0, 10.0, 100.0)
+# Where `C` is tuned, it is looked for within so many decades of the one that is set.
+MOST_DECADES = 4
 
 
 @dataclass(frozen=True)
@@ -14,8 +14,6 @@ class LinearOptions:
     """Of scikit-learn's logistic regression, and of ridge regression, whose `alpha` is 1 / (2 C).
 
     >>> from lengthwise.evaluation.baseline_options import LinearOptions
-    >>> [options.inverse_regularization for options in LinearOptions(1.0, 100, tuned=True).candidates]
-    [0.1, 1.0, 10.0, 100.0]
     >>> LinearOptions(inverse_regularization=1.0, max_iterations=0)
     Traceback (most recent call last):
     lengthwise.errors.ArgumentError: max_iterations: got 0; expected a whole number from 1
@@ -23,7 +21,7 @@ class LinearOptions:
     Attributes:
         inverse_regularization: its `C`.
         max_iterations: of L-BFGS.
-        tuned: whether `C` is chosen among `candidates` by a split that is held out.
+        tuned: whether `C` is chosen by a split that is held out: this one, or one some decades away.
 
     Raises:
         ArgumentError: an option is out of range; it is a `ValueError`.
@@ -36,15 +34,14 @@ class LinearOptions:
     def __post_init__(self) -> None:
         check_fields(self)
 
-    @property
-    def candidates(self) -> list["LinearOptions"]:
-        """These options with other `C`, that of most regularization first; where nothing is tuned, they alone."""
-        if not self.tuned:
-            return [self]
-        return [
-            replace(self, inverse_regularization=self.inverse_regularization * factor, tuned=False)
-            for factor in TUNED_FACTORS
-        ]
+    def decades_away(self, number: int) -> "LinearOptions":
+        """These options with a `C` of so many decades more, or less.
+
+        >>> LinearOptions(2.0, 100).decades_away(-1).inverse_regularization
+        0.2
+        """
+        c = self.inverse_regularization
+        return replace(self, inverse_regularization=c * 10**number if number >= 0 else c / 10**-number)
 
 
 @dataclass(frozen=True)

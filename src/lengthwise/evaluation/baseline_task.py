@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from lengthwise.core.sequences import Sequences
-from lengthwise.evaluation.baseline_options import BaselineOptions, LinearOptions
+from lengthwise.evaluation.baseline_options import BaselineOptions
 from lengthwise.evaluation.input_columns import InputColumns
 from lengthwise.evaluation.levels import Items
 from lengthwise.evaluation.scoring.task_scoring import PredictedColumns, TaskScoring
@@ -45,9 +45,12 @@ class BaselineTask:
     judge: int | None = None
 
     @property
-    def candidates(self) -> list[LinearOptions]:
-        """The linear models that are fitted at each level."""
-        return [self.options.linear] if self.judge is None else self.options.linear.candidates
+    def tunes(self) -> bool:
+        """Whether linear models are tuned."""
+        return self.judge is not None and self.options.linear.tuned
+
+
+Tried = Mapping[str, str | float | bool]
 
 
 class Fitted(NamedTuple):
@@ -60,4 +63,4 @@ class Fitted(NamedTuple):
     """
 
     predictions: dict[str, list[ByLevel]]
-    tried: Sequence[Mapping[str, str | float | bool]] = ()
+    tried: Sequence[Tried] = ()

@@ -8,7 +8,8 @@ tags          `majority`: the commonest tag of each token; `linear`: logistic re
 next tokens   `majority`: how frequent tokens are; `ngram`: interpolated n-grams
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from sklearn.linear_model import Ridge
@@ -16,13 +17,13 @@ from sklearn.linear_model import Ridge
 from lengthwise.core.labels import joint_class_names
 from lengthwise.core.sequences import LABEL, LABELS, NUMBERS, TOKENS
 from lengthwise.evaluation.baseline_models import fit_linear, majority, predict_linear
-from lengthwise.evaluation.baseline_options import LinearOptions
-from lengthwise.evaluation.baseline_task import EVERY_LEVEL, BaselineTask, ByLevel, Fitted, SplitItems
+from lengthwise.evaluation.baseline_options import MOST_DECADES, LinearOptions
+from lengthwise.evaluation.baseline_task import EVERY_LEVEL, BaselineTask, ByLevel, Fitted, SplitItems, Tried
 from lengthwise.evaluation.item_features import FeatureRows, ItemFeatures
 from lengthwise.evaluation.levels import Items
 from lengthwise.evaluation.ngrams import NextTokens, NgramModel
 from lengthwise.evaluation.resampling import Bootstrap
-from lengthwise.evaluation.score import TaskScores, figures_of, loss_of_level, points_of, score_task
+from lengthwise.evaluation.score import TaskScores, figures_of, points_of, score_task
 from lengthwise.evaluation.scoring.class_scoring import ClassScoring
 from lengthwise.evaluation.scoring.label_scoring import LabelScoring
 from lengthwise.evaluation.scoring.next_token_scoring import NextTokenScoring
@@ -30,6 +31,7 @@ from lengthwise.evaluation.scoring.number_scoring import NumberScoring
 from lengthwise.evaluation.scoring.tag_scoring import TagScoring, of_tags
 from lengthwise.evaluation.scoring.task_scoring import ItemScoring, PredictedColumns, TaskScoring, with_one_target
 from lengthwise.evaluation.tag_models import WindowTagger, commonest_tags
+from lengthwise.evaluation.tuning import tuned_models
 from lengthwise.system.progress import Progress
 
 # From the task, the training split, those that are asked about, and progress.
@@ -65,7 +67,7 @@ def baseline_work(task: BaselineTask, training: SplitItems) -> int:
     assert isinstance(task.scoring, ItemScoring)
     fits = len(task.scoring.names) if isinstance(task.scoring, LabelScoring) else 1
     levels = with_one_target(training.items, task.scoring.targets(training.sequences))
-    return len(levels) * fits * task.options.linear.max_iterations * len(task.candidates)
+    return len(levels) * fits * task.options.linear.max_iterations * (1 + 2 * MOST_DECADES * task.tunes)
 
 
 def score_baseline(
@@ -103,8 +105,9 @@ def _fit_items(
     asked: Sequence[SplitItems],
     targets: np.ndarray,
     fit: FitLevel,
+    progress: Progress,
 ) -> Fitted:
-    """Fit models to the items of each level that have one target each; of several candidates the best one is kept.
+    """Fit models to the items of each level that have one target each.
 
     Args:
         task: what is predicted, from what.
@@ -112,9 +115,10 @@ def _fit_items(
         asked: splits for which they predict.
         targets: (S, ...), of the training sequences.
         fit: fits those of one level.
+        progress: it counts.
     """
     made: dict[str, list[dict[str, PredictedColumns]]] = {}
-    tried: list[dict[str, str | float | bool]] = []
+    tried: list[Tried] = []
     for known in with_one_target(training.items, targets):
         place = [items.name for items in training.items].index(known.name)
         # Texts are known by their words alone; each word of a sentence counts as it is.
@@ -124,38 +128,20 @@ def _fit_items(
         _, first = np.unique(known.group, return_index=True)
         rows = [features.rows(split.sequences, split.items[place]) for split in asked]
         of_training = features.rows(training.sequences, known)
-        of_candidates = [fit(known, targets[first], of_training, rows, options) for options in task.candidates]
-        losses = [_loss_of(task, asked, known.name, candidate) for candidate in of_candidates]
-        # Of two as good, the one that is regularized more.
-        fitted = of_candidates[int(np.argmin(losses))]
-        if len(of_candidates) > 1:
-            for options, loss, candidate in zip(task.candidates, losses, of_candidates, strict=True):
-                c = options.inverse_regularization
-                row: dict[str, str | float | bool] = {
-                    "level": known.name,
-                    "inverse_regularization": c,
-                    "validation_loss": loss,
-                }
-                tried.append({**row, "chosen": candidate is fitted})
+        of_level = partial(fit, known, targets[first], of_training, rows)
+        if task.tunes:
+            begun = progress.done
+            fitted, found = tuned_models(task, asked, known.name, of_level)
+            tried += found
+            # What was not tried is done too.
+            progress.update((progress.done - begun) // len(found) * (1 + 2 * MOST_DECADES - len(found)))
+        else:
+            fitted = of_level(task.options.linear)
         for model, predictions in fitted.items():
             of_model = made.setdefault(model, [{} for _ in asked])
             for by_level, of_items in zip(of_model, predictions, strict=True):
                 by_level[known.name] = of_items
     return Fitted({model: [*of_model] for model, of_model in made.items()}, tried)
-
-
-def _loss_of(
-    task: BaselineTask, asked: Sequence[SplitItems], level: str, fitted: Mapping[str, list[PredictedColumns]]
-) -> float:
-    """What the linear model of a level loses on the split that chooses: the first metric that is better if smaller."""
-    if task.judge is None:
-        return 0.0
-    judge, predictions = asked[task.judge], fitted["linear"][task.judge]
-    assert isinstance(task.scoring, ItemScoring)
-    scored = task.scoring.levels_of(judge.sequences, judge.items, lambda of: predictions if of.name == level else None)
-    losses = [loss_of_level(of) for of in scored]
-    # A level of which the split has no item is not chosen for.
-    return losses[0] if losses else 0.0
 
 
 def _classes(task: BaselineTask, training: SplitItems, asked: Sequence[SplitItems], progress: Progress) -> Fitted:
@@ -173,7 +159,7 @@ def _classes(task: BaselineTask, training: SplitItems, asked: Sequence[SplitItem
             "linear": [{"log_probabilities": of} for of in scores],
         }
 
-    return _fit_items(task, training, asked, training.sequences[LABEL], fit)
+    return _fit_items(task, training, asked, training.sequences[LABEL], fit, progress)
 
 
 def _logistic(
@@ -213,7 +199,7 @@ def _labels(task: BaselineTask, training: SplitItems, asked: Sequence[SplitItems
             "linear": [{"logits": np.stack(of_split, axis=1)} for of_split in zip(*of_labels, strict=True)],
         }
 
-    return _fit_items(task, training, asked, training.sequences[LABELS], fit)
+    return _fit_items(task, training, asked, training.sequences[LABELS], fit, progress)
 
 
 def _numbers(task: BaselineTask, training: SplitItems, asked: Sequence[SplitItems], progress: Progress) -> Fitted:
@@ -228,7 +214,7 @@ def _numbers(task: BaselineTask, training: SplitItems, asked: Sequence[SplitItem
             "linear": [{"predicted": model.predict(other).reshape(-1, width)} for other in others],
         }
 
-    return _fit_items(task, training, asked, np.asarray(training.sequences[NUMBERS], np.float64), fit)
+    return _fit_items(task, training, asked, np.asarray(training.sequences[NUMBERS], np.float64), fit, progress)
 
 
 def _tags(task: BaselineTask, training: SplitItems, asked: Sequence[SplitItems], progress: Progress) -> Fitted:
