@@ -82,7 +82,9 @@ OTHERS = [
 def test_choose_kernel_leaves_to_keras_what_it_does_not_compute(loads, cell, activation, capsys):
     assert choose_kernel("auto", cell, activation) == "keras"
     assert choose_kernel("keras", cell, activation) == "keras"
-    with pytest.raises(KernelError, match=rf"got the cell {cell} .*expected gru, lstm, simple with tanh") as caught:
+    with pytest.raises(
+        KernelError, match=rf"got the cell {cell} .*expected {', '.join(NATIVE_CELLS)} with tanh"
+    ) as caught:
         choose_kernel("native", cell, activation)
     assert "\n" not in str(caught.value)
     assert loads == []

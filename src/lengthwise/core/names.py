@@ -61,7 +61,7 @@ CELL_PLACES: dict[str, str] = {
     "simple": "lengthwise.layers.cells.SimpleCell",
 }
 # Cells that the native kernel computes, with tanh.
-NATIVE_CELLS = ("gru", "lstm", "simple")
+NATIVE_CELLS = ("gru", "lstm", "peephole_lstm", "simple")
 
 Activation = Literal["elu", "gelu", "linear", "relu", "selu", "sigmoid", "softsign", "tanh"]
 ACTIVATIONS: tuple[Activation, ...] = get_args(Activation)

@@ -37,7 +37,7 @@ extern "C" {
 
 struct LengthwiseWeights {
   int64_t kind, units, features, projected;
-  const float *kernel, *recurrent_kernel, *bias, *recurrent_bias, *initial;
+  const float *kernel, *recurrent_kernel, *bias, *recurrent_bias, *vectors, *initial;
 };
 
 struct LengthwiseSteps {
@@ -58,6 +58,7 @@ static Problem ProblemOf(const LengthwiseWeights& w) {
   p.recurrent_kernel = w.recurrent_kernel;
   p.bias = w.bias;
   p.recurrent_bias = w.recurrent_bias;
+  p.vectors = w.vectors;
   p.initial = w.initial;
   return p;
 }

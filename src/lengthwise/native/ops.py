@@ -9,7 +9,8 @@ With the rows [a0 a1 a2], [b0], [c0 c1]:
     flat     a0 c0 b0 a1 c1 a2
 
 Shapes: B rows, T padded width, N steps in all, L steps of the longest row, M items to read, D features of an item,
-U units, S states of the cell (LSTM two, others one), G gates (GRU 3, LSTM 4, simple 1).
+U units, S states of the cell (LSTM two, others one), G gates (GRU 3, LSTM 4, simple 1), V vectors of single units
+(three peepholes; other cells none).
 """
 
 from collections.abc import Sequence
@@ -108,12 +109,14 @@ class CellWeights(NamedTuple):
         recurrent_kernel: float32 (U, G U).
         bias: float32 (G U,).
         recurrent_bias: float32 (G U,) of a GRU, else (0,).
+        vectors: float32 (V, U), the weights that belong to single units; see `lengthwise.native.unit_vectors`.
     """
 
     kernel: tf.Tensor | None
     recurrent_kernel: tf.Tensor
     bias: tf.Tensor
     recurrent_bias: tf.Tensor
+    vectors: tf.Tensor
 
 
 @cache

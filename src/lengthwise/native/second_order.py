@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 # Among the inputs of the operation: those that have a gradient.
-DIFFERENTIABLE = (0, 5, 6, 7, 8, 9, 10)
+DIFFERENTIABLE = (0, 5, 6, 7, 8, 9, 10, 11)
 
 
 def recurrence(arguments: Sequence[tf.Tensor], *, cell: str, projected: bool, read_all: bool) -> list[tf.Tensor]:
@@ -19,7 +19,7 @@ def recurrence(arguments: Sequence[tf.Tensor], *, cell: str, projected: bool, re
     Args:
         arguments: the operation's inputs in their order: the items (M, D), the index (N,), the active rows (L,), the
             order (B,), the begins (N,), the states (S, B, U), the initial ones (S, U), the kernel, the recurrent
-            kernel, the bias, the recurrent bias, and the steps that are read (P,).
+            kernel, the bias, the recurrent bias, the vectors of single units (V, U), and the steps that are read (P,).
         cell: one of `NATIVE_CELLS`.
         projected: whether the items are projected already.
         read_all: whether the outputs of all steps are wanted.
@@ -27,7 +27,9 @@ def recurrence(arguments: Sequence[tf.Tensor], *, cell: str, projected: bool, re
     Returns:
         The outputs, float32 (N, U) or (P, U), and the last states (S, B, U).
     """
-    items, index, active, order, begins, states, initial, kernel, recurrent, bias, recurrent_bias, read = arguments
+    items, index, active, order, begins, states, initial, kernel, recurrent, bias, recurrent_bias, vectors, read = (
+        arguments
+    )
     values = (items if projected else tf.matmul(items, kernel)) + bias
     if cell != "gru":
         recurrent_bias = tf.zeros_like(bias)
@@ -39,7 +41,7 @@ def recurrence(arguments: Sequence[tf.Tensor], *, cell: str, projected: bool, re
     def step(number: tf.Tensor, before: tf.Tensor, outputs: tf.TensorArray) -> tuple[tf.Tensor, Any, Any]:
         resets = begun[number][tf.newaxis, :, tf.newaxis]
         entered = tf.where(resets, initial[:, tf.newaxis], before)
-        after = _step(cell, by_step[number], tf.matmul(entered[0], recurrent) + recurrent_bias, entered)
+        after = _step(cell, by_step[number], tf.matmul(entered[0], recurrent) + recurrent_bias, entered, vectors)
         after = tf.where(taken[number][tf.newaxis, :, tf.newaxis], after, before)
         return number + 1, after, outputs.write(number, after[0])
 
@@ -84,14 +86,16 @@ def second_gradient(
     return [*by_argument, *found[len(DIFFERENTIABLE) :]]
 
 
-def _step(cell: str, added: tf.Tensor, recurred: tf.Tensor, states: tf.Tensor) -> tf.Tensor:
+def _step(cell: str, added: tf.Tensor, recurred: tf.Tensor, states: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
     """The inputs' and the state's parts of the gates, each (B, G U), and the states (S, B, U), to the new ones."""
     if cell == "simple":
         return tf.tanh(added + recurred)[tf.newaxis]
-    if cell == "lstm":
+    if cell in ("lstm", "peephole_lstm"):
         i, f, g, o = tf.split(added + recurred, 4, axis=-1)
-        memory = tf.sigmoid(f) * states[1] + tf.sigmoid(i) * tf.tanh(g)
-        return tf.stack([tf.sigmoid(o) * tf.tanh(memory), memory])
+        seen_by_i, seen_by_f, seen_by_o = tf.unstack(vectors, 3) if cell == "peephole_lstm" else (0.0, 0.0, 0.0)
+        i, f = (tf.sigmoid(gate + peephole * states[1]) for gate, peephole in ((i, seen_by_i), (f, seen_by_f)))
+        memory = f * states[1] + i * tf.tanh(g)
+        return tf.stack([tf.sigmoid(o + seen_by_o * memory) * tf.tanh(memory), memory])
     parts = zip(tf.split(added, 3, axis=-1), tf.split(recurred, 3, axis=-1), strict=True)
     (input_z, state_z), (input_r, state_r), (input_g, state_g) = parts
     z = tf.sigmoid(input_z + state_z)
