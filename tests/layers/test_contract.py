@@ -284,7 +284,10 @@ def test_layer_has_no_use_for_what_stands_in_the_padding_not_even_for_its_gradie
 @pytest.mark.native
 @pytest.mark.parametrize(
     ("name", "in_graph"),
-    [("gru", True), ("lstm", False), ("peephole_lstm", False), ("simple", False), ("GRU", False)],
+    [
+        *((name, name == "gru") for name in sorted(CELLS)),
+        ("GRU", False),
+    ],
 )
 def test_second_derivatives_of_the_native_kernel_are_those_of_keras(name, in_graph):
     # A gradient penalty, and a Hessian by the weights, over packed and masked rows.

@@ -3,7 +3,15 @@
 import keras
 import tensorflow as tf
 
-from lengthwise.layers.cells import GRUCell, LSTMCell, PeepholeLSTMCell, SimpleCell
+from lengthwise.layers.cells import (
+    GRUCell,
+    LayerNormGRUCell,
+    LayerNormLSTMCell,
+    LayerNormSimpleCell,
+    LSTMCell,
+    PeepholeLSTMCell,
+    SimpleCell,
+)
 from lengthwise.native.ops import CellWeights
 from lengthwise.native.unit_vectors import vector_names
 
@@ -13,6 +21,9 @@ KINDS: dict[type[keras.layers.Layer], str] = {
     LSTMCell: "lstm",
     PeepholeLSTMCell: "peephole_lstm",
     SimpleCell: "simple",
+    LayerNormGRUCell: "layer_norm_gru",
+    LayerNormLSTMCell: "layer_norm_lstm",
+    LayerNormSimpleCell: "layer_norm_simple",
     keras.layers.GRUCell: "gru",
     keras.layers.LSTMCell: "lstm",
     keras.layers.SimpleRNNCell: "simple",
@@ -63,4 +74,6 @@ def _vectors(cell: keras.layers.Layer, units: int) -> tf.Tensor:
     names = vector_names(KINDS[type(cell)])
     if not names:
         return tf.zeros((0, units))
-    return tf.concat([tf.reshape(getattr(cell, name), (-1, units)) for name in names], axis=0)
+    owners = {"": cell, **{layer.name: layer for layer in cell._flatten_layers(include_self=False)}}
+    parts = [name.rpartition("/") for name in names]
+    return tf.concat([tf.reshape(getattr(owners[owner], name), (-1, units)) for owner, _, name in parts], axis=0)

@@ -51,7 +51,8 @@ void BackwardShard(const Problem& p, const float* packed, const Gradients& g, fl
     float* recurrent = sums + z.recurrent_sums();
     Multiply(p.units, place - chunk, z.gates, {before, 1, z.wide_units}, gates, z.blocks, recurrent, z.gates, recurrent,
              z.gates);
-    AddRows(gates, z.blocks, place - chunk, z.gates, sums + z.recurrent_bias_sums());
+    // A cell that normalizes the state's part has added what comes before that.
+    if (!Cell::kNormalizesParts) AddRows(gates, z.blocks, place - chunk, z.gates, sums + z.recurrent_bias_sums());
     chunk = place;
   };
   int64_t flat = p.steps;
@@ -119,6 +120,11 @@ void ProjectItemsBackward(const Problem& p, const float* packed, const Gradients
       while (++reader < last) AddRows(gates + int64_t{g.place[*reader]} * z.blocks, 0, 1, z.gates, to);
     }
     AddRows(by_gates, z.gates, count, z.gates, sums + z.bias_sums());
+    if constexpr (Cell::kNormalizesParts)
+      for (int64_t i = 0; i < count; ++i)
+        Cell::NormalizeInputBack(z.units, z.wide_units, packed + z.vector(),
+                                 g.saved + p.steps * z.saved + (from + i) * z.item_saved(), by_gates + i * z.gates,
+                                 sums + z.vector_sums());
     const int32_t* used = p.items_used + from;
     if (p.projected) {
       for (int64_t i = 0; i < count; ++i)
@@ -155,7 +161,13 @@ void AddShardsOf(const Problem& p, const Gradients& g, const float* scratches) {
     add(z.bias_sums() + input, g.bias + gate * p.units);
     if (g.recurrent_bias) add(z.recurrent_bias_sums() + state, g.recurrent_bias + gate * p.units);
   }
-  for (int v = 0; v < Cell::kVectors; ++v) add(z.vector_sums() + v * z.wide_units, g.vectors + v * p.units);
+  for (int v = 0; v < Cell::kVectors; ++v) {
+    // Offsets of normalized parts have the gradients of the biases that are added to them.
+    const int block = v % (2 * Cell::kGates) - Cell::kGates;
+    const bool is_offset = Cell::kNormalizesParts && block >= 0 && v < 4 * Cell::kGates;
+    const int64_t biases = v < 2 * Cell::kGates ? z.bias_sums() : z.recurrent_bias_sums();
+    add(is_offset ? biases + block * z.wide_units : z.vector_sums() + v * z.wide_units, g.vectors + v * p.units);
+  }
   for (int s = 0; s < Cell::kStates; ++s) add(z.initial_sums() + s * z.wide_units, g.initial + s * p.units);
 }
 

@@ -57,7 +57,7 @@ struct UnitSums {
 template <class Cell>
 struct ByUnit {
   static constexpr int kVectors = 0;
-  static constexpr bool kNormalizesParts = false, kHasStatistics = false;
+  static constexpr bool kNormalizesParts = false, kHasStatistics = false, kHasRecurrentBias = false;
 
   static void StepRow(const RowStep& r) {
     for (int64_t u = 0; u < r.wide; u += kLanes) {
@@ -171,6 +171,7 @@ struct PeepholeLSTM : ByUnit<PeepholeLSTM> {
 // Gates z, r, g; the state's part of g is multiplied by r, so it has a block of its own, the first.
 struct GRU : ByUnit<GRU> {
   static constexpr int kGates = 3, kBlocks = 4, kStates = 1, kInputBlock = 1;
+  static constexpr bool kHasRecurrentBias = true;
   static constexpr int kStateBlock[] = {1, 2, 0};
 
   static void Step(Vector* x, Vector* state, UnitVectors) {

@@ -28,6 +28,8 @@ KERNEL_SOURCES = (
     "memory.h",
     "packing.h",
     "cells.h",
+    "normalization.h",
+    "normalized_cells.h",
     "forward_pass.h",
     "backward_pass.h",
     "dropout.h",

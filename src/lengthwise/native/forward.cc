@@ -107,7 +107,7 @@ void lengthwise_forward(const LengthwiseWeights* weights, const LengthwiseSteps*
   const int64_t size = lengthwise::ForwardScratchFloats(p);
   std::vector<float> projected(lengthwise::ProjectedFloats(p)), scratch(size * p.shards);
   Run(threads, p.shards, [&](int64_t share) {
-    lengthwise::Project(p, s->packed, projected.data(), scratch.data() + share * size, share);
+    lengthwise::Project(p, s->packed, projected.data(), nullptr, scratch.data() + share * size, share);
   });
   Run(threads, p.shards, [&](int64_t shard) {
     lengthwise::Forward(p, s->packed, projected.data(), {s->said, s->last, nullptr}, scratch.data() + shard * size, shard);

@@ -21,8 +21,16 @@ FORWARD_SOURCES = (*KERNEL_SOURCES, "forward.cc")
 LINK_FLAGS = ("-shared", "-pthread")
 SECONDS = 5
 # Of the cells in the order of the enumeration in kernel.h.
-GATES = {"simple": 1, "lstm": 4, "gru": 3, "peephole_lstm": 4}
-STATES = {"simple": 1, "lstm": 2, "gru": 1, "peephole_lstm": 2}
+GATES = {
+    "simple": 1,
+    "lstm": 4,
+    "gru": 3,
+    "peephole_lstm": 4,
+    "layer_norm_simple": 1,
+    "layer_norm_lstm": 4,
+    "layer_norm_gru": 3,
+}
+STATES = {cell: 2 if cell.endswith("lstm") else 1 for cell in GATES}
 KINDS_IN_ORDER = tuple(GATES)
 
 

@@ -23,7 +23,8 @@ int64_t ForwardScratch(const Problem& p) {
 }
 
 template <class Cell>
-void ProjectItems(const Problem& p, const float* packed, float* projected, float* scratch, int64_t share) {
+void ProjectItems(const Problem& p, const float* packed, float* projected, float* saved, float* scratch,
+                  int64_t share) {
   const Sizes<Cell> z(p);
   const ItemShare items(p, share);
   for (int64_t from = items.begin; from < items.end; from += kTogether) {
@@ -38,12 +39,17 @@ void ProjectItems(const Problem& p, const float* packed, float* projected, float
       for (int g = 0; g < Cell::kGates; ++g) {
         float* to = out + i * z.gates + g * z.wide_units;
         CopyRow(to, item + g * p.units, p.units, z.wide_units);
-        for (int64_t u = 0; u < p.units; ++u) to[u] += packed[z.bias() + g * z.wide_units + u];
+        for (int64_t u = 0; u < p.units && !Cell::kNormalizesParts; ++u)
+          to[u] += packed[z.bias() + g * z.wide_units + u];
       }
     }
     if (!p.projected)
-      Multiply(count, p.features, z.gates, {scratch, p.features, 1}, packed + z.kernel(), z.gates, packed + z.bias(), 0,
-               out, z.gates);
+      Multiply(count, p.features, z.gates, {scratch, p.features, 1}, packed + z.kernel(), z.gates,
+               Cell::kNormalizesParts ? nullptr : packed + z.bias(), 0, out, z.gates);
+    if constexpr (Cell::kNormalizesParts)
+      for (int64_t i = 0; i < count; ++i)
+        Cell::NormalizeInput(z.units, z.wide_units, packed + z.vector(), packed + z.bias(), out + i * z.gates,
+                             saved ? saved + p.steps * z.saved + (from + i) * z.item_saved() : nullptr);
   }
 }
 
@@ -73,7 +79,7 @@ void ForwardShard(const Problem& p, const float* packed, const float* projected,
       float* row = saved ? saved : unsaved;
       if (saved) saved += (to - from) * z.saved;
       Multiply(to - from, p.units, z.gates, {states + from * z.states(), z.states(), 1}, packed + z.recurrent(), z.gates,
-               packed + z.recurrent_bias(), 0, row, z.saved);
+               Cell::kNormalizesParts ? nullptr : packed + z.recurrent_bias(), 0, row, z.saved);
       for (int64_t i = from; i < to; ++i, row += z.saved) {
         const int64_t step = flat + share.Row(i);
         float* state = states + i * z.states();

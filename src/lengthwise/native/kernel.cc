@@ -11,6 +11,7 @@
 #include "dropout.h"
 #include "forward_pass.h"
 #include "memory.h"
+#include "normalized_cells.h"
 #include "packing.h"
 
 namespace lengthwise {
@@ -29,6 +30,18 @@ namespace lengthwise {
       using Cell = PeepholeLSTM;       \
       return call;                     \
     }                                  \
+    case Kind::kLayerNormSimple: {     \
+      using Cell = LayerNormSimple;    \
+      return call;                     \
+    }                                  \
+    case Kind::kLayerNormLSTM: {       \
+      using Cell = LayerNormLSTM;      \
+      return call;                     \
+    }                                  \
+    case Kind::kLayerNormGRU: {        \
+      using Cell = LayerNormGRU;       \
+      return call;                     \
+    }                                  \
     default: {                         \
       using Cell = GRU;                \
       return call;                     \
@@ -38,9 +51,9 @@ namespace lengthwise {
 int GatesOf(Kind kind) { LENGTHWISE_BY_KIND(kind, Cell::kGates) }
 int StatesOf(Kind kind) { LENGTHWISE_BY_KIND(kind, Cell::kStates) }
 int VectorsOf(Kind kind) { LENGTHWISE_BY_KIND(kind, Cell::kVectors) }
-bool HasRecurrentBias(Kind kind) { LENGTHWISE_BY_KIND(kind, Cell::kInputBlock > 0) }
+bool HasRecurrentBias(Kind kind) { LENGTHWISE_BY_KIND(kind, Cell::kHasRecurrentBias) }
 
-int64_t SavedFloats(const Problem& p) { LENGTHWISE_BY_KIND(p.kind, p.steps * Sizes<Cell>(p).saved) }
+int64_t SavedFloats(const Problem& p) { LENGTHWISE_BY_KIND(p.kind, SavedFloatsOf<Cell>(p)) }
 int64_t PackedFloats(const Problem& p) { LENGTHWISE_BY_KIND(p.kind, std::max(Sizes<Cell>(p).packed(false), Sizes<Cell>(p).packed(true))) }
 void Pack(const Problem& p, bool back, float* packed) { LENGTHWISE_BY_KIND(p.kind, PackCell<Cell>(p, back, packed)) }
 
@@ -49,8 +62,9 @@ int64_t GatesFloats(const Problem& p) { LENGTHWISE_BY_KIND(p.kind, p.steps * Siz
 int64_t ForwardScratchFloats(const Problem& p) { LENGTHWISE_BY_KIND(p.kind, ForwardScratch<Cell>(p)) }
 int64_t BackwardScratchFloats(const Problem& p) { LENGTHWISE_BY_KIND(p.kind, BackwardScratch<Cell>(p)) }
 
-void Project(const Problem& p, const float* packed, float* projected, float* scratch, int64_t share) {
-  LENGTHWISE_BY_KIND(p.kind, (ProjectItems<Cell>(p, packed, projected, scratch, share)))
+void Project(const Problem& p, const float* packed, float* projected, float* saved, float* scratch,
+             int64_t share) {
+  LENGTHWISE_BY_KIND(p.kind, (ProjectItems<Cell>(p, packed, projected, saved, scratch, share)))
 }
 
 void Forward(const Problem& p, const float* packed, const float* projected, const Outputs& outputs, float* scratch,

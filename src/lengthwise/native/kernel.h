@@ -15,7 +15,13 @@
 // which 1,000 differ.
 //
 // Cells: see lengthwise.layers.cells for the equations. G gates, S states (the output first), U units, D features. V
-// vectors belong to single units: of kPeepholeLSTM the peepholes of i, f and o, (3, U); the others have none.
+// vectors belong to single units:
+//
+//     kPeepholeLSTM      peepholes of i, f and o
+//     kLayerNormSimple   gain and offset
+//     kLayerNormLSTM     gains of the input's part of the gates, its offsets, gains of the state's part, its offsets, four
+//                        each; gain and offset of the memory
+//     kLayerNormGRU      the same of the input's part and of the state's, three each
 
 #ifndef LENGTHWISE_KERNEL_H_
 #define LENGTHWISE_KERNEL_H_
@@ -24,7 +30,7 @@
 
 namespace lengthwise {
 
-enum class Kind { kSimple, kLSTM, kGRU, kPeepholeLSTM };
+enum class Kind { kSimple, kLSTM, kGRU, kPeepholeLSTM, kLayerNormSimple, kLayerNormLSTM, kLayerNormGRU };
 
 int GatesOf(Kind kind);
 int StatesOf(Kind kind);
@@ -97,8 +103,9 @@ int64_t GatesFloats(const Problem& problem);
 int64_t ForwardScratchFloats(const Problem& problem);
 int64_t BackwardScratchFloats(const Problem& problem);
 
-// The way forward: each share of the items, 0 to shards - 1; then each shard of the rows.
-void Project(const Problem& problem, const float* packed, float* projected, float* scratch, int64_t share);
+// The way forward: each share of the items, 0 to shards - 1; then each shard of the rows. `saved` as in `Outputs`.
+void Project(const Problem& problem, const float* packed, float* projected, float* saved, float* scratch,
+             int64_t share);
 void Forward(const Problem& problem, const float* packed, const float* projected, const Outputs& outputs, float* scratch,
              int64_t shard);
 

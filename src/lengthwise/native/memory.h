@@ -32,8 +32,11 @@ struct Sizes {
         saved((Cell::kBlocks + Cell::kStates) * wide_units + (Cell::kHasStatistics ? kLanes : 0)) {}
 
   int64_t states() const { return Cell::kStates * wide_units; }
+  // Of an item whose part of the gates is normalized: that, and how.
+  int64_t item_saved() const { return Cell::kNormalizesParts ? gates + kLanes : 0; }
   int64_t vectors() const { return Cell::kVectors * wide_units; }
-  // Packed, in both directions: the initial states, the vectors of single units, the biases. Forward: the kernel (D, G),
+  // Packed, in both directions: the initial states, the vectors of single units, the biases, with the
+  // offsets of normalized parts in them. Forward: the kernel (D, G),
   // the recurrent one (U, G).
   int64_t vector() const { return states(); }
   int64_t bias() const { return vector() + vectors(); }
@@ -54,6 +57,13 @@ struct Sizes {
   int64_t initial_sums() const { return vector_sums() + vectors(); }
   int64_t sums() const { return initial_sums() + states(); }
 };
+
+// Those of the steps, then those of the items that are used, of which there are at most so many.
+template <class Cell>
+int64_t SavedFloatsOf(const Problem& p) {
+  const Sizes<Cell> z(p);
+  return p.steps * z.saved + std::min(p.items, p.steps) * z.item_saved();
+}
 
 // The rows of a shard and how many of them are active.
 struct Share {

@@ -10,7 +10,7 @@ With the rows [a0 a1 a2], [b0], [c0 c1]:
 
 Shapes: B rows, T padded width, N steps in all, L steps of the longest row, M items to read, D features of an item,
 U units, S states of the cell (LSTM two, others one), G gates (GRU 3, LSTM 4, simple 1), V vectors of single units
-(three peepholes; other cells none).
+(three peepholes; two gains and offsets of the simple cell with layer normalization, 12 of the GRU, 18 of the LSTM).
 """
 
 from collections.abc import Sequence

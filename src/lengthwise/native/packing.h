@@ -37,6 +37,11 @@ void PackCell(const Problem& p, bool back, float* packed) {
     std::memcpy(packed + z.bias() + input, p.bias + from, p.units * sizeof(float));
     if (p.recurrent_bias)
       std::memcpy(packed + z.recurrent_bias() + state, p.recurrent_bias + from, p.units * sizeof(float));
+    if constexpr (Cell::kNormalizesParts)
+      for (int64_t u = 0; u < p.units; ++u) {
+        packed[z.bias() + input + u] += p.vectors[(Cell::kGates + g) * p.units + u];
+        packed[z.recurrent_bias() + state + u] += p.vectors[(3 * Cell::kGates + g) * p.units + u];
+      }
   }
 }
 

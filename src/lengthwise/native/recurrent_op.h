@@ -18,7 +18,7 @@
 namespace lengthwise {
 namespace {
 
-constexpr char kCells[] = "cell: {'gru', 'lstm', 'peephole_lstm', 'simple'}";
+constexpr char kCells[] = "cell: {'gru', 'layer_norm_gru', 'layer_norm_lstm', 'layer_norm_simple', 'lstm', 'peephole_lstm', 'simple'}";
 // The inputs that have a gradient, in the order of the outputs that they are.
 constexpr int kDifferentiable = 8;
 constexpr int kInputOf[kDifferentiable] = {0, 5, 6, 7, 8, 9, 10, 11};
@@ -98,6 +98,9 @@ Kind KindOf(const std::string& cell) {
   if (cell == "gru") return Kind::kGRU;
   if (cell == "lstm") return Kind::kLSTM;
   if (cell == "peephole_lstm") return Kind::kPeepholeLSTM;
+  if (cell == "layer_norm_simple") return Kind::kLayerNormSimple;
+  if (cell == "layer_norm_lstm") return Kind::kLayerNormLSTM;
+  if (cell == "layer_norm_gru") return Kind::kLayerNormGRU;
   return Kind::kSimple;
 }
 
@@ -250,7 +253,7 @@ class RecurrentOp : public OpKernel {
     float *weights = packed.flat<float>().data(), *items = projected.flat<float>().data(), *own = scratch.flat<float>().data();
     Phases::Run(context,
                 {Preparing(false, p, &readers, weights),
-                 {p->shards, [=](int64_t share) { Project(*p, weights, items, own + share * size, share); }},
+                 {p->shards, [=](int64_t share) { Project(*p, weights, items, outputs.saved, own + share * size, share); }},
                  {p->shards, [=](int64_t shard) { Forward(*p, weights, items, outputs, own + shard * size, shard); }}});
     return absl::OkStatus();
   }
