@@ -2,11 +2,12 @@
 
     python benchmarks/cells.py --rounds 9
 
-Of each cell: one layer, forwards and backwards over a batch, each step with features of its own; the processor seconds,
-and those by multiply-add of the cell's own equations. All cells take turns in each round, and what is printed are
-medians of the ratios of one round, since the processor's speed moves. `LENGTHWISE_KERNEL_ARCH` chooses the instruction
-set, which is printed too. Memory stays with the process: to take it from the system again takes half as long as a step
-does, and whether glibc gives it back depends on what else was asked for.
+Of each cell: one layer, forward and backward pass over a batch, each step with features of its own; the processor
+seconds, and those by multiply-add of the cell's own equations. Of two directions: the updates of the article's network
+on flat batches of invented sentences, by those of the same network in one direction. All take turns in each round, and
+what is printed are medians of the ratios of one round, since the processor's speed moves. `LENGTHWISE_KERNEL_ARCH`
+chooses the instruction set, which is printed too. Memory stays with the process: to take it from the system again takes
+half as long as a step does, and whether glibc gives it back depends on what else was asked for.
 """
 
 import argparse
@@ -18,12 +19,20 @@ from statistics import median
 
 import numpy as np
 import tensorflow as tf
+from article import article_params
 
+from lengthwise.batching.padded import Padded
+from lengthwise.core.labels import LabelFactor
 from lengthwise.core.names import NATIVE_CELLS
+from lengthwise.core.ragged import offsets_of
+from lengthwise.core.sequences import Sequences
 from lengthwise.layers.cells import CELLS
 from lengthwise.layers.recurrent import Recurrent
+from lengthwise.models.config import NetworkConfig
+from lengthwise.models.network import Network
 from lengthwise.native.arch import arch_of_run
 from lengthwise.native.ops import ragged_layout
+from lengthwise.training.step import Steps
 
 BESIDE = "gru"
 # A value that is normalized is added to the mean and to the variance, scaled, and multiplied by its gain.
@@ -61,6 +70,21 @@ def layer_step(cell: str, units: int, features: int, lengths: np.ndarray) -> Cal
         return tape.gradient(loss, [items, *(variable.value for variable in layer.trainable_variables)])
 
     return step
+
+
+def network_step(cell: str, bidirectional: bool, lengths: np.ndarray) -> Callable[[], object]:
+    """An epoch of the article's network, in one direction or both, over sentences of these lengths."""
+    params, vocabulary = article_params(), 5000
+    rng = np.random.default_rng(2)
+    # Frequent words and rare ones.
+    tokens = np.minimum(rng.zipf(1.3, int(lengths.sum())) + 1, vocabulary - 1).astype(np.int32)
+    labels = rng.integers(0, 2, len(lengths)).astype(np.int32)
+    sequences = Sequences(offsets_of(lengths), {"tokens": tokens}, {"label": labels})
+    model = {**vars(params.model.architecture), "cell": cell, "bidirectional": bidirectional}
+    network = Network(NetworkConfig("classifier", vocabulary, (LabelFactor("label", ("a", "b")),), **model), "native")
+    steps = Steps(network, 1e-3, None)
+    plan = Padded(256).plan(lengths)
+    return lambda: list(steps.train_over(plan, sequences))
 
 
 def processor_seconds(step: Callable[[], object], times: int) -> float:
@@ -111,6 +135,11 @@ def main() -> None:
             for own, beside in zip(multiply_adds(cell, *sizes), multiply_adds(BESIDE, *sizes), strict=True)
         )
         print(f"| {cell} | {ratio:.2f} | {by_products:.2f} | {by_all:.2f} |")
+    sentences = np.random.default_rng(3).integers(5, 31, 16 * arguments.rows)
+    for cell in (BESIDE, "lstm"):
+        both = {f"{cell}, {name}": network_step(cell, way, sentences) for name, way in (("one", False), ("both", True))}
+        ratio = ratios(both, f"{cell}, one", arguments.rounds, 1)[f"{cell}, both"]
+        print(f"two directions to one, updates of a network, {cell}: {ratio:.2f}")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rows_alone import BIASED_TWICE, CELLS_ALONE, NORMALIZED, run_alone
 
-from lengthwise.native.ops import CellWeights, RaggedLayout, flat_steps, load, ragged_layout, ragged_recurrent
+from lengthwise.layers.sequence_ends import sequence_ends
+from lengthwise.native.ops import (
+    CellWeights,
+    RaggedLayout,
+    flat_steps,
+    load,
+    mirrored_layout,
+    ragged_layout,
+    ragged_recurrent,
+)
 
 pytestmark = pytest.mark.native
 
@@ -503,6 +512,35 @@ def test_flat_steps_finds_each_step_of_one_layout_in_the_other(seed, valid):
     (_, there), (_, back) = ragged_layout(mask, resets), ragged_layout(mask, resets, reverse=True)
     np.testing.assert_array_equal(tf.gather(there.steps, flat_steps(there, back)), back.steps)
     np.testing.assert_array_equal(tf.gather(back.steps, flat_steps(back, there)), there.steps)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.integers(0, 2**16), st.integers(0, 6), st.integers(0, 8))
+def test_mirrored_layout_is_the_one_of_the_same_rows_backwards(seed, rows, width):
+    # Rows without gaps, as batches have them.
+    rng = np.random.default_rng(seed)
+    mask = np.arange(width) < rng.integers(0, width + 1, rows)[:, np.newaxis]
+    resets = mask & (rng.random((rows, width)) < 0.4)
+    layout, places = ragged_layout(mask, resets)
+    found, mirror = mirrored_layout(layout)
+    expected, places_back = ragged_layout(mask, sequence_ends(tf.constant(resets), tf.constant(mask)), reverse=True)
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(mirror, flat_steps(places, places_back))
+    np.testing.assert_array_equal(mirror, flat_steps(places_back, places))
+
+
+def test_mirrored_layout_of_the_documented_example():
+    layout = RaggedLayout(tf.constant([0, 2, 1]), tf.constant([3, 2, 1]), tf.constant([True] * 3 + [False] * 3))
+    back, mirror = mirrored_layout(layout)
+    assert mirror.numpy().tolist() == [5, 4, 2, 3, 1, 0]
+    assert back.begins.numpy().tolist() == [True] * 3 + [False] * 3
+
+
+@pytest.mark.parametrize("active", [[3, 2], [3, 2, 2], [2, 3, 1], [3, 2, 0, 1], [0], [-1, 7], [[3, 2, 1]]])
+def test_mirrored_layout_refuses_what_is_no_layout(active):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"active|begins"):
+        load().lengthwise_mirrored_layout(active, [True] * 6)
 
 
 # ---------------------------------------------------------------------------------------------------- hostile inputs

@@ -168,7 +168,7 @@ FLOATS = {
     ("keras", "gru"): ((23.5, 4.0), (0.0, 0.0)),
     ("keras", "layer_norm_gru"): ((45.0, 4.0), (0.0, 0.0)),
     ("keras", "layer_norm_lstm"): ((55.0, 4.0), (0.0, 0.0)),
-    ("keras", "layer_norm_simple"): ((14.0, 4.0), (0.0, 0.0)),
+    ("keras", "layer_norm_simple"): ((11.0, 4.0), (0.0, 0.0)),
     ("keras", "lstm"): ((24.0, 4.0), (0.0, 0.0)),
     ("keras", "peephole_lstm"): ((27.0, 4.0), (0.0, 0.0)),
     ("keras", "simple"): ((9.3, 4.0), (0.0, 0.0)),

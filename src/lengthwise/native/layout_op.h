@@ -95,6 +95,63 @@ class RaggedLayoutOp : public OpKernel {
 
 REGISTER_KERNEL_BUILDER(Name("LengthwiseRaggedLayout").Device(tensorflow::DEVICE_CPU), RaggedLayoutOp);
 
+REGISTER_OP("LengthwiseMirroredLayout")
+    .Input("active: int32")
+    .Input("begins: bool")
+    .Output("mirror: int32")
+    .Output("begins_back: bool")
+    .SetShapeFn([](InferenceContext* c) {
+      ShapeHandle active, begins;
+      TF_RETURN_IF_ERROR(c->WithRank(c->input(0), 1, &active));
+      TF_RETURN_IF_ERROR(c->WithRank(c->input(1), 1, &begins));
+      for (int output = 0; output < 2; ++output) c->set_output(output, begins);
+      return absl::OkStatus();
+    });
+
+// Backwards, rows are as long as forwards: they stand in the same order, and a step is where that one was which is as far
+// from its row's other end.
+class MirroredLayoutOp : public OpKernel {
+ public:
+  using OpKernel::OpKernel;
+
+  void Compute(OpKernelContext* context) override {
+    const Tensor &active = context->input(0), &begins = context->input(1);
+    OP_REQUIRES(context, active.dims() == 1 && begins.dims() == 1,
+                InvalidArgument("active and begins: got ranks ", active.dims(), " and ", begins.dims(), "; expected 1, 1"));
+    const auto rows_at = active.vec<int32_t>();
+    const int64_t times = active.dim_size(0);
+    std::vector<int64_t> flat(times + 1, 0);
+    for (int64_t t = 0; t < times; ++t) {
+      const int64_t most = t ? rows_at(t - 1) : INT32_MAX;
+      OP_REQUIRES(context, rows_at(t) >= 1 && rows_at(t) <= most,
+                  InvalidArgument("active: got ", rows_at(t), " rows at step ", t, "; expected 1 to ", most,
+                                  ", since rows stand by falling length"));
+      flat[t + 1] = flat[t] + rows_at(t);
+    }
+    OP_REQUIRES(context, begins.dim_size(0) == flat[times],
+                InvalidArgument("begins: got ", begins.dim_size(0), " steps; expected ", flat[times],
+                                ", the sum of active"));
+    Tensor *mirror, *begins_back;
+    OP_REQUIRES_OK(context, context->allocate_output(0, begins.shape(), &mirror));
+    OP_REQUIRES_OK(context, context->allocate_output(1, begins.shape(), &begins_back));
+    const bool* fresh = begins.flat<bool>().data();
+    int32_t* mirror_data = mirror->flat<int32_t>().data();
+    bool* back_data = begins_back->flat<bool>().data();
+    int64_t length = times;
+    for (int64_t rank = 0; times && rank < rows_at(0); ++rank) {
+      while (rows_at(length - 1) <= rank) --length;
+      for (int64_t t = 0; t < length; ++t) {
+        const int64_t step = flat[length - 1 - t] + rank;
+        mirror_data[step] = static_cast<int32_t>(flat[t] + rank);
+        // A sequence that goes backwards begins where the next one begins forwards, or the row ends.
+        back_data[step] = t == length - 1 || fresh[flat[t + 1] + rank];
+      }
+    }
+  }
+};
+
+REGISTER_KERNEL_BUILDER(Name("LengthwiseMirroredLayout").Device(tensorflow::DEVICE_CPU), MirroredLayoutOp);
+
 }  // namespace
 }  // namespace lengthwise
 
