@@ -19,7 +19,8 @@ namespace {
 template <class Cell>
 int64_t BackwardScratch(const Problem& p) {
   const Sizes<Cell> z(p);
-  const int64_t by_rows = (MostRows(p) + 1) * z.states() + (kChunk + MostRows(p)) * z.wide_units;
+  const int64_t by_rows = (MostRows(p) + 1) * z.states() +
+                          (kChunk + MostRows(p)) * (z.wide_units + (Cell::kNormalizesParts ? z.gates : 0));
   const int64_t by_items = kTogether * (z.gates + 2 * z.wide_features);
   return Padded(z.sums()) + std::max(by_rows, by_items);
 }
@@ -32,6 +33,7 @@ void BackwardShard(const Problem& p, const float* packed, const Gradients& g, fl
   float* d = sums + Padded(z.sums());            // (rows, S, U)
   float* own = d + MostRows(p) * z.states();     // (S, U), of a row that begins with states that were given.
   float* before = own + z.states();              // Outputs before the steps of a chunk.
+  float* parts = before + (kChunk + MostRows(p)) * z.wide_units;  // Gradients by the state's part, if that is normalized.
   std::memset(sums, 0, z.sums() * sizeof(float));
   float* initial_sums = sums + z.initial_sums();
 
@@ -47,10 +49,10 @@ void BackwardShard(const Problem& p, const float* packed, const Gradients& g, fl
   // Gradients by the gates stand in the order in which they come; by the recurrent weights a chunk is taken together.
   int64_t place = first, chunk = first;
   const auto flush = [&] {
-    const float* gates = g.gates + chunk * z.blocks;
+    const float* gates = Cell::kNormalizesParts ? parts : g.gates + chunk * z.blocks;
     float* recurrent = sums + z.recurrent_sums();
-    Multiply(p.units, place - chunk, z.gates, {before, 1, z.wide_units}, gates, z.blocks, recurrent, z.gates, recurrent,
-             z.gates);
+    Multiply(p.units, place - chunk, z.gates, {before, 1, z.wide_units}, gates, z.by_blocks(), recurrent, z.gates,
+             recurrent, z.gates);
     // A cell that normalizes the state's part has added what comes before that.
     if (!Cell::kNormalizesParts) AddRows(gates, z.blocks, place - chunk, z.gates, sums + z.recurrent_bias_sums());
     chunk = place;
@@ -65,7 +67,7 @@ void BackwardShard(const Problem& p, const float* packed, const Gradients& g, fl
     const float* there = t ? here - share.Of(p.active[t - 1]) * z.saved + z.blocks : nullptr;
     for (int64_t from = 0; from < active; from += kTogether) {
       const int64_t to = std::min(from + kTogether, active);
-      float* gates = g.gates + place * z.blocks;
+      float* gates = Cell::kNormalizesParts ? parts + (place - chunk) * z.gates : g.gates + place * z.blocks;
       for (int64_t i = from; i < to; ++i, ++place) {
         const int64_t step = flat + share.Row(i);
         const float* row = here + i * z.saved;
@@ -77,12 +79,13 @@ void BackwardShard(const Problem& p, const float* packed, const Gradients& g, fl
           for (int k = 0; k < Cell::kStates; ++k)
             CopyRow(own + k * z.wide_units, p.states + (k * p.rows + p.order[share.Row(i)]) * p.units, p.units, z.wide_units);
         Cell::BackRow({z.units, z.wide_units, packed + z.vector(), packed + z.recurrent_bias(), row, known, di,
-                       g.gates + place * z.blocks, sums + z.vector_sums(), sums + z.recurrent_bias_sums()});
+                       g.gates + place * z.by_blocks(), gates + (i - from) * z.by_blocks(), sums + z.vector_sums(),
+                       sums + z.recurrent_bias_sums()});
         std::memcpy(before + (place - chunk) * z.wide_units, known, z.wide_units * sizeof(float));
         g.place[step] = static_cast<int32_t>(place);
       }
       float* by_state = d + from * z.states();
-      Multiply(to - from, z.gates, z.wide_units, {gates, z.blocks, 1}, packed + z.recurrent_transposed(), z.wide_units,
+      Multiply(to - from, z.gates, z.wide_units, {gates, z.by_blocks(), 1}, packed + z.recurrent_transposed(), z.wide_units,
                by_state, z.states(), by_state, z.states());
       for (int64_t i = from; i < to; ++i) {
         if (!p.resets[flat + share.Row(i)]) continue;
@@ -109,15 +112,15 @@ void ProjectItemsBackward(const Problem& p, const float* packed, const Gradients
   float* by_gates = sums + Padded(z.sums());
   float* by_inputs = by_gates + kTogether * z.gates;
   float* features = by_inputs + kTogether * z.wide_features;
-  const float* gates = g.gates + Cell::kInputBlock * z.wide_units;
+  const float* gates = g.gates + z.by_input();
   for (int64_t from = items.begin; from < items.end; from += kTogether) {
     const int64_t count = std::min(kTogether, items.end - from);
     for (int64_t i = 0; i < count; ++i) {
       const int32_t* reader = g.reader + g.reader_offset[from + i];
       const int32_t* last = g.reader + g.reader_offset[from + i + 1];
       float* to = by_gates + i * z.gates;
-      std::memcpy(to, gates + int64_t{g.place[*reader]} * z.blocks, z.gates * sizeof(float));
-      while (++reader < last) AddRows(gates + int64_t{g.place[*reader]} * z.blocks, 0, 1, z.gates, to);
+      std::memcpy(to, gates + int64_t{g.place[*reader]} * z.by_blocks(), z.gates * sizeof(float));
+      while (++reader < last) AddRows(gates + int64_t{g.place[*reader]} * z.by_blocks(), 0, 1, z.gates, to);
     }
     AddRows(by_gates, z.gates, count, z.gates, sums + z.bias_sums());
     if constexpr (Cell::kNormalizesParts)
@@ -165,7 +168,7 @@ void AddShardsOf(const Problem& p, const Gradients& g, const float* scratches) {
     // Offsets of normalized parts have the gradients of the biases that are added to them.
     const int block = v % (2 * Cell::kGates) - Cell::kGates;
     const bool is_offset = Cell::kNormalizesParts && block >= 0 && v < 4 * Cell::kGates;
-    const int64_t biases = v < 2 * Cell::kGates ? z.bias_sums() : z.recurrent_bias_sums();
+    const int64_t biases = v < 2 * Cell::kGates || !Cell::kHasRecurrentBias ? z.bias_sums() : z.recurrent_bias_sums();
     add(is_offset ? biases + block * z.wide_units : z.vector_sums() + v * z.wide_units, g.vectors + v * p.units);
   }
   for (int s = 0; s < Cell::kStates; ++s) add(z.initial_sums() + s * z.wide_units, g.initial + s * p.units);

@@ -35,7 +35,8 @@ struct RowBack {
   const float* row;     // What was kept.
   const float* before;  // (S, wide), the states before the step
   float* by_state;      // (S, wide), the gradient by the states after it, to that by those before it, but for the product
-  float* by_blocks;     // (blocks, wide), the gradient by both parts of the gates
+  float* by_blocks;     // (blocks, wide), the gradient by both parts of the gates; or (G, wide), the input's alone
+  float* by_part;       // (G, wide), that by the state's part, if the cell normalizes both, or else the first blocks
   float* vector_sums;   // (V, wide), to which the gradients by the vectors are added
   float* recurrent_bias_sums;  // (G, wide), to which a cell that normalizes adds its gradients
 };

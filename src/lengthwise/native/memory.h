@@ -32,6 +32,9 @@ struct Sizes {
         saved((Cell::kBlocks + Cell::kStates) * wide_units + (Cell::kHasStatistics ? kLanes : 0)) {}
 
   int64_t states() const { return Cell::kStates * wide_units; }
+  // Gradients by the gates of a step that the items need too: of a cell that normalizes both parts the input's alone.
+  int64_t by_blocks() const { return Cell::kNormalizesParts ? gates : blocks; }
+  int64_t by_input() const { return Cell::kNormalizesParts ? 0 : Cell::kInputBlock * wide_units; }
   // Of an item whose part of the gates is normalized: that, and how.
   int64_t item_saved() const { return Cell::kNormalizesParts ? gates + kLanes : 0; }
   int64_t vectors() const { return Cell::kVectors * wide_units; }

@@ -18,7 +18,8 @@ namespace {
 
 inline void AddTo(float* sums, Vector value) { Store(sums, Load(sums) + value); }
 
-// The memory is normalized too where the output sees it, by the last two vectors.
+// The memory is normalized too where the output sees it, by the last two vectors. The offsets of both parts have one
+// gradient, for they are added to one sum.
 struct LayerNormLSTM {
   static constexpr int kGates = 4, kBlocks = 8, kStates = 2, kInputBlock = 4, kVectors = 18;
   static constexpr bool kNormalizesParts = true, kHasStatistics = true, kHasRecurrentBias = false;
@@ -72,7 +73,7 @@ struct LayerNormLSTM {
     const int64_t wide = r.wide;
     const float *gain = r.vectors + 8 * wide, *shown_gain = r.vectors + 16 * wide, *shown_offset = r.vectors + 17 * wide;
     const float *gates = r.row + 4 * wide, *memory = r.row + 9 * wide, *statistics = r.row + 10 * wide;
-    float *gain_sums = r.vector_sums + 8 * wide, *by_gates = r.by_blocks + 4 * wide;
+    float *gain_sums = r.vector_sums + 8 * wide, *by_gates = r.by_blocks;
     const Spread shown = {statistics[1], statistics[2]};
     float sums[2];
     ForUnits<2>(wide, sums, [&](int64_t u, Vector* added) {
@@ -82,7 +83,7 @@ struct LayerNormLSTM {
       const Vector by_seen = Inside(by * open * (1.0f - seen * seen), u, r.units), scaled = by_seen * Load(shown_gain + u);
       AddTo(r.vector_sums + 16 * wide + u, by_seen * plain);
       AddTo(r.vector_sums + 17 * wide + u, by_seen);
-      Store(r.by_blocks + u, scaled);
+      Store(r.by_part + u, scaled);
       added[0] = scaled;
       added[1] = Inside(scaled * plain, u, r.units);
     });
@@ -90,7 +91,7 @@ struct LayerNormLSTM {
     ForUnits<2>(wide, sums, [&](int64_t u, Vector* added) {
       const Vector i = Load(gates + u), f = Load(gates + wide + u), g = Load(gates + 2 * wide + u);
       const Vector by_memory =
-          Load(r.by_state + wide + u) + shown_back.By(Load(r.by_blocks + u), shown.Of(Load(memory + u)));
+          Load(r.by_state + wide + u) + shown_back.By(Load(r.by_part + u), shown.Of(Load(memory + u)));
       const Vector by[4] = {by_memory * g * i * (1.0f - i), by_memory * Load(r.before + wide + u) * f * (1.0f - f),
                             by_memory * i * (1.0f - g * g), Load(by_gates + 3 * wide + u)};
       Store(r.by_state + u, Vector{});
@@ -100,8 +101,7 @@ struct LayerNormLSTM {
         const int64_t at = b * wide + u;
         const Vector own = Inside(by[b], u, r.units), plain = Load(r.row + at), scaled = own * Load(gain + at);
         Store(by_gates + at, own);
-        Store(r.by_blocks + at, scaled);
-        AddTo(r.recurrent_bias_sums + at, own);
+        Store(r.by_part + at, scaled);
         AddTo(gain_sums + at, own * plain);
         added[0] += scaled;
         added[1] += scaled * plain;
@@ -110,7 +110,7 @@ struct LayerNormLSTM {
     const SpreadBack back = SpreadBack::Of<4>(statistics[0], r.units, sums);
     for (int b = 0; b < 4; ++b)
       for (int64_t at = b * wide, u = 0; u < wide; u += kLanes)
-        Store(r.by_blocks + at + u, Inside(back.By(Load(r.by_blocks + at + u), Load(r.row + at + u)), u, r.units));
+        Store(r.by_part + at + u, Inside(back.By(Load(r.by_part + at + u), Load(r.row + at + u)), u, r.units));
   }
 };
 
@@ -164,7 +164,7 @@ struct LayerNormGRU {
   static void BackRow(const RowBack& r) {
     const int64_t wide = r.wide;
     const float *gain = r.vectors + 6 * wide, *gates = r.row + 3 * wide, *statistics = r.row + 7 * wide;
-    float *gain_sums = r.vector_sums + 6 * wide, *by_gates = r.by_blocks + 3 * wide;
+    float *gain_sums = r.vector_sums + 6 * wide, *by_gates = r.by_blocks;
     float sums[4];
     ForUnits<4>(wide, sums, [&](int64_t u, Vector* added) {
       const Vector z = Load(gates + u), reset = Load(gates + wide + u), g = Load(gates + 2 * wide + u);
@@ -179,7 +179,7 @@ struct LayerNormGRU {
         const Vector own = Inside(by_input[b], u, r.units), state = b == 2 ? Inside(own * reset, u, r.units) : own;
         by_plain[b] = state * Load(gain + at);
         Store(by_gates + at, own);
-        Store(r.by_blocks + at, by_plain[b]);
+        Store(r.by_part + at, by_plain[b]);
         AddTo(r.recurrent_bias_sums + at, state);
         AddTo(gain_sums + at, state * Load(r.row + at));
       }
@@ -193,7 +193,7 @@ struct LayerNormGRU {
     for (int b = 0; b < 3; ++b)
       for (int64_t at = b * wide, u = 0; u < wide; u += kLanes) {
         const SpreadBack& own = b < 2 ? back : candidate_back;
-        Store(r.by_blocks + at + u, Inside(own.By(Load(r.by_blocks + at + u), Load(r.row + at + u)), u, r.units));
+        Store(r.by_part + at + u, Inside(own.By(Load(r.by_part + at + u), Load(r.row + at + u)), u, r.units));
       }
   }
 };
