@@ -67,7 +67,7 @@ def test_costs_grow_with_the_network(kernel):
 @pytest.mark.parametrize(
     ("make", "told"),
     [
-        (lambda: TrainedNetwork("elman"), "cell: got 'elman'; expected one of gru, lstm, simple"),
+        (lambda: TrainedNetwork("elman"), "cell: got 'elman'; expected one of gru, layer_norm_gru, layer_norm_lstm, "),
         (lambda: TrainedNetwork(kernel="auto"), "kernel: got 'auto'; expected one of keras, native"),
         (lambda: TrainedNetwork(units=0), "units: got 0; expected a whole number from 1"),
         (lambda: TrainedNetwork(features=1.5), "features: got 1.5"),

@@ -105,7 +105,7 @@ def test_advise_measures(advised):
         ("3\n", ("--memory", "much"), "--memory: got 'much'; expected a size, such as 500MB or 2GB"),
         ("3\n", ("--memory", "0"), "--memory: got '0'"),
         ("3\n", ("--tokens", "2"), "--tokens: got 2; expected at least 3"),
-        ("3\n", ("--cell", "elman"), "--cell: got 'elman'; expected one of gru, lstm, simple"),
+        ("3\n", ("--cell", "elman"), "--cell: got 'elman'; expected one of gru, layer_norm_gru, layer_norm_lstm, "),
         ("3\n", ("--kernel", "auto"), "--kernel: got 'auto'"),
         ("3\n", ("--units", "0"), "--units: got 0"),
         ("3\n", ("--seed", "-1"), "--seed: got -1"),

@@ -28,7 +28,8 @@ NETWORKS = {
     "layer_norm_gru": {"cell": "layer_norm_gru", "input": "one_hot", "affixes": 2, "readout": "gated"},
     "layer_norm_lstm": {"cell": "layer_norm_lstm", "bidirectional": True, "readout": "mean"},
     "layer_norm_simple": {"cell": "layer_norm_simple", "task": "regressor", "ensemble": 2, "initial_state": "zeros"},
-    "peephole_lstm": {"cell": "peephole_lstm", "activation": "elu", "several": True, "ensemble": 2},
+    "peephole_lstm": {"cell": "peephole_lstm", "several": True, "ensemble": 2},
+    "elu": {"cell": "peephole_lstm", "activation": "elu", "initial_state": "zeros"},
     "one_hot": {"input": "one_hot", "task": "seq2seq", "bidirectional": True},
     "one_hot_columns": {
         "input": "one_hot",

@@ -284,7 +284,13 @@ def test_layer_has_no_use_for_what_stands_in_the_padding_not_even_for_its_gradie
 
 
 @pytest.mark.native
-@pytest.mark.parametrize(("name", "in_graph"), [("gru", True), ("lstm", False), ("simple", False), ("GRU", False)])
+@pytest.mark.parametrize(
+    ("name", "in_graph"),
+    [
+        *((name, name == "gru") for name in sorted(CELLS)),
+        ("GRU", False),
+    ],
+)
 def test_second_derivatives_of_the_native_kernel_are_those_of_keras(name, in_graph):
     # A gradient penalty, and a Hessian by the weights, over packed and masked rows.
     inputs, factors, by = draw(0, ROWS, WIDTH, FEATURES), draw(1, ROWS, WIDTH, UNITS), draw(2, ROWS, WIDTH, FEATURES)

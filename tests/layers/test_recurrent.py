@@ -405,10 +405,12 @@ def test_sequence_ends_of_packed_rows_are_the_ends_of_their_spans():
     assert sorted(map(tuple, np.argwhere(ends))) == sorted((row, end - 1) for row, _, end in spans)
 
 
-@pytest.mark.parametrize("name", [*NATIVE_CELLS, *BY_KERAS[: len(NATIVE_CELLS)]])
+STOCKS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "simple": keras.layers.SimpleRNN}
+
+
+@pytest.mark.parametrize("name", [f"{name}{kernel}" for kernel in ("", ", by keras") for name in STOCKS])
 def test_recurrent_in_both_directions_equals_the_stock_bidirectional_layer(name):
-    stocks = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "simple": keras.layers.SimpleRNN}
-    stock_class = stocks[name.partition(",")[0]]
+    stock_class = STOCKS[name.partition(",")[0]]
     stock = keras.layers.Bidirectional(stock_class(UNITS, return_sequences=True))
     forward = make(name, 1, initial_state="zeros")
     backward = make(name, 2, initial_state="zeros", reverse=True)

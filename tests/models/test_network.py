@@ -176,11 +176,11 @@ def test_load_network_loads_for_either_kernel_whichever_it_was_saved_by(make_net
     assert_close(logits_of(again, tokens), logits_of(network, tokens))
 
 
-@pytest.mark.parametrize("changes", [{"cell": "layer_norm_gru"}, {"activation": "softsign"}])
+@pytest.mark.parametrize("changes", [{"cell": "layer_norm_gru", "activation": "relu"}, {"activation": "softsign"}])
 def test_network_refuses_the_native_kernel_for_what_it_does_not_compute(make_config, changes):
     config = make_config(**changes)
     assert Network(config).kernel == "keras"
-    with pytest.raises(KernelError, match="expected gru, lstm, simple with tanh"):
+    with pytest.raises(KernelError, match=r"expected gru, lstm, .* with tanh"):
         Network(config, "native")
 
 

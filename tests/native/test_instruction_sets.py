@@ -18,9 +18,10 @@ COMPUTE = """
 import sys
 import numpy as np
 import tensorflow as tf
+from lengthwise.core.names import NATIVE_CELLS
 from lengthwise.layers.cells import CELLS
 from lengthwise.layers.recurrent import Recurrent
-from lengthwise.native.ops import NATIVE_CELLS, apply_adam, dropout, ragged_layout
+from lengthwise.native.ops import apply_adam, dropout, ragged_layout
 
 rng = np.random.default_rng(0)
 found = {}

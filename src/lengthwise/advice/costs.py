@@ -20,7 +20,15 @@ from lengthwise.bounds import OneOf, Within, check_fields
 from lengthwise.errors import ArgumentError
 
 # Gates of the cells.
-GATES: Mapping[str, int] = {"gru": 3, "lstm": 4, "simple": 1}
+GATES: Mapping[str, int] = {
+    "gru": 3,
+    "layer_norm_gru": 3,
+    "layer_norm_lstm": 4,
+    "layer_norm_simple": 1,
+    "lstm": 4,
+    "peephole_lstm": 4,
+    "simple": 1,
+}
 # The kernels, and whether one computes padding.
 COMPUTES_PADDING: Mapping[str, bool] = {"keras": True, "native": False}
 FLOAT_BYTES = 4
@@ -41,7 +49,7 @@ class TrainedNetwork:
     24576
 
     Attributes:
-        cell: gru, lstm or simple.
+        cell: one that the native kernel computes, `NATIVE_CELLS`.
         units: U, of the layer.
         features: D, of the embeddings, or of the steps.
         kernel: `native`, or `keras`: step by step.
@@ -151,10 +159,18 @@ def peak_bytes(plan: Plan, network: TrainedNetwork) -> int:
 # took (64, 128 and 32 units; rows of one length and of all); `benchmarks/advise.py` checks them.
 FLOATS = {
     ("native", "gru"): ((2.0, 2.0), (9.5, 1.5)),
+    ("native", "layer_norm_gru"): ((2.0, 2.0), (18.5, 1.5)),
+    ("native", "layer_norm_lstm"): ((2.0, 2.0), (23.5, 1.5)),
+    ("native", "layer_norm_simple"): ((2.0, 2.0), (6.5, 1.0)),
     ("native", "lstm"): ((2.0, 2.0), (11.5, 1.5)),
+    ("native", "peephole_lstm"): ((2.0, 2.0), (11.5, 1.5)),
     ("native", "simple"): ((2.0, 2.0), (3.3, 1.0)),
     ("keras", "gru"): ((23.5, 4.0), (0.0, 0.0)),
+    ("keras", "layer_norm_gru"): ((45.0, 4.0), (0.0, 0.0)),
+    ("keras", "layer_norm_lstm"): ((55.0, 4.0), (0.0, 0.0)),
+    ("keras", "layer_norm_simple"): ((11.0, 4.0), (0.0, 0.0)),
     ("keras", "lstm"): ((24.0, 4.0), (0.0, 0.0)),
+    ("keras", "peephole_lstm"): ((27.0, 4.0), (0.0, 0.0)),
     ("keras", "simple"): ((9.3, 4.0), (0.0, 0.0)),
 }
 # By `benchmarks/advise.py --constants`, the mean of two runs on two cores of a server with AVX2.

@@ -45,7 +45,7 @@ def advise(
     window: Annotated[
         int | None, typer.Option(metavar="N", help="Window of packed and truncated.  [default: by the lengths]")
     ] = None,
-    cell: Annotated[str, typer.Option(metavar="CELL", help="Cell of the layer: gru, lstm or simple.")] = "lstm",
+    cell: Annotated[str, typer.Option(metavar="CELL", help="Cell of the layer, such as gru.")] = "lstm",
     units: Annotated[int, typer.Option(metavar="N", help="Units of the layer.")] = 64,
     features: Annotated[int, typer.Option(metavar="N", help="Features of a step.")] = 64,
     kernel: Annotated[str, typer.Option(metavar="KERNEL", help="What computes it: native, or keras.")] = "native",

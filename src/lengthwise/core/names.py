@@ -60,8 +60,16 @@ CELL_PLACES: dict[str, str] = {
     "peephole_lstm": "lengthwise.layers.cells.PeepholeLSTMCell",
     "simple": "lengthwise.layers.cells.SimpleCell",
 }
-# Cells that the native kernel computes, with tanh.
-NATIVE_CELLS = ("gru", "lstm", "simple")
+# Cells that the native kernel computes, with tanh: those of this package.
+NATIVE_CELLS = (
+    "gru",
+    "layer_norm_gru",
+    "layer_norm_lstm",
+    "layer_norm_simple",
+    "lstm",
+    "peephole_lstm",
+    "simple",
+)
 
 Activation = Literal["elu", "gelu", "linear", "relu", "selu", "sigmoid", "softsign", "tanh"]
 ACTIVATIONS: tuple[Activation, ...] = get_args(Activation)

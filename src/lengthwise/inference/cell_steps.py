@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from lengthwise.core.names import NATIVE_CELLS
 from lengthwise.inference.weight_shapes import kind_of
 
 # As of Keras's layer normalization in `lengthwise.layers.cell`.
@@ -44,16 +45,8 @@ FUNCTIONS: Mapping[str, Function] = {
     "tanh": np.tanh,
 }
 
-# Those of which the equations are here.
-FORWARD_CELLS = (
-    "gru",
-    "layer_norm_gru",
-    "layer_norm_lstm",
-    "layer_norm_simple",
-    "lstm",
-    "peephole_lstm",
-    "simple",
-)
+# Those of which the equations are here: the package's own.
+FORWARD_CELLS = NATIVE_CELLS
 
 
 class CellSteps:

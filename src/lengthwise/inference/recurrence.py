@@ -11,6 +11,7 @@ import numpy as np
 from lengthwise.inference.cell_steps import CellSteps
 from lengthwise.inference.weight_shapes import STATES
 from lengthwise.native.forward_library import CellArrays, FlatLayout, NativeForward
+from lengthwise.native.unit_vectors import vector_names
 
 
 def flat_layout(offsets: np.ndarray, *, reverse: bool = False) -> FlatLayout:
@@ -56,7 +57,9 @@ class Recurrence:
         for state, array in enumerate(learned):
             if array is not None:
                 self.initial[state] = array[0]
-        self._arrays = CellArrays(self.kernel, recurrent_kernel, of_cell["bias"], self.initial)
+        own = [of_cell[name].reshape(-1, units) for name in vector_names(cell)]
+        vectors = np.concatenate(own) if own else np.zeros((0, units), np.float32)
+        self._arrays = CellArrays(self.kernel, recurrent_kernel, of_cell["bias"], vectors, self.initial)
 
     @cached_property
     def _by_features(self) -> NativeForward:

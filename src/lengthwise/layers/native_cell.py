@@ -3,14 +3,27 @@
 import keras
 import tensorflow as tf
 
-from lengthwise.layers.cells import GRUCell, LSTMCell, SimpleCell
+from lengthwise.layers.cells import (
+    GRUCell,
+    LayerNormGRUCell,
+    LayerNormLSTMCell,
+    LayerNormSimpleCell,
+    LSTMCell,
+    PeepholeLSTMCell,
+    SimpleCell,
+)
 from lengthwise.native.ops import CellWeights
+from lengthwise.native.unit_vectors import vector_names
 
 # By the very class: a derived one may compute something else.
 KINDS: dict[type[keras.layers.Layer], str] = {
     GRUCell: "gru",
     LSTMCell: "lstm",
+    PeepholeLSTMCell: "peephole_lstm",
     SimpleCell: "simple",
+    LayerNormGRUCell: "layer_norm_gru",
+    LayerNormLSTMCell: "layer_norm_lstm",
+    LayerNormSimpleCell: "layer_norm_simple",
     keras.layers.GRUCell: "gru",
     keras.layers.LSTMCell: "lstm",
     keras.layers.SimpleRNNCell: "simple",
@@ -46,9 +59,21 @@ def described(cell: object, *others: keras.layers.Layer) -> tuple[str, str]:
 
 
 def native_weights(cell: keras.layers.Layer) -> CellWeights:
-    """The weights of a cell in `KINDS`: its kernel (D, G U), its recurrent kernel (U, G U) and its biases (G U,)."""
+    """The weights of a cell in `KINDS`: kernel (D, G U), recurrent kernel (U, G U), biases (G U,), vectors (V, U)."""
     kernel, recurrent_kernel = (tf.convert_to_tensor(weight) for weight in (cell.kernel, cell.recurrent_kernel))
     bias = tf.zeros(recurrent_kernel.shape[1:]) if cell.bias is None else tf.convert_to_tensor(cell.bias)
-    if KINDS[type(cell)] != "gru":
-        return CellWeights(kernel, recurrent_kernel, bias, tf.zeros(0))
-    return CellWeights(kernel, recurrent_kernel, *(tf.unstack(bias) if len(bias.shape) == 2 else (bias, bias)))
+    vectors = _vectors(cell, int(recurrent_kernel.shape[0]))
+    if not isinstance(cell, GRUCell | keras.layers.GRUCell):
+        return CellWeights(kernel, recurrent_kernel, bias, tf.zeros(0), vectors)
+    bias, recurrent_bias = tf.unstack(bias) if len(bias.shape) == 2 else (bias, bias)
+    return CellWeights(kernel, recurrent_kernel, bias, recurrent_bias, vectors)
+
+
+def _vectors(cell: keras.layers.Layer, units: int) -> tf.Tensor:
+    """The weights of single units, (V, U), by the names that `vector_names` has."""
+    names = vector_names(KINDS[type(cell)])
+    if not names:
+        return tf.zeros((0, units))
+    owners = {"": cell, **{layer.name: layer for layer in cell._flatten_layers(include_self=False)}}
+    parts = [name.rpartition("/") for name in names]
+    return tf.concat([tf.reshape(getattr(owners[owner], name), (-1, units)) for owner, _, name in parts], axis=0)

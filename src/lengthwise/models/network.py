@@ -19,7 +19,7 @@ from lengthwise.models.outputs import together
 from lengthwise.models.readout import AttentionReadout, flat_sequences, padded_sequences, pool
 from lengthwise.models.step_features import NumberScale, StepFeatures, column_specs, reads_columns
 from lengthwise.models.tasks import read_columns
-from lengthwise.native.ops import FlatBatch, RaggedLayout, flat_steps, ragged_layout
+from lengthwise.native.ops import FlatBatch, RaggedLayout, flat_steps, mirrored_layout, ragged_layout
 
 States = Sequence[np.ndarray | tf.Tensor]
 
@@ -218,7 +218,7 @@ class Network(keras.Model):
     @property
     def reads_flat_batches(self) -> bool:
         """Whether `over` takes its batches: the native kernel computes all between tokens and predictions."""
-        return self.kernel == "native" and self.front_end is None and not self.backwards
+        return self.kernel == "native" and self.front_end is None
 
     def over(
         self,
@@ -241,12 +241,17 @@ class Network(keras.Model):
         items, index = self._items(), self.word_dropout(batch.ids, training=training)
         if self.step_features is not None:
             items, index = self._of_tokens_and_columns(index, columns or {}), tf.range(tf.size(index))
+        back, mirror = mirrored_layout(batch.layout) if self.backwards else (batch.layout, None)
         after: list[tf.Tensor] = []
         for number, (forward, dropout) in enumerate(zip(self.forwards, self.dropouts, strict=True)):
             is_last = number == self.config.layers - 1
             read = batch.read if is_last and not self.config.pooled else None
             outputs, last = forward.over(items, index, batch.layout, self._states_of(number, states), training, read)
             after += last
+            if mirror is not None:
+                wanted = mirror if read is None else tf.gather(mirror, read)
+                behind, _ = self.backwards[number].over(items, tf.gather(index, mirror), back, None, training, wanted)
+                outputs = tf.concat([outputs, behind], axis=-1)
             if is_last and self.config.pooled:
                 outputs = self._read_flat(outputs, batch.layout, batch.read)
             items, index = dropout(outputs, training=training), tf.range(tf.size(batch.ids))

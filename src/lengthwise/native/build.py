@@ -11,9 +11,19 @@ from pathlib import Path
 import tensorflow as tf
 
 from lengthwise.native.arch import NATIVE, processor
-from lengthwise.native.compiling import KERNEL_FLAGS, built_library, run_compilers
+from lengthwise.native.compiling import KERNEL_FLAGS, KERNEL_SOURCES, built_library, run_compilers
 
-SOURCES = ("kernel.h", "kernel.cc", "parallel.h", "op.cc")
+GLUE_SOURCES = (
+    "parallel.h",
+    "op_support.h",
+    "layout_op.h",
+    "batch_op.h",
+    "recurrent_op.h",
+    "dropout_op.h",
+    "adam_op.h",
+    "op.cc",
+)
+SOURCES = (*KERNEL_SOURCES, *GLUE_SOURCES)
 GLUE_FLAGS = ("-O2", "-fPIC", "-w")
 SECONDS = 20
 

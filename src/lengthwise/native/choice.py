@@ -7,7 +7,7 @@ import tensorflow as tf
 from lengthwise.core.names import KERNELS, NATIVE_CELLS
 from lengthwise.errors import KernelError
 from lengthwise.native.compiling import is_there
-from lengthwise.native.ops import load
+from lengthwise.native.operations import load
 
 
 def choose_kernel(kernel: str, cell: str, activation: str) -> str:

@@ -20,6 +20,22 @@ from lengthwise.system.files import file_digest, replacing_file
 
 # Without `errno` a square root is one instruction.
 KERNEL_FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fPIC")
+# What both libraries are made of.
+KERNEL_SOURCES = (
+    "kernel.h",
+    "vectors.h",
+    "matrices.h",
+    "memory.h",
+    "packing.h",
+    "cells.h",
+    "normalization.h",
+    "normalized_cells.h",
+    "forward_pass.h",
+    "backward_pass.h",
+    "dropout.h",
+    "adam.h",
+    "kernel.cc",
+)
 LIBRARY_NAME = "lengthwise.so"
 # Held by who builds; in it the digest of what was built.
 LOCK_NAME = "lock"

@@ -37,7 +37,7 @@ extern "C" {
 
 struct LengthwiseWeights {
   int64_t kind, units, features, projected;
-  const float *kernel, *recurrent_kernel, *bias, *recurrent_bias, *initial;
+  const float *kernel, *recurrent_kernel, *bias, *recurrent_bias, *vectors, *initial;
 };
 
 struct LengthwiseSteps {
@@ -58,6 +58,7 @@ static Problem ProblemOf(const LengthwiseWeights& w) {
   p.recurrent_kernel = w.recurrent_kernel;
   p.bias = w.bias;
   p.recurrent_bias = w.recurrent_bias;
+  p.vectors = w.vectors;
   p.initial = w.initial;
   return p;
 }
@@ -106,7 +107,7 @@ void lengthwise_forward(const LengthwiseWeights* weights, const LengthwiseSteps*
   const int64_t size = lengthwise::ForwardScratchFloats(p);
   std::vector<float> projected(lengthwise::ProjectedFloats(p)), scratch(size * p.shards);
   Run(threads, p.shards, [&](int64_t share) {
-    lengthwise::Project(p, s->packed, projected.data(), scratch.data() + share * size, share);
+    lengthwise::Project(p, s->packed, projected.data(), nullptr, scratch.data() + share * size, share);
   });
   Run(threads, p.shards, [&](int64_t shard) {
     lengthwise::Forward(p, s->packed, projected.data(), {s->said, s->last, nullptr}, scratch.data() + shard * size, shard);

@@ -1,7 +1,7 @@
 """The forward pass of the native kernel without TensorFlow: the same source, with a C interface, loaded by `ctypes`.
 
 Shapes: B rows, N steps in all, L steps of the longest row, M items to read, D features of an item, U units, S states of
-the cell, G gates. Layouts are those of `lengthwise.native.ops`.
+the cell, G gates, V vectors of single units. Layouts are those of `lengthwise.native.ops`.
 """
 
 import ctypes
@@ -15,13 +15,22 @@ import numpy as np
 
 from lengthwise.errors import KernelError
 from lengthwise.native.arch import NATIVE, processor
-from lengthwise.native.compiling import KERNEL_FLAGS, built_library, is_there, is_whole, run_compilers
+from lengthwise.native.compiling import KERNEL_FLAGS, KERNEL_SOURCES, built_library, is_there, is_whole, run_compilers
 
-FORWARD_SOURCES = ("kernel.h", "kernel.cc", "forward.cc")
+FORWARD_SOURCES = (*KERNEL_SOURCES, "forward.cc")
 LINK_FLAGS = ("-shared", "-pthread")
 SECONDS = 5
 # Of the cells in the order of the enumeration in kernel.h.
-GATES, STATES = {"simple": 1, "lstm": 4, "gru": 3}, {"simple": 1, "lstm": 2, "gru": 1}
+GATES = {
+    "simple": 1,
+    "lstm": 4,
+    "gru": 3,
+    "peephole_lstm": 4,
+    "layer_norm_simple": 1,
+    "layer_norm_lstm": 4,
+    "layer_norm_gru": 3,
+}
+STATES = {cell: 2 if cell.endswith("lstm") else 1 for cell in GATES}
 KINDS_IN_ORDER = tuple(GATES)
 
 
@@ -48,19 +57,24 @@ class CellArrays(NamedTuple):
         kernel: float32 (D, G U).
         recurrent_kernel: float32 (U, G U).
         bias: float32 (G U,); of a GRU (2, G U).
+        vectors: float32 (V, U), those of single units; see `lengthwise.native.unit_vectors`.
         initial: float32 (S, U), the states where a sequence begins.
     """
 
     kernel: np.ndarray
     recurrent_kernel: np.ndarray
     bias: np.ndarray
+    vectors: np.ndarray
     initial: np.ndarray
 
 
 class _PackedCell(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("kind", "units", "features", "projected")),
-        *((name, ctypes.c_void_p) for name in ("kernel", "recurrent_kernel", "bias", "recurrent_bias", "initial")),
+        *(
+            (name, ctypes.c_void_p)
+            for name in ("kernel", "recurrent_kernel", "bias", "recurrent_bias", "vectors", "initial")
+        ),
     )
 
 
@@ -121,8 +135,8 @@ class NativeForward:
         self._features = GATES[cell] * units if projected else len(weights.kernel)
         self._units, self._states = units, STATES[cell]
         biases = np.stack([weights.bias, weights.bias]) if weights.bias.ndim == 1 else weights.bias
-        arrays = [np.ascontiguousarray(array, np.float32) for array in (*weights[:2], *biases, weights.initial)]
-        if cell != "gru":
+        arrays = [np.ascontiguousarray(array, np.float32) for array in (*weights[:2], *biases, *weights[3:])]
+        if weights.bias.ndim == 1:
             arrays[3] = np.zeros_like(arrays[2])
         pointers = [array.ctypes.data for array in arrays]
         self._weights = _PackedCell(KINDS_IN_ORDER.index(cell), units, self._features, projected, *pointers)

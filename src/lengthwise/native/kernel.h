@@ -14,7 +14,14 @@
 // before they go through the projection. Of the English sentences that this was measured on, 256 have 3,700 words, of
 // which 1,000 differ.
 //
-// Cells: see lengthwise.layers.cells for the equations. G gates, S states (the output first), U units, D features.
+// Cells: see lengthwise.layers.cells for the equations. G gates, S states (the output first), U units, D features. V
+// vectors belong to single units:
+//
+//     kPeepholeLSTM      peepholes of i, f and o
+//     kLayerNormSimple   gain and offset
+//     kLayerNormLSTM     gains of the input's part of the gates, its offsets, gains of the state's part, its offsets, four
+//                        each; gain and offset of the memory
+//     kLayerNormGRU      the same of the input's part and of the state's, three each
 
 #ifndef LENGTHWISE_KERNEL_H_
 #define LENGTHWISE_KERNEL_H_
@@ -23,10 +30,12 @@
 
 namespace lengthwise {
 
-enum class Kind { kSimple, kLSTM, kGRU };
+enum class Kind { kSimple, kLSTM, kGRU, kPeepholeLSTM, kLayerNormSimple, kLayerNormLSTM, kLayerNormGRU };
 
 int GatesOf(Kind kind);
 int StatesOf(Kind kind);
+int VectorsOf(Kind kind);
+bool HasRecurrentBias(Kind kind);
 
 struct Problem {
   Kind kind;
@@ -54,6 +63,7 @@ struct Problem {
   const float* recurrent_kernel;  // (U, G U)
   const float* bias;              // (G U,)
   const float* recurrent_bias;    // (G U,), or null
+  const float* vectors;           // (V, U)
 };
 
 struct Outputs {
@@ -77,6 +87,7 @@ struct Gradients {
   float* recurrent_kernel;
   float* bias;
   float* recurrent_bias;  // or null
+  float* vectors;
 };
 
 // Floats of what the way forward keeps for the way back.
@@ -92,8 +103,9 @@ int64_t GatesFloats(const Problem& problem);
 int64_t ForwardScratchFloats(const Problem& problem);
 int64_t BackwardScratchFloats(const Problem& problem);
 
-// The way forward: each share of the items, 0 to shards - 1; then each shard of the rows.
-void Project(const Problem& problem, const float* packed, float* projected, float* scratch, int64_t share);
+// The way forward: each share of the items, 0 to shards - 1; then each shard of the rows. `saved` as in `Outputs`.
+void Project(const Problem& problem, const float* packed, float* projected, float* saved, float* scratch,
+             int64_t share);
 void Forward(const Problem& problem, const float* packed, const float* projected, const Outputs& outputs, float* scratch,
              int64_t shard);
 

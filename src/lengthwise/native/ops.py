@@ -9,19 +9,16 @@ With the rows [a0 a1 a2], [b0], [c0 c1]:
     flat     a0 c0 b0 a1 c1 a2
 
 Shapes: B rows, T padded width, N steps in all, L steps of the longest row, M items to read, D features of an item,
-U units, S states of the cell (LSTM two, others one), G gates (GRU 3, LSTM 4, simple 1).
+U units, S states of the cell (LSTM two, others one), G gates (GRU 3, LSTM 4, simple 1), V vectors of single units
+(three peepholes; two gains and offsets of the simple cell with layer normalization, 12 of the GRU, 18 of the LSTM).
 """
 
 from collections.abc import Sequence
-from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import tensorflow as tf
 
-from lengthwise.errors import KernelError
-from lengthwise.native.build import library
-from lengthwise.native.compiling import is_whole
-from lengthwise.native.second_order import second_gradient
+from lengthwise.native.operations import load
 
 
 class RaggedLayout(NamedTuple):
@@ -108,55 +105,14 @@ class CellWeights(NamedTuple):
         recurrent_kernel: float32 (U, G U).
         bias: float32 (G U,).
         recurrent_bias: float32 (G U,) of a GRU, else (0,).
+        vectors: float32 (V, U), the weights that belong to single units; see `lengthwise.native.unit_vectors`.
     """
 
     kernel: tf.Tensor | None
     recurrent_kernel: tf.Tensor
     bias: tf.Tensor
     recurrent_bias: tf.Tensor
-
-
-@cache
-def load() -> Any:  # noqa: ANN401 - a module that TensorFlow makes.
-    """The operations, built where they are not, their gradient registered.
-
-    Raises:
-        KernelError: the library cannot be built or loaded.
-    """
-    path = library()
-    remedy = "remove it to build it anew"
-    if not is_whole(path):
-        raise KernelError(f"native kernel: {path} cannot be loaded (it is not what was built); {remedy}")
-    try:
-        operations = tf.load_op_library(str(path))
-    except (OSError, tf.errors.OpError) as error:
-        reason = str(error).splitlines()[0]
-        raise KernelError(f"native kernel: {path} cannot be loaded ({reason}); {remedy}") from error
-
-    def gradient(operation: tf.Operation, by_outputs: tf.Tensor, by_last: tf.Tensor, _: tf.Tensor) -> list[Any]:
-        attributes = {name: operation.get_attr(name) for name in ("cell", "projected", "read_all")}
-        by_inputs, *others = operations.lengthwise_ragged_recurrent_grad(
-            *operation.inputs, operation.outputs[2], by_outputs, by_last, **attributes
-        )
-        return [by_inputs, None, None, None, None, *others, None]
-
-    def gradient_of_gradient(operation: tf.Operation, *upstream: tf.Tensor) -> list[Any]:
-        attributes = {name: operation.get_attr(name) for name in ("cell", "projected", "read_all")}
-        attributes["cell"] = tf.compat.as_str(attributes["cell"])
-        *arguments, _, by_outputs, by_last = operation.inputs
-        *found, by_by_outputs, by_by_last = second_gradient(arguments, [by_outputs, by_last], upstream, attributes)
-        return [*found, None, by_by_outputs, by_by_last]
-
-    def dropout_gradient(operation: tf.Operation, by_dropped: tf.Tensor) -> list[Any]:
-        seed, rate = operation.inputs[1], operation.get_attr("rate")
-        return [operations.lengthwise_dropout(by_dropped, seed, rate=rate), None]
-
-    tf.RegisterGradient("LengthwiseRaggedRecurrent")(gradient)
-    tf.RegisterGradient("LengthwiseRaggedRecurrentGrad")(gradient_of_gradient)
-    tf.RegisterGradient("LengthwiseDropout")(dropout_gradient)
-    tf.no_gradient("LengthwiseRaggedLayout")
-    tf.no_gradient("LengthwiseFlatBatch")
-    return operations
+    vectors: tf.Tensor
 
 
 def ragged_layout(mask: tf.Tensor, resets: tf.Tensor, *, reverse: bool = False) -> tuple[RaggedLayout, PaddedPlaces]:
@@ -172,6 +128,29 @@ def ragged_layout(mask: tf.Tensor, resets: tf.Tensor, *, reverse: bool = False) 
     """
     order, active, steps, begins, place = load().lengthwise_ragged_layout(mask, resets, reverse=reverse)
     return RaggedLayout(order, active, begins), PaddedPlaces(steps, place)
+
+
+def mirrored_layout(layout: RaggedLayout) -> tuple[RaggedLayout, tf.Tensor]:
+    """Lay the same rows out from their last steps to their first, for a layer that goes backwards.
+
+    Rows stand in the same order, since they are as long. Of the rows [a0 a1 a2], [b0], [c0 c1]:
+
+        flat      a0 c0 b0 a1 c1 a2
+        backwards a2 c1 b0 a1 c0 a0
+        mirror     5  4  2  3  1  0
+
+    Args:
+        layout: of N steps, forwards.
+
+    Returns:
+        The layout backwards, which begins anew where sequences end, and which step each one is in the other layout,
+        int32 (N,), both ways.
+
+    Raises:
+        tf.errors.InvalidArgumentError: it is no layout.
+    """
+    mirror, begins = load().lengthwise_mirrored_layout(layout.active, layout.begins)
+    return layout._replace(begins=begins), mirror
 
 
 def flat_batch(plan: FlatPlan, sequences: FlatSequences, number: tf.Tensor, *, every_step: bool) -> FlatBatch:

@@ -105,8 +105,8 @@ CASES = [
         )
         for place, key in ((14, "train.kernel"), (15, "evaluate.kernel"))
         for cell, activation, kernel, right_cell in (
-            ("layer_norm_gru", "tanh", "auto", "layer_norm_gru"),
-            ("peephole_lstm", "tanh", "keras", "peephole_lstm"),
+            ("layer_norm_gru", "relu", "auto", "layer_norm_gru"),
+            ("peephole_lstm", "relu", "keras", "peephole_lstm"),
             ("gru", "softsign", "native", "gru"),
             ("lstm", "sigmoid", "native", "lstm"),
             ("simple", "sigmoid", "native", "simple"),

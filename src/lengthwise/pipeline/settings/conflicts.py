@@ -89,7 +89,7 @@ def _kernel_without_cell(key: str) -> Conflict:
             _value(s, key) == "native"
             and (s["train"]["model"]["cell"] not in NATIVE_CELLS or s["train"]["model"]["activation"] != "tanh")
         ),
-        "the native kernel computes gru, lstm and simple, with tanh",
+        f"the native kernel computes {', '.join(NATIVE_CELLS)}, with tanh",
         f"set {key} to auto",
     )
 
