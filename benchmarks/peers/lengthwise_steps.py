@@ -12,7 +12,7 @@ from lengthwise.errors import KernelError
 from lengthwise.models.config import NetworkConfig
 from lengthwise.models.network import Network
 from lengthwise.models.prediction import predict_split
-from lengthwise.training.loop import start_tensorflow
+from lengthwise.training.determinism import start_tensorflow
 from lengthwise.training.step import Steps
 from peers.data import Data
 from peers.processes import Stopwatch, Unavailable

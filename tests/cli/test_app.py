@@ -12,7 +12,7 @@ from lengthwise.cli.app import app, main
 
 COMMANDS = (
     *("advise", "audit", "look", "predict", "generate", "report", "page", "results", "exps", "sweep", "folds"),
-    *("real", "recipes", "run", "documents"),
+    *("real", "recipes", "run", "join", "documents"),
 )
 HEAVY = ("tensorflow", "keras", "spacy", "dvc", "pandas", "numpy", "pyarrow", "sklearn", "pydantic")
 

@@ -18,7 +18,7 @@ LIBRARY_WINGS = {
     # Measures what training takes.
     "advice": {*GROUND, "batching", "layers", "system"},
     "models": {*GROUND, "batching", "layers", "native", "system"},
-    "training": {*GROUND, "batching", "models", "native", "system"},
+    "training": {*GROUND, "batching", "layers", "models", "native", "system"},
     "evaluation": {*GROUND, "system"},
     # What predicts without TensorFlow.
     "inference": {*GROUND, "batching", "models", "native", "system"},
@@ -119,7 +119,7 @@ def test_packages_have_a_docstring_and_no_code():
 # spaCy and TensorFlow take long to import, which the parent of several workers and a refused command can do without.
 LATE_IMPORTS = {
     *(LIBRARY / "cli" / f"{name}.py" for name in ("__main__", "advise", "generate", "predict", "reading", "running")),
-    *(LIBRARY / "cli" / f"{name}.py" for name in ("audit", "look")),
+    *(LIBRARY / "cli" / f"{name}.py" for name in ("audit", "joining", "look")),
     LIBRARY / "pipeline" / "ablations" / "prepared.py",
     LIBRARY / "pipeline" / "stages" / "check.py",
     LIBRARY / "pipeline" / "stages" / "train" / "pretrained.py",

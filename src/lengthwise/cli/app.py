@@ -16,6 +16,7 @@ import lengthwise
 from lengthwise.cli.advise import advise
 from lengthwise.cli.audit import audit
 from lengthwise.cli.generate import generate
+from lengthwise.cli.joining import join
 from lengthwise.cli.look import look
 from lengthwise.cli.pipes import standard_streams, write
 from lengthwise.cli.predict import predict
@@ -58,7 +59,7 @@ def _written(option: Any) -> Any:  # noqa: ANN401
 # Plain text: the same in every terminal, pipe and log.
 app = typer.Typer(name=NAME, cls=_Group, rich_markup_mode=None, pretty_exceptions_enable=False)
 of_reading = (advise, audit, look, predict, generate, report, page, results, exps)
-for command in (*of_reading, sweep, folds, real, recipes, run, documents):
+for command in (*of_reading, sweep, folds, real, recipes, run, join, documents):
     app.command(cls=_Command)(command)
 
 

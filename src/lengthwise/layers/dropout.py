@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from lengthwise.layers.chance import drawn_by_place, next_seed
 from lengthwise.native.ops import dropout
 
 
@@ -34,9 +35,12 @@ class Dropout(keras.layers.Dropout):
             inputs: float32, of any shape.
             training: whether to.
         """
-        if not (self.native and training and self.rate > 0):
+        if not (training and self.rate > 0 and (self.native or drawn_by_place())):
             return super().call(inputs, training=training)
-        return dropout(inputs, tf.cast(self.seed_generator.next(), tf.int32), self.rate)
+        seed = next_seed(self.seed_generator)
+        if self.native:
+            return dropout(inputs, seed, self.rate)
+        return tf.nn.experimental.stateless_dropout(inputs, self.rate, seed, noise_shape=self.noise_shape)
 
     def get_config(self) -> dict[str, object]:
         """What `from_config` needs."""

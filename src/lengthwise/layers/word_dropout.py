@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from lengthwise.core.sequences import UNK_ID
+from lengthwise.layers.chance import drawn_by_place, next_seed
 
 
 @keras.saving.register_keras_serializable("lengthwise")
@@ -45,7 +46,10 @@ class WordDropout(keras.layers.Layer):
         """
         if self.seed_generator is None or not training:
             return inputs
-        chance = keras.random.uniform(tf.shape(inputs), seed=self.seed_generator)
+        if drawn_by_place():
+            chance = tf.random.stateless_uniform(tf.shape(inputs), next_seed(self.seed_generator))
+        else:
+            chance = keras.random.uniform(tf.shape(inputs), seed=self.seed_generator)
         return tf.where(chance < self.rate, UNK_ID, inputs)
 
     def get_config(self) -> dict[str, object]:

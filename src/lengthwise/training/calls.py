@@ -166,3 +166,13 @@ def calls(plan: Plan, first: int) -> Iterator[tuple[int, int]]:
         if tokens >= CALL_TOKENS or number + 1 - begin == CALL_STEPS or number + 1 == len(plan):
             yield begin, number + 1
             begin, tokens = number + 1, 0
+
+
+def states_before(batch: FlatBatch, states: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
+    """The states that a batch begins with: those after the batch before, or, where it does not go on from it, none."""
+    rows = tf.size(batch.layout.order)
+    return tf.cond(
+        batch.continues,
+        lambda: tuple(state[:rows] for state in states),
+        lambda: tuple(tf.zeros([rows, state.shape[1]]) for state in states),
+    )

@@ -3,13 +3,12 @@
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from lengthwise.batching.for_evaluation import evaluation_plan
 from lengthwise.batching.stats import plan_stats, stats_of_plans
@@ -25,9 +24,11 @@ from lengthwise.training.epoch_parts import EpochParts, EpochPlans
 from lengthwise.training.optimizers import UpdateRule, make_optimizer
 from lengthwise.training.resume import ResumeState, RunDigests, interruptions
 from lengthwise.training.schedule import learning_rate
+from lengthwise.training.sharded_steps import ShardedSteps
 from lengthwise.training.step import Steps
 from lengthwise.training.stopping import BestEpoch
 from lengthwise.training.sums import Sums
+from lengthwise.training.team import Team
 from lengthwise.training.training_settings import TrainingSettings
 from lengthwise.training.watch import EPOCH_COLUMNS, STEP_COLUMNS, VALIDATION_COLUMNS, WALL_TIME, Watcher
 
@@ -51,24 +52,6 @@ class _Position:
     best_arrays: int = 0
 
 
-def start_tensorflow(seed: int, kernel: str) -> None:
-    """Seed everything, let TensorFlow take deterministic ops only, which switches XLA off, and share out its threads.
-
-    The native kernel computes with all of them. Threads that look for another operation to run meanwhile take the
-    processors from those that are to help, a sixth of a step's time: so operations run one at a time. Where TensorFlow
-    has begun already, its threads stay as they are.
-
-    Args:
-        seed: of weights and dropout.
-        kernel: what computes the recurrent layers, `native` or `keras`.
-    """
-    keras.utils.set_random_seed(seed)
-    tf.config.experimental.enable_op_determinism()
-    if kernel == "native":
-        with suppress(RuntimeError):
-            tf.config.threading.set_inter_op_parallelism_threads(1)
-
-
 class Training:
     """A network in training.
 
@@ -80,6 +63,7 @@ class Training:
         folder: where the states of all runs are kept, see `ResumeState`.
         digests: what this run is made of: a state that was made of the same is gone on from.
         still: by a weight's path, the rows that training leaves as they are, see `UpdateRule`.
+        team: the workers that compute the logical shards of every batch; None where batches have none.
 
     Attributes:
         resumed_at: the step that the run goes on at; 0 if it begins.
@@ -98,7 +82,9 @@ class Training:
         folder: Path,
         digests: RunDigests,
         still: Mapping[str, np.ndarray] | None = None,
+        team: Team | None = None,
     ) -> None:
+        self._team = team
         self._network, self._training, self._validation = network, training, validation
         self._settings, course, optimizer = settings, settings.course, settings.optimizer
         if course.best != "none" and not len(validation):
@@ -111,17 +97,27 @@ class Training:
         # Every epoch in memory has as many batches; one of windows may have a few more or fewer than the first.
         steps = course.epochs * sum(map(len, self._plans.epoch(0)))
         self._rate = learning_rate(optimizer.schedule, optimizer.learning_rate, steps, optimizer.warmup_steps)
-        self._steps = Steps(network, self._rate, optimizer.clip_norm, self._rule(still or {}))
+        made_by = (network, self._rate, optimizer.clip_norm, self._rule(still or {}))
+        self._steps = Steps(*made_by) if team is None else ShardedSteps(*made_by, team)
         variables = [*network.variables, *self._steps.optimizer.variables]
         self.state = ResumeState(folder, digests, variables)
-        saved = self.state.restore()
-        progress, beside = saved or ({}, [])
+        progress, beside = self._restored(variables)
         self.position = _Position(**progress)
         carried = len(beside) - self.position.best_arrays
         self._carried: States | None = beside[:carried] or None
         self._best = BestEpoch(course.best, course.patience, self.position.best_epoch, beside[carried:])
         self.resumed_at = self.position.step
         self._train_seconds = self._train_tokens = 0.0
+
+    def _restored(self, variables: list[keras.Variable]) -> tuple[dict[str, Any], list[np.ndarray]]:
+        """What was saved, in every worker what the first one has; the variables are set to it."""
+        if self._team is None:
+            return self.state.restore() or ({}, [])
+        progress, beside = (self.state.restore() if self._team.writes else None) or ({}, [])
+        progress, arrays = self._team.from_first(progress, [*(v.numpy() for v in variables), *beside])
+        for variable, array in zip(variables, arrays, strict=False):
+            variable.assign(array)
+        return progress, arrays[len(variables) :]
 
     def _rule(self, still: Mapping[str, np.ndarray]) -> UpdateRule:
         network, settings = self._network, self._settings
@@ -143,6 +139,8 @@ class Training:
         name = f"train {self._network.config.task}"
         watcher.begin(position.epoch_rows, position.step_rows, position.headline)
         with interruptions() as received, Progress(name, self._tokens * epochs, "tokens", done) as progress:
+            if self._team is not None:
+                self._team.listen(received, lambda: self.state.due)
             while position.epoch < epochs and not self._best.is_over(position.epoch):
                 self._epoch(progress, received, watcher)
                 self._end_epoch(watcher)
@@ -222,15 +220,23 @@ class Training:
                 watcher.after_steps(position.step_rows, new, position.headline)
             note = f"epoch {position.epoch + 1}  loss {sums.mean_loss:.4f}  accuracy {sums.accuracy:.4f}"
             progress.update(tokens, f"{note}  padding {share:.1%}")
-            if received:
+            signal, save = self._decided(received)
+            if signal or save:
                 self._save()
+            if signal:
                 print(f"train: stopped at step {position.step}; run it again to go on", file=sys.stderr)
-                sys.exit(128 + received[0])
-            if self.state.due:
-                self._save()
+                sys.exit(128 + signal)
+
+    def _decided(self, received: list[int]) -> tuple[int, bool]:
+        """The signal by which the run ends here, or 0, and whether its state is saved here: so in every worker."""
+        if self._team is not None:
+            return self._team.signal, self._team.save
+        return received[0] if received else 0, self.state.due
 
     def _save(self) -> None:
-        self.state.save(asdict(self.position), [*(self._carried or ()), *self._best.weights])
+        carried = self._steps.whole(self._carried or ())
+        if self._team is None or self._team.writes:
+            self.state.save(asdict(self.position), [*carried, *self._best.weights])
 
     def _step_row(self, window: Sums) -> dict[str, float]:
         """A point of the curves by step; the learning rate is that of the step just taken."""

@@ -31,6 +31,7 @@ from lengthwise.training.calls import (
     flat_sequences,
     flat_signature,
     in_turn,
+    states_before,
     target_spec,
 )
 from lengthwise.training.class_weights import weighted_loss
@@ -120,6 +121,10 @@ class Steps:
         for begin, end in calls(plan, 0):
             yield self._evaluate_flat(tf.constant(begin, tf.int64), tf.constant(end, tf.int64), *flat).numpy()
 
+    def whole(self, states: States) -> list[np.ndarray]:
+        """The states of whole batches, as `train_over` takes them, from what it yields."""
+        return [np.asarray(state) for state in states]
+
     def _padded(self, plan: Plan, sequences: Sequences, first: int, padding: str) -> Iterator[PreparedBatch]:
         columns = task_columns(self._network.config, sequences)
         return in_bursts(
@@ -208,12 +213,7 @@ class Steps:
 
         def step(number: tf.Tensor, states: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
             batch, target, read = self._flat_batch(plan, sequences, columns, number)
-            rows = tf.size(batch.layout.order)
-            before = tf.cond(
-                batch.continues,
-                lambda: tuple(state[:rows] for state in states),
-                lambda: tuple(tf.zeros([rows, state.shape[1]]) for state in states),
-            )
+            before = states_before(batch, states)
             return self._update(lambda: self._network.over(batch, before, training=True, columns=read), target)
 
         return in_turn(begin, end, step, states)
@@ -254,12 +254,20 @@ class Steps:
         variables = [member.trainable_variables for member in self._network.members]
         with tf.GradientTape() as tape:
             logits, after = predict()
-            mean, figures = self._figures(logits, labels, self._class_weights)
-        gradients = []
+            small, figures = self._figures(logits, labels, self._class_weights)
+            # A window may hold no sequence's end, and then a classifier has nothing to predict.
+            mean = small / tf.maximum(tf.stop_gradient(figures[-1]), 1.0)
         # The embedding's gradient comes as slices, one per token, duplicate ids and all. Keras on TensorFlow hands
         # them to Adam as they are, which then squares each instead of their sum: so it is made dense here.
-        for of_member, weights in zip(tape.gradient(mean, variables), variables, strict=True):
-            dense = [tf.convert_to_tensor(gradient) for gradient in of_member]
+        self._descend(tf.nest.map_structure(tf.convert_to_tensor, tape.gradient(mean, variables)))
+        return figures, after
+
+    def _descend(self, gradients_by_member: list[list[tf.Tensor]]) -> None:
+        """Take a step by the gradients of each member's weights; all of them are dense."""
+        variables = [member.trainable_variables for member in self._network.members]
+        gradients = []
+        for of_member, weights in zip(gradients_by_member, variables, strict=True):
+            dense = list(of_member)
             for place, weight in enumerate(weights):
                 if weight.path in self._moving:
                     dense[place] *= self._moving[weight.path]
@@ -267,12 +275,11 @@ class Steps:
                 dense, _ = tf.clip_by_global_norm(dense, self._clip_norm)
             gradients += dense
         self.optimizer.apply(gradients, [variable for of_member in variables for variable in of_member])
-        return figures, after
 
     def _figures(
         self, logits: tf.Tensor, target: tf.Tensor, class_weights: np.ndarray | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """What is made small, and (loss, score, count) of what is predicted; the latter know of no weights."""
+        """What is made small, as a sum, and (loss, score, count) of what is predicted, which know of no weights."""
         predicts, scale = self._network.config.predicts, self._network.target_scale
         if scale is not None:
             target = scale(target)
@@ -289,5 +296,4 @@ class Steps:
             small = tf.add_n([of_member for of_member, _ in losses])
         if class_weights is not None:
             small = tf.add_n([weighted_loss(member, target, class_weights) for member in members])
-        # A window may hold no sequence's end, and then a classifier has nothing to predict.
-        return small / tf.maximum(count, 1.0), tf.stack([loss, score_of(predicts, joined, target), count])
+        return small, tf.stack([loss, score_of(predicts, joined, target), count])

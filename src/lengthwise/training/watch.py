@@ -12,6 +12,19 @@ WALL_TIME = "wall_time"
 NamedNumbers = Mapping[str, float]
 
 
+class Unwatched:
+    """Is told, and does nothing: a `Watcher` for a process that has nothing to show."""
+
+    def begin(self, epochs: Sequence[NamedNumbers], steps: Sequence[NamedNumbers], headline: NamedNumbers) -> None:
+        """The run begins."""
+
+    def after_steps(self, rows: Sequence[NamedNumbers], new: int, headline: NamedNumbers) -> None:
+        """Rows of steps are new."""
+
+    def after_epoch(self, rows: Sequence[NamedNumbers], headline: NamedNumbers) -> None:
+        """A row of epochs is new."""
+
+
 class Watcher(Protocol):
     """Is told of a run by its loop: `begin` once, then after steps and after epochs."""
 

@@ -134,6 +134,7 @@ WRONG = {
     "baselines.ngram_order": ([0, 33, 1.0, "7", None, True], [1, 32]),
     "evaluate.bootstrap_samples": ([9, 1_000_001, 1.0, "1000", None, True], [10, 1_000_000]),
     "evaluate.confidence": ([0.0, 1.0, 95, "sure", None, True], [0.001, 0.999]),
+    "train.logical_shards": ([0, 1, -2, 1025, 8.5, "8", True], [None, 2, 8, 1024]),
     "train.kernel": (["cuda", "Native", 0, None, True], ["auto", "keras", "native"]),
     "evaluate.kernel": (["cuda", "Native", 0, None, True], ["auto", "keras", "native"]),
     "evaluate.seed": ([-1, 2**31, 1.0, "1", None, True], [0, 2**31 - 1]),

@@ -134,6 +134,7 @@ class TrainParams(Section):
     course: Course
     class_weights: ClassWeighting
     kernel: Kernel
+    logical_shards: Annotated[int, Within(2, 1024)] | None
     batching: BatchingParams
     model: ModelParams
     optimizer: OptimizerParams

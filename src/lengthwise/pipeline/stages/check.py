@@ -5,6 +5,7 @@ the first of the other stages depends on a file that this one writes, and they o
 any of them. The file never changes, so that changed params alone run no stage again that does not read them.
 """
 
+import os
 from pathlib import Path
 
 from lengthwise.errors import ParamsError, VectorsError
@@ -17,6 +18,7 @@ from lengthwise.pipeline.translation import errors_under_keys
 from lengthwise.prepare.forms.tokenizer_options import TokenizerOptions
 from lengthwise.system.cluster import connect, scheduler
 from lengthwise.system.files import replacing_file
+from lengthwise.training.machines import check_machines
 
 CONTENT = "The params are legal.\n"
 REMEDY = "no output was touched, and git checkout brings the file back as it was committed"
@@ -33,7 +35,8 @@ def check_files(params: Path, ablations: Path, checked: Path) -> None:
     Raises:
         ParamsError: one line with the file, the key, the value, what was expected and what to do.
         InstructionSetError: `LENGTHWISE_KERNEL_ARCH` names none that this machine has.
-        LengthwiseError: `LENGTHWISE_WORKERS` is no positive integer, or there is no cluster at `LENGTHWISE_SCHEDULER`.
+        LengthwiseError: `LENGTHWISE_WORKERS` is no positive integer, `TF_CONFIG` or `LENGTHWISE_TRAIN_WORKERS` asks for
+            workers that cannot train, or there is no cluster at `LENGTHWISE_SCHEDULER`.
     """
     # DVC has cleared this very file too: it is back before anything may be refused.
     with replacing_file(checked) as beside:
@@ -53,6 +56,7 @@ def check_files(params: Path, ablations: Path, checked: Path) -> None:
     # The environment variables, which a later stage would refuse too late.
     kernel_arch()
     worker_count()
+    check_machines(content.train.logical_shards, os.environ)
     if address := scheduler():
         connect(address).close()
 

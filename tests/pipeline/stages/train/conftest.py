@@ -15,6 +15,7 @@ def _train_params(**changes: object) -> TrainParams:
         "patience": None,
         "class_weights": "none",
         "kernel": "auto",
+        "logical_shards": None,
         "batching": {"strategy": "bucketed", "batch_size": 64, "buckets": 2, "tokens": 4096, "window": 8}
         | {"padding": "post", "window_blocks": None},
         "model": {
