@@ -15,7 +15,7 @@ from lengthwise.batching.packed import Packed
 from lengthwise.batching.plan import Plan, Strategy, checked_lengths, epoch_rng, plan_of_batches
 from lengthwise.batching.sizes import WindowSize
 from lengthwise.bounds import Count, check_fields
-from lengthwise.core.ragged import offsets_of
+from lengthwise.core.ragged import offsets_of, ranges
 from lengthwise.errors import ArgumentError
 
 
@@ -71,6 +71,26 @@ class NestedPlan:
         begins = self.offsets[self.outer.sequence]
         of_spans = before[begins + self.outer.stop] - before[begins + self.outer.start]
         return np.diff(offsets_of(of_spans)[self.outer.offsets])
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Inner sequences of each batch: int64 (batches,)."""
+        of_spans = offsets_of(self.outer.stop - self.outer.start)
+        return np.diff(of_spans[self.outer.offsets])
+
+    @property
+    def widths(self) -> np.ndarray:
+        """Steps of the longest inner sequence of each batch: int64 (batches,)."""
+        if not len(self):
+            return np.zeros(0, np.int64)
+        begins = self.offsets[self.outer.sequence] + self.outer.start
+        steps = ranges(begins, self.outer.stop - self.outer.start)
+        return np.maximum.reduceat(self.lengths[self.drawn[steps]], offsets_of(self.rows)[:-1])
+
+    def rows_of(self, number: int) -> Plan:
+        """The rows of a batch's inner sequences, a plan of one batch; without a window in the order of outer steps."""
+        outer = grid_of(self.outer, number, self.offsets)
+        return self._rows(self.drawn[outer.steps])
 
     def batch(self, number: int, inner_offsets: np.ndarray, padding: str = "post") -> NestedBatch:
         """The rectangles of a batch.
