@@ -49,8 +49,10 @@ class GroupSteps(Steps):
         return PreparedBatch(tf.nest.map_structure(tf.convert_to_tensor, inputs), labels, len(batch.tokens), False)
 
     def evaluate_over(self, plan: Any, sequences: Sequences) -> Iterator[np.ndarray]:  # noqa: ANN401
-        """Yields (loss, correct, count) of all groups, all of whose sequences are read: float32 (1, 3)."""
+        """Yields (loss, correct, count) of all groups, all of whose sequences are read, once for all K batches."""
         nested = groups_of(sequences)
         logits: Any = group_logits(self._network, nested)  # type: ignore[arg-type]
         right = TARGETS[self._network.config.task](self._network.config, nested.outer)
-        yield self._figures(tf.constant(logits), tf.constant(right))[1].numpy()[np.newaxis]
+        figures = np.zeros((len(plan), 3), np.float32)
+        figures[-1] = self._figures(tf.constant(logits), tf.constant(right))[1].numpy()
+        yield figures

@@ -63,8 +63,13 @@ def scoring_of(task: Task, index: ShardIndex) -> TaskScoring:
 
 
 def unit_of(config: NetworkConfig, index: ShardIndex) -> Unit:
-    """The finest unit that a network predicts of: a group, if it has a second network over the sequences of one."""
-    return index.unit if config.outer == "none" else "group"
+    """The finest unit that a network predicts of: a group, if it has a second network over the sequences of one.
+
+    Where each document stands for itself, it is a group.
+    """
+    if config.outer == "none":
+        return index.unit
+    return "group" if index.form.group else "document"
 
 
 def inputs_of(index: ShardIndex) -> InputColumns:

@@ -1,4 +1,5 @@
 # A run whose network reads groups: scored by group, and resumed to the same bytes.
+import dataclasses
 import json
 import os
 import signal
@@ -13,8 +14,10 @@ import lengthwise as lw
 from lengthwise.errors import FormatError
 from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.pipeline.stages.evaluate import evaluate
+from lengthwise.pipeline.stages.task_data import unit_of
 from lengthwise.pipeline.stages.train.live import LiveFiles
 from lengthwise.pipeline.stages.train.training_run import TrainFiles, train
+from lengthwise.prepare.shards.reader import read_index
 from lengthwise.training.group_steps import GroupSteps
 from lengthwise.training.resume import ResumeState
 
@@ -53,6 +56,18 @@ def stopped(steps, death, *run):
         patch.setattr(ResumeState, "due", property(lambda _: death))
         with pytest.raises(DiesError if death else SystemExit):
             train(*run)
+
+
+@pytest.mark.parametrize(
+    ("outer", "group", "unit"), [("none", "author", "sentence"), ("last", "author", "group"), ("last", "", "document")]
+)
+def test_a_network_of_groups_predicts_of_documents_where_each_stands_for_itself(
+    corpus, make_config, outer, group, unit
+):
+    index = read_index(corpus.shards)
+    index = dataclasses.replace(index, form=dataclasses.replace(index.form, group=group))
+    assert unit_of(make_config(outer=outer), index) == unit
+    assert unit in index.form.words
 
 
 @pytest.mark.parametrize(("share", "death"), [(0.6, True), pytest.param(0.3, False, marks=pytest.mark.long)])
