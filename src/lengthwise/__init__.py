@@ -36,15 +36,18 @@ if TYPE_CHECKING:
     from lengthwise.batching.fit import fit_data
     from lengthwise.batching.fit_epoch import FitEpoch
     from lengthwise.batching.in_order import predict
+    from lengthwise.batching.nested_data import fit_nested, predict_nested
     from lengthwise.batching.packed import Packed
     from lengthwise.batching.padded import Padded
     from lengthwise.batching.padded_to_longest import PaddedToLongest
     from lengthwise.batching.placed import every_step, last_step, next_step
     from lengthwise.batching.registry import make_strategy
+    from lengthwise.batching.sampled import Sampled
     from lengthwise.batching.stratified import Stratified
     from lengthwise.batching.streams import Stream
     from lengthwise.batching.token_budget import TokenBudget
     from lengthwise.batching.truncated import Truncated
+    from lengthwise.core.nested import NestedSequences, nest
     from lengthwise.core.sequences import Sequences
     from lengthwise.inference.loading import load
     from lengthwise.layers.cells import (
@@ -63,6 +66,7 @@ if TYPE_CHECKING:
     from lengthwise.layers.recurrent import Recurrent
     from lengthwise.layers.sequence_ends import sequence_ends
     from lengthwise.layers.streaming import first_states, with_states
+    from lengthwise.layers.two_level import TwoLevel
     from lengthwise.layers.word_dropout import WordDropout
     from lengthwise.models.keras_loading import load_keras
     from lengthwise.sources import from_arrays, from_hugging_face, from_parquet, from_table
@@ -84,11 +88,13 @@ __all__ = [
     "LayerNormSimpleCell",
     "LearnedInitialState",
     "MaskedConv1D",
+    "NestedSequences",
     "Packed",
     "Padded",
     "PaddedToLongest",
     "PeepholeLSTMCell",
     "Recurrent",
+    "Sampled",
     "Sequences",
     "SimpleCell",
     "SimpleRNN",
@@ -97,6 +103,7 @@ __all__ = [
     "TokenBudget",
     "TrainedNetwork",
     "Truncated",
+    "TwoLevel",
     "WordDropout",
     "__version__",
     "advise",
@@ -104,6 +111,7 @@ __all__ = [
     "every_step",
     "first_states",
     "fit_data",
+    "fit_nested",
     "from_arrays",
     "from_hugging_face",
     "from_parquet",
@@ -112,8 +120,10 @@ __all__ = [
     "load",
     "load_keras",
     "make_strategy",
+    "nest",
     "next_step",
     "predict",
+    "predict_nested",
     "sequence_ends",
     "with_kernel",
     "with_states",
@@ -134,12 +144,14 @@ _MODULES = {
     "LayerNormSimpleCell": "layers.cells",
     "LearnedInitialState": "layers.initial_state",
     "MaskedConv1D": "layers.front_end",
+    "NestedSequences": "core.nested",
     "Packed": "batching.packed",
     "Padded": "batching.padded",
     "PaddedToLongest": "batching.padded_to_longest",
     "PeepholeLSTMCell": "layers.cells",
     "RNN": "layers.drop_in",
     "Recurrent": "layers.recurrent",
+    "Sampled": "batching.sampled",
     "Sequences": "core.sequences",
     "SimpleCell": "layers.cells",
     "SimpleRNN": "layers.drop_in",
@@ -148,12 +160,14 @@ _MODULES = {
     "TokenBudget": "batching.token_budget",
     "TrainedNetwork": "advice.costs",
     "Truncated": "batching.truncated",
+    "TwoLevel": "layers.two_level",
     "WordDropout": "layers.word_dropout",
     "advise": "advice.advising",
     "check": "batching.checking",
     "every_step": "batching.placed",
     "first_states": "layers.streaming",
     "fit_data": "batching.fit",
+    "fit_nested": "batching.nested_data",
     "from_arrays": "sources",
     "from_hugging_face": "sources",
     "from_parquet": "sources",
@@ -162,8 +176,10 @@ _MODULES = {
     "load": "inference.loading",
     "load_keras": "models.keras_loading",
     "make_strategy": "batching.registry",
+    "nest": "core.nested",
     "next_step": "batching.placed",
     "predict": "batching.in_order",
+    "predict_nested": "batching.nested_data",
     "sequence_ends": "layers.sequence_ends",
     "with_kernel": "layers.kernels",
     "with_states": "layers.streaming",

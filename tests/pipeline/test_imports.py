@@ -46,7 +46,10 @@ WITH_TENSORFLOW = {"layers", "models", "native", "training", "testing"}
 MODULES_WITH_TENSORFLOW = {
     *(
         LIBRARY / "batching" / f"{name}.py"
-        for name in ("checking", "examples", "fit", "fit_epoch", "in_order", "layer_readings", "parts", "streams")
+        for name in (
+            *("checking", "examples", "fit", "fit_epoch", "in_order", "layer_readings", "nested_data", "parts"),
+            *("passes", "streams"),
+        )
     ),
     LIBRARY / "advice" / "measuring.py",
     LIBRARY / "pipeline" / "stages" / "train" / "events.py",

@@ -37,8 +37,23 @@ def check(model: keras.Model, strategy: Strategy, *, padding: str = "post") -> N
     """
     if not isinstance(model, keras.layers.Layer):
         raise ArgumentError("model", f"got {model!r:.80}; expected a Keras model")
+    check_layers(model, strategy, padding)
+
+
+def check_layers(model: keras.layers.Layer, strategy: Strategy, padding: str, *, masked: bool = False) -> None:
+    """Check the layers of a model, see `check`.
+
+    Args:
+        model: any Keras model.
+        strategy: that makes the rows.
+        padding: `post` or `pre`.
+        masked: whether its inputs bring a mask.
+
+    Raises:
+        ArgumentError: they contradict each other.
+    """
     rows = check_rows(strategy, padding)
-    for layer, reading in readings(model):
+    for layer, reading in readings(model, masks_known=not masked):
         for found in contradictions(rows, reading):
             side = ", padding='pre'" if padding == "pre" else ""
             got = f"got the layer {layer.name} ({type(layer).__name__}) with {strategy}{side}"

@@ -1,20 +1,19 @@
 """Batches of any strategy for `fit` and `evaluate` of any Keras model."""
 
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from lengthwise.batching.checking import check
-from lengthwise.batching.epochs import Epochs, is_count
+from lengthwise.batching.epochs import is_count
 from lengthwise.batching.examples import Asked, ClassWeights, WantedTargets
 from lengthwise.batching.fields import WeightScale
 from lengthwise.batching.fit_epoch import FitEpoch
-from lengthwise.batching.grid import Grid, grid_of
+from lengthwise.batching.grid import grid_of
 from lengthwise.batching.parts import WantedInputs, check_sequences
+from lengthwise.batching.passes import Passes, dataset_of
 from lengthwise.batching.plan import Plan, Strategy, epoch_rng
 from lengthwise.batching.streams import Stream, stream_data
 from lengthwise.core.sequences import LABEL, TOKENS, Sequences
@@ -95,55 +94,9 @@ def _sequences_data(sequences: Sequences, asked: Asked, seed: int, epoch: int | 
     """What `fit_data` gives of sequences in memory; see `stream_data`."""
     check_sequences(sequences)
     examples = asked.of(sequences)
-    passes = _Passes(sequences, asked.strategy, seed, asked.padding, epoch)
-    flat = tf.nest.flatten(examples.specs)
 
-    def arrays_of(number: np.ndarray, place: np.ndarray) -> list[np.ndarray]:
-        return examples.arrays(passes.grid(int(number), int(place)))
+    def arrays(plan: Plan, place: int) -> list[np.ndarray]:
+        return examples.arrays(grid_of(plan, place, sequences.offsets, asked.padding))
 
-    def batch_of(number: tf.Tensor, place: tf.Tensor) -> Any:  # noqa: ANN401 - of the structure declared.
-        tensors = tf.numpy_function(arrays_of, [number, place], [spec.dtype for spec in flat])
-        for tensor, spec in zip(tensors, flat, strict=True):
-            tensor.set_shape(spec.shape)
-        found = tf.nest.pack_sequence_as(examples.specs, tensors)
-        return found if len(found) > 1 else found[0]
-
-    def one_pass(_: tf.Tensor) -> tf.data.Dataset:
-        number = tf.numpy_function(passes.begin, [], tf.int64)
-        return tf.data.Dataset.range(passes.batches).map(lambda place: batch_of(number, place))
-
-    # Not `from_generator`, which takes twice as long. Nothing is fetched ahead: a pass that Keras gives up after the
-    # first batch must not reach its end behind its back.
-    dataset = tf.data.Dataset.from_tensors(0).flat_map(one_pass)
-    return dataset.apply(tf.data.experimental.assert_cardinality(passes.batches))
-
-
-class _Passes(Epochs):
-    """Again and again: each pass to the end is an epoch with a plan of its own.
-
-    Attributes:
-        batches: of every pass.
-    """
-
-    def __init__(
-        self, sequences: Sequences, strategy: Strategy, seed: int, padding: str, epoch: int | FitEpoch
-    ) -> None:
-        super().__init__(epoch)
-        self._offsets, self._padding = sequences.offsets, padding
-
-        def plan_of(number: int) -> Plan:
-            return strategy.plan(sequences.lengths, epoch_rng(seed, number))
-
-        # Two, since a pass may begin before another one's end.
-        self._plan = lru_cache(maxsize=2)(plan_of)
-        self.batches = len(self._plan(self.number))
-
-    def begin(self) -> np.int64:
-        """The epoch of a pass that begins."""
-        return np.int64(self.number)
-
-    def grid(self, number: int, place: int) -> Grid:
-        """A batch of an epoch; after the last one the next epoch comes."""
-        if place == self.batches - 1:
-            self.end()
-        return grid_of(self._plan(number), place, self._offsets, self._padding)
+    passes = Passes(lambda number: asked.strategy.plan(sequences.lengths, epoch_rng(seed, number)), epoch)
+    return dataset_of(passes, examples.specs, arrays)

@@ -75,11 +75,11 @@ def predict(
     return outputs_in_order(model, sequences, (plan, part, padding), at)
 
 
-def outputs_in_order(model: keras.Model, sequences: Sequences, batches: tuple[Plan, Part, str], at: At) -> Any:  # noqa: ANN401
+def outputs_in_order(model: Callable[..., Any], sequences: Sequences, batches: tuple[Plan, Part, str], at: At) -> Any:  # noqa: ANN401
     """What a model says of the batches of a plan, in the order of the sequences; see `predict`.
 
     Args:
-        model: any Keras model.
+        model: any Keras model, or a function that is called as one.
         sequences: those of the plan.
         batches: the plan, what x is filled with, and `post` or `pre`.
         at: where outputs are wanted.

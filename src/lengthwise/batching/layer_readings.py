@@ -34,12 +34,18 @@ class LayerCall:
     masked: bool | None
 
 
-def readings(model: keras.layers.Layer) -> Iterator[tuple[keras.layers.Layer, LayerReading]]:
+def readings(
+    model: keras.layers.Layer, *, masks_known: bool = True
+) -> Iterator[tuple[keras.layers.Layer, LayerReading]]:
     """All layers of a model that read several steps, with what they do.
 
     Layers within `TimeDistributed` read no steps of the row, and are left out.
+
+    Args:
+        model: any Keras model.
+        masks_known: whether a layer that gets no mask by the model gets none; its inputs may bring one.
     """
-    for call in _calls(model, masks_known=True):
+    for call in _calls(model, masks_known):
         if (reading := _reading(call)) is not None:
             yield call.layer, reading
 

@@ -108,15 +108,23 @@ class Strategy(ABC):
         Raises:
             ArgumentError: the lengths are no whole numbers from 1, or the strategy has no batch for one of them.
         """
-        return self._plan(_checked(lengths), epoch_rng(0, 0) if rng is None else rng)
+        return self._plan(checked_lengths(lengths), epoch_rng(0, 0) if rng is None else rng)
 
     @abstractmethod
     def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
         """Plan one epoch of lengths that were checked."""
 
 
-def _checked(lengths: ArrayLike) -> np.ndarray:
-    """Lengths as an array of whole numbers from 1: int (S,)."""
+def checked_lengths(lengths: ArrayLike, name: str = "lengths") -> np.ndarray:
+    """Lengths as an array of whole numbers from 1: int (S,).
+
+    Args:
+        lengths: an array or a list.
+        name: of the argument, for what is raised.
+
+    Raises:
+        ArgumentError: they are something else; it is a `ValueError`.
+    """
     try:
         array = np.asarray(lengths)
     except ValueError:  # Lists of different lengths.
@@ -125,11 +133,11 @@ def _checked(lengths: ArrayLike) -> np.ndarray:
         return np.zeros(0, np.int64)
     if array.ndim != 1 or array.dtype.kind not in "iu":
         got = f"got {array.dtype} of shape {array.shape}" if array.size != 1 or array.ndim < 2 else "got nested lists"
-        raise ArgumentError("lengths", f"{got}; expected whole numbers, one for each sequence")
+        raise ArgumentError(name, f"{got}; expected whole numbers, one for each sequence")
     shortest = int(array.argmin())
     if array[shortest] < 1:
         raise ArgumentError(
-            "lengths", f"got {array[shortest]} for sequence {shortest}; expected 1 or more", "leave empty sequences out"
+            name, f"got {array[shortest]} for sequence {shortest}; expected 1 or more", "leave empty sequences out"
         )
     return array
 

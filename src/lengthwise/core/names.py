@@ -85,6 +85,10 @@ READOUTS: tuple[Readout, ...] = get_args(Readout)
 # Those that weight steps by what they learn.
 ATTENTION_READOUTS: tuple[Readout, ...] = ("attention", "gated")
 
+# What is read of a second network, over the sequences of a group; none: sequences are predicted each by itself.
+Outer = Literal["none", Readout]
+OUTERS: tuple[Outer, ...] = get_args(Outer)
+
 # What computes a recurrent layer; `auto` is the native kernel where it can be built and has the cell.
 Kernel = Literal["auto", "keras", "native"]
 KERNELS: tuple[Kernel, ...] = get_args(Kernel)

@@ -48,6 +48,11 @@ class ForwardNetwork:
                 network, or its cell is not one of this package.
         """
         config = read_config(folder).network
+        if config.outer != "none":
+            raise FormatError(
+                f"{folder / CONFIG_NAME}: outer: got {config.outer!r}, a network over the sequences of groups; "
+                "expected none, since sequences are predicted here each by itself; take lengthwise.load_keras"
+            )
         if config.cell not in FORWARD_CELLS:
             raise FormatError(
                 f"{folder / CONFIG_NAME}: cell: got {config.cell!r}, of which no forward pass is here; expected one of "

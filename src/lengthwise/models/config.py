@@ -15,6 +15,7 @@ from lengthwise.core.names import (
     FrontEnd,
     InitialState,
     Input,
+    Outer,
     Readout,
     Task,
 )
@@ -52,6 +53,8 @@ class Architecture:
         word_dropout: share of the tokens that training makes unknown, in [0, 1), see `WordDropout`.
         dropout: share of each recurrent layer's outputs, and of what is read, that training drops, in [0, 1).
         ensemble: networks that learn side by side and predict together, see `lengthwise.models.ensemble`.
+        outer: a name in `OUTERS`: what is read of a second recurrent layer, over what is read of a group's sequences,
+            see `lengthwise.models.group_network`; `none`: there is none.
 
     Raises:
         ArgumentError: no network has one of these settings; it is a `ValueError`.
@@ -75,6 +78,7 @@ class Architecture:
     word_dropout: Share
     dropout: Share
     ensemble: LayerCount
+    outer: Outer = field(default="none", kw_only=True)
 
     def __post_init__(self) -> None:
         check_fields(self)

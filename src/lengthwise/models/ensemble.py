@@ -8,7 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from lengthwise.core.sequences import Sequences
+from lengthwise.errors import ArgumentError
 from lengthwise.models.config import NetworkConfig
+from lengthwise.models.group_network import GroupNetwork
 from lengthwise.models.inputs import Inputs
 from lengthwise.models.network import Network, States
 from lengthwise.models.outputs import together
@@ -130,5 +132,10 @@ def make_network(config: NetworkConfig, kernel: str = "auto") -> Network | Ensem
 
     Raises:
         KernelError: the kernel is `native`, which cannot be built here, or does not compute this cell.
+        ArgumentError: several networks are to read groups; it is a `ValueError`.
     """
+    if config.outer != "none":
+        if config.ensemble > 1:
+            raise ArgumentError("ensemble", f"got {config.ensemble} networks of groups; expected 1")
+        return GroupNetwork(config, kernel)
     return Network(config, kernel) if config.ensemble == 1 else Ensemble(config, kernel)

@@ -68,6 +68,7 @@ class Network(keras.Model):
         self.attention = AttentionReadout(config.readout == "gated") if config.attends else None
         # Its logits are turned into probabilities by the loss.
         self.softmax = keras.layers.Dense(config.outputs, name="softmax")
+        self._extend()
         # What numbers are predicted in: their means and their spreads in training.
         self.target_scale = (
             NumberScale(len(config.numbers), name="target_scale") if config.task == "regressor" else None
@@ -83,6 +84,9 @@ class Network(keras.Model):
         self._predict = tf.function(
             lambda inputs: together(config.predicts, self(inputs)[0]), input_signature=(self.inputs_signature,)
         )
+
+    def _extend(self) -> None:
+        """Make what a network has beside, before it is built."""
 
     def _recurrent(self, name: str, reverse: bool = False) -> Recurrent:
         config = self.config

@@ -5,14 +5,20 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
+import tensorflow as tf
 
 from lengthwise.batching.bursts import in_bursts
 from lengthwise.batching.collate import Batch, collate
 from lengthwise.batching.for_evaluation import evaluation_plan
+from lengthwise.core.nested import NestedSequences
 from lengthwise.core.sequences import Sequences
 from lengthwise.models.ensemble import Ensemble
+from lengthwise.models.group_network import GroupNetwork
+from lengthwise.models.group_prediction import group_logits
+from lengthwise.models.groups import groups_of, of_each_sequence
 from lengthwise.models.inputs import Inputs, network_inputs
 from lengthwise.models.network import Network
+from lengthwise.models.outputs import together
 from lengthwise.models.tasks import NOTHING, Targets, TaskColumns, read_columns, task_columns
 from lengthwise.system.progress import Progress
 
@@ -40,6 +46,8 @@ def predict_split(network: Network | Ensemble, sequences: Sequences, what: str |
         sequences: of one split.
         what: is done, for the progress; None for no progress.
     """
+    if isinstance(network, GroupNetwork):
+        return _of_groups(network, sequences, what)
     longest = int(sequences.lengths.max(initial=0))
     predictions = Predictions(
         np.empty((len(sequences), network.config.outputs), np.float32),
@@ -58,6 +66,20 @@ def predict_split(network: Network | Ensemble, sequences: Sequences, what: str |
     return predictions
 
 
+def _of_groups(network: GroupNetwork, sequences: Sequences, what: str | None) -> Predictions:
+    """What a network of groups says of each sequence's group, which is read once, all of its sequences."""
+    nested = groups_of(sequences)
+    scores = of_each_sequence(nested, sequences, _said_of(network, nested, what))
+    last, longest = sequences.lengths - 1, int(sequences.lengths.max(initial=0))
+    right = scores.argmax(axis=1) == task_columns(network.config, sequences).target
+    return Predictions(scores, np.bincount(last[right], minlength=longest), np.bincount(last, minlength=longest))
+
+
+def _said_of(network: GroupNetwork, nested: NestedSequences, what: str | None) -> np.ndarray:
+    logits = tf.constant(group_logits(network, nested, what))
+    return together(network.config.predicts, logits).numpy()
+
+
 def predict_sequences(network: Network | Ensemble, sequences: Sequences, what: str | None = None) -> np.ndarray:
     """What a network says of each sequence, at its last step, see `lengthwise.models.outputs.together`.
 
@@ -71,6 +93,9 @@ def predict_sequences(network: Network | Ensemble, sequences: Sequences, what: s
     Returns:
         float32 (S, C).
     """
+    if isinstance(network, GroupNetwork):
+        nested = groups_of(sequences)
+        return of_each_sequence(nested, sequences, _said_of(network, nested, what))
     made = np.empty((len(sequences), network.config.outputs), np.float32)
     columns = _without_target(network, sequences)
     for batch, targets, scores in _predicted_batches(network, sequences, columns, what):

@@ -13,6 +13,7 @@ KEYS = {
     "window": ("train.batching.window", ""),
     "best": ("train.best", "raise split.validation, or set train.best to none"),
     "class_weights": ("train.class_weights", "set it to none"),
+    "outer": ("train.model.outer", ""),
     "embedding": ("train.model.embedding", ""),
     "warmup_steps": ("train.optimizer.warmup_steps", ""),
     "columns": ("shards", "widen shards.min_length and shards.max_length, or raise split.test"),

@@ -5,7 +5,7 @@ Each part is planned by itself, as a `Stream`'s buffers are: an epoch in memory 
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -52,8 +52,12 @@ class EpochParts(Protocol):
         """Steps of the sequences of a part, without reading them: int64 (S,)."""
         ...
 
-    def read(self, epoch: int, first: int = 0) -> Iterator[Sequences]:
-        """The parts of an epoch, from the first that is asked for."""
+    def read(self, epoch: int, first: int = 0) -> Iterator[Any]:
+        """The parts of an epoch, from the first that is asked for: sequences, or groups of them."""
+        ...
+
+    def plans(self, strategy: Strategy, seed: int) -> "EpochPlans":
+        """The plans of all epochs; see `EpochPlans`."""
         ...
 
 
@@ -76,6 +80,9 @@ class InMemory:
 
     def read(self, epoch: int, first: int = 0) -> Iterator[Sequences]:  # noqa: D102 - see `EpochParts`.
         yield from [self._sequences][first:]
+
+    def plans(self, strategy: Strategy, seed: int) -> "EpochPlans":  # noqa: D102 - see `EpochParts`.
+        return EpochPlans(self, strategy, seed)
 
 
 class Windowed:
@@ -105,6 +112,9 @@ class Windowed:
 
     def read(self, epoch: int, first: int = 0) -> Iterator[Sequences]:  # noqa: D102 - see `EpochParts`.
         return read_ahead(self._blocks.read, self._windows(epoch)[first:])
+
+    def plans(self, strategy: Strategy, seed: int) -> "EpochPlans":  # noqa: D102 - see `EpochParts`.
+        return EpochPlans(self, strategy, seed)
 
 
 class EpochPlans:

@@ -20,7 +20,8 @@ from lengthwise.models.network import Network, States
 from lengthwise.native.arch import arch_of_run
 from lengthwise.system.progress import Progress
 from lengthwise.training.class_weights import balanced_weights
-from lengthwise.training.epoch_parts import EpochParts, EpochPlans
+from lengthwise.training.epoch_parts import EpochParts
+from lengthwise.training.group_steps import GroupSteps
 from lengthwise.training.optimizers import UpdateRule, make_optimizer
 from lengthwise.training.resume import ResumeState, RunDigests, interruptions
 from lengthwise.training.schedule import learning_rate
@@ -93,12 +94,14 @@ class Training:
         network.adapt(training)
         counts = training.length_counts
         self._count, self._tokens = int(counts[:, 1].sum()), int(counts.prod(axis=1).sum())
-        self._plans = EpochPlans(training, settings.strategy, course.seed)
+        self._plans = training.plans(settings.strategy, course.seed)
         # Every epoch in memory has as many batches; one of windows may have a few more or fewer than the first.
-        steps = course.epochs * sum(map(len, self._plans.epoch(0)))
+        batches = [plan.steps for plan in self._plans.epoch(0)]
+        steps, self._drawn_tokens = course.epochs * sum(map(len, batches)), int(sum(map(np.sum, batches)))
         self._rate = learning_rate(optimizer.schedule, optimizer.learning_rate, steps, optimizer.warmup_steps)
         made_by = (network, self._rate, optimizer.clip_norm, self._rule(still or {}))
-        self._steps = Steps(*made_by) if team is None else ShardedSteps(*made_by, team)
+        whole = Steps if network.config.outer == "none" else GroupSteps
+        self._steps = whole(*made_by) if team is None else ShardedSteps(*made_by, team)
         variables = [*network.variables, *self._steps.optimizer.variables]
         self.state = ResumeState(folder, digests, variables)
         progress, beside = self._restored(variables)
@@ -131,14 +134,14 @@ class Training:
     def complete(self, watcher: Watcher) -> None:
         """Train to the end, and tell `watcher` of it; the network then has the weights that are kept."""
         epochs, position = self._settings.course.epochs, self.position
-        done = position.epoch * self._tokens
+        done = position.epoch * self._drawn_tokens
         if position.epoch < epochs:
             done += self._plans.tokens_before(position.epoch, position.part, position.batch)
         if self.resumed_at:
             print(f"train: goes on at step {self.resumed_at}", file=sys.stderr)
         name = f"train {self._network.config.task}"
         watcher.begin(position.epoch_rows, position.step_rows, position.headline)
-        with interruptions() as received, Progress(name, self._tokens * epochs, "tokens", done) as progress:
+        with interruptions() as received, Progress(name, self._drawn_tokens * epochs, "tokens", done) as progress:
             if self._team is not None:
                 self._team.listen(received, lambda: self.state.due)
             while position.epoch < epochs and not self._best.is_over(position.epoch):

@@ -168,6 +168,24 @@ CASES = [
         )
         for name, right, momentum in (("adam", "sgd", 0.9), ("adamw", "adamw", 0.0))
     ),
+    *(
+        (
+            of("train.model.outer", key),
+            {"train.model.outer": "attention", key: wrong},
+            {"train.model.outer": outer, "tasks": ["classifier"], key: right},
+        )
+        for key, wrong, right, outer in (
+            ("tasks", ["classifier", "seq2seq"], ["classifier"], "last"),
+            ("shards.unit", "group", "document", "mean"),
+            ("split.by", "document", "group", "gated"),
+            ("train.batching.strategy", "packed", "token_budget", "max"),
+            ("train.batching.strategy", "truncated", "truncated", "none"),
+            ("train.batching.window_blocks", 8, None, "attention"),
+            ("train.logical_shards", 2, None, "attention"),
+            ("train.model.ensemble", 2, 2, "none"),
+            ("train.class_weights", "balanced", "balanced", "none"),
+        )
+    ),
     (
         of("train.model.vectors", "train.model.input"),
         {"train.model.vectors": "file", "train.model.input": "one_hot"},

@@ -95,6 +95,8 @@ WRONG = {
     "train.batching.window": ([0, 2**31, 1.0, "64", None, True], [1, 2**31 - 1]),
     "train.batching.window_blocks": ([0, -1, 1.5, "8", True, "all"], [None, 1, 64]),
     "train.batching.padding": (["same", "left", 0, None, True], ["post", "pre"]),
+    "train.batching.sample": ([0, -1, 1.5, "8", True, "all"], [None, 1, 64]),
+    "train.model.outer": (["first", "Mean", 0, None, True], ["attention", "gated", "last", "max", "mean", "none"]),
     "train.model.input": (["tokens", 0, None, True], ["embedding", "one_hot"]),
     "train.model.front_end": (["conv2d", 0, None, True], ["conv1d", "none"]),
     "train.model.filters": ([0, 65_537, 1.0, "64", None, True], [1, 65_536]),
@@ -247,6 +249,8 @@ def test_the_ends_of_a_range_are_accepted(tmp_path, shipped, dotted):
             content["shards"]["unit"] = "document" if value == "place" else value
         if dotted == "shards.unit":
             content["split"]["by"] = value
+        if dotted == "train.model.outer":
+            content["tasks"] = ["classifier"]
         if dotted == "ingest.steps.validation":
             content["ingest"]["steps"]["test"] = "*test*"
         if dotted == "ingest.steps.step":

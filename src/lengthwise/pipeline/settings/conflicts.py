@@ -94,6 +94,63 @@ def _kernel_without_cell(key: str) -> Conflict:
     )
 
 
+# With a network over groups: the keys, when it does not go, why, and what to do.
+OF_GROUPS: tuple[tuple[tuple[str, ...], Callable[[Sections], bool], str, str], ...] = (
+    (
+        ("shards.unit",),
+        lambda s: s["shards"]["unit"] == "group",
+        "a group would be one sequence",
+        "set shards.unit to sentence or document, or train.model.outer to none",
+    ),
+    (
+        ("split.by",),
+        lambda s: s["split"]["by"] != "group",
+        "a group that is learned from would be tested",
+        "set split.by to group, or train.model.outer to none",
+    ),
+    (
+        ("train.batching.strategy",),
+        lambda s: _strategy(s).packs or _strategy(s).cuts,
+        "a row is a group, and its strategy would put several there, or a part of one",
+        "choose another strategy, or set train.model.outer to none",
+    ),
+    (
+        ("train.batching.window_blocks",),
+        lambda s: s["train"]["batching"]["window_blocks"] is not None,
+        "the sequences of a group lie in all blocks",
+        "leave train.batching.window_blocks empty, or set train.model.outer to none",
+    ),
+    (
+        ("train.logical_shards",),
+        lambda s: s["train"]["logical_shards"] is not None,
+        "groups are not dealt to logical shards",
+        "leave train.logical_shards empty, or set train.model.outer to none",
+    ),
+    (
+        ("train.model.ensemble",),
+        lambda s: s["train"]["model"]["ensemble"] > 1,
+        "one network reads groups",
+        "set train.model.ensemble to 1, or train.model.outer to none",
+    ),
+    (
+        ("train.class_weights",),
+        lambda s: s["train"]["class_weights"] != "none",
+        "classes are counted by sequence, not by group",
+        "set train.class_weights or train.model.outer to none",
+    ),
+    (
+        ("tasks",),
+        lambda s: s["tasks"] != ["classifier"],
+        "only a classifier predicts of groups",
+        "set tasks to [classifier], or train.model.outer to none",
+    ),
+)
+
+
+def _with_groups(holds: Callable[[Sections], bool]) -> Callable[[Sections], bool]:
+    return lambda sections: sections["train"]["model"]["outer"] != "none" and holds(sections)
+
+
 CONFLICTS = (
     Conflict(
         ("split.validation", "split.test"),
@@ -185,6 +242,10 @@ CONFLICTS = (
         lambda s: s["train"]["class_weights"] != "none" and not {*s["tasks"]} <= {*WEIGHTED_TASKS},
         f"only {', '.join(WEIGHTED_TASKS)} predict one of few classes",
         "set train.class_weights to none, or take the others from tasks",
+    ),
+    *(
+        Conflict(("train.model.outer", *keys), _with_groups(holds), reason, remedy)
+        for keys, holds, reason, remedy in OF_GROUPS
     ),
     Conflict(
         ("train.optimizer.name", "train.optimizer.weight_decay"),

@@ -104,6 +104,7 @@ class BatchingParams(StrategyKeys):
     """How sequences come together in a batch."""
 
     padding: Padding
+    sample: Count | None
     window_blocks: Count | None
 
     @property

@@ -14,7 +14,7 @@ from lengthwise.models.config import Purpose
 from lengthwise.models.saved import load_network
 from lengthwise.models.saved_folder import CONFIG_NAME, VOCABULARY_NAME, read_config
 from lengthwise.pipeline.stages.scored_columns import predicted_columns
-from lengthwise.pipeline.stages.task_data import purpose_of, scoring_of
+from lengthwise.pipeline.stages.task_data import purpose_of, scoring_of, unit_of
 from lengthwise.prepare.shards.reader import read_index, read_split
 from lengthwise.prepare.shards.schema import ShardIndex
 from lengthwise.system.files import replacing_file, replacing_folder
@@ -43,9 +43,9 @@ def evaluate(
     """
     index = read_index(shards)
     test = read_split(shards, index, "test")
-    items = items_of(test.per_sequence, index.unit, index.form.words)
     _check_same_data(model, index)
     network = load_network(model, kernel)
+    items = items_of(test.per_sequence, unit_of(network.config, index), index.form.words)
     task = network.config.task
     scoring = scoring_of(task, index)
     made = predicted_columns(network, scoring, test, "evaluate")

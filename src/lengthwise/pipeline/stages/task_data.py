@@ -4,7 +4,7 @@ The first column of tags is what a tagger predicts; all columns of features are 
 """
 
 from lengthwise.core.affixes import BUCKETS
-from lengthwise.core.names import LABEL_TASKS, Task, TokenUnit
+from lengthwise.core.names import LABEL_TASKS, Task, TokenUnit, Unit
 from lengthwise.core.sequences import AFFIXES, TOKENS
 from lengthwise.errors import FormatError
 from lengthwise.evaluation.input_columns import InputColumns
@@ -14,7 +14,7 @@ from lengthwise.evaluation.scoring.next_token_scoring import NextTokenScoring, W
 from lengthwise.evaluation.scoring.number_scoring import NumberScoring
 from lengthwise.evaluation.scoring.tag_scoring import TagScoring
 from lengthwise.evaluation.scoring.task_scoring import TaskScoring
-from lengthwise.models.config import Purpose
+from lengthwise.models.config import NetworkConfig, Purpose
 from lengthwise.prepare.forms.document_form import ColumnForm, SequenceForm
 from lengthwise.prepare.shards.schema import ShardIndex
 
@@ -60,6 +60,16 @@ def scoring_of(task: Task, index: ShardIndex) -> TaskScoring:
     if task == "regressor":
         return NumberScoring(form.numbers)
     return NextTokenScoring(WORDS[index.tokenizer.by])
+
+
+def unit_of(config: NetworkConfig, index: ShardIndex) -> Unit:
+    """The finest unit that a network predicts of: a group, if it has a second network over the sequences of one.
+
+    Where each document stands for itself, it is a group.
+    """
+    if config.outer == "none":
+        return index.unit
+    return "group" if index.form.group else "document"
 
 
 def inputs_of(index: ShardIndex) -> InputColumns:

@@ -17,7 +17,7 @@ def _train_params(**changes: object) -> TrainParams:
         "kernel": "auto",
         "logical_shards": None,
         "batching": {"strategy": "bucketed", "batch_size": 64, "buckets": 2, "tokens": 4096, "window": 8}
-        | {"padding": "post", "window_blocks": None},
+        | {"padding": "post", "sample": 32, "window_blocks": None},
         "model": {
             "input": "embedding",
             "embedding": 4,
@@ -37,6 +37,7 @@ def _train_params(**changes: object) -> TrainParams:
             "word_dropout": 0.0,
             "dropout": 0.4,
             "ensemble": 1,
+            "outer": "none",
             "vectors": "none",
             "vectors_file": "nowhere",
             "vectors_frozen": False,

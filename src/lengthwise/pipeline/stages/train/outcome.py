@@ -15,10 +15,10 @@ from lengthwise.evaluation.score import points_of
 from lengthwise.models.ensemble import Ensemble
 from lengthwise.models.network import Network
 from lengthwise.pipeline.stages.scored_columns import predicted_columns
-from lengthwise.pipeline.stages.task_data import scoring_of
+from lengthwise.pipeline.stages.task_data import scoring_of, unit_of
 from lengthwise.prepare.shards.schema import ShardIndex
 from lengthwise.system.files import replacing_folder, write_metrics
-from lengthwise.training.epoch_parts import EpochParts, EpochPlans
+from lengthwise.training.epoch_parts import EpochParts
 
 if TYPE_CHECKING:
     from lengthwise.pipeline.settings.params import TrainParams
@@ -53,7 +53,7 @@ def batching_table(training: EpochParts, params: "TrainParams") -> pd.DataFrame:
     for name in sorted(STRATEGIES):
         try:
             strategy = make_strategy(name, params.batching.model_dump())
-            stats = stats_of_plans(EpochPlans(training, strategy, params.course.seed).epoch(0))
+            stats = stats_of_plans(training.plans(strategy, params.course.seed).epoch(0))
         except ArgumentError:  # Another strategy's budget is no reason to fail.
             continue
         rows.append({"strategy": name, **asdict(stats)})
@@ -71,5 +71,5 @@ def validation_figures(network: Network | Ensemble, validation: Sequences, index
         return {}
     scoring = scoring_of(network.config.task, index)
     made = predicted_columns(network, scoring, validation, "validation")
-    items = items_of(validation.per_sequence, index.unit, index.form.words)
+    items = items_of(validation.per_sequence, unit_of(network.config, index), index.form.words)
     return {f"validation_{name}": value for name, value in points_of(scoring.levels(validation, made, items)).items()}

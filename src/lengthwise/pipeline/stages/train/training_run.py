@@ -11,6 +11,7 @@ from lengthwise.core.sequences import Sequences
 from lengthwise.errors import ArgumentError
 from lengthwise.models.config import NetworkConfig
 from lengthwise.models.ensemble import Ensemble, make_network
+from lengthwise.models.groups import groups_of
 from lengthwise.models.network import Network
 from lengthwise.models.saved import save_network
 from lengthwise.native.arch import arch_of_run
@@ -28,6 +29,7 @@ from lengthwise.prepare.shards.text_encoding import TextEncoding
 from lengthwise.system.files import file_digest
 from lengthwise.training.determinism import start_tensorflow
 from lengthwise.training.epoch_parts import EpochParts, InMemory, Windowed
+from lengthwise.training.group_parts import GroupsInMemory
 from lengthwise.training.loop import Training
 from lengthwise.training.machines import team_of_first, team_of_other
 from lengthwise.training.resume import RunDigests, run_digests
@@ -169,6 +171,8 @@ def training_parts(shards: Path, index: ShardIndex, params: "TrainParams") -> Ep
         FormatError: the shards are absent or damaged.
     """
     window = params.batching.window_blocks
+    if params.model.architecture.outer != "none":
+        return GroupsInMemory(groups_of(read_split(shards, index, "train")), params.batching.sample)
     if window is None:
         return InMemory(read_split(shards, index, "train"))
     return Windowed(ShardBlocks(shards, index, "train"), window, params.course.seed)
