@@ -44,7 +44,7 @@ for name in NATIVE_CELLS:
             resets = (rng.random((rows, width)) < 0.1) & mask
             with tf.GradientTape() as tape:
                 tape.watch(inputs)
-                made = layer(inputs, mask=mask, resets=resets)
+                made = layer(inputs, mask=mask, **{"ends" if reverse else "resets": resets})
                 loss = sum(tf.reduce_sum(values * draw(*values.shape)) for values in made)
             sources = [inputs, *(variable.value for variable in layer.trainable_variables)]
             arrays = [*made, *tape.gradient(loss, sources)]

@@ -158,6 +158,7 @@ def test_ragged_recurrent_gives_the_outputs_that_are_read_and_takes_their_gradie
     assert_same(found, expected | {"outputs": expected["outputs"] * shown})
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("cell", sorted(CELLS_ALONE))
 def test_ragged_recurrent_of_so_many_rows_that_several_shards_share_them(cell, reverse):
@@ -166,6 +167,7 @@ def test_ragged_recurrent_of_so_many_rows_that_several_shards_share_them(cell, r
     assert_same(run(problem), run_alone(problem))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "shape",
     [
@@ -245,6 +247,7 @@ def test_ragged_recurrent_has_the_same_bytes_when_many_ask_at_once_for_more_thre
         assert_same_bytes(found, expected)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("rows", [7, 300])
 @pytest.mark.parametrize("cell", sorted(CELLS_ALONE))
 def test_ragged_recurrent_does_not_depend_on_the_order_of_rows(cell, rows):
@@ -288,6 +291,7 @@ def test_ragged_recurrent_of_windows_that_give_their_states_on_equals_the_whole(
     assert_same({**found, "states": by_last}, expected)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("shape", [{"rows": 0}, {"width": 0}, {"valid": 0.0}, {"valid": 0.0, "rows": 300}])
 @pytest.mark.parametrize("cell", sorted(CELLS_ALONE))
 def test_ragged_recurrent_of_no_steps_hands_its_states_on(cell, shape):
@@ -298,6 +302,7 @@ def test_ragged_recurrent_of_no_steps_hands_its_states_on(cell, shape):
     assert not any(found[name].any() for name in ("outputs", "items", "initial", *WEIGHTS))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @pytest.mark.parametrize("cell", sorted(CELLS_ALONE))
 def test_ragged_recurrent_reads_nothing_of_what_the_mask_leaves_out(cell, value):
@@ -308,6 +313,7 @@ def test_ragged_recurrent_reads_nothing_of_what_the_mask_leaves_out(cell, value)
     assert_same_bytes(run(problem), expected)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("units", [3, 16])
 @pytest.mark.parametrize("cell", sorted(CELLS_ALONE))
 def test_ragged_recurrent_keeps_what_is_no_number_to_the_steps_after_it_of_its_sequence(cell, units):
@@ -330,6 +336,7 @@ def test_ragged_recurrent_keeps_what_is_no_number_to_the_steps_after_it_of_its_s
     np.testing.assert_array_equal(found["items"][unread], clean["items"][unread])
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("units", [3, 16])
 @pytest.mark.parametrize("cell", sorted(CELLS_ALONE))
 def test_ragged_recurrent_of_a_state_that_is_no_number_keeps_it_to_its_row(cell, units):
@@ -361,6 +368,7 @@ def test_ragged_recurrent_shows_what_is_no_number_in_any_gate(cell, gate):
 SATURATED = [(cell, size) for cell in sorted(CELLS_ALONE) for size in (1e2, 1e4, 1e30)[: 3 - (cell in NORMALIZED)]]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("units", [5, 16])
 @pytest.mark.parametrize(("cell", "size"), SATURATED)
 def test_ragged_recurrent_of_saturated_gates_has_the_gradients_of_the_reference(cell, size, units):

@@ -123,6 +123,7 @@ def test_recurrent_carries_the_same_from_batch_to_batch_by_both_kernels(name, re
     assert_same(*(layer.carried for layer in pair), 0)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("rows", [0, 300])
 @pytest.mark.parametrize("name", NATIVE_CELLS)
 def test_recurrent_of_no_rows_and_of_many_is_the_same_by_both_kernels(name, rows):
