@@ -130,7 +130,15 @@ def test_batches_say_what_sentences_and_then_authors_say_alone(nested, models, s
 
 
 @pytest.mark.sampled(9)
-@pytest.mark.parametrize("name", [None, *sorted(STRATEGIES)])
+@pytest.mark.parametrize(
+    "name",
+    # All but the last are planned as in the test before.
+    [
+        *(pytest.param(name, marks=pytest.mark.long) for name in sorted(STRATEGIES) if name not in SEVERAL),
+        *SEVERAL,
+        None,
+    ],
+)
 @pytest.mark.parametrize("at", ["every_step", "last_step"])
 def test_predict_reads_all_sentences_of_each_author(nested, models, said, name, at):
     model, inputs, _ = models(name)
