@@ -130,8 +130,16 @@ def test_batches_say_what_sentences_and_then_authors_say_alone(nested, models, s
 
 
 @pytest.mark.sampled(9)
-@pytest.mark.parametrize("name", [None, *sorted(STRATEGIES)])
-@pytest.mark.parametrize("at", ["last_step", "every_step"])
+@pytest.mark.parametrize(
+    "name",
+    # All but the last are planned as in the test before.
+    [
+        *(pytest.param(name, marks=pytest.mark.long) for name in sorted(STRATEGIES) if name not in SEVERAL),
+        *SEVERAL,
+        None,
+    ],
+)
+@pytest.mark.parametrize("at", ["every_step", "last_step"])
 def test_predict_reads_all_sentences_of_each_author(nested, models, said, name, at):
     model, inputs, _ = models(name)
     strategy = make_strategy(name, SETTINGS) if name else None
@@ -152,7 +160,10 @@ def gradients_of(model, batches):
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum")
     with tf.GradientTape() as tape:
         total = sum(loss(y, model(x)) for x, y in batches)
-    return [tf.convert_to_tensor(gradient).numpy() for gradient in tape.gradient(total, model.trainable_variables)]
+    gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(total, model.trainable_variables)]
+    assert all(np.abs(gradient).max() > 0 for gradient in gradients)
+    # As one: single gradients may be small sums of large terms.
+    return np.concatenate([tf.reshape(gradient, [-1]).numpy() for gradient in gradients])
 
 
 def test_gradients_of_both_levels_do_not_depend_on_batches(nested):
@@ -160,10 +171,8 @@ def test_gradients_of_both_levels_do_not_depend_on_batches(nested):
     ways = (Padded(100), Padded(1), make_strategy("bucketed", SETTINGS), make_strategy("token_budget", SETTINGS))
     # The same seed draws the same, whatever the strategy: all of each.
     found = [gradients_of(model, fit_nested(nested, Sampled(way), model=model)) for way in ways]
-    assert all(np.abs(gradient).max() > 0 for gradient in found[0])
     for others in found[1:]:
-        for gradient, other in zip(found[0], others, strict=True):
-            assert_close(gradient, other)
+        assert_close(others, found[0])
 
 
 def trained(nested, epochs, begin=0, weights=None):
@@ -178,8 +187,8 @@ def trained(nested, epochs, begin=0, weights=None):
 
 
 def test_training_resumed_at_an_epoch_comes_to_the_same_bytes(nested):
-    whole, half = trained(nested, 4), trained(nested, 2)
-    resumed = trained(nested, 4, begin=2, weights=half)
+    whole, half = trained(nested, 2), trained(nested, 1)
+    resumed = trained(nested, 2, begin=1, weights=half)
     assert [array.tobytes() for array in whole] == [array.tobytes() for array in resumed]
     assert [array.tobytes() for array in whole] != [array.tobytes() for array in half]
 
