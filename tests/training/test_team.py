@@ -90,5 +90,5 @@ def test_workers_of_other_runs_are_told_what_differs(call_all):
 
 
 def test_more_workers_than_shards_are_refused(call_all):
-    with pytest.raises(WorkerError, match=r"^workers: got 3; expected at most 2, as many as train.logical_shards"):
+    with pytest.raises(WorkerError, match=r"^workers: got 3; expected at most 2, as many as logical shards"):
         call_all(3, lambda team: team, shards=2)

@@ -44,7 +44,7 @@ class Team:
         self.shards, self.rank, self.count = shards, self._peers.rank, self._peers.count
         if self.count > shards:
             raise WorkerError(
-                f"workers: got {self.count}; expected at most {shards}, as many as train.logical_shards; take fewer"
+                f"workers: got {self.count}; expected at most {shards}, as many as logical shards; take fewer"
             )
         self._tree = (0, shards)
         self.own = self._own(self.rank)

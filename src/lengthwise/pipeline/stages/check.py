@@ -13,12 +13,12 @@ from lengthwise.native.arch import kernel_arch
 from lengthwise.pipeline.ablations.definitions import load_ablations
 from lengthwise.pipeline.settings.params import ModelParams, Params, load_params
 from lengthwise.pipeline.stage import worker_count
+from lengthwise.pipeline.stages.train.machines import check_machines
 from lengthwise.pipeline.stages.train.pretrained import check_wanted
 from lengthwise.pipeline.translation import errors_under_keys
 from lengthwise.prepare.forms.tokenizer_options import TokenizerOptions
 from lengthwise.system.cluster import connect, scheduler
 from lengthwise.system.files import replacing_file
-from lengthwise.training.machines import check_machines
 
 CONTENT = "The params are legal.\n"
 REMEDY = "no output was touched, and git checkout brings the file back as it was committed"

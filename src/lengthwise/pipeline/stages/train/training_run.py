@@ -19,6 +19,7 @@ from lengthwise.native.choice import choose_kernel
 from lengthwise.pipeline.stages.task_data import purpose_of
 from lengthwise.pipeline.stages.train.events import EventFolder
 from lengthwise.pipeline.stages.train.live import LiveFigures, LiveFiles
+from lengthwise.pipeline.stages.train.machines import team_of_first, team_of_other
 from lengthwise.pipeline.stages.train.outcome import validation_figures, write_figures
 from lengthwise.pipeline.stages.train.pretrained import begin_with_wanted, wanted_digest
 from lengthwise.prepare.shards.encoding import read_shard_encoding
@@ -31,7 +32,6 @@ from lengthwise.training.determinism import start_tensorflow
 from lengthwise.training.epoch_parts import EpochParts, InMemory, Windowed
 from lengthwise.training.group_parts import GroupsInMemory
 from lengthwise.training.loop import Training
-from lengthwise.training.machines import team_of_first, team_of_other
 from lengthwise.training.resume import RunDigests, run_digests
 from lengthwise.training.team import Team
 from lengthwise.training.training_settings import TrainingSettings

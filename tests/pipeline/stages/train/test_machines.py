@@ -3,7 +3,7 @@ import json
 import pytest
 
 from lengthwise.errors import LengthwiseError
-from lengthwise.training.machines import Machines, check_machines, machines_of, own_workers, threads_here
+from lengthwise.pipeline.stages.train.machines import Machines, check_machines, machines_of, own_workers, threads_here
 
 
 def config(index=0, kind="worker", **jobs):
