@@ -180,7 +180,7 @@ def test_load_network_loads_for_either_kernel_whichever_it_was_saved_by(make_net
 def test_network_refuses_the_native_kernel_for_what_it_does_not_compute(make_config, changes):
     config = make_config(**changes)
     assert Network(config).kernel == "keras"
-    with pytest.raises(KernelError, match=r"expected gru, lstm, .* with tanh"):
+    with pytest.raises(KernelError, match=r"expected gru, layer_norm_gru, .* with tanh"):
         Network(config, "native")
 
 

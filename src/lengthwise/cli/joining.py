@@ -3,6 +3,7 @@
 # Help needs \b: it keeps the line breaks of the paragraph below it.
 # ruff: noqa: D301
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -35,10 +36,13 @@ def join(
     """
     from lengthwise.pipeline.settings.params import load_params
     from lengthwise.pipeline.stage import quiet_tensorflow
+    from lengthwise.pipeline.stages.train.machines import other_machines
     from lengthwise.pipeline.translation import errors_under_keys
 
     with errors_under_keys():
         section = load_params(params).train
+        # Before TensorFlow is imported, which takes seconds.
+        other_machines(os.environ)
         with quiet_tensorflow():
             from lengthwise.pipeline.stages.train.training_run import join_training
 

@@ -16,7 +16,7 @@ from lengthwise.layers.word_dropout import WordDropout
 from lengthwise.models.config import NetworkConfig
 from lengthwise.models.inputs import INPUTS_SIGNATURE, Inputs
 from lengthwise.models.outputs import together
-from lengthwise.models.readout import AttentionReadout, flat_sequences, padded_sequences, pool
+from lengthwise.models.readout import AttentionReadout, flat_sequences, padded_sequences, read_out
 from lengthwise.models.step_features import NumberScale, StepFeatures, column_specs, reads_columns
 from lengthwise.models.tasks import read_columns
 from lengthwise.native.ops import FlatBatch, RaggedLayout, flat_steps, mirrored_layout, ragged_layout
@@ -267,18 +267,13 @@ class Network(keras.Model):
             return tf.gather_nd(outputs, positions)
         at = positions[:, 0] * tf.shape(outputs)[1] + positions[:, 1]
         steps = tf.reshape(outputs, [-1, outputs.shape[-1]])
-        return self._pooled(steps, padded_sequences(mask, resets), at)
+        return read_out(self.attention, self.config.readout, steps, padded_sequences(mask, resets), at)
 
     def _read_flat(self, outputs: tf.Tensor, layout: RaggedLayout, at: tf.Tensor) -> tf.Tensor:
         """The same of flat steps (N, D)."""
         if not self.config.pooled:
             return tf.gather(outputs, at)
-        return self._pooled(outputs, flat_sequences(layout), at)
-
-    def _pooled(self, outputs: tf.Tensor, sequence: tf.Tensor, at: tf.Tensor) -> tf.Tensor:
-        if self.attention is not None:
-            return self.attention(outputs, sequence, at)
-        return pool(self.config.readout, outputs, sequence, at)
+        return read_out(self.attention, self.config.readout, outputs, flat_sequences(layout), at)
 
     def _items(self) -> tf.Tensor | None:
         """What the ids of tokens are indices of, for `Recurrent.over`."""

@@ -116,3 +116,18 @@ def flat_sequences(layout: RaggedLayout) -> tf.Tensor:
     begins = tf.cast(layout.begins | (step == 0), tf.int32)
     number = tf.cumsum(tf.scatter_nd(place[:, tf.newaxis], begins, tf.shape(place))) - 1
     return tf.gather(number, place)
+
+
+def read_out(
+    attention: AttentionReadout | None, readout: str, outputs: tf.Tensor, sequence: tf.Tensor, at: tf.Tensor
+) -> tf.Tensor:
+    """What is read of each sequence, float32 (P, D): by attention where there is one, or pooled.
+
+    Args:
+        attention: the layer, or None.
+        readout: of `pool`.
+        outputs: float32 (N, D), of flat steps.
+        sequence: see `pool`.
+        at: see `pool`.
+    """
+    return pool(readout, outputs, sequence, at) if attention is None else attention(outputs, sequence, at)

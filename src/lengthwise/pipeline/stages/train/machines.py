@@ -170,6 +170,17 @@ def team_of_other(shards: int, environment: Mapping[str, str]) -> Iterator[Team]
 
     Raises:
         WorkerError: the first worker is not there.
+        LengthwiseError: see `other_machines`.
+    """
+    machines = other_machines(environment)
+    with come_to(machines.addresses[0], machines.rank, len(machines.addresses), machines.names[0]) as peers:
+        yield Team(shards, peers, threads_here(machines.beside, environment))
+
+
+def other_machines(environment: Mapping[str, str]) -> Machines:
+    """The workers, of which this is another than the first.
+
+    Raises:
         LengthwiseError: `TF_CONFIG` is not set, or wrong, or this is the first worker.
     """
     machines = machines_of(environment)
@@ -179,8 +190,7 @@ def team_of_other(shards: int, environment: Mapping[str, str]) -> Iterator[Team]
             f"{CONFIG_VARIABLE}: got {got}; expected another worker than the first, as in "
             f"{EXAMPLE.replace(': 0', ': 1')}; worker 0 is dvc repro"
         )
-    with come_to(machines.addresses[0], machines.rank, len(machines.addresses), machines.names[0]) as peers:
-        yield Team(shards, peers, threads_here(machines.beside, environment))
+    return machines
 
 
 def threads_here(beside: int, environment: Mapping[str, str]) -> int:
