@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from lengthwise.batching.plan import Plan
+from lengthwise.core.ragged import places_in_runs
 
 
 @dataclass(frozen=True)
@@ -50,22 +51,18 @@ def deal(plan: Plan, shards: int) -> DealtPlan:
         rank = row
     else:
         order = np.lexsort((row, -steps, batch))
-        begins = np.flatnonzero(np.diff(batch, prepend=-1))
         rank = np.empty_like(row)
-        rank[order] = np.arange(len(row)) - np.repeat(begins, np.diff(begins, append=len(row)))
+        rank[order] = places_in_runs(batch)
     part = batch.astype(np.int64) * shards + rank % shards
+    by_part = np.argsort(part, kind="stable")
+    within = np.empty_like(row)
+    within[by_part] = places_in_runs(part[by_part])
     spans = np.argsort(part[of_span], kind="stable")
     columns = {name: getattr(plan, name)[spans] for name in ("sequence", "start", "stop", "column")}
-    part_of_span, row_of_span = part[of_span][spans], plan.row[spans]
-    new_row = np.diff(part_of_span, prepend=-1) != 0
-    new_row |= np.diff(row_of_span, prepend=-1) != 0
-    number = np.cumsum(new_row) - 1
-    first = np.flatnonzero(np.diff(part_of_span, prepend=-1))
-    within = number - np.repeat(number[first], np.diff(first, append=len(number)))
     return DealtPlan(
         **columns,
-        batch=part_of_span,
-        row=within.astype(np.int32),
+        batch=part[of_span][spans],
+        row=within[of_span][spans],
         least_width=plan.least_width,
         batches=len(plan) * shards,
     )

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lengthwise.bounds import Count, check_fields
-from lengthwise.core.ragged import offsets_of
+from lengthwise.core.ragged import offsets_of, places_in_runs
 from lengthwise.errors import ArgumentError
 
 # What a strategy's plain `int` stands for.
@@ -166,15 +166,13 @@ def plan_of_batches(groups: np.ndarray, members: np.ndarray, lengths: np.ndarray
         members: int (S,), the sequences in the order of their rows.
         lengths: int (S,), tokens of each sequence, by sequence.
     """
-    begins = np.flatnonzero(np.diff(groups, prepend=-1))
-    sizes = np.diff(begins, append=len(groups))
     zeros = np.zeros(len(members), np.int32)
     return Plan(
         sequence=members.astype(np.int32),
         start=zeros,
         stop=lengths[members].astype(np.int32),
         batch=groups.astype(np.int32),
-        row=(np.arange(len(groups)) - np.repeat(begins, sizes)).astype(np.int32),
+        row=places_in_runs(groups).astype(np.int32),
         column=zeros,
     )
 
@@ -194,9 +192,7 @@ def batches_within_groups(group: np.ndarray, lengths: np.ndarray, batch_size: in
         rng: the only source of chance.
     """
     order = order_with_random_ties(group, rng)
-    begins = np.flatnonzero(np.diff(group[order], prepend=-1))
-    place = np.arange(len(group)) - np.repeat(begins, np.diff(begins, append=len(group)))
-    return plan_of_shuffled_batches(place % batch_size == 0, order, lengths, rng)
+    return plan_of_shuffled_batches(places_in_runs(group[order]) % batch_size == 0, order, lengths, rng)
 
 
 def plan_of_shuffled_batches(

@@ -15,7 +15,7 @@ from lengthwise.batching.packed import Packed
 from lengthwise.batching.plan import Plan, Strategy, checked_lengths, epoch_rng, plan_of_batches
 from lengthwise.batching.sizes import WindowSize
 from lengthwise.bounds import Count, check_fields
-from lengthwise.core.ragged import offsets_of, ranges
+from lengthwise.core.ragged import offsets_of, places_in_runs, ranges
 from lengthwise.errors import ArgumentError
 
 
@@ -185,5 +185,4 @@ class Sampled:
             return np.arange(int(outer.sum()))
         owner = np.repeat(np.arange(len(outer)), outer)
         shuffled = np.lexsort((rng.random(len(owner)), owner))
-        place = np.arange(len(owner)) - np.repeat(offsets_of(outer)[:-1], outer)
-        return np.sort(shuffled[place < self.sample])
+        return np.sort(shuffled[places_in_runs(owner) < self.sample])

@@ -24,6 +24,16 @@ def ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     return np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
 
 
+def places_in_runs(values: np.ndarray) -> np.ndarray:
+    """The place of each value in its run of equal ones, from 0: int64.
+
+    >>> places_in_runs(np.array([7, 7, 7, 2, 4, 4])).tolist()
+    [0, 1, 2, 0, 0, 1]
+    """
+    begins = np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]])) if len(values) else np.zeros(0, int)
+    return np.arange(len(values)) - np.repeat(begins, np.diff(begins, append=len(values)))
+
+
 def take_rows(values: np.ndarray, offsets: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Some rows of a ragged array, in the order asked for.
 
