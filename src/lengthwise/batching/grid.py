@@ -90,6 +90,11 @@ class Grid:
         return self.fill(ranges(self.start, self.count).astype(np.int32))
 
     @cached_property
+    def ordinals(self) -> np.ndarray:
+        """The number of each step among the batch's n, from 0, -1 at padding: int32 (B, T)."""
+        return self.fill(np.arange(1, len(self.steps) + 1, dtype=np.int32)) - np.int32(1)
+
+    @cached_property
     def sequences(self) -> np.ndarray:
         """The number of the sequence that each step is of, -1 at padding: int32 (B, T)."""
         return self.fill(np.repeat(self.sequence + np.int32(1), self.count)) - np.int32(1)

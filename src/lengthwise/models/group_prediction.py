@@ -31,8 +31,7 @@ def group_logits(network: GroupNetwork, nested: NestedSequences, what: str | Non
     plan = evaluation_plan(nested.outer.lengths)
     for number in range(len(plan)):
         grid = grid_of(plan, number, nested.outer.offsets)
-        place = grid.fill(np.arange(1, len(grid.steps) + 1, dtype=np.int32)) - np.int32(1)
-        logits[grid.sequence] = network.judge(said[grid.steps], place)
+        logits[grid.sequence] = network.judge(said[grid.steps], grid.ordinals)
     return logits
 
 

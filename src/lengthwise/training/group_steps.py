@@ -43,8 +43,7 @@ class GroupSteps(Steps):
         batch = collate(plan.rows_of(number), 0, nested.inner, padding)
         inputs, _ = network_inputs(self._network.config, batch, columns)
         # A row a sequence, in the order of the outer steps.
-        place = outer.fill(np.arange(1, len(outer.steps) + 1, dtype=np.int32)) - np.int32(1)
-        inputs = inputs._replace(columns={**inputs.columns, PLACE: place})
+        inputs = inputs._replace(columns={**inputs.columns, PLACE: outer.ordinals})
         labels = tf.convert_to_tensor(right[outer.sequence])
         return PreparedBatch(tf.nest.map_structure(tf.convert_to_tensor, inputs), labels, len(batch.tokens), False)
 
