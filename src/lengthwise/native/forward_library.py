@@ -6,7 +6,6 @@ the cell, G gates, V vectors of single units. Layouts are those of `lengthwise.n
 
 import ctypes
 import hashlib
-import os
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +15,7 @@ import numpy as np
 from lengthwise.errors import KernelError
 from lengthwise.native.arch import NATIVE, processor
 from lengthwise.native.compiling import KERNEL_FLAGS, KERNEL_SOURCES, built_library, is_there, is_whole, run_compilers
+from lengthwise.system.variables import processors
 
 FORWARD_SOURCES = (*KERNEL_SOURCES, "forward.cc")
 LINK_FLAGS = ("-shared", "-pthread")
@@ -142,7 +142,7 @@ class NativeForward:
         self._weights = _PackedCell(KINDS_IN_ORDER.index(cell), units, self._features, projected, *pointers)
         self._packed = np.empty(self._library.lengthwise_packed_floats(ctypes.byref(self._weights)), np.float32)
         self._library.lengthwise_pack(ctypes.byref(self._weights), ctypes.c_void_p(self._packed.ctypes.data))
-        self._threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self._threads = processors()
 
     def __call__(
         self, items: np.ndarray, index: np.ndarray, layout: FlatLayout, states: np.ndarray, read: np.ndarray | None

@@ -14,10 +14,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from lengthwise.errors import LengthwiseError, exit_on_user_error
+from lengthwise.errors import exit_on_user_error
 from lengthwise.pipeline.settings.params import load_params
 from lengthwise.pipeline.translation import errors_under_keys
 from lengthwise.system.files import write_metrics
+from lengthwise.system.variables import number_in, processors
 
 PARAMS_FILE = Path("params.yaml")
 # In the place of a section's name: all of them.
@@ -52,12 +53,7 @@ def worker_count() -> int:
     Raises:
         LengthwiseError: the variable is not a positive integer.
     """
-    text = os.environ.get("LENGTHWISE_WORKERS", "")
-    if not text:
-        return len(os.sched_getaffinity(0))
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise LengthwiseError(f"LENGTHWISE_WORKERS: got {text!r}; expected a positive integer; change or unset it")
-    return int(text)
+    return number_in("LENGTHWISE_WORKERS", processors())
 
 
 def run_stage(main: Callable[..., Figures], *sections: str, files: Sequence[str] = tuple(FIGURE_FILES)) -> None:

@@ -3,7 +3,6 @@
 Messages are bytes, never objects: nothing that arrives is executed.
 """
 
-import os
 import socket
 import struct
 import time
@@ -13,6 +12,7 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 
 from lengthwise.errors import LengthwiseError, WorkerError
+from lengthwise.system.variables import number_in
 
 SECONDS_VARIABLE = "LENGTHWISE_PEER_SECONDS"
 SECONDS = 300
@@ -31,10 +31,7 @@ def peer_seconds() -> int:
     Raises:
         LengthwiseError: the variable is not a positive integer.
     """
-    text = os.environ.get(SECONDS_VARIABLE, "") or str(SECONDS)
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise LengthwiseError(f"{SECONDS_VARIABLE}: got {text!r}; expected a positive integer; change or unset it")
-    return int(text)
+    return number_in(SECONDS_VARIABLE, SECONDS)
 
 
 class Peers:

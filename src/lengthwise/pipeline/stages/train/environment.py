@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from lengthwise.system.variables import processors, tensorflow_threads
+
 # What a byte of some output may depend on.
 PACKAGES = (
     "dvc",
@@ -67,10 +69,7 @@ def _processor() -> str:
 
 def _threads() -> int:
     """Threads that TensorFlow shares an operation out to: its variable, or the processors this process may use."""
-    text = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
-    if text.isascii() and text.isdigit() and int(text):
-        return int(text)
-    return len(os.sched_getaffinity(0))
+    return tensorflow_threads() or processors()
 
 
 def _compiler() -> str:

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from lengthwise.errors import LengthwiseError
 from lengthwise.system.peers import Address, Middle, come_to, peer_seconds
+from lengthwise.system.variables import number_of, processors, tensorflow_threads
 from lengthwise.training.team import Team
 
 CONFIG_VARIABLE = "TF_CONFIG"
 COUNT_VARIABLE = "LENGTHWISE_TRAIN_WORKERS"
-THREADS_VARIABLE = "TF_NUM_INTRAOP_THREADS"
 HERE = "127.0.0.1"
 MOST_WORKERS = 1024
 # Until a process of this machine, which has nothing more to do, has ended.
@@ -87,11 +87,12 @@ def own_workers(environment: Mapping[str, str]) -> int:
         LengthwiseError: the variable is not a positive integer.
     """
     text = environment.get(COUNT_VARIABLE) or "1"
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MOST_WORKERS:
+    number = number_of(text)
+    if number is None or number > MOST_WORKERS:
         raise LengthwiseError(
             f"{COUNT_VARIABLE}: got {text!r}; expected a whole number from 1 to {MOST_WORKERS}; change or unset it"
         )
-    return int(text)
+    return number
 
 
 def check_machines(shards: int | None, environment: Mapping[str, str]) -> None:
@@ -195,11 +196,7 @@ def other_machines(environment: Mapping[str, str]) -> Machines:
 
 def threads_here(beside: int, environment: Mapping[str, str]) -> int:
     """Threads of one of several workers of a machine: TensorFlow's variable, or its share of the processors."""
-    text = environment.get(THREADS_VARIABLE, "")
-    if text.isascii() and text.isdigit() and int(text):
-        return int(text)
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, processors // beside)
+    return tensorflow_threads(environment) or max(1, processors() // beside)
 
 
 def _start(machines: Machines, rank: int, task: str, folder: Path) -> "subprocess.Popen[bytes]":
