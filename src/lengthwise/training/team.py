@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from safetensors.numpy import load, save
 
 from lengthwise.errors import WorkerError
 from lengthwise.system.peers import Peers, alone
@@ -101,14 +102,14 @@ class Team:
 
     def gathered(self, own: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
         """Arrays of all workers, in their order, at the first one; elsewhere nothing."""
-        return [_arrays_of(message) for message in self._peers.collect(_bytes_of({}, own))]
+        return [_unpacked(message) for message in self._peers.collect(_packed(own))]
 
     def from_first(
         self, progress: Mapping[str, Any], arrays: Sequence[np.ndarray]
     ) -> tuple[dict[str, Any], list[np.ndarray]]:
         """What the first worker has, in every worker: something that goes through JSON, and arrays."""
-        message = self._peers.spread(_bytes_of(progress, arrays) if self.rank == 0 else b"")
-        return _progress_of(message), _arrays_of(message)
+        said = self._peers.spread(json.dumps(dict(progress)).encode())
+        return json.loads(said), _unpacked(self._peers.spread(_packed(arrays)))
 
     def agree(self, made_of: Mapping[str, str]) -> None:
         """Make sure that all workers train the same.
@@ -145,27 +146,11 @@ class Team:
         return (signal, save), sums
 
 
-def _bytes_of(progress: Mapping[str, Any], arrays: Sequence[np.ndarray]) -> bytes:
-    """A message: the length of its JSON, the JSON, the arrays one after another."""
-    kinds = [(str(array.dtype), array.shape) for array in arrays]
-    head = json.dumps({"progress": dict(progress), "arrays": kinds}).encode()
-    return b"".join([len(head).to_bytes(8, "little"), head, *(array.tobytes() for array in arrays)])
+def _packed(arrays: Sequence[np.ndarray]) -> bytes:
+    # A variable without axes is a NumPy number.
+    return save({str(number): np.asarray(array) for number, array in enumerate(arrays)})
 
 
-def _head_of(message: bytes) -> tuple[dict[str, Any], int]:
-    end = 8 + int.from_bytes(message[:8], "little")
-    return json.loads(message[8:end]), end
-
-
-def _progress_of(message: bytes) -> dict[str, Any]:
-    return dict(_head_of(message)[0]["progress"])
-
-
-def _arrays_of(message: bytes) -> list[np.ndarray]:
-    head, place = _head_of(message)
-    arrays = []
-    for dtype, shape in head["arrays"]:
-        count = int(np.prod(shape, dtype=np.int64))
-        arrays.append(np.frombuffer(message, dtype, count, place).reshape(shape))
-        place += arrays[-1].nbytes
-    return arrays
+def _unpacked(message: bytes) -> list[np.ndarray]:
+    found = load(message)
+    return [found[str(number)] for number in range(len(found))]
