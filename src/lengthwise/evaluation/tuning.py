@@ -51,8 +51,7 @@ def _loss_of(
     task: BaselineTask, asked: Sequence[SplitItems], level: str, fitted: Mapping[str, list[PredictedColumns]]
 ) -> float:
     """What the linear model of a level loses on the split that chooses: the first metric that is better if smaller."""
-    if task.judge is None:
-        return 0.0
+    assert task.judge is not None
     judge, predictions = asked[task.judge], fitted["linear"][task.judge]
     assert isinstance(task.scoring, ItemScoring)
     scored = task.scoring.levels_of(judge.sequences, judge.items, lambda of: predictions if of.name == level else None)

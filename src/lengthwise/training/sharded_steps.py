@@ -59,8 +59,8 @@ class ShardedSteps(Steps):
     ) -> None:
         super().__init__(network, learning_rate, clip_norm, rule)
         self._team, self._threads = team, ThreadPoolExecutor(team.threads, "shard")
-        self._sizes = [[int(np.prod(v.shape)) for v in member.trainable_variables] for member in network.members]
-        self._nothing = np.zeros(sum(map(sum, self._sizes)) + FIGURES, np.float32)
+        self._sizes = [int(np.prod(variable.shape)) for variable in network.trainable_variables]
+        self._nothing = np.zeros(sum(self._sizes) + FIGURES, np.float32)
 
     def train_over(
         self, plan: Plan, sequences: Sequences, first: int = 0, padding: str = "post", states: States | None = None
@@ -183,7 +183,7 @@ class ShardedSteps(Steps):
         def descend(total: tf.Tensor) -> None:
             self.traces += 1
             count = tf.maximum(total[-1], 1.0)
-            pieces = iter(tf.split(total[:-FIGURES], [size for sizes in self._sizes for size in sizes]))
+            pieces = iter(tf.split(total[:-FIGURES], self._sizes))
             self._descend(
                 [
                     [tf.reshape(next(pieces) / count, variable.shape) for variable in member.trainable_variables]
@@ -198,9 +198,8 @@ class ShardedSteps(Steps):
         self, place: tf.Tensor, predict: Callable[[], tuple[tf.Tensor, tuple[tf.Tensor, ...]]], labels: tf.Tensor
     ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
         """The gradients of a shard's summed losses and its figures in one vector, and the states after it."""
-        variables = [variable for member in self._network.members for variable in member.trainable_variables]
         with tf.GradientTape() as tape, chance_at(place):
             logits, after = predict()
             small, figures = self._figures(logits, labels, self._class_weights)
-        dense = map(tf.convert_to_tensor, tape.gradient(small, variables))
+        dense = map(tf.convert_to_tensor, tape.gradient(small, self._network.trainable_variables))
         return tf.concat([*(tf.reshape(gradient, [-1]) for gradient in dense), figures], axis=0), tuple(after)
