@@ -26,7 +26,8 @@ def imports_between_parts(package: Path) -> dict[str, set[str]]:
         if part != "__init__":
             found = set(_imported_parts(path, package.name))
             parts[part] = parts.get(part, set()) | found - {part, "__init__"}
-    named = {part: GROUND if part in _ground_modules(package) else part for part in parts}
+    ground = _ground_modules(package)
+    named = {part: GROUND if part in ground else part for part in parts}
     joined: dict[str, set[str]] = {}
     for part, imported in parts.items():
         joined.setdefault(named[part], set()).update(named[one] for one in imported if one in named)
