@@ -20,7 +20,7 @@ OF_KERNEL := $(addprefix tests/, native layers models training batching evaluati
 # DVC runs the stages with the first python on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro results ablations report readme docs plots sweep folds real recipes run exps test archs faults benchmark
+.PHONY: help repro results ablations report readme docs plots sweep folds real recipes run exps test archs long faults benchmark
 .PHONY: check format lock
 
 help:  ## Show this list
@@ -92,6 +92,9 @@ archs: .venv/.complete  ## Run the tests of kernel and networks with each instru
 		echo "LENGTHWISE_KERNEL_ARCH=$$arch"; \
 		LENGTHWISE_KERNEL_ARCH=$$arch python -m pytest -q -n 2 --dist loadfile $(OF_KERNEL) || exit 1; \
 	done
+
+long: .venv/.complete  ## Run the tests that `make test` leaves out, but for those of faults: all cases of each test, hours
+	python -m pytest -n 2 --dist loadfile -m long --ignore tests/faults
 
 faults: .venv/.complete  ## Run all tests of faults, an hour: kills, full disks, damage (docs/reliability.md)
 	python -m pytest tests/faults -m "long or not long"

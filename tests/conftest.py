@@ -141,7 +141,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # of the time in which all tests are collected, by each worker.
     sys.dont_write_bytecode = False
     # Of properties that do not say how many examples they need; other ones are drawn every time.
-    hypothesis.settings.register_profile("short", max_examples=30)
+    hypothesis.settings.register_profile("short", max_examples=12)
     if "long" not in config.option.markexpr.replace("not long", "", 1):
         hypothesis.settings.load_profile("short")
     # pytest-xdist would begin with the files of the most tests, which are the quick ones.
@@ -164,7 +164,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _leave_out_of_samples(items: list[pytest.Item]) -> None:
-    """Of a `sampled` test cases are run that have each value once; of `sampled(n)` every n-th, and each plain value."""
+    """Of a `sampled` test so many cases are run that each value is in one; of `sampled(n)` n with the most values."""
     tests: dict[str, list[pytest.Item]] = {}
     for item in items:
         # What is long anyway stands for no value.
@@ -172,24 +172,24 @@ def _leave_out_of_samples(items: list[pytest.Item]) -> None:
             tests.setdefault(item.nodeid.partition("[")[0], []).append(item)
     for cases in tests.values():
         marker = cases[0].get_closest_marker("sampled")
-        every = marker.args[0] if marker and marker.args else len(cases)
-        values = {case: _values(case, every == len(cases)) for case in cases}
-        kept = set(cases[::every])
-        missing = set().union(*values.values()) - set().union(*(values[case] for case in kept))
-        while missing:
-            most = max(cases, key=lambda case: len(values[case] & missing))
-            kept.add(most)
-            missing -= values[most]
-        for case in cases:
-            if case not in kept:
-                case.add_marker(pytest.mark.long)
+        most = marker.args[0] if marker and marker.args else None
+        missing = set().union(*map(_values, cases))
+        # Neighbours are alike, so those of a tie are taken far from each other.
+        left = [cases[place] for place in sorted(range(len(cases)), key=lambda place: place * 0.618 % 1)]
+        kept: set[pytest.Item] = set()
+        while left and (missing if most is None else len(kept) < most):
+            case = max(left, key=lambda case: len(_values(case) & missing))
+            left.remove(case)
+            kept.add(case)
+            missing -= _values(case)
+        for case in left:
+            case.add_marker(pytest.mark.long)
 
 
-def _values(item: pytest.Item, objects: bool) -> set[tuple[str, object]]:
-    """The arguments of a case that have to be in one; of objects, cases of the same value have the same."""
+def _values(item: pytest.Item) -> set[tuple[str, object]]:
+    """The arguments of a case; of objects, cases of the same value have the same."""
     cases = item.callspec.params.items()  # type: ignore[attr-defined]
-    plain = {(name, value) for name, value in cases if isinstance(value, str | bool | int | None)}
-    return plain | {(name, id(value)) for name, value in cases if objects}
+    return {(name, value if isinstance(value, str | bool | int | None) else id(value)) for name, value in cases}
 
 
 def _write_corpus(folder: Path, posts: Sequence[Post], rows_per_slice: int = 8192) -> Corpus:

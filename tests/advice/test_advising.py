@@ -18,7 +18,7 @@ from lengthwise.errors import ArgumentError
 LENGTHS = st.lists(st.one_of(st.integers(1, 9), st.integers(1, 200)), min_size=1, max_size=60)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(deadline=None)
 @given(LENGTHS, st.integers(1, 40), st.integers(0, 5), st.sampled_from([None, 1, 7, 64]))
 def test_padding_and_batches_are_those_of_the_filled_batches(lengths, batch_size, seed, window):
     advice = lw.advise(lengths, batch_size=batch_size, seed=seed, window=window)
@@ -56,6 +56,7 @@ def test_order_by_length_is_told_from_random_order():
     assert rows["truncated"].neighbours > 0.2
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("memory", [200_000, 2_000_000, 20_000_000, 10**12])
 def test_memory_gives_each_strategy_the_largest_power_of_two_that_fits(memory):
     lengths = np.random.default_rng(2).integers(1, 80, 700)

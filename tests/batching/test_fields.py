@@ -49,7 +49,7 @@ def random_sequences(seed):
     )
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("name", "padding"), PADDED)
 def test_every_value_of_every_column_arrives_at_its_step_once_an_epoch(name, padding):
     for seed in range(3):
@@ -78,7 +78,7 @@ def test_every_value_of_every_column_arrives_at_its_step_once_an_epoch(name, pad
         assert sorted(seen) == list(range(int(sequences.offsets[-1])))
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("name", "padding"), [pair for pair in PADDED if pair[0] not in SEVERAL_IN_A_ROW])
 def test_every_value_per_sequence_arrives_in_its_row_once_an_epoch(name, padding):
     for seed in range(3):
@@ -97,6 +97,7 @@ def test_every_value_per_sequence_arrives_in_its_row_once_an_epoch(name, padding
         assert sorted(seen) == list(range(len(sequences)))
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.native
 @pytest.mark.parametrize("every", [False, True])
 @pytest.mark.parametrize("name", NAMES)
@@ -236,6 +237,7 @@ SOME = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("task", "weights", "other"),
     [

@@ -227,6 +227,7 @@ def test_fit_data_shows_every_epoch_in_another_order(name):
     assert all(left != right for left, right in pairwise([*orders, orders[0]]))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", NAMES)
 def test_fit_data_repeats_a_training_from_fresh_for_the_same_seed_only(name):
     first, second = fitted(name), fitted(name, again=1)
@@ -257,6 +258,7 @@ def test_fit_data_lets_two_passes_at_a_time_have_every_sequence_each(name):
         assert sorted(sequences_in(batches)) == SEQUENCES
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", NAMES)
 def test_fit_data_does_not_count_a_look_at_the_first_batch_as_an_epoch(name):
     data = steps_data(name, seed=5)
@@ -265,6 +267,7 @@ def test_fit_data_does_not_count_a_look_at_the_first_batch_as_an_epoch(name):
     assert [order_of(batches_of(data)) for _ in range(2)] == passes_without_peek(name, 2)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("scope", [tf.distribute.OneDeviceStrategy, lambda cpu: tf.distribute.MirroredStrategy([cpu])])
 def test_fit_data_does_not_count_keras_look_at_the_first_batch_as_an_epoch(scope):
     # Under a `tf.distribute` strategy Keras takes a batch to build the model, and fetches ahead.
@@ -274,6 +277,7 @@ def test_fit_data_does_not_count_keras_look_at_the_first_batch_as_an_epoch(scope
     assert [order_of(batches) for batches in found.passes] == passes_without_peek("padded", 3)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("steps", [2, 3, 50])
 def test_fit_data_shows_every_sequence_once_with_several_steps_per_execution(steps):
     model = step_model(steps_per_execution=steps)
@@ -397,7 +401,7 @@ def stock_model():
     return model, from_arrays(sequences, LABELS), expected
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("name", "padding"), [(name, padding) for name, padding in PADDED if name in ONE_IN_A_ROW])
 def test_fit_data_evaluates_a_model_of_stock_layers_as_sequence_by_sequence(name, padding):
     model, sequences, expected = stock_model()
@@ -408,7 +412,7 @@ def test_fit_data_evaluates_a_model_of_stock_layers_as_sequence_by_sequence(name
     assert_close(found["loss"], expected)
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("train", "test"), [("bucketed", "exact"), ("truncated", "packed"), ("packed", "truncated")])
 def test_fit_data_serves_as_validation_data_of_another_strategy(train, test):
     # Carried rows for both: where every row begins with a reset nothing of them is seen.
@@ -549,6 +553,7 @@ def test_fit_data_lets_the_loss_of_a_batch_be_the_mean_over_weighted_steps(name,
     assert_close(found, expected)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("cell", CELLS)
 def test_fit_data_of_truncated_carries_the_states_of_unsplit_sequences(cell):
     strategy = strategy_of("truncated", **MANY_LANES)

@@ -57,7 +57,7 @@ class Stop(keras.callbacks.Callback):
         self.steps = steps
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("way", "name"),
     [

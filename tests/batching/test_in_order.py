@@ -57,6 +57,7 @@ def test_predict_equals_each_sequence_alone_in_their_order(sequences, name, padd
         assert_close(ours, expected)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", [None, *(name for name in NAMES if name not in SEVERAL_IN_A_ROW)])
 def test_predict_of_rows_is_in_the_order_of_the_sequences(sequences, name):
     # A model of stock layers, which a mask tells of padding, and of a value per sequence.

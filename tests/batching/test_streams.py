@@ -35,7 +35,7 @@ def batches(data):
     return [[np.asarray(values) for values in keras.tree.flatten(batch)] for batch in data]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None)
 @given(
     st.lists(st.integers(1, 9), min_size=1, max_size=40),
     st.integers(1, 50),
@@ -65,6 +65,7 @@ def batches_by_name(data):
         ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
 def test_stream_of_one_buffer_gives_the_batches_of_all_sequences_in_memory(name):
     lengths = np.random.default_rng(1).integers(1, 10, 30).tolist()
@@ -147,7 +148,7 @@ def write_groups(folder, lengths, rows):
     return folder
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
 @pytest.mark.parametrize("window", [1, 3, 100])
 def test_stream_through_windows_gives_every_step_once_an_epoch(name, window, tmp_path):

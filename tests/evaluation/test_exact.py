@@ -50,6 +50,7 @@ def evaluated(request, corpus, make_network, tmp_path_factory):
     return folder / "tables", headline, levels
 
 
+@pytest.mark.sampled(1)
 def test_every_sequence_of_the_test_split_is_scored_once(corpus, evaluated):
     _, _, levels = evaluated
     test = read_split(corpus.shards, read_index(corpus.shards), "test")
@@ -137,6 +138,7 @@ def still_steps(one_by_one):
     return functools.cache(lambda task, kernel: Steps(with_kernel(networks[task], kernel), 0.0, None))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
 def test_predictions_under_every_strategy_are_those_of_one_by_one_each_once(one_by_one, name):
     sequences, networks, alone = one_by_one
@@ -162,7 +164,7 @@ def test_predictions_under_every_strategy_are_those_of_one_by_one_each_once(one_
         assert sorted(keys) == sorted(key for key in alone if key[0] == task)
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("name", "kernel"),
     [
@@ -181,6 +183,7 @@ def test_an_epoch_of_training_counts_every_prediction_once(one_by_one, still_ste
         assert_sums(np.concatenate(figures), task, sequences, alone)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("kernel", ["native", "keras"])
 def test_validation_and_evaluation_count_every_prediction_once(one_by_one, kernel):
     sequences, networks, alone = one_by_one

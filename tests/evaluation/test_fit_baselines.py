@@ -103,6 +103,7 @@ def fitted_and_scored(kind, inputs=INPUTS):
     return training, test, made, scores
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("kind", ["classes", "labels", "numbers"])
 def test_a_tuned_linear_model_is_at_each_level_one_that_no_decade_of_regularization_betters(kind):
     training, test, held_out = make_split(1), make_split(2), make_split(3)

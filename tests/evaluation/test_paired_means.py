@@ -65,6 +65,7 @@ def test_a_point_of_five_thousand_items_is_found_four_times_in_five(accuracy, co
     assert alarms(old, new).mean() >= 0.8
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("confidence", [0.8, 0.95, 0.975])
 def test_equal_runs_have_zero_in_the_interval_as_often_as_the_exact_sign_test_has_it(confidence):
     for differing in (*range(30), 41, 100, 301):
@@ -194,6 +195,7 @@ def test_a_detectable_difference_is_found_four_times_in_five(differing):
     assert 0.7 <= (low > 0).mean() <= 0.9
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("groups", [12, 44])
 def test_equal_models_on_authors_who_err_together_are_within_noise_and_a_better_one_is_found(groups):
     # Shares, as the verdict on a change has them: an author is hard for both models, and has a taste for one of them.

@@ -295,7 +295,7 @@ def test_cell_survives_its_config(name, activation):
         assert again.get_config() == cell.get_config()
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("initial_state", ["learned", "zeros"])
 @pytest.mark.parametrize("name", CELLS)
 def test_cell_in_a_functional_model_survives_saving(name, initial_state, tmp_path):
@@ -330,6 +330,7 @@ def test_cell_activation_is_tanh_by_default(name):
     assert CELLS[name](UNITS).activation is keras.activations.tanh
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", CELLS)
 def test_cell_activation_changes_the_result(name):
     inputs = draw(9, ROWS, STEPS, FEATURES)
@@ -365,7 +366,7 @@ def outputs_and_gradient_of_first_step(cell, growth, steps=200):
     return np.abs(outputs), np.abs(gradient)
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("activation", ["linear", "relu", "tanh"])
 @pytest.mark.parametrize("name", GROWTH)
 def test_cell_explodes_unless_its_activation_saturates(name, activation):

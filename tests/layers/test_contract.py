@@ -99,7 +99,7 @@ def test_layer_within_time_distributed_equals_each_inner_sequence_alone(name, ke
     assert_close(model(documents), expected)
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(2)
 @few_layers
 @pytest.mark.parametrize("merge_mode", ["concat", None])
 def test_layer_within_bidirectional_equals_two_layers_by_hand(name, kernel, merge_mode):
@@ -137,6 +137,7 @@ def test_layer_goes_on_from_the_states_it_is_given_under_the_name_of_keras(name,
     assert_close(model([tf.constant(inputs[:, 2:]), *between])[0], whole[:, 2:])
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", ["layer_norm_gru", "peephole_lstm", "simple"])
 def test_layer_is_made_of_one_configuration_again_and_again(name):
     options = {
@@ -182,7 +183,7 @@ CELL_OPTIONS = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None)
 @given(st.sampled_from(sorted(STOCK)), CELL_OPTIONS, st.sampled_from(["sigmoid", "hard_sigmoid"]), st.booleans())
 def test_cell_with_any_options_equals_the_stock_layer_in_a_step_of_training(name, options, gate, training):
     # Outputs, penalties, gradients and weights after a step, and which features are dropped.
@@ -244,7 +245,7 @@ def test_carried_states_are_not_saved_and_make_room_for_more_rows(kernel, tmp_pa
     assert_close(again(few), plain(few))
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("name", BY_KERAS)
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
 def test_layer_computes_in_the_dtype_of_its_policy(name, policy):
@@ -263,7 +264,7 @@ def test_layer_computes_in_the_dtype_of_its_policy(name, policy):
     assert np.abs(np.asarray(tf.cast(outputs, tf.float32)) - like(inputs, mask=MASK)).max() < bound
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(4)
 @every_layer
 def test_layer_has_no_use_for_what_stands_in_the_padding_not_even_for_its_gradients(name, kernel):
     layer = recurrent(name, kernel=kernel)
@@ -283,6 +284,7 @@ def test_layer_has_no_use_for_what_stands_in_the_padding_not_even_for_its_gradie
     assert_close(found[2], found[0], 0)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.native
 @pytest.mark.parametrize(
     ("name", "in_graph"),

@@ -66,7 +66,7 @@ OPTIONS = st.fixed_dictionaries(
 
 
 @pytest.mark.native
-@settings(deadline=None, max_examples=35)
+@settings(deadline=None)
 @given(
     st.sampled_from(sorted(PAIRS)), OPTIONS, st.integers(1, 4), st.integers(1, 7), st.booleans(), st.booleans(),
     st.booleans(),

@@ -209,7 +209,7 @@ def test_masked_conv1d_makes_one_step_of_a_sequence_shorter_than_the_kernel(padd
         assert np.sum(layer.compute_mask(inputs, mask)) == 1
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("padding", CONV_PADDINGS)
 @pytest.mark.parametrize("follower", ["recurrent", "stock"])
 def test_masked_conv1d_in_a_functional_model_tells_the_next_layer_what_is_padding(follower, padding):
@@ -253,6 +253,7 @@ def test_masked_conv1d_survives_saving_of_a_model_without_masks(padding, tmp_pat
     np.testing.assert_array_equal(keras.saving.load_model(tmp_path / "model.keras")(rows), model(rows))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("padding", CONV_PADDINGS)
 def test_masked_conv1d_survives_saving_of_a_model_with_masks(padding, tmp_path):
     model = graph_model(MaskedConv1D(FILTERS, 3, stride=2, padding=padding), Recurrent(GRUCell(5)))
@@ -295,6 +296,7 @@ def test_masked_conv1d_has_a_glorot_kernel_and_no_bias_at_first():
     assert not np.any(layer.bias)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("kernel_size", "stride"), [(3, 1), (4, 2)])
 @pytest.mark.parametrize("padding", CONV_PADDINGS)
 def test_masked_conv1d_is_traced_once_for_all_rows_and_widths(padding, kernel_size, stride):

@@ -103,6 +103,7 @@ np.savez("found.npz", **{name: np.asarray(values) for name, values in found.item
     return np.load(folder / "found.npz")
 
 
+@pytest.mark.sampled(1)
 @some_models
 def test_what_is_exported_as_a_saved_model_runs_where_lengthwise_is_not(name, elsewhere):
     assert_close(elsewhere[f"saved {name}"], made(MODELS, name)(fed()))
@@ -115,6 +116,7 @@ def test_keras_file_of_stock_layers_loads_where_lengthwise_is_not(name, elsewher
     assert_close(elsewhere[f"keras {name}"], model(fed()))
 
 
+@pytest.mark.sampled(1)
 @some_models
 def test_what_is_exported_as_onnx_computes_the_same(name, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
@@ -139,6 +141,7 @@ def called(model):
     return lambda given: [np.asarray(values) for values in model(given)]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", ["lstm", "layer_norm_simple", "peephole_lstm", "stacked"])
 def test_streamed_model_says_of_pieces_what_the_model_says_of_the_whole(name):
     model = made(MODELS, name)

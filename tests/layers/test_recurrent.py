@@ -125,7 +125,7 @@ def test_recurrent_computes_by_the_kernel_that_the_name_of_the_test_says():
     assert [name for name in [*ALL_CELLS, *BY_KERAS] if make(name).native] == [*sorted(NATIVE_CELLS), *KERAS_CELLS]
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize(("seed", "masked"), [(0, False), (1, True)])
 @pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
 def test_recurrent_computes_packed_sequences_as_if_each_stood_alone(name, seed, masked):
@@ -138,7 +138,7 @@ def test_recurrent_computes_packed_sequences_as_if_each_stood_alone(name, seed, 
     assert_close(cut_out(outputs.numpy(), spans), each_alone(layer, cut_out(inputs, spans)))
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
 def test_recurrent_gradients_of_packed_sequences_are_the_sum_over_each_alone(name, masked):
@@ -159,6 +159,7 @@ def test_recurrent_gradients_of_packed_sequences_are_the_sum_over_each_alone(nam
         assert_close(one, other, name=variable.path)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
 def test_recurrent_resets_go_to_the_learned_state_and_reach_it_with_gradients(name):
     layer = make(name, 1)
@@ -176,7 +177,7 @@ def test_recurrent_resets_go_to_the_learned_state_and_reach_it_with_gradients(na
     assert all(gradient is None or not np.any(gradient) for gradient in tape.gradient(outputs, learned))
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("initial_state", ["learned", "zeros"])
 @pytest.mark.parametrize("name", [*CELLS, *BY_KERAS])
 def test_recurrent_without_resets_begins_each_row_with_the_initial_state(name, initial_state):
@@ -189,7 +190,7 @@ def test_recurrent_without_resets_begins_each_row_with_the_initial_state(name, i
         assert_close(outputs[row], alone(layer, inputs[row])[0])
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
 def test_recurrent_windows_that_give_their_states_on_equal_the_whole(name, seed):
@@ -205,6 +206,7 @@ def test_recurrent_windows_that_give_their_states_on_equal_the_whole(name, seed)
     assert_close(states, last)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
 def test_recurrent_carries_states_from_batch_to_batch_by_row(name):
     layer = make(name, 1, carried_rows=3, return_state=True)
@@ -235,6 +237,7 @@ def test_recurrent_of_a_smaller_batch_leaves_the_other_rows_states_as_they_are()
         assert np.all(new[:1] != old[:1])
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", [*CELLS, *BY_KERAS])
 def test_recurrent_that_carries_states_obeys_resets(name):
     layer = make(name, 4, carried_rows=2)
@@ -289,6 +292,7 @@ def test_recurrent_carried_states_are_no_trained_weights_and_let_no_gradient_thr
     assert_close(found, tape.gradient(loss, plain.cell.trainable_variables))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", ["lstm", "lstm, by keras", "layer_norm_gru", "keras_lstm"])
 def test_recurrent_carries_states_in_predict_through_a_partial_last_batch(name):
     layer = make(name, carried_rows=4)
@@ -303,6 +307,7 @@ def test_recurrent_carries_states_in_predict_through_a_partial_last_batch(name):
         assert_close(found[row], alone(layer, rows[row], states)[0])
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", ["lstm", "lstm, by keras", "keras_gru"])
 def test_recurrent_carries_states_in_fit_through_a_partial_last_batch(name):
     layer = make(name, carried_rows=4, return_sequences=False, initial_state="zeros")
@@ -317,6 +322,7 @@ def test_recurrent_carries_states_in_fit_through_a_partial_last_batch(name):
         assert_close([state[row : row + 1] for state in layer.carried], states)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("kernel", ["auto", "keras"])
 def test_recurrent_trains_in_fit(kernel):
     keras.utils.set_random_seed(1)
@@ -331,7 +337,7 @@ def test_recurrent_trains_in_fit(kernel):
     assert all(np.any(old != new.numpy()) for old, new in zip(before, model.trainable_weights, strict=True))
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
 def test_recurrent_state_and_output_stand_still_at_masked_steps(name, reverse):
@@ -364,7 +370,7 @@ def test_recurrent_of_padded_rows_equals_the_unpadded_row(name, reverse):
         assert_close(last, expected_last)
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(("seed", "masked"), [(0, False), (1, True)])
 @pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
 def test_recurrent_backwards_with_resets_at_ends_equals_each_sequence_reversed_alone(name, seed, masked):
@@ -408,6 +414,7 @@ def test_sequence_ends_of_packed_rows_are_the_ends_of_their_spans():
 STOCKS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "simple": keras.layers.SimpleRNN}
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", [f"{name}{kernel}" for kernel in ("", ", by keras") for name in STOCKS])
 def test_recurrent_in_both_directions_equals_the_stock_bidirectional_layer(name):
     stock_class = STOCKS[name.partition(",")[0]]
@@ -442,7 +449,7 @@ def test_recurrent_returns_what_it_is_asked_for(name, return_sequences, return_s
             assert_close([state[row : row + 1] for state in last], states)
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
 def test_recurrent_runs_rows_of_one_step(name, reverse):
@@ -472,7 +479,7 @@ def test_recurrent_of_a_keras_cell_equals_the_keras_layer_in_a_functional_model(
     assert_close(found[shown], expected[shown])
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("run_eagerly", [False, True])
 @pytest.mark.parametrize("options", [{"dropout": 0.5}, {"recurrent_dropout": 0.5}])
 def test_recurrent_trains_a_keras_cell_with_dropout(options, run_eagerly):
@@ -485,7 +492,7 @@ def test_recurrent_trains_a_keras_cell_with_dropout(options, run_eagerly):
     assert np.abs(model(rows, training=True) - model(rows, training=True)).max() > 1e-3
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("name", "carried_rows"),
     [

@@ -71,7 +71,7 @@ def test_members_begin_with_other_weights_and_the_first_with_those_of_a_network_
         assert not np.allclose(one.softmax.kernel, other.softmax.kernel)
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("kernel", "task", "changes"),
     [
@@ -95,7 +95,7 @@ def test_an_ensemble_predicts_the_mean_of_its_members_log_probabilities(
     assert np.abs(expected - np.log(np.exp(said).mean(axis=0))).max() > 0.01
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("kernel", "task", "strategy", "changes", "clip_norm"),
     [

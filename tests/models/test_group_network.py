@@ -48,10 +48,10 @@ def alone(network, nested):
     return np.stack(logits)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("outer", READS)
 @pytest.mark.parametrize("kernel", ["native", pytest.param("keras", marks=pytest.mark.long)])
 @pytest.mark.parametrize("changes", [{"readout": "mean"}, {"front_end": "conv1d"}, {"bidirectional": True}])
-@pytest.mark.sampled(12)
 def test_group_logits_equal_those_of_each_sequence_and_group_alone(
     sequences, make_config, monkeypatch, outer, kernel, changes
 ):
@@ -83,10 +83,10 @@ def batches_of(network, nested, strategy, sample=None, padding="post"):
     return plan, list(steps._padded(plan, nested, 0, padding))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", WHOLE)
 @pytest.mark.parametrize("sample", [None, 2])
 @pytest.mark.parametrize("padding", ["post", "pre"])
-@pytest.mark.sampled(5)
 def test_batches_of_every_strategy_that_reads_whole_groups_say_the_same(sequences, reader, name, sample, padding):
     network, call, said = reader
     nested = groups_of(sequences)

@@ -102,7 +102,7 @@ def assert_same_gradients(left, right):
     assert_close(left[1], right[1], terms=1.0)
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("cell", "kernel"), CELLS_AND_KERNELS)
 def test_logits_are_the_same_under_every_strategy(make_network, make_sequences, cell, kernel):
     network, sequences = make_network("seq2seq", cell=cell), make_sequences(LENGTHS)
@@ -115,6 +115,7 @@ def test_logits_are_the_same_under_every_strategy(make_network, make_sequences, 
         assert_same_logits(epoch_logits(network, batches_of(name, sequences, seed)), expected)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "changes",
     [
@@ -145,7 +146,7 @@ def test_logits_are_other_ones_where_a_packed_neighbour_or_a_carried_state_is_mi
             assert_same_logits(epoch_logits(network, batches), expected)
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(2)
 @pytest.mark.native
 @pytest.mark.parametrize(
     ("task", "changes"),
@@ -176,6 +177,7 @@ def test_the_kernel_changes_no_logits_and_no_gradients(make_network, make_sequen
     assert_same_logits(epoch_logits(native, batches), epoch_logits(keras, batches))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("masking", [False, True])
 def test_logits_are_the_same_in_both_directions_and_however_rows_are_filled_up(make_network, make_sequences, masking):
     sequences = make_sequences(LENGTHS)
@@ -187,6 +189,7 @@ def test_logits_are_the_same_in_both_directions_and_however_rows_are_filled_up(m
     assert_same_logits(epoch_logits(network, batches_of("padded", sequences)), expected)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("conv_padding", ["causal", "same", "valid"])
 def test_logits_are_the_same_behind_a_front_end(make_network, make_sequences, conv_padding):
     network = make_network(
@@ -203,7 +206,7 @@ SLOW_CELLS = ("layer_norm_gru", "layer_norm_simple", "peephole_lstm")
 
 
 # A task is another readout, and no other cell.
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("cell", "kernel", "task"),
     [
@@ -266,7 +269,7 @@ PADDED = [
 ]
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("task", "changes", "kernel"),
     [
@@ -307,6 +310,7 @@ def test_a_classifier_predicts_each_sequence_once_where_it_ends(make_network, ma
             assert_close(scores, everywhere[place, last[place]])
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("changes", "kernel"),
     [

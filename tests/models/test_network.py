@@ -92,6 +92,7 @@ def test_network_reads_one_hot_tokens_as_an_embedding_of_the_identity(make_netwo
     assert_close(logits_of(one_hot, tokens), logits_of(embedding, tokens))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("kernel", ["keras", "native"])
 def test_network_stacks_layers_in_both_directions(make_network, kernel):
     network = by_kernel(make_network(layers=2, bidirectional=True, cell="lstm"), kernel)
@@ -127,7 +128,7 @@ def test_network_predicts_at_the_positions_in_their_order(make_network):
     assert_close(chosen, [everywhere[row, step] for row, step in positions])
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("kernel", ["keras", "native"])
 def test_network_drops_outputs_only_in_training(make_network, layers, kernel):
@@ -166,6 +167,7 @@ def test_network_survives_saving(make_network, tmp_path, changes):
         assert np.array_equal(logits_of(again, tokens, positions), logits_of(network, tokens, positions))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("kernel", ["keras", "native"])
 def test_load_network_loads_for_either_kernel_whichever_it_was_saved_by(make_network, tmp_path, kernel):
     network = make_network("seq2seq", layers=2)
@@ -203,7 +205,7 @@ def test_params_know_the_cells_that_networks_know():
     assert ModelParams.model_json_schema()["properties"]["cell"]["enum"] == sorted(CELLS)
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("kernel", ["keras", "native"])
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize(
@@ -237,6 +239,7 @@ def test_network_reads_every_step_by_itself_for_seq2seq_whatever_the_readout(mak
     assert len({logits_of(network, tokens).tobytes() for network in networks}) == 1
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("kernel", ["keras", "native"])
 def test_network_drops_words_only_in_training(make_network, kernel):
     network = by_kernel(make_network(word_dropout=0.5), kernel)

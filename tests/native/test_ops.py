@@ -183,6 +183,7 @@ def test_ragged_recurrent_of_more_than_is_computed_at_once(cell, shape):
     assert_same(run(problem), run_alone(problem))
 
 
+@pytest.mark.sampled(14)
 @pytest.mark.parametrize("units", range(1, 35))
 def test_ragged_recurrent_computes_each_unit_whatever_their_number(units):
     for cell in sorted(CELLS_ALONE):
@@ -227,7 +228,7 @@ def test_ragged_recurrent_equals_the_masked_keras_layer(cell):
     assert_same(found, expected)
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("rows", [5, 333])
 @pytest.mark.parametrize("cell", sorted(CELLS_ALONE))
 def test_ragged_recurrent_has_the_same_bytes_in_each_run_saved_or_not_compiled_or_not(cell, rows):

@@ -37,6 +37,7 @@ def test_repro_with_nothing_changed_runs_nothing(project):
     assert stages_run(project.run("dvc", "repro")) == []
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("section", "change", "first"),
     [
@@ -99,7 +100,7 @@ def changes(name):
 
 
 # The others are refused by the same stage: its own tests have them all.
-SHORT = ("key", "pair", "value")
+SHORT = ("pair",)
 
 
 @pytest.mark.parametrize("names", [SHORT, pytest.param([n for n in WRONG if n not in SHORT], marks=pytest.mark.long)])
@@ -121,7 +122,7 @@ def test_a_refused_param_by_hand_costs_no_output(project, undisturbed):
 
 def test_a_file_that_is_no_yaml_costs_no_output(project, undisturbed):
     before = digests(project.folder)
-    for text in ("train: {epochs: [", "train:\n\t- 1", "a: 1\na: 2", "\x00"):
+    for text in ("train: {epochs: [", "a: 1\na: 2"):
         (project.folder / "params.yaml").write_text(text, encoding="utf-8")
         output = project.run("dvc", "repro", expect=255)
         assert "params.yaml" in output

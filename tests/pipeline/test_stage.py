@@ -68,6 +68,7 @@ def change_params(folder, section, key, value):
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", READS_PARAMS)
 def test_stage_with_wrong_params_says_so_in_one_line_before_anything_heavy_is_imported(root, folder, name):
     # Also a stage that does not read this section: all params are checked.
@@ -115,6 +116,7 @@ def test_stage_writes_metrics_and_timing(root, folder, write_corpus, invent_post
     assert (folder / "deep" / "metrics.json").read_bytes() == first
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("name", "argument"), [("split", "METRICS"), ("train", "HEADLINE")])
 def test_stage_has_help_with_its_docstring_and_arguments(root, tmp_path, name, argument):
     done = run_script(root, tmp_path, name, "--help")

@@ -99,7 +99,9 @@ def test_workflows_end_and_stop_when_something_newer_comes(path):
     workflow = read(path)
     assert "github.event.pull_request.number" in workflow["concurrency"]["group"]
     assert workflow["concurrency"]["cancel-in-progress"] is True
-    assert all(job["timeout-minutes"] <= 60 for job in workflow["jobs"].values())
+    # Nobody waits for what a calendar starts; six hours are all that a job may take.
+    most = 60 if {"pull_request", "push"} & set(workflow["on"]) else 360
+    assert all(job["timeout-minutes"] <= most for job in workflow["jobs"].values())
 
 
 def test_workflows_name_outputs_of_steps_that_are_there(workflow):
@@ -225,6 +227,7 @@ def values_of(step, known):
     return {name: known[re.fullmatch(r"\$\{\{ (\S+) \}\}", text)[1]] for name, text in step.get("env", {}).items()}
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("change", "verdict", "failed"),
     [

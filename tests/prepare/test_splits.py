@@ -104,6 +104,7 @@ def test_folds_test_each_unit_exactly_once_and_take_it_for_nothing_else_then(ids
     assert ((splits == 1).sum(axis=0) <= np.ceil(validation * folds) + 1).all()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("folds", [2, 3, 10, 100])
 def test_folds_are_equally_large_in_expectation_and_so_is_the_validation_of_each(folds):
     ids = [f"author {number}" for number in range(20_000)]

@@ -95,6 +95,7 @@ def stock(member):
 
 
 # Each kernel, and one network or several; the other two pairs are in the long tests.
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("ensemble", "kernel"),
     [

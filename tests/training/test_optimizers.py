@@ -44,7 +44,7 @@ def of_keras(settings, rate):
     return kind(rate, **({"weight_decay": decay} if decay else {}))
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("native", KINDS)
 @pytest.mark.parametrize(
     "changes",

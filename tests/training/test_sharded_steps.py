@@ -60,6 +60,7 @@ def bytes_of(weights):
     return [array.tobytes() for array in weights]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("task", "changes", "strategy"), KINDS)
 def test_steps_of_shards_are_those_of_whole_batches(make, task, changes, strategy):
     shards = 3 if task == "classifier" else 8
@@ -70,6 +71,7 @@ def test_steps_of_shards_are_those_of_whole_batches(make, task, changes, strateg
     assert_close(sums, figures)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("task", "changes", "strategy"), [pytest.param(*kind, marks=pytest.mark.long) for kind in KINDS[::2]] + KINDS[1::2]
 )

@@ -42,6 +42,7 @@ def dense_gradients(network, batch):
     return gradients
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("task", LABEL_TASKS)
 def test_steps_train_as_adam_does_on_the_dense_gradient(make_network, make_batch, task):
     network = make_network(task, vocabulary_size=4)  # 4 ids for 23 tokens: each is used several times.
@@ -173,7 +174,7 @@ def twin(network, kernel):
 SETTINGS = {"batch_size": 3, "buckets": 2, "tokens": 40, "window": 5}
 
 
-@pytest.mark.sampled(7)
+@pytest.mark.sampled(3)
 @pytest.mark.native
 @pytest.mark.parametrize(
     ("task", "name", "changes"),
@@ -216,6 +217,7 @@ def test_steps_over_flat_batches_are_those_over_padded_ones(make_network, make_s
     assert_close(*made, 1e-4)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.native
 @pytest.mark.parametrize("name", ["bucketed", "truncated"])
 def test_steps_over_the_rest_of_a_plan_go_on_from_the_states_before(make_network, make_sequences, name):
@@ -255,6 +257,7 @@ def test_steps_over_a_plan_without_batches_change_nothing(make_network, make_seq
     assert list(steps.evaluate_over(plan, sequences)) == []
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "kernel", [pytest.param("native", marks=pytest.mark.native), pytest.param("keras", marks=pytest.mark.long)]
 )

@@ -145,7 +145,7 @@ def packed(data, name, path, draw):
 COLUMNS = {"tokens": "tokens", "tags": ["tag"], "label": "kind", "numbers": ["score"], "group": "who"}
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(made=sequences(), data=st.data())
 def test_sequences_in_any_form_read_back_the_same(read_all, spelled, tmp_path_factory, made, data):
     form = data.draw(st.sampled_from(["conll", "parquet", "flat", "padded", "long_csv", "long_parquet"]))

@@ -87,6 +87,7 @@ def test_a_search_that_went_through_json_goes_on_with_the_same_trial(plan, searc
         assert trial.marks == trials[number].marks
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("search", ["random", "tpe"])
 def test_drawn_values_are_legal_and_never_there_twice(plan, search):
     trials = searched(plan(search=search, trials=20))

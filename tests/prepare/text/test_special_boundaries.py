@@ -36,6 +36,7 @@ def by_definition(tokenizer):
     return before, after, lambda left, right: not pairs.isdisjoint(product(before[left], after[right]))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("language", ["en", "de", "es", "fr", "hu", "it", "ru", "tr", "xx"])
 def test_special_boundaries_have_the_table_of_their_definition(language):
     tokenizer = rule_based_pipeline(language).tokenizer

@@ -99,6 +99,7 @@ def differences(texts, found, expected):
     return [(t, f, e) for t, f, e in zip(texts, found, expected, strict=True) if f != e]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("seed", range(4))
 def test_tokenize_gives_what_spacy_gives_on_nasty_texts(
     tmp_path,
@@ -136,6 +137,7 @@ def test_tokenize_gives_what_spacy_gives_on_nasty_texts(
     }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("language", ["de", "es", "ru", "xx"])
 def test_tokenize_gives_what_spacy_gives_in_other_languages(
     tmp_path, random_texts, reference, write_documents, read_sentences, options, language
@@ -148,7 +150,7 @@ def test_tokenize_gives_what_spacy_gives_in_other_languages(
     assert differences(texts, found, [reference(text, language) for text in texts]) == []
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(TEXT, min_size=1, max_size=6))
 def test_tokenize_gives_what_spacy_gives_on_any_text(
     one_tokenizer, tmp_path_factory, reference, write_documents, read_sentences, options, texts
@@ -217,7 +219,7 @@ LONG_TEXTS = [
 ]
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("collapse", [False, True])
 @pytest.mark.parametrize("longest", [1, 7, 30, 1000, None])
 @pytest.mark.parametrize("pipeline", [False, True])
@@ -260,6 +262,7 @@ def test_tokenize_writes_the_same_bytes_with_two_workers(tmp_path, random_texts,
     assert sorted(file.name for file in tmp_path.iterdir()) == ["documents.parquet", "tokens-1", "tokens-2"]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("sentences", ["sentencizer", "no_such_pipeline"])
 def test_tokenize_refuses_wrong_params_in_the_same_way_with_two_workers(
     tmp_path, slices_of, write_documents, options, sentences

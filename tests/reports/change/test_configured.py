@@ -61,6 +61,7 @@ def headline(text):
     return text.splitlines()[1].removeprefix("# Lengthwise report: ")
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("params", "verdict", "status"),
     [
@@ -228,6 +229,7 @@ def test_report_of_a_new_metric_and_of_what_else_the_file_has(get_started, run_r
     assert f"| `{METRICS}` | `n` | 5,000 | 6 | -4,994 |" in text
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

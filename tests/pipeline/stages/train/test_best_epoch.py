@@ -85,6 +85,7 @@ def test_the_weights_are_those_of_a_run_that_ends_with_the_best_epoch(course, co
     assert (here / "model" / "weights.safetensors").read_bytes() == kept
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("patience", [1, 2])
 def test_a_run_ends_when_patience_does(course, corpus, train_params, here, patience):
     losses = course["validation_loss"].tolist()
@@ -107,14 +108,17 @@ def test_a_run_ends_when_patience_does(course, corpus, train_params, here, patie
         pytest.param({"best": "loss", "cell": "peephole_lstm", "name": "sgd"}, marks=pytest.mark.long),
     ],
 )
-def test_a_run_that_is_stopped_goes_on_to_the_same_bytes(corpus, train_params, here, changes):
+# Where it is stopped, in epochs: before there is a best one, after the first, in the middle of a later one, at the end.
+@pytest.mark.parametrize(
+    "stops", [(2.5,), pytest.param((0.4, 1, 2.5, 99), marks=pytest.mark.long)], ids=["once", "often"]
+)
+def test_a_run_that_is_stopped_goes_on_to_the_same_bytes(corpus, train_params, here, changes, stops):
     params = train_params(**{**OVERFITS, "epochs": 4, **changes})
     whole = train(corpus.shards, FILES, "classifier", params)
     expected = bytes_of(here)
     steps = json.loads(expected["figures/cost.json"])["steps"]
     each = steps // whole.metrics["epochs_trained"]
-    # Before there is a best epoch, after the first, in the middle of a later one, and within the last.
-    for stop in sorted({2, each, 2 * each + 1, steps - 1}):
+    for stop in (min(int(epochs * each), steps - 1) for epochs in stops):
         (here / "model").rename(here / f"before {stop}")
         run_until(stop, corpus.shards, params)
         again = train(corpus.shards, FILES, "classifier", params)

@@ -126,6 +126,7 @@ def rows_of(corpus, vectors):
     return ids, np.array([[float(number) for number in row] for _, *row in pairs], np.float32)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "changes",
     [

@@ -189,6 +189,7 @@ def test_train_gives_the_same_bytes_twice(undisturbed, corpus, train_params, her
     ]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("task", "epochs", "extra"), [("classifier", 0, 2), ("seq2seq", 1, 0), ("classifier", 2, 0)])
 def test_train_goes_on_after_a_signal_to_the_same_bytes(
     undisturbed, corpus, train_params, here, capsys, steps_per_epoch, task, epochs, extra
@@ -220,7 +221,7 @@ def assert_goes_on_to_the_same_bytes(stops: tuple[int, ...], here: Path, shards:
         assert bytes_of(here) == expected
 
 
-# A network alone goes on with its schedule and its dropped words where it is killed, below.
+# A network alone goes on with its schedule and its dropped words where it is killed, below, with its lanes here.
 @pytest.mark.parametrize(
     ("task", "changes"),
     [
@@ -254,6 +255,7 @@ def test_train_takes_the_last_step_of_a_cosine_with_next_to_no_learning_rate(cor
     assert float(rate(steps)) == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.long
 def test_train_goes_on_with_the_states_of_its_lanes(corpus, train_params, here):
     params = train_params(strategy="truncated", batch_size=16, window=3, cell="lstm", epochs=1)
     assert_goes_on_to_the_same_bytes((1, 9), here, corpus.shards, "seq2seq", params)
@@ -262,7 +264,7 @@ def test_train_goes_on_with_the_states_of_its_lanes(corpus, train_params, here):
 ONE_HOT = {"input": "one_hot", "padding": "pre", "cell": "simple", "activation": "relu", "masking": True}
 
 
-@pytest.mark.sampled(9)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("task", "changes"),
     [
@@ -293,6 +295,7 @@ def test_train_and_predict_with_other_networks(corpus, train_params, here, task,
     assert result.metrics["validation_author_accuracy"] == pytest.approx((said == labels).mean(), abs=1e-9)
 
 
+@pytest.mark.long
 def test_train_learns_with_every_strategy(corpus, train_params, here):
     for name in sorted(STRATEGIES):
         params = train_params(strategy=name, batch_size=16, window=12, epochs=2, dropout=0.0)
@@ -341,7 +344,8 @@ DEATHS = [
 ]
 
 
-def test_train_killed_in_whatever_it_shows_goes_on_in_the_same_curves(corpus, train_params, here, monkeypatch):
+@pytest.mark.parametrize("deaths", [DEATHS[2::2], pytest.param(DEATHS, marks=pytest.mark.long)], ids=["some", "all"])
+def test_train_killed_in_whatever_it_shows_goes_on_in_the_same_curves(corpus, train_params, here, monkeypatch, deaths):
     params = train_params(log_every=1, batch_size=8, schedule="cosine", word_dropout=0.3)
     monkeypatch.setattr("lengthwise.training.calls.CALL_STEPS", 1)
     whole = run(corpus.shards, "seq2seq", params)
@@ -357,7 +361,7 @@ def test_train_killed_in_whatever_it_shows_goes_on_in_the_same_curves(corpus, tr
         shutil.rmtree(here / name)
     asked = []
     monkeypatch.setattr(ResumeState, "due", property(lambda _: asked.append(1) or len(asked) % 3 == 0))
-    for number, (owner, name, call, done) in enumerate(DEATHS):
+    for number, (owner, name, call, done) in enumerate(deaths):
         with monkeypatch.context() as patch:
             calls, original = [], getattr(owner, name)
 
@@ -453,6 +457,7 @@ def test_train_reports_what_its_network_and_plans_are(undisturbed, corpus, train
     assert result.timing["traces"] <= 2
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("task", ["classifier", "seq2seq"])
 def test_train_reports_the_validation_loss_of_the_saved_network(undisturbed, corpus, task):
     folder, result = undisturbed(task)

@@ -119,6 +119,7 @@ def killed(run, workers, who, number, more=0.0):
     return process.returncode, said.strip().splitlines()
 
 
+@pytest.mark.long
 def test_a_run_whose_worker_is_killed_goes_on_with_another_number_to_the_same_bytes(make_run):
     run = make_run("seq2seq", "truncated", ensemble=1)
     status, lines = killed(run, 2, 1, signal.SIGKILL)
