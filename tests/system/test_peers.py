@@ -1,9 +1,9 @@
-import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
+from stars import star_of
 
 from lengthwise.errors import LengthwiseError, WorkerError
 from lengthwise.system import peers as peers_module
@@ -16,19 +16,7 @@ HERE = "127.0.0.1"
 def star():
     """The middle and others, connected."""
     with ExitStack() as stack:
-
-        def connect(count, strangers=()):
-            middle = Middle((HERE, 0))
-            for words in strangers:
-                stranger = stack.enter_context(socket.create_connection(middle.address))
-                stranger.sendall(words)
-            pool = stack.enter_context(ThreadPoolExecutor(count))
-            others = [pool.submit(come_to, middle.address, number, count, "first") for number in range(1, count)]
-            first = stack.enter_context(middle.welcome([f"worker {number}" for number in range(1, count)]))
-            middle.close()
-            return [first, *(stack.enter_context(other.result()) for other in others)]
-
-        yield connect
+        yield lambda *arguments: stack.enter_context(star_of(*arguments))
 
 
 def test_messages_of_any_size_come_in_the_order_of_the_processes(star):

@@ -1,15 +1,14 @@
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from itertools import islice
 
 import keras
 import numpy as np
 import pytest
 from closeness import assert_close
+from stars import star_of
 
 from lengthwise.batching.plan import epoch_rng
 from lengthwise.batching.registry import make_strategy
-from lengthwise.system.peers import Middle, come_to
 from lengthwise.training.optimizers import UpdateRule
 from lengthwise.training.sharded_steps import ShardedSteps
 from lengthwise.training.step import Steps
@@ -80,12 +79,7 @@ def test_weights_have_the_same_bytes_for_any_threads_and_workers(make, task, cha
     alone, figures = trained(*steps(Team(4)), plan, sequences)
     threads, _ = trained(*steps(Team(4, threads=3)), plan, sequences)
     assert bytes_of(threads) == bytes_of(alone)
-    with ExitStack() as stack, ThreadPoolExecutor(3) as pool:
-        middle = Middle(("127.0.0.1", 0))
-        others = [pool.submit(come_to, middle.address, number, 3, "worker 0") for number in (1, 2)]
-        first = middle.welcome(["worker 1", "worker 2"])
-        peers = [stack.enter_context(peer) for peer in (first, *(other.result() for other in others))]
-        middle.close()
+    with star_of(3) as peers, ThreadPoolExecutor(3) as pool:
         # Made one after another: seeds are of the whole process.
         workers = [steps(Team(4, peer)) for peer in peers]
         for weights, theirs in pool.map(lambda worker: trained(*worker, plan, sequences), workers):

@@ -1,11 +1,10 @@
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 
 import numpy as np
 import pytest
+from stars import star_of
 
 from lengthwise.errors import WorkerError
-from lengthwise.system.peers import Middle, come_to
 from lengthwise.training.team import Team
 
 
@@ -14,12 +13,7 @@ def call_all():
     """Call a function with each team of some workers, all at once, and return what it returns."""
 
     def call(count, function, shards=8):
-        with ExitStack() as stack, ThreadPoolExecutor(count) as pool:
-            middle = Middle(("127.0.0.1", 0))
-            others = [pool.submit(come_to, middle.address, number, count, "worker 0") for number in range(1, count)]
-            first = middle.welcome([f"worker {number}" for number in range(1, count)])
-            middle.close()
-            peers = [stack.enter_context(peer) for peer in [first, *(other.result() for other in others)]]
+        with star_of(count) as peers, ThreadPoolExecutor(count) as pool:
             return list(pool.map(function, [Team(shards, peer) for peer in peers]))
 
     return call

@@ -13,6 +13,7 @@ from lengthwise.pipeline.settings.params import load_params
 from lengthwise.pipeline.sweeps.grid_file import SCALARS, SweepRun, Value, changed_run, check_key
 from lengthwise.prepare.splits import MOST_FOLDS
 from lengthwise.system.strict_yaml import read_yaml
+from lengthwise.system.variables import number_of
 
 FOLDS, FOLD = "split.folds", "split.fold"
 # Where stages leave what each test item adds to the metrics, a folder a model.
@@ -49,9 +50,10 @@ def fold_runs(folds: str, params_file: Path, keys: Path | None) -> list[SweepRun
         ParamsError: the params file is wrong.
         SweepError: the number is, or the file of keys, or `params.yaml` may not have all of that together.
     """
-    if not folds.isascii() or not folds.isdigit() or not 2 <= int(folds) <= MOST_FOLDS:
+    count = number_of(folds)
+    if count is None or not 2 <= count <= MOST_FOLDS:
         raise SweepError(f"FOLDS: got {folds!r}; expected an integer from 2 to {MOST_FOLDS}; change it")
-    base, count = load_params(params_file).model_dump(), int(folds)
+    base = load_params(params_file).model_dump()
     shared = {} if keys is None else _shared(keys, base)
     begin = "" if keys is None else f"{keys.stem}-"
     place = params_file if keys is None else keys

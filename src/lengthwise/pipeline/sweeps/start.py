@@ -16,6 +16,7 @@ from lengthwise.pipeline.sweeps.keep import keep
 from lengthwise.pipeline.sweeps.named import read_named_runs
 from lengthwise.pipeline.sweeps.search_file import is_search, read_search
 from lengthwise.pipeline.sweeps.sweep import LOGS, Sweep, run_and_exit
+from lengthwise.system.variables import number_of
 
 # Each takes DVC, TensorFlow and a workspace.
 MOST_JOBS = 256
@@ -96,6 +97,7 @@ def run_folds(folds: str, keys: Path | None, jobs: str, out: Path) -> NoReturn:
 
 
 def _positive(name: str, text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MOST_JOBS:
+    number = number_of(text)
+    if number is None or number > MOST_JOBS:
         raise SweepError(f"{name}: got {text!r}; expected an integer from 1 to {MOST_JOBS}; change it")
-    return int(text)
+    return number

@@ -1,50 +1,19 @@
 """The best epoch of a run is kept, and a run that is stopped and goes on keeps the same one."""
 
 import json
-import os
-import signal
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from training_runs import FILES, bytes_of, stopped_run
 
 from lengthwise.errors import ArgumentError
 from lengthwise.models.saved import load_network
-from lengthwise.pipeline.stages.train.live import LiveFiles
-from lengthwise.pipeline.stages.train.training_run import TrainFiles, train
-from lengthwise.training.step import Steps
+from lengthwise.pipeline.stages.train.training_run import train
 
 EPOCHS = 7
 # A learning rate at which validation gets worse again long before the last epoch.
 OVERFITS = {"epochs": EPOCHS, "learning_rate": 0.1, "dropout": 0.0, "units": 16, "embedding": 16, "seed": 2}
-FILES = TrainFiles(
-    Path("model"),
-    Path("figures"),
-    LiveFiles(*(Path("live") / name for name in ("epochs.csv", "steps.csv", "headline.json"))),
-)
-
-
-def bytes_of(folder):
-    paths = [path for name in ("model", "figures", "live") for path in (folder / name).rglob("*") if path.is_file()]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
-
-
-def run_until(steps, shards, params):
-    """A run that gets SIGTERM within a step, and saves its state."""
-    original, calls = Steps.train_over, []
-
-    def counted(self, *arguments):
-        for made in original(self, *arguments):
-            calls.append(1)
-            if len(calls) == steps:
-                os.kill(os.getpid(), signal.SIGTERM)
-            yield made
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lengthwise.training.calls.CALL_STEPS", 1)
-        patch.setattr(Steps, "train_over", counted)
-        with pytest.raises(SystemExit):
-            train(shards, FILES, "classifier", params)
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +89,7 @@ def test_a_run_that_is_stopped_goes_on_to_the_same_bytes(corpus, train_params, h
     each = steps // whole.metrics["epochs_trained"]
     for stop in (min(int(epochs * each), steps - 1) for epochs in stops):
         (here / "model").rename(here / f"before {stop}")
-        run_until(stop, corpus.shards, params)
+        stopped_run(stop, corpus.shards, "classifier", params)
         again = train(corpus.shards, FILES, "classifier", params)
         assert again.timing["resumed_at_step"] == stop
         assert again.metrics == whole.metrics

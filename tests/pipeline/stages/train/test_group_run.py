@@ -1,31 +1,23 @@
 # A run whose network reads groups: scored by group, and resumed to the same bytes.
 import dataclasses
 import json
-import os
-import signal
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from training_runs import FILES, stopped_run
 
 import lengthwise as lw
 from lengthwise.errors import FormatError
 from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.pipeline.stages.evaluate import evaluate
 from lengthwise.pipeline.stages.task_data import unit_of
-from lengthwise.pipeline.stages.train.live import LiveFiles
-from lengthwise.pipeline.stages.train.training_run import TrainFiles, train
+from lengthwise.pipeline.stages.train.training_run import train
 from lengthwise.prepare.shards.reader import read_index
 from lengthwise.training.group_steps import GroupSteps
-from lengthwise.training.resume import ResumeState
 
-FILES = TrainFiles(
-    Path("model"),
-    Path("figures"),
-    LiveFiles(*(Path("live") / name for name in ("epochs.csv", "steps.csv", "headline.json", "events"))),
-)
 GROUPS = {"outer": "attention", "sample": 3, "batch_size": 4, "word_dropout": 0.1, "units": 8, "embedding": 8}
 
 
@@ -33,29 +25,6 @@ def made_in(folder):
     # Event files have times in them, and curves too.
     paths = [path for name in ("model", "figures") for path in (folder / name).rglob("*") if path.is_file()]
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
-
-
-def stopped(steps, death, *run):
-    # A signal within a step, or a death there after the state of every step before was saved.
-    original, taken = GroupSteps.train_over, []
-
-    class DiesError(BaseException):
-        pass
-
-    def counted(self, *arguments):
-        for made in original(self, *arguments):
-            taken.append(1)
-            if len(taken) == steps:
-                if death:
-                    raise DiesError
-                os.kill(os.getpid(), signal.SIGTERM)
-            yield made
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(GroupSteps, "train_over", counted)
-        patch.setattr(ResumeState, "due", property(lambda _: death))
-        with pytest.raises(DiesError if death else SystemExit):
-            train(*run)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +60,7 @@ def test_train_on_groups_is_scored_by_group_and_goes_on_after_a_stop_or_a_death_
     steps = json.loads(expected["figures/cost.json"])["steps"]
     assert steps > 5
     stop = round(share * steps)
-    stopped(stop, death, corpus.shards, FILES, "classifier", params)
+    stopped_run(stop, corpus.shards, "classifier", params, death=death, of=GroupSteps)
     again = train(corpus.shards, FILES, "classifier", params)
     assert again.timing["resumed_at_step"] == stop - death
     assert again.metrics == whole.metrics

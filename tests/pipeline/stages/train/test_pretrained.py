@@ -4,29 +4,23 @@ import importlib
 import json
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import spacy
+from training_runs import FILES
 
 from lengthwise.errors import ArgumentError, VectorsError
 from lengthwise.models.saved import load_network
 from lengthwise.models.wanted_vectors import VectorsWanted
-from lengthwise.pipeline.stages.train.live import LiveFiles
 from lengthwise.pipeline.stages.train.pretrained import begin_with_wanted, check_wanted, wanted_digest
-from lengthwise.pipeline.stages.train.training_run import RESUME_FOLDER, TrainFiles, train
+from lengthwise.pipeline.stages.train.training_run import RESUME_FOLDER, train
 from lengthwise.prepare.vocabulary import Vocabulary, read_vocabulary
 from lengthwise.training.step import Steps
 
 SIZE = 4
 NONE = VectorsWanted("none", "nowhere", False)
 VOCABULARY = Vocabulary(("<PAD>", "<UNK>", "the", "paris", "of", "zzz"), (0, 5, 60, 20, 10, 5))
-FILES = TrainFiles(
-    Path("model"),
-    Path("figures"),
-    LiveFiles(*(Path("live") / name for name in ("epochs.csv", "steps.csv", "headline.json"))),
-)
 
 
 @pytest.fixture

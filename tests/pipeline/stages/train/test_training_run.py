@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 from closeness import assert_close
+from training_runs import FILES, bytes_of, stopped_run
 
 from lengthwise.batching.plan import epoch_rng
 from lengthwise.batching.registry import STRATEGIES, make_strategy
@@ -24,9 +25,9 @@ from lengthwise.models.prediction import predict_split
 from lengthwise.models.saved import load_network
 from lengthwise.native.arch import arch_of_run
 from lengthwise.pipeline.stages.train.events import EventFolder
-from lengthwise.pipeline.stages.train.live import GrowingTable, LiveFigures, LiveFiles
+from lengthwise.pipeline.stages.train.live import GrowingTable, LiveFigures
 from lengthwise.pipeline.stages.train.outcome import batching_table
-from lengthwise.pipeline.stages.train.training_run import RESUME_FOLDER, TrainFiles, train
+from lengthwise.pipeline.stages.train.training_run import RESUME_FOLDER, train
 from lengthwise.predictor import read_encoding
 from lengthwise.prepare.shards.reader import read_index, read_split
 from lengthwise.prepare.shards.text_encoding import TextEncoding
@@ -83,17 +84,6 @@ for line in sys.stdin:
         sys.stderr.flush()
         os._exit(status)
 """
-FILES = TrainFiles(
-    Path("model"),
-    Path("figures"),
-    LiveFiles(*(Path("live") / name for name in ("epochs.csv", "steps.csv", "headline.json", "events"))),
-)
-
-
-def bytes_of(folder: Path) -> dict[str, bytes]:
-    # Event files have times in them.
-    paths = [path for name in ("model", "figures", "live") for path in (folder / name).rglob("*") if path.is_file()]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in paths if "tfevents" not in path.name}
 
 
 def run(shards: Path, task: str, params):
@@ -150,25 +140,6 @@ def another_process(root, tmp_path_factory):
         process.stdin.close()
 
 
-def run_until(steps: int, shards: Path, task: str, params) -> int:
-    # The exit status of a run that gets SIGTERM within a step.
-    original, calls = Steps.train_over, []
-
-    def counted(self, *arguments):
-        for made in original(self, *arguments):
-            calls.append(1)
-            if len(calls) == steps:
-                os.kill(os.getpid(), signal.SIGTERM)
-            yield made
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lengthwise.training.calls.CALL_STEPS", 1)
-        patch.setattr(Steps, "train_over", counted)
-        with pytest.raises(SystemExit) as stopped:
-            run(shards, task, params)
-    return stopped.value.code
-
-
 @pytest.mark.parametrize("task", ["classifier", "seq2seq"])
 def test_train_gives_the_same_bytes_twice(undisturbed, corpus, train_params, here, task):
     folder, result = undisturbed(task)
@@ -196,7 +167,7 @@ def test_train_goes_on_after_a_signal_to_the_same_bytes(
 ):
     folder, result = undisturbed(task)
     stop = epochs * steps_per_epoch + extra
-    assert run_until(stop, corpus.shards, task, train_params()) == 128 + signal.SIGTERM
+    assert stopped_run(stop, corpus.shards, task, train_params()) == 128 + signal.SIGTERM
     assert f"stopped at step {stop}" in capsys.readouterr().err
     assert not (here / "model").exists()
     assert not (here / "figures").exists()
@@ -214,7 +185,7 @@ def assert_goes_on_to_the_same_bytes(stops: tuple[int, ...], here: Path, shards:
     expected = bytes_of(here)
     for stop in stops:
         (here / "model").rename(here / f"before {stop}")
-        run_until(stop, shards, task, params)
+        stopped_run(stop, shards, task, params)
         again = run(shards, task, params)
         assert again.timing["resumed_at_step"] == stop
         assert again.metrics == whole.metrics
@@ -421,7 +392,7 @@ def test_train_survives_edits_that_do_not_concern_it(undisturbed, another_proces
 def test_train_with_other_params_task_or_instruction_set_does_not_pick_up_a_state(
     corpus, train_params, here, monkeypatch
 ):
-    run_until(2, corpus.shards, "classifier", train_params())
+    stopped_run(2, corpus.shards, "classifier", train_params())
     states = list(RESUME_FOLDER.iterdir())
     assert len(states) == 1
     assert run(corpus.shards, "seq2seq", train_params(epochs=1)).timing["resumed_at_step"] == 0

@@ -1,29 +1,18 @@
 # A run that trains through a window of blocks: the bytes of one in memory where they are one window, and its own again
 # after a stop or a death anywhere.
 import json
-import os
-import signal
 import weakref
 from contextlib import contextmanager
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from training_runs import FILES, bytes_of, stopped_run
 
 from lengthwise.batching.registry import STRATEGIES
-from lengthwise.pipeline.stages.train.live import LiveFiles
-from lengthwise.pipeline.stages.train.training_run import TrainFiles, train
+from lengthwise.pipeline.stages.train.training_run import train
 from lengthwise.prepare.shards import writer
 from lengthwise.prepare.shards.reader import read_index
 from lengthwise.prepare.shards.shard_blocks import ShardBlocks
-from lengthwise.training.resume import ResumeState
-from lengthwise.training.step import Steps
-
-FILES = TrainFiles(
-    Path("model"),
-    Path("figures"),
-    LiveFiles(*(Path("live") / name for name in ("epochs.csv", "steps.csv", "headline.json", "events"))),
-)
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +28,6 @@ def blocks(shards):
     return len(ShardBlocks(shards, read_index(shards), "train"))
 
 
-def made_in(folder):
-    # Event files have times in them.
-    paths = [path for name in ("model", "figures", "live") for path in (folder / name).rglob("*") if path.is_file()]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in paths if "tfevents" not in path.name}
-
-
 @pytest.mark.parametrize(
     ("task", "changes"),
     [
@@ -58,12 +41,8 @@ def test_train_through_one_window_gives_the_bytes_of_training_in_memory(
     made = []
     for window in (None, blocks):
         train(shards, FILES, task, train_params(window_blocks=window, epochs=1, **changes))
-        made.append(made_in(here))
+        made.append(bytes_of(here))
     assert made[0] == made[1]
-
-
-class DiesError(BaseException):
-    """Nothing in the run catches it."""
 
 
 @contextmanager
@@ -80,27 +59,6 @@ def windows_in_memory():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ShardBlocks, "read", read)
         yield counts
-
-
-def run_until(steps, death, *run):
-    # A run that gets a signal within a step, or that dies there; before that it has saved its state after every step.
-    original, taken = Steps.train_over, []
-
-    def counted(self, *arguments):
-        for made in original(self, *arguments):
-            taken.append(1)
-            if len(taken) == steps:
-                if death:
-                    raise DiesError
-                os.kill(os.getpid(), signal.SIGTERM)
-            yield made
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lengthwise.training.calls.CALL_STEPS", 1)
-        patch.setattr(Steps, "train_over", counted)
-        patch.setattr(ResumeState, "due", property(lambda _: death))
-        with pytest.raises(DiesError if death else SystemExit):
-            train(*run)
 
 
 LANES = {"strategy": "truncated", "batch_size": 16, "window": 3, "cell": "lstm", "epochs": 1}
@@ -124,17 +82,17 @@ def test_train_through_windows_goes_on_after_a_stop_or_a_death_to_the_same_bytes
         whole = train(shards, FILES, task, params)
     assert len(counts) >= 4
     assert max(counts) <= 2
-    expected = made_in(here)
+    expected = bytes_of(here)
     steps = json.loads(expected["figures/cost.json"])["steps"]
     assert steps > 10
     stop = round(share * steps)
     (here / "model").rename(here / "before")
-    run_until(stop, death, shards, FILES, task, params)
+    stopped_run(stop, shards, task, params, death=death)
     assert not (here / "model").exists()
     again = train(shards, FILES, task, params)
     assert again.timing["resumed_at_step"] == stop - death
     assert again.metrics == whole.metrics
-    assert made_in(here) == expected
+    assert bytes_of(here) == expected
 
 
 @pytest.mark.long
