@@ -2,14 +2,17 @@
 
     python benchmarks/scale.py make FOLDER --sequences 10000000
     python benchmarks/scale.py memory FOLDER --windows 16 64 none --limit-mib 4096
+    python benchmarks/scale.py beyond FOLDER --windows 64 --limit-mib 2048
     python benchmarks/scale.py rate data/shards --windows 16 64 --rounds 3
     python benchmarks/scale.py order data/shards --windows 1 4 16 64
     python benchmarks/scale.py accuracy data/shards --windows none 64 16 4 1 --seeds 3
 
 `make` writes shards of invented sequences of 5 to 30 tokens. `memory` runs the stage train on them, an epoch of a small
-network, in a process of its own that may hold so many MiB of data (RLIMIT_DATA), and prints its peak. `rate` trains the
-shipped network for an epoch in memory and through windows in turn, reading and planning included;
-ratios are of processor seconds, medians of the rounds. `order` compares batches with those of a full shuffle, and needs
+network, in a process of its own that may hold so many MiB of data (RLIMIT_DATA), and prints its peak. `beyond` opens
+and plans more than memory holds, its files out of the page cache, and trains the shipped network on a few windows and
+on as many sequences in memory in turn: it ends long before an epoch does. `rate` trains the shipped network for an
+epoch in memory and through windows in turn, reading and planning included; ratios are of processor seconds, medians of
+the rounds. `order` compares batches with those of a full shuffle, and needs
 no training. `accuracy` runs the stage train. `none` is training in memory.
 """
 
@@ -44,6 +47,8 @@ ROOT = Path(__file__).resolve().parents[1]
 OUTPUTS = ("model", "figures", "epochs.csv", "steps.csv", "live.json", "environment.json", "timing.json")
 SMALL = {"train.epochs": 1, "train.model.embedding": 8, "train.model.units": 8, "train.log_every": 1000}
 Window = int | None
+# Windows that are trained on before as many sequences in memory are.
+IN_TURN = 4
 
 
 def run_stage(shards: Path, changes: dict[str, object], limit_mib: int | None = None) -> dict[str, Any] | str:
@@ -117,6 +122,65 @@ def rate(arguments: argparse.Namespace) -> None:
         kinds = [[base[kind] / one[kind] for one, base in zip(found, taken[None], strict=True)] for kind in (0, 1)]
         said = [f"{median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})" for ratios in kinds]
         print(f"window {window!s:>5}: of the rate in memory {said[0]} by processor seconds, {said[1]} by the clock")
+
+
+def beyond(arguments: argparse.Namespace) -> None:
+    """Seconds until the first step, and the rate of windows that come from a cold disk to that in memory."""
+    if arguments.limit_mib is not None:
+        resource.setrlimit(resource.RLIMIT_DATA, (arguments.limit_mib << 20,) * 2)
+    from lengthwise.models.config import NetworkConfig
+    from lengthwise.models.network import Network
+    from lengthwise.training.step import Steps
+
+    params, index = params_of(arguments), read_index(arguments.shards)
+    forget(arguments.shards)
+    clock = time.perf_counter()
+    blocks, window = ShardBlocks(arguments.shards, index, "train"), arguments.windows[0]
+    parts = Windowed(blocks, window, 1)
+    opened = time.perf_counter() - clock
+    plans = EpochPlans(parts, params.batching.chosen, 1)
+    # The stage counts the steps of an epoch for its schedule before the first.
+    batches = sum(len(plan) for plan in plans.epoch(0))
+    planned = time.perf_counter() - clock - opened
+    print(
+        f"{index.splits['train'].rows:,} sequences, {index.splits['train'].tokens:,} tokens in {len(blocks)} blocks: "
+        f"opened and checked in {opened:.1f} s, {batches:,} batches planned in {planned:.1f} s",
+        flush=True,
+    )
+    forget(arguments.shards)
+    config = NetworkConfig("classifier", index.vocabulary_size, tuple(index.factors), **vars(params.model.architecture))
+    steps = Steps(Network(config), params.optimizer.learning_rate, params.optimizer.clip_norm)
+    order = windows_of(len(blocks), window, 1, 0)
+    # Spread over all blocks as windows are.
+    held = InMemory(blocks.read(np.sort(np.concatenate(order[-IN_TURN:]))))
+    ratios = []
+    for number in range(arguments.rounds + 1):
+        rates = []
+        for here, first in ((held, 0), (parts, number * IN_TURN)):
+            plans = EpochPlans(here, params.batching.chosen, 1)
+            tokens, clock = 0, time.perf_counter()
+            for part, sequences in zip(
+                range(first, min(first + IN_TURN, here.parts)), here.read(0, first), strict=False
+            ):
+                plan = plans.of(0, part)
+                for _ in steps.train_over(plan, sequences):
+                    pass
+                tokens += int(plan.steps.sum())
+            rates.append(tokens / (time.perf_counter() - clock))
+        print(f"round {number}: {rates[0]:,.0f} tokens a second in memory, {rates[1]:,.0f} through windows", flush=True)
+        ratios.append(rates[1] / rates[0])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    # The first round is traced and compiled.
+    print(f"through windows {median(ratios[1:]):.3f} of the rate ({min(ratios[1:]):.3f} to {max(ratios[1:]):.3f})")
+    print(f"peak {peak} MiB")
+
+
+def forget(folder: Path) -> None:
+    """Take the files of a folder out of the page cache."""
+    for path in folder.rglob("*.parquet"):
+        file = os.open(path, os.O_RDONLY)
+        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(file)
 
 
 def params_of(arguments: argparse.Namespace) -> TrainParams:
@@ -217,7 +281,7 @@ def accuracy(arguments: argparse.Namespace) -> None:
 def main() -> None:
     """Do what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    actions = {"memory": memory, "rate": rate, "order": order, "accuracy": accuracy}
+    actions = {"memory": memory, "beyond": beyond, "rate": rate, "order": order, "accuracy": accuracy}
     parser.add_argument("action", choices=["make", *actions])
     parser.add_argument("shards", type=Path, metavar="FOLDER", help="of shards")
     parser.add_argument("--sequences", type=int, default=2_000_000, help="to make (default: 2000000)")

@@ -4,11 +4,11 @@ Sequences of one length are in random order, and so a block, which is a run of s
 them: in the corpus's order it would be of few authors, or of one class where the corpus is sorted by class.
 
 Two passes over the tokens: the first sees lengths alone and places every sequence; the second hands each slice's
-tokens on to the shards' scratch files. In memory are one slice, one shard, and a few numbers per sequence.
+sequences on to the shards' scratch files. In memory are one slice, one shard, and what `place` has of each sequence.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -19,12 +19,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lengthwise.core.affixes import affixes_of
-from lengthwise.core.names import SPLITS, Split, Unit
+from lengthwise.core.names import Split, Unit
 from lengthwise.core.ragged import offsets_of, ranges, take_rows
 from lengthwise.core.sequences import AFFIXES, LABEL, LABELS, NUMBERS, TOKENS
 from lengthwise.errors import CorpusError
 from lengthwise.prepare.documents import DocumentTable, read_document_table
 from lengthwise.prepare.shards.lengths import LengthLimits, Pieces
+from lengthwise.prepare.shards.placing import Placement, by_length, place
 from lengthwise.prepare.shards.schema import (
     BLOCK_STEPS,
     INDEX_NAME,
@@ -36,11 +37,15 @@ from lengthwise.prepare.shards.schema import (
     shard_schema,
 )
 from lengthwise.prepare.shards.units import read_units
+from lengthwise.prepare.splits import TRAIN
 from lengthwise.prepare.text.store import TokenStore, lists_of
 from lengthwise.prepare.vocabulary import read_vocabulary, write_vocabulary
 from lengthwise.system.files import file_digest, replacing_folder, scratch_folder
 from lengthwise.system.progress import Progress
 from lengthwise.system.seals import write_sealed_json
+
+# Columns of a number a sequence.
+LENGTH, DOCUMENT, SEQUENCE = "length", "document", "sequence"
 
 
 @dataclass(frozen=True)
@@ -51,18 +56,6 @@ class ShardInputs:
     tokens: Path
     split: Path
     vocabulary: Path
-
-
-@dataclass(frozen=True)
-class _Placement:
-    """All kept sequences in the corpus's order, one entry each, and where they go."""
-
-    length: np.ndarray
-    document: np.ndarray
-    split: np.ndarray
-    shard: np.ndarray  # over all splits
-    sequence: np.ndarray  # rank in its split
-    shard_splits: np.ndarray  # the split of each shard
 
 
 def build_shards(
@@ -97,20 +90,32 @@ def build_shards(
     encoding = vocabulary.encode(lexicon)
     letters = None if affixes is None else affixes_of(lexicon, affixes)
     schema = shard_schema(table.form, affixes)
-    pieces, placed, funnel = _place(inputs, store, table, unit, limits, rows_per_shard)
+    funnel: Counter[str] = Counter()
+
+    def lengths_and_splits() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for part in read_units(store, inputs.split, table, unit):
+            kept = limits.pieces(np.diff(part.offsets))
+            funnel.update(kept.funnel)
+            yield kept.length, part.split[kept.unit]
+
     with replacing_folder(folder) as out, scratch_folder(folder) as scratch:
-        units = read_units(store, inputs.split, table, unit)
-        with Progress("shards", store.tokens, "tokens") as progress:
-            begin = 0
-            for part, slice_pieces in zip(units, pieces, strict=True):
-                end = begin + len(slice_pieces.unit)
+        placed = place(lengths_and_splits(), rows_per_shard, scratch)
+        if not placed.lengths[TRAIN]:
+            raise CorpusError(
+                "shards: no training sequence is left; expected some between shards.min_length and "
+                "shards.max_length; widen them"
+            )
+        with Progress("shards", store.tokens, "tokens") as progress, placed.in_order() as places:
+            for part in read_units(store, inputs.split, table, unit):
                 steps = dict(part.steps)
                 if TOKENS in steps:
                     if letters is not None:
                         steps[AFFIXES] = letters[steps[TOKENS]]
                     steps[TOKENS] = encoding[steps[TOKENS]]
-                _distribute(steps, part.offsets, slice_pieces, placed.shard[begin:end], scratch)
-                begin = end
+                kept = limits.pieces(np.diff(part.offsets))
+                shard, sequence = places.take(part.split[kept.unit])
+                rows = {LENGTH: kept.length, DOCUMENT: part.document[kept.unit], SEQUENCE: sequence}
+                _distribute(steps, rows, part.offsets, kept, shard, scratch)
                 progress.update(int(part.offsets[-1]))
         splits = _write_splits(out, placed, table, schema, scratch)
         write_vocabulary(out / VOCABULARY_NAME, vocabulary)
@@ -129,95 +134,75 @@ def build_shards(
     return {**funnel, **sizes}
 
 
-def _place(
-    inputs: ShardInputs,
-    store: TokenStore,
-    table: DocumentTable,
-    unit: Unit,
-    limits: LengthLimits,
-    rows_per_shard: int,
-) -> tuple[list[Pieces], _Placement, Counter[str]]:
-    """First pass: what is kept of each slice, and where it goes."""
-    pieces, documents, splits = [], [], []
-    funnel: Counter[str] = Counter()
-    for part in read_units(store, inputs.split, table, unit):
-        kept = limits.pieces(np.diff(part.offsets))
-        pieces.append(kept)
-        documents.append(part.document[kept.unit])
-        splits.append(part.split[kept.unit])
-        funnel.update(kept.funnel)
-    length = np.concatenate([kept.length for kept in pieces]).astype(np.int32)
-    split = np.concatenate(splits)
-    shard = np.empty(len(length), np.int32)
-    sequence = np.empty(len(length), np.int32)
-    shard_splits: list[int] = []
-    for number, name in enumerate(SPLITS):
-        members = np.flatnonzero(split == number)
-        if name == "train" and not len(members):
-            raise CorpusError(
-                "shards: no training sequence is left; expected some between shards.min_length and "
-                "shards.max_length; widen them"
-            )
-        sequence[members] = np.arange(len(members))
-        by_length = members[_by_length(length[members], number)]
-        shard[by_length] = np.arange(len(members)) // rows_per_shard + len(shard_splits)
-        shard_splits += [number] * -(-len(members) // rows_per_shard)
-    placed = _Placement(length, np.concatenate(documents), split, shard, sequence, np.array(shard_splits))
-    return pieces, placed, funnel
-
-
 def _distribute(
-    steps: Mapping[str, np.ndarray], offsets: np.ndarray, pieces: Pieces, shard: np.ndarray, scratch: Path
+    steps: Mapping[str, np.ndarray],
+    rows: Mapping[str, np.ndarray],
+    offsets: np.ndarray,
+    pieces: Pieces,
+    shard: np.ndarray,
+    scratch: Path,
 ) -> None:
-    """Append a slice's steps to the scratch files of their shards, each shard's in the corpus's order."""
+    """Append a slice's sequences to the scratch files of their shards, each shard's in the corpus's order."""
     order = np.argsort(shard, kind="stable")
     lengths = pieces.length[order]
     chosen = ranges(offsets[pieces.unit[order]] + pieces.start[order], lengths)
     ends = offsets_of(lengths)
     parts = list(zip(*np.unique(shard[order], return_index=True, return_counts=True), strict=True))
+    for name, column in rows.items():
+        values = column[order].astype(np.int32)
+        for number, begin, count in parts:
+            _append(_row_file(scratch, number, name), values[begin : begin + count])
     for name, column in steps.items():
         values = column[chosen]
         for number, begin, count in parts:
-            with _scratch_file(scratch, number, name).open("ab") as stream:
-                stream.write(values[ends[begin] : ends[begin + count]].tobytes())
+            _append(_step_file(scratch, number, name), values[ends[begin] : ends[begin + count]])
 
 
-def _scratch_file(scratch: Path, shard: int, column: str) -> Path:
+def _append(path: Path, values: np.ndarray) -> None:
+    with path.open("ab") as stream:
+        stream.write(values.tobytes())
+
+
+def _row_file(scratch: Path, shard: int, column: str) -> Path:
+    return scratch / f"{shard} {column}"
+
+
+def _step_file(scratch: Path, shard: int, column: str) -> Path:
     # The names of columns come from outside: they are no names of files.
     return scratch / f"{shard}.{column.encode().hex()}"
 
 
 def _write_splits(
-    out: Path, placed: _Placement, table: DocumentTable, schema: pa.Schema, scratch: Path
+    out: Path, placed: Placement, table: DocumentTable, schema: pa.Schema, scratch: Path
 ) -> dict[Split, SplitEntry]:
     entries: dict[Split, SplitEntry] = {}
-    for number, name in enumerate(get_args(Split)):
+    for name, shards, lengths in zip(get_args(Split), placed.shards, placed.lengths, strict=True):
         (out / name).mkdir()
-        shards = np.flatnonzero(placed.shard_splits == number)
         written = [
-            _write_shard(out, f"{name}/{rank:05d}.parquet", shard, placed, table, schema, scratch)
-            for rank, shard in enumerate(shards.tolist())
+            _write_shard(out, f"{name}/{rank:05d}.parquet", shard, table, schema, scratch)
+            for rank, shard in enumerate(shards)
         ]
-        lengths, counts = np.unique(placed.length[placed.split == number], return_counts=True)
         entries[name] = SplitEntry(
             rows=sum(entry.rows for entry in written),
             tokens=sum(entry.tokens for entry in written),
-            lengths=list(zip(lengths.tolist(), counts.tolist(), strict=True)),
+            lengths=list(lengths.items()),
             shards=written,
         )
     return entries
 
 
 def _write_shard(
-    out: Path, file: str, shard: int, placed: _Placement, table: DocumentTable, schema: pa.Schema, scratch: Path
+    out: Path, file: str, shard: int, table: DocumentTable, schema: pa.Schema, scratch: Path
 ) -> ShardEntry:
-    rows = np.flatnonzero(placed.shard == shard)
-    length = placed.length[rows].astype(np.int64)
-    order = _by_length(length, shard)
-    document = placed.document[rows][order]
+    length, document, sequence = (
+        np.fromfile(_row_file(scratch, shard, name), np.int32) for name in (LENGTH, DOCUMENT, SEQUENCE)
+    )
+    length = length.astype(np.int64)
+    order = by_length(length, shard)
+    document = document[order]
     values = {
-        "sequence": placed.sequence[rows][order],
-        "document": document,
+        SEQUENCE: sequence[order],
+        DOCUMENT: document,
         "group": table.group[document],
         LABEL: table.label[document],
         NUMBERS: table.numbers[document],
@@ -226,7 +211,7 @@ def _write_shard(
     columns = []
     for field in schema:
         if pa.types.is_list(field.type):
-            columns.append(_lists(field, _scratch_file(scratch, shard, field.name), offsets_of(length), order))
+            columns.append(_lists(field, _step_file(scratch, shard, field.name), offsets_of(length), order))
         elif pa.types.is_fixed_size_list(field.type):
             flat = pa.array(values[field.name].reshape(-1), field.type.value_type)
             columns.append(pa.FixedSizeListArray.from_arrays(flat, field.type.list_size))
@@ -236,10 +221,10 @@ def _write_shard(
     lengths = length[order]
     with pq.ParquetWriter(out / file, schema, compression="zstd") as writer:
         for block in blocks_of(lengths):
-            writer.write_table(content[block], row_group_size=len(rows))
+            writer.write_table(content[block], row_group_size=len(order))
     return ShardEntry(
         file=file,
-        rows=len(rows),
+        rows=len(order),
         tokens=int(lengths.sum()),
         shortest=int(lengths[0]),
         longest=int(lengths[-1]),
@@ -256,12 +241,6 @@ def blocks_of(lengths: np.ndarray) -> list[slice]:
     number = offsets_of(lengths)[:-1] // BLOCK_STEPS
     ends = [*np.flatnonzero(np.diff(number)) + 1, len(lengths)]
     return [slice(begin, end) for begin, end in pairwise([0, *ends])]
-
-
-def _by_length(length: np.ndarray, seed: int) -> np.ndarray:
-    """The order by rising length, ties in random order: int64 (R,)."""
-    shuffled = np.random.default_rng(seed).permutation(len(length))
-    return shuffled[np.argsort(length[shuffled], kind="stable")]
 
 
 def _lists(field: pa.Field, scratch: Path, offsets: np.ndarray, order: np.ndarray) -> pa.Array:

@@ -1,0 +1,141 @@
+"""Which shard each sequence goes to, and which number it has in its split, from lengths and splits alone.
+
+What there is of every sequence lies in scratch files. In memory are twelve bytes for each sequence of a split while its
+shards are found, and what a slice has.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from lengthwise.core.names import SPLITS
+from lengthwise.core.ragged import offsets_of
+from lengthwise.errors import CorpusError
+
+# Sequences that are placed at once.
+CHUNK = 1 << 20
+# Of a split: their numbers have 32 bits.
+MOST_SEQUENCES = np.iinfo(np.int32).max
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the sequences of a corpus go.
+
+    Attributes:
+        lengths: by split, how many of its sequences have each length, by rising length.
+        shards: by split, the numbers of its shards; over all splits they rise.
+        folder: of the scratch files.
+    """
+
+    lengths: list[dict[int, int]]
+    shards: list[range]
+    folder: Path
+
+    @contextmanager
+    def in_order(self) -> Iterator["Places"]:
+        """Read the places of all sequences in the corpus's order."""
+        with ExitStack() as stack:
+            yield Places([stack.enter_context(_file(self.folder, "shard", n).open("rb")) for n in range(len(SPLITS))])
+
+
+class Places:
+    """The places of sequences, some after others.
+
+    Args:
+        streams: by split, the shard of each of its sequences.
+    """
+
+    def __init__(self, streams: Sequence[BinaryIO]) -> None:
+        self._streams = streams
+        self._seen = [0] * len(streams)
+
+    def take(self, split: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The places of the next sequences.
+
+        Args:
+            split: int8 (P,), indices into `SPLITS`.
+
+        Returns:
+            The shard of each, and its number in its split: int32 (P,).
+        """
+        shard, sequence = np.empty((2, len(split)), np.int32)
+        for number, stream in enumerate(self._streams):
+            members = np.flatnonzero(split == number)
+            shard[members] = np.fromfile(stream, np.int32, len(members))
+            sequence[members] = np.arange(len(members)) + self._seen[number]
+            self._seen[number] += len(members)
+        return shard, sequence
+
+
+def place(slices: Iterable[tuple[np.ndarray, np.ndarray]], rows_per_shard: int, folder: Path) -> Placement:
+    """Give every sequence its shard: those of a split by rising length, so many in each, ties in random order.
+
+    Args:
+        slices: the length and the split of the sequences of each slice: int (P,), and indices into `SPLITS`.
+        rows_per_shard: sequences of a shard; the last of a split has the rest.
+        folder: for scratch files.
+
+    Raises:
+        CorpusError: a split has more sequences than there are numbers of 32 bits.
+    """
+    counts: list[Counter[int]] = [Counter() for _ in SPLITS]
+    with ExitStack() as stack:
+        streams = [stack.enter_context(_file(folder, "length", number).open("wb")) for number in range(len(SPLITS))]
+        for lengths, splits in slices:
+            for number, stream in enumerate(streams):
+                here = lengths[splits == number].astype(np.int32)
+                here.tofile(stream)
+                counts[number].update(
+                    dict(zip(*(a.tolist() for a in np.unique(here, return_counts=True)), strict=True))
+                )
+    shards: list[range] = []
+    for number, of_split in enumerate(counts):
+        if (count := of_split.total()) > MOST_SEQUENCES:
+            raise CorpusError(
+                f"shards: the split {SPLITS[number]} has {count} sequences; expected at most {MOST_SEQUENCES}; take "
+                "longer units, such as shards.unit=document, or a part of the corpus by ingest.groups"
+            )
+        path = _file(folder, "length", number)
+        first = shards[-1].stop if shards else 0
+        shards.append(range(first, first - (-count // rows_per_shard)))
+        shard = _rank_by_length(np.fromfile(path, np.int32), number)
+        path.unlink()
+        shard //= rows_per_shard
+        shard += first
+        shard.tofile(_file(folder, "shard", number))
+    return Placement([dict(sorted(of_split.items())) for of_split in counts], shards, folder)
+
+
+def by_length(length: np.ndarray, seed: int) -> np.ndarray:
+    """The order by rising length, ties in random order: int64 (R,)."""
+    shuffled = np.random.default_rng(seed).permutation(len(length))
+    return shuffled[np.argsort(length[shuffled], kind="stable")]
+
+
+def _rank_by_length(length: np.ndarray, seed: int) -> np.ndarray:
+    """Where each sequence is in the order of `by_length`, in less memory: int32 (R,)."""
+    rank = np.empty(len(length), np.int32)
+    kinds, counts = np.unique(length, return_counts=True)
+    ahead = offsets_of(counts)[:-1]
+    # As `permutation` draws it, in half of its memory.
+    shuffled = np.arange(len(length), dtype=np.int32)
+    np.random.default_rng(seed).shuffle(shuffled)
+    for begin in range(0, len(length), CHUNK):
+        members = shuffled[begin : begin + CHUNK]
+        kind = np.searchsorted(kinds, length[members])
+        order = np.argsort(kind, kind="stable")
+        here = np.bincount(kind, minlength=len(kinds))
+        kind = kind[order]
+        rank[members[order]] = ahead[kind] + np.arange(len(members)) - offsets_of(here)[kind]
+        ahead += here
+    return rank
+
+
+def _file(folder: Path, kind: str, split: int) -> Path:
+    return folder / f"{kind} of {SPLITS[split]}"
