@@ -128,7 +128,8 @@ def _rank_by_length(length: np.ndarray, seed: int) -> np.ndarray:
     np.random.default_rng(seed).shuffle(shuffled)
     for begin in range(0, len(length), CHUNK):
         members = shuffled[begin : begin + CHUNK]
-        kind = np.searchsorted(kinds, length[members])
+        # Numbers of 16 bits are sorted by their digits, in a tenth of the time.
+        kind = np.searchsorted(kinds, length[members]).astype(np.min_scalar_type(len(kinds)))
         order = np.argsort(kind, kind="stable")
         here = np.bincount(kind, minlength=len(kinds))
         kind = kind[order]

@@ -44,9 +44,6 @@ from lengthwise.system.files import file_digest, replacing_folder, scratch_folde
 from lengthwise.system.progress import Progress
 from lengthwise.system.seals import write_sealed_json
 
-# Columns of a number a sequence.
-LENGTH, DOCUMENT, SEQUENCE = "length", "document", "sequence"
-
 
 @dataclass(frozen=True)
 class ShardInputs:
@@ -114,7 +111,9 @@ def build_shards(
                     steps[TOKENS] = encoding[steps[TOKENS]]
                 kept = limits.pieces(np.diff(part.offsets))
                 shard, sequence = places.take(part.split[kept.unit])
-                rows = {LENGTH: kept.length, DOCUMENT: part.document[kept.unit], SEQUENCE: sequence}
+                rows = np.stack(
+                    [kept.length, part.document[kept.unit], sequence], axis=1, dtype=np.int32, casting="unsafe"
+                )
                 _distribute(steps, rows, part.offsets, kept, shard, scratch)
                 progress.update(int(part.offsets[-1]))
         splits = _write_splits(out, placed, table, schema, scratch)
@@ -136,7 +135,7 @@ def build_shards(
 
 def _distribute(
     steps: Mapping[str, np.ndarray],
-    rows: Mapping[str, np.ndarray],
+    rows: np.ndarray,
     offsets: np.ndarray,
     pieces: Pieces,
     shard: np.ndarray,
@@ -148,10 +147,9 @@ def _distribute(
     chosen = ranges(offsets[pieces.unit[order]] + pieces.start[order], lengths)
     ends = offsets_of(lengths)
     parts = list(zip(*np.unique(shard[order], return_index=True, return_counts=True), strict=True))
-    for name, column in rows.items():
-        values = column[order].astype(np.int32)
-        for number, begin, count in parts:
-            _append(_row_file(scratch, number, name), values[begin : begin + count])
+    in_order = rows[order]
+    for number, begin, count in parts:
+        _append(scratch / f"{number}", in_order[begin : begin + count])
     for name, column in steps.items():
         values = column[chosen]
         for number, begin, count in parts:
@@ -161,10 +159,6 @@ def _distribute(
 def _append(path: Path, values: np.ndarray) -> None:
     with path.open("ab") as stream:
         stream.write(values.tobytes())
-
-
-def _row_file(scratch: Path, shard: int, column: str) -> Path:
-    return scratch / f"{shard} {column}"
 
 
 def _step_file(scratch: Path, shard: int, column: str) -> Path:
@@ -194,15 +188,13 @@ def _write_splits(
 def _write_shard(
     out: Path, file: str, shard: int, table: DocumentTable, schema: pa.Schema, scratch: Path
 ) -> ShardEntry:
-    length, document, sequence = (
-        np.fromfile(_row_file(scratch, shard, name), np.int32) for name in (LENGTH, DOCUMENT, SEQUENCE)
-    )
+    length, document, sequence = np.fromfile(scratch / f"{shard}", np.int32).reshape(-1, 3).T
     length = length.astype(np.int64)
     order = by_length(length, shard)
     document = document[order]
     values = {
-        SEQUENCE: sequence[order],
-        DOCUMENT: document,
+        "sequence": sequence[order],
+        "document": document,
         "group": table.group[document],
         LABEL: table.label[document],
         NUMBERS: table.numbers[document],
