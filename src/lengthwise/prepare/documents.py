@@ -6,10 +6,9 @@ that maps over slices takes one row group at a time.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 import pyarrow as pa
@@ -18,17 +17,12 @@ import pyarrow.parquet as pq
 from lengthwise.core.labels import LabelFactor, joint_class
 from lengthwise.core.names import SPLITS
 from lengthwise.core.ragged import offsets_of
-from lengthwise.errors import CorpusError, FormatError
-from lengthwise.prepare.forms.document_form import ColumnForm, Document, DocumentForm, SequenceForm
+from lengthwise.errors import FormatError
+from lengthwise.prepare.forms.document_form import ColumnForm, DocumentForm, SequenceForm
 from lengthwise.system.records import read_record
-from lengthwise.system.seals import SEAL_KEY, UNSEALED, check_seal, rerun, sealed_file
+from lengthwise.system.seals import check_seal, rerun
 
 VERSION = "2"
-ROWS_PER_SLICE = 8192
-# Of texts and steps: what a worker that maps over slices has in memory is a multiple of it.
-BYTES_PER_SLICE = 32 << 20
-# Parquet counts the bytes of one text in 31 bits.
-MOST_BYTES = 2**31 - 1
 VERSION_KEY, FORM_KEY = b"lengthwise.documents", b"lengthwise.form"
 
 # The columns of a text, of its split where documents say it, and of what stands before the labels.
@@ -47,7 +41,7 @@ def documents_schema(form: SequenceForm) -> pa.Schema:
     if form.has_split:
         columns.append((SPLIT, pa.int8(), "which split it is in: " + _codes(LabelFactor(SPLIT, SPLITS))))
     if form.steps:
-        columns += [(column.name, pa.list_(_step_type(column)), column.kind) for column in form.steps]
+        columns += [(column.name, pa.list_(step_type(column)), column.kind) for column in form.steps]
     else:
         columns.append((TEXT, pa.string(), "repaired text, without white space at its ends; may be empty"))
     never_null = {factor.name for factor in form.factors} | set(form.numbers)
@@ -55,7 +49,7 @@ def documents_schema(form: SequenceForm) -> pa.Schema:
     return pa.schema(fields, metadata={VERSION_KEY: VERSION, FORM_KEY: form.to_json()})
 
 
-def _step_type(column: ColumnForm) -> pa.DataType:
+def step_type(column: ColumnForm) -> pa.DataType:
     """What a step holds in Arrow."""
     if column.kind == "features":
         return pa.list_(pa.float32(), column.size)
@@ -65,103 +59,6 @@ def _step_type(column: ColumnForm) -> pa.DataType:
 def _codes(factor: LabelFactor) -> str:
     shown = [f"{code} {name}" for code, name in enumerate(factor.classes[:100])]
     return ", ".join(shown) + (", ..." if len(factor.classes) > len(shown) else "")
-
-
-class DocumentWriter:
-    """Writes documents in slices; the file appears only if the `with` block ends without an error.
-
-    Documents of a group may come in any order; their numbers are counted here.
-
-    Args:
-        path: the Parquet file.
-        form: of all documents.
-    """
-
-    def __init__(self, path: Path, form: DocumentForm) -> None:
-        self._form, self._path = form, path
-        self._schema = documents_schema(form)
-        self._rows: list[Document] = []
-        self._ids: list[str] = []
-        self._bytes = 0
-        self._numbers: dict[str, int] = {}
-
-    def __enter__(self) -> "DocumentWriter":
-        with ExitStack() as stack:
-            beside = stack.enter_context(sealed_file(self._path))
-            self._writer = stack.enter_context(pq.ParquetWriter(beside, self._schema, compression="zstd"))
-            self._writer.add_key_value_metadata({SEAL_KEY: UNSEALED})
-            self._open = stack.pop_all()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is not None:
-            self._open.__exit__(kind, error, trace)
-            return
-        with self._open:  # An error of the last slice is an error of the file.
-            if self._rows:
-                self._flush()
-
-    def write(self, document: Document) -> None:
-        """Add one document.
-
-        Raises:
-            CorpusError: its text has 2 GiB or more.
-        """
-        number = self._numbers.get(document.group, 0)
-        self._numbers[document.group] = number + 1
-        size = _size(document)
-        if size > MOST_BYTES:
-            raise CorpusError(
-                f"ingest: document {number} of {document.group} has {size} bytes of text; expected at most "
-                f"{MOST_BYTES}; cut it in two"
-            )
-        # A slice that would grow too large ends before.
-        if self._rows and self._bytes + size > BYTES_PER_SLICE:
-            self._flush()
-        self._ids.append(f"{document.group}/{number}")
-        self._rows.append(document)
-        self._bytes += size
-        if len(self._rows) == ROWS_PER_SLICE:
-            self._flush()
-
-    def _flush(self) -> None:
-        rows, form = self._rows, self._form
-        columns: dict[str, object] = {
-            DOCUMENT_ID: self._ids,
-            GROUP: [row.group for row in rows],
-            **{factor.name: [row.codes[i] for row in rows] for i, factor in enumerate(form.factors)},
-            **{name: [row.numbers[i] for row in rows] for i, name in enumerate(form.numbers)},
-            **{fact.name: [row.facts[i] for row in rows] for i, fact in enumerate(form.facts)},
-        }
-        if form.has_split:
-            columns[SPLIT] = [None if row.split is None else SPLITS.index(row.split) for row in rows]
-        for i, column in enumerate(form.steps):
-            columns[column.name] = _lists(column, [row.steps[i] for row in rows])
-        if not form.steps:
-            columns[TEXT] = [row.text for row in rows]
-        self._writer.write_table(pa.table(columns, self._schema), row_group_size=len(rows))
-        self._rows, self._ids, self._bytes = [], [], 0
-
-
-def _size(document: Document) -> int:
-    """The bytes of a document's text, and about those of its steps."""
-    text = len(document.text) if document.text.isascii() else len(document.text.encode("utf-8", "surrogatepass"))
-    return text + sum(column.nbytes if isinstance(column, np.ndarray) else 8 * len(column) for column in document.steps)
-
-
-def _lists(column: ColumnForm, values: Sequence[Sequence[object] | np.ndarray]) -> pa.Array:
-    offsets = offsets_of(np.array([len(steps) for steps in values], np.int64)).astype(np.int32)
-    if column.kind == "features":
-        flat = np.concatenate([np.asarray(steps, np.float32).reshape(-1) for steps in values])
-        items = pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float32()), column.size)
-    else:
-        items = pa.array([item for steps in values for item in steps], _step_type(column))
-    return pa.ListArray.from_arrays(pa.array(offsets), items)
 
 
 def open_documents(path: Path) -> pq.ParquetFile:
@@ -264,7 +161,7 @@ def first_document(path: Path, number: int) -> int:
 
 def read_document_ids(path: Path) -> Iterator[str]:
     """All document ids in order, a slice in memory at a time."""
-    for batch in open_documents(path).iter_batches(ROWS_PER_SLICE, columns=[DOCUMENT_ID]):
+    for batch in open_documents(path).iter_batches(columns=[DOCUMENT_ID]):
         yield from batch[DOCUMENT_ID].to_pylist()
 
 
