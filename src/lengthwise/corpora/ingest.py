@@ -41,7 +41,7 @@ def ingest(corpus: Corpus, extract: Extract, documents: Path) -> dict[str, int]:
                 counts[empty] += duplicates.add_texts(part)
                 writer.write_texts(part)
             else:
-                counts[items] += 1
+                counts[items] += not part.goes_on
                 counts[empty] += not (len(part.steps[0]) if form.steps else part.text)
                 duplicates.add(part)
                 writer.write(part)
@@ -73,6 +73,9 @@ class _Duplicates:
     def add(self, document: Document) -> None:
         rank = self._rank(document.group)
         if content := _content(document):
+            if document.goes_on:
+                self._contents[-1] = hash((self._contents[-1], content))
+                return
             self._contents.append(hash(content))
             self._groups.append(rank)
 

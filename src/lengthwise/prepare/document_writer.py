@@ -1,7 +1,9 @@
 """Writes the table of documents, see `lengthwise.prepare.documents`: one by one, or many at a time."""
 
+import json
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -13,14 +15,15 @@ import pyarrow.parquet as pq
 from lengthwise.core.names import SPLITS
 from lengthwise.core.ragged import offsets_of
 from lengthwise.errors import CorpusError
-from lengthwise.prepare.documents import DOCUMENT_ID, GROUP, SPLIT, TEXT, documents_schema, step_type
+from lengthwise.prepare.documents import CONTINUED_KEY, DOCUMENT_ID, GROUP, SPLIT, TEXT, documents_schema, step_type
+from lengthwise.prepare.forms import text_pieces
 from lengthwise.prepare.forms.document_form import ColumnForm, Document, DocumentForm, TextBatch
 from lengthwise.system.seals import SEAL_KEY, UNSEALED, sealed_file
 
 ROWS_PER_SLICE = 8192
 # Of texts and steps: what a worker that maps over slices has in memory is a multiple of it.
 BYTES_PER_SLICE = 32 << 20
-# Parquet counts the bytes of one text in 31 bits.
+# Parquet and Arrow count the steps of one document in 31 bits.
 MOST_BYTES = 2**31 - 1
 
 
@@ -42,6 +45,8 @@ class DocumentWriter:
         self._documents: list[Document] = []
         self._ids: list[str] = []
         self._rows = self._bytes = 0
+        self._rows_before = 0
+        self._continued: list[int] = []
         self._numbers: dict[str, int] = {}
 
     def __enter__(self) -> "DocumentWriter":
@@ -64,30 +69,45 @@ class DocumentWriter:
         with self._open:  # An error of the last slice is an error of the file.
             if self._rows:
                 self._flush()
+            if self._continued:
+                self._writer.add_key_value_metadata({CONTINUED_KEY: json.dumps(self._continued)})
 
     def write(self, document: Document) -> None:
-        """Add one document.
+        """Add one document, or a piece that goes on with the one before.
 
         Raises:
-            CorpusError: its text has 2 GiB or more.
+            CorpusError: its steps have 2 GiB or more.
         """
-        number = self._numbers.get(document.group, 0)
+        number = self._numbers.get(document.group, 0) - document.goes_on
         self._numbers[document.group] = number + 1
+        if len(document.text) <= text_pieces.MOST_CHARACTERS:
+            self._write_row(document, number)
+            return
+        for place, text in enumerate(text_pieces.pieces_of([document.text])):
+            self._write_row(replace(document, text=text, goes_on=document.goes_on or place > 0), number)
+
+    def _write_row(self, document: Document, number: int) -> None:
         size = _size(document)
         if size > MOST_BYTES:
             raise CorpusError(
-                f"ingest: document {number} of {document.group} has {size} bytes of text; expected at most "
+                f"ingest: document {number} of {document.group} has {size} bytes of steps; expected at most "
                 f"{MOST_BYTES}; cut it in two"
             )
         # A slice that would grow too large ends before.
         if self._rows and self._bytes + size > BYTES_PER_SLICE:
             self._flush()
+        if document.goes_on:
+            self._continued.append(self._rows_before + self._rows)
         self._ids.append(f"{document.group}/{number}")
         self._documents.append(document)
         self._grow(1, size)
 
     def write_texts(self, batch: TextBatch) -> None:
-        """Add documents that are texts of less than 2 GiB; slices end where `write` would end them."""
+        """Add documents that are texts; slices end where `write` would end them."""
+        if pc.max(pc.utf8_length(batch.texts)).as_py() > text_pieces.MOST_CHARACTERS:
+            for document in batch.documents():
+                self.write(document)
+            return
         columns = {
             DOCUMENT_ID: pc.binary_join_element_wise(batch.groups, self._numbers_of(batch), "/"),
             GROUP: batch.groups,
@@ -158,6 +178,7 @@ class DocumentWriter:
         # In one piece: pages of Parquet end where pieces do.
         table = pa.concat_tables(self._tables).combine_chunks() if len(self._tables) > 1 else self._tables[0]
         self._writer.write_table(table, row_group_size=self._rows)
+        self._rows_before += self._rows
         self._tables, self._rows, self._bytes = [], 0, 0
 
 

@@ -1,13 +1,16 @@
-"""The table of documents: the only definition of its format, its writer and its readers.
+"""The table of documents: the only definition of its format, and its readers.
 
-One row a document, in the order of the corpus. A document is a text, or comes as steps: tokens, tags or features. Row
-groups are slices, which hold at most `ROWS_PER_SLICE` documents and little more than `BYTES_PER_SLICE`; a later stage
-that maps over slices takes one row group at a time.
+One row a document, in the order of the corpus. A document is a text, or comes as steps: tokens, tags or features. A
+text that is very long stands in several rows, one after another: in pieces, which bound what later stages have in
+memory. Row groups are slices, of bounded rows and bytes (`lengthwise.prepare.document_writer`); a later stage that maps
+over slices takes one row group at a time.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +19,6 @@ import pyarrow.parquet as pq
 
 from lengthwise.core.labels import LabelFactor, joint_class
 from lengthwise.core.names import SPLITS
-from lengthwise.core.ragged import offsets_of
 from lengthwise.errors import FormatError
 from lengthwise.prepare.forms.document_form import ColumnForm, DocumentForm, SequenceForm
 from lengthwise.system.records import read_record
@@ -24,6 +26,8 @@ from lengthwise.system.seals import check_seal, rerun
 
 VERSION = "2"
 VERSION_KEY, FORM_KEY = b"lengthwise.documents", b"lengthwise.form"
+# The rows that go on with the text of the row before, as a list of numbers; absent where there are none.
+CONTINUED_KEY = b"lengthwise.continued"
 
 # The columns of a text, of its split where documents say it, and of what stands before the labels.
 DOCUMENT_ID, GROUP, TEXT, SPLIT = "document_id", "group", "text", "split"
@@ -93,10 +97,27 @@ def document_form(file: pq.ParquetFile) -> SequenceForm:
     return read_record(file.schema_arrow.metadata[FORM_KEY], SequenceForm)
 
 
-def first_documents(file: pq.ParquetFile) -> np.ndarray:
-    """The row at which each slice begins, and the number of rows at the end: int64 (slices + 1,)."""
-    rows = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
-    return offsets_of(np.array(rows, np.int64))
+def continued_rows(file: pq.ParquetFile) -> np.ndarray:
+    """The rows that go on with the text of the row before, in rising order: int64 (K,)."""
+    return np.array(json.loads((file.metadata.metadata or {}).get(CONTINUED_KEY, b"[]")), np.int64)
+
+
+def document_count(file: pq.ParquetFile) -> int:
+    """How many documents there are."""
+    return file.metadata.num_rows - len(continued_rows(file))
+
+
+@dataclass(frozen=True)
+class SliceRows:
+    """Which documents the R rows of a slice are.
+
+    Attributes:
+        document: int32 (R,), their numbers in the corpus, which never fall.
+        begins: bool (R,), whether a document begins with a row, or goes on from the one before.
+    """
+
+    document: np.ndarray
+    begins: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -132,6 +153,8 @@ def read_document_table(path: Path) -> DocumentTable:
     form = document_form(file)
     names = [GROUP, *(factor.name for factor in form.factors), *form.numbers, *([SPLIT] * form.has_split)]
     table = file.read(names)
+    if len(continued := continued_rows(file)):
+        table = table.take(np.delete(np.arange(table.num_rows), continued))
     encoded = table[GROUP].combine_chunks().dictionary_encode()
     rows = table.num_rows
     codes = [table[factor.name].to_numpy() for factor in form.factors]
@@ -149,31 +172,38 @@ def read_document_table(path: Path) -> DocumentTable:
     )
 
 
-def first_document(path: Path, number: int) -> int:
-    """The row at which a slice begins; as `read_texts`, for workers.
+def slice_rows(path: Path, number: int) -> SliceRows:
+    """Which documents the rows of a slice are; as `read_texts`, for workers.
 
     Raises:
         FormatError: the file is gone since, or cannot be read.
     """
     with _readable(path):
-        return int(first_documents(pq.ParquetFile(path))[number])
+        file = pq.ParquetFile(path)
+        sizes = [file.metadata.row_group(place).num_rows for place in range(number + 1)]
+        rows, continued = np.arange(sum(sizes[:-1]), sum(sizes)), continued_rows(file)
+        document = rows - np.searchsorted(continued, rows, side="right")
+        return SliceRows(document.astype(np.int32), ~np.isin(rows, continued))
 
 
 def read_document_ids(path: Path) -> Iterator[str]:
     """All document ids in order, a slice in memory at a time."""
-    for batch in open_documents(path).iter_batches(columns=[DOCUMENT_ID]):
-        yield from batch[DOCUMENT_ID].to_pylist()
+    file = open_documents(path)
+    continued, row = frozenset(continued_rows(file).tolist()), 0
+    for batch in file.iter_batches(columns=[DOCUMENT_ID]):
+        for name in batch[DOCUMENT_ID].to_pylist():
+            if row not in continued:
+                yield name
+            row += 1
 
 
-def document_id(path: Path, row: int) -> str:
-    """The id of one document.
+def document_id(path: Path, document: int) -> str:
+    """The id of one document, by its number in the corpus.
 
     Raises:
-        FormatError: see `read_texts`.
+        FormatError: see `open_documents`.
     """
-    with _readable(path):
-        name: str = pq.read_table(path, columns=["document_id"])["document_id"][row].as_py()
-        return name
+    return next(islice(read_document_ids(path), document, None))
 
 
 def read_texts(path: Path, number: int) -> pa.Array:

@@ -147,6 +147,7 @@ class Document:
         numbers: what is to be predicted, a value for each name.
         split: which split it is in, where documents say so.
         steps: for each column per step, a list of strings (tokens), of codes (tags), or float32 (T, D) (features).
+        goes_on: whether the text is a piece that goes on with the document before, of whose all else it is.
     """
 
     group: str
@@ -156,6 +157,7 @@ class Document:
     numbers: tuple[float, ...] = ()
     split: Split | None = None
     steps: tuple[Sequence[object] | np.ndarray, ...] = ()
+    goes_on: bool = False
 
 
 @dataclass(frozen=True)
