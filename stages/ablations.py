@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lengthwise.pipeline.ablations.definitions import load_ablations
+from lengthwise.pipeline.ablations.definitions import load_ablations, sensible
 from lengthwise.pipeline.ablations.kept_members import Store, run_ablations
 from lengthwise.pipeline.ablations.prepared import PipelineData
 from lengthwise.pipeline.ablations.printed import markdown_table
@@ -10,6 +10,7 @@ from lengthwise.pipeline.ablations.table import ablation_table, headlines, read_
 from lengthwise.pipeline.published import rounded_csv, write_rounded_json
 from lengthwise.pipeline.settings.params import Params
 from lengthwise.pipeline.stage import WHOLE, run_without_figures, worker_count
+from lengthwise.prepare.shards.reader import read_index
 from lengthwise.system.files import replacing_file, replacing_folder
 
 STORE = Path(".lengthwise") / "ablations"
@@ -17,7 +18,7 @@ STORE = Path(".lengthwise") / "ablations"
 
 def main(params: Params, definitions: Path, data: Path, tables: Path, headline: Path) -> None:
     """Write into the folder `tables`, from the pipeline's `data`; and the folder `headline`, a file an ablation."""
-    ablations = load_ablations(definitions, params)
+    ablations = sensible(params, load_ablations(definitions, params), read_index(data / "shards").form)
     pipeline = PipelineData.below(data)
     store = Store(STORE, data / "shards", pipeline, worker_count())
     members = read_members(run_ablations(params, ablations, store))

@@ -16,12 +16,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-import lengthwise.prepare.documents as documents_module
+import lengthwise.prepare.document_writer as documents_module
 from lengthwise.core.affixes import BUCKETS, PER_TOKEN
 from lengthwise.core.labels import LabelFactor
 from lengthwise.core.sequences import Sequences
 from lengthwise.prepare.counting import build_vocabulary
-from lengthwise.prepare.documents import DocumentWriter
+from lengthwise.prepare.document_writer import DocumentWriter
 from lengthwise.prepare.forms.document_form import Document, DocumentForm
 from lengthwise.prepare.forms.tokenizer_options import SENTENCIZER, TokenizerOptions
 from lengthwise.prepare.shards.lengths import LengthLimits

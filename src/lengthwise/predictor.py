@@ -71,19 +71,12 @@ class Predictor:
     @property
     def classes(self) -> list[str]:
         """The names of what the C outputs are: classes, labels, tags, numbers or tokens."""
-        config = self.network.config
-        if config.task == "tagger":
-            return [*config.tags]
-        if config.task == "regressor":
-            return [*config.numbers]
-        if config.task == "language_model":
-            return [*self.vocabulary.tokens]
-        return [factor.name for factor in config.factors] if config.several else joint_class_names(config.factors)
+        return output_names(self.network.config, self.vocabulary)
 
     @property
     def longest(self) -> int | None:
         """The most tokens of a text that `whole` takes; None, which is any, for a network that reads forwards only."""
-        return MOST_AT_ONCE if _looks_ahead(self.network.config) else None
+        return MOST_AT_ONCE if looks_ahead(self.network.config) else None
 
     def check_length(self, tokens: int, what: str) -> None:
         """Refuse a text that `whole` does not take.
@@ -98,7 +91,7 @@ class Predictor:
         if self.longest is not None and tokens > self.longest:
             raise FormatError(
                 f"{what}: has {tokens} tokens; expected at most {self.longest} where the model has "
-                f"{_looks_ahead(self.network.config)}; give it in parts"
+                f"{looks_ahead(self.network.config)}; give it in parts"
             )
 
     def unknown(self, tokens: Sequence[str]) -> int:
@@ -182,7 +175,7 @@ class TokenStream:
     """Reads a text token by token and carries the state on, so that nothing is read twice; see `Predictor.stream`."""
 
     def __init__(self, network: ForwardNetwork, vocabulary: Vocabulary) -> None:
-        if reason := _looks_ahead(network.config):
+        if reason := looks_ahead(network.config):
             raise FormatError(
                 f"model: has {reason}, so it needs all of a text; expected one that reads forwards only and whose last "
                 "output counts; predict whole texts, or train another"
@@ -216,7 +209,23 @@ class TokenStream:
         return said
 
 
-def _looks_ahead(config: NetworkConfig) -> str:
+def output_names(config: NetworkConfig, vocabulary: Vocabulary | None) -> list[str]:
+    """The names of what the C outputs of a network are.
+
+    Args:
+        config: of the network.
+        vocabulary: what it was trained with; a language model has one.
+    """
+    if config.task == "tagger":
+        return [*config.tags]
+    if config.task == "regressor":
+        return [*config.numbers]
+    if config.task == "language_model" and vocabulary is not None:
+        return [*vocabulary.tokens]
+    return [factor.name for factor in config.factors] if config.several else joint_class_names(config.factors)
+
+
+def looks_ahead(config: NetworkConfig) -> str:
     """The settings that make a network need tokens that are still to come; nothing if there are none."""
     if config.bidirectional or config.front_end != "none":
         return f"bidirectional={config.bidirectional} and front_end={config.front_end}"
@@ -232,7 +241,8 @@ def read_encoding(folder: Path) -> TextEncoding:
     config = read_config(folder)
     if config.tokenizer is None:
         raise FormatError(
-            f"{folder / CONFIG_NAME}: tokenizer: is null, so the network was not trained on text; expected one that was"
+            f"{folder / CONFIG_NAME}: tokenizer: is null, so the network was not trained on text; expected one that "
+            "was; give sequences of steps by --sequences FILE"
         )
     try:
         tokenizer = TokenizerOptions.from_json(config.tokenizer)

@@ -14,7 +14,7 @@ from lengthwise.corpora.blogs.form import Blogs
 from lengthwise.corpora.corpus import Extract
 from lengthwise.corpora.membership import groups_of_part
 from lengthwise.errors import CorpusError
-from lengthwise.prepare import documents
+from lengthwise.prepare import document_writer
 from lengthwise.prepare.documents import open_documents, read_document_table
 from lengthwise.prepare.splits import SplitShares
 
@@ -63,7 +63,7 @@ def ingest(source, documents, corpus, max_bytes, most_groups=None):
 
 @pytest.fixture
 def small_slices(monkeypatch):
-    monkeypatch.setattr(documents, "ROWS_PER_SLICE", 3)
+    monkeypatch.setattr(document_writer, "ROWS_PER_SLICE", 3)
 
 
 def write_three_ways(folder, authors, blog, write_zip, write_folder, write_csv):

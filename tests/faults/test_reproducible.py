@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import yaml
 
-from lengthwise.prepare.documents import ROWS_PER_SLICE
+from lengthwise.prepare.document_writer import ROWS_PER_SLICE
 
 ROOT = Path(__file__).parents[2]
 TASKS = ("classifier", "seq2seq")

@@ -91,7 +91,7 @@ def project(root, project_that_ran, tmp_path_factory):
 
 
 def write_ablations(project, ablations, seeds=(1,)):
-    content = {"ablations": ablations, "seeds": list(seeds)}
+    content = {"senseless": "refuse", "ablations": ablations, "seeds": list(seeds)}
     (project.folder / DEFINITIONS).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
 

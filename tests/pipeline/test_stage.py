@@ -134,7 +134,9 @@ def test_stage_with_too_few_arguments_says_which_are_missing(root, tmp_path):
 
 def test_check_says_what_is_wrong_in_one_line_before_anything_heavy_is_imported(root, folder):
     (folder / "ablations").mkdir()
-    (folder / "ablations" / "params.yaml").write_text("seeds: [1]\nablations: {full: {}}\n", encoding="utf-8")
+    (folder / "ablations" / "params.yaml").write_text(
+        "senseless: refuse\nseeds: [1]\nablations: {full: {}}\n", encoding="utf-8"
+    )
     change_params(folder, "train", "epochs", 0)
     arguments = [str(root / "stages" / "check.py"), ",".join(HEAVY), *SCRIPTS["check"]]
     done = subprocess.run(

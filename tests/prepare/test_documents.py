@@ -6,9 +6,9 @@ import pytest
 from lengthwise.core.labels import LabelFactor
 from lengthwise.corpora.blogs.authors import FACTS
 from lengthwise.errors import FormatError
-from lengthwise.prepare import documents
+from lengthwise.prepare import document_writer
+from lengthwise.prepare.document_writer import DocumentWriter
 from lengthwise.prepare.documents import (
-    DocumentWriter,
     document_form,
     documents_schema,
     open_documents,
@@ -25,7 +25,7 @@ FORM = DocumentForm(factors=FACTORS, facts=FACTS, group="author")
 
 @pytest.fixture
 def small_slices(monkeypatch):
-    monkeypatch.setattr(documents, "ROWS_PER_SLICE", 3)
+    monkeypatch.setattr(document_writer, "ROWS_PER_SLICE", 3)
 
 
 def write(path, rows):

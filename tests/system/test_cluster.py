@@ -16,8 +16,9 @@ import pytest
 
 from lengthwise.errors import LengthwiseError, WorkerError
 from lengthwise.pipeline.stages.check import check_files
-from lengthwise.prepare import documents as documents_module
-from lengthwise.prepare.documents import DocumentWriter, open_documents
+from lengthwise.prepare import document_writer as documents_module
+from lengthwise.prepare.document_writer import DocumentWriter
+from lengthwise.prepare.documents import open_documents
 from lengthwise.prepare.forms.document_form import Document, DocumentForm
 from lengthwise.prepare.forms.tokenizer_options import SENTENCIZER, TokenizerOptions
 from lengthwise.prepare.text.tokens import tokenize

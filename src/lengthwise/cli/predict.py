@@ -39,6 +39,17 @@ def predict(
     stream: Annotated[
         bool, typer.Option("--stream", help="Print a row after every token, as the text comes; the state is kept.")
     ] = False,
+    sequences: Annotated[
+        Path | None,
+        typer.Option(help="Predict the sequences of this file: .ts, Parquet, .npz, CoNLL, or long tables."),
+    ] = None,
+    tokens: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column of tokens of --sequences.")] = None,
+    sequence: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Of --sequences with a step a row: whose step it is.")
+    ] = None,
+    step: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Of --sequences with a step a row: what orders them.")
+    ] = None,
     model: Annotated[Path, typer.Option(help="Folder of a trained model.")] = Path("data/models/classifier"),
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per row.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Separate cells by commas (RFC 4180), not by tabs.")] = False,
@@ -47,7 +58,7 @@ def predict(
     ] = None,
     _params: Annotated[str | None, typer.Option("--params", hidden=True, callback=_gone("--params"))] = None,
 ) -> None:
-    """Predict the class of texts with a trained network.
+    """Predict texts or sequences with a trained network.
 
     Prints one row per text: the predicted class and the probabilities of all classes. A text is an argument, a whole
     file, or all of standard input; with --lines each line is a text. Texts are UTF-8 and may be longer or shorter than
@@ -59,12 +70,23 @@ def predict(
       lengthwise predict --lines --file letters.txt --csv > answers.csv
       lengthwise predict --model data/models/seq2seq --json < letter.txt
       tail -f chat.log | lengthwise predict --stream
+      lengthwise predict --sequences recordings.ts --json
     """
     given = list(texts or [])
     if given and file is not None:
         _not_allowed("TEXT", "--file")
     if as_json and as_csv:
         _not_allowed("--csv", "--json")
+    row_format = "json" if as_json else "csv" if as_csv else "tsv"
+    if sequences is not None:
+        for option, value in (("TEXT", given), ("--file", file), ("--lines", lines), ("--stream", stream)):
+            if value:
+                _not_allowed(option, "--sequences")
+        _predict_sequences(model, sequences, row_format, (tokens, sequence, step))
+        return
+    for option, column in (("--tokens", tokens), ("--sequence", sequence), ("--step", step)):
+        if column is not None:
+            raise LengthwiseError(f"{option}: got {column!r} without --sequences; expected a file there; name it")
     if lines and given:
         raise LengthwiseError("--lines: got texts as arguments; expected --file or standard input; leave one out")
     with opened_texts(given, file, lines) as opened:
@@ -72,10 +94,19 @@ def predict(
         # NumPy takes a moment to import.
         from lengthwise.cli.predicted import predicted_rows
 
-        for row in predicted_rows(predictor, opened, "json" if as_json else "csv" if as_csv else "tsv", stream):
+        for row in predicted_rows(predictor, opened, row_format, stream):
             write(row)
             if stream:
                 flush()
+
+
+def _predict_sequences(model: Path, source: Path, row_format: str, columns: tuple[str | None, ...]) -> None:
+    # NumPy and Arrow take a moment to import.
+    from lengthwise.cli.predicted_sequences import sequence_rows
+    from lengthwise.corpora.steps.asked import AskedColumns
+
+    for row in sequence_rows(model, source, row_format, AskedColumns(False, (), *columns)):
+        write(row)
 
 
 def _not_allowed(one: str, other: str) -> NoReturn:

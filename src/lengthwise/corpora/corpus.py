@@ -10,7 +10,7 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
 
-from lengthwise.prepare.forms.document_form import Document, DocumentForm, SequenceForm
+from lengthwise.prepare.forms.document_form import Document, DocumentForm, SequenceForm, TextBatch
 
 # The kind of error that `senseless` makes.
 SENSELESS = "senseless"
@@ -79,3 +79,7 @@ class Corpus(BaseModel, ABC):
         Raises:
             CorpusError: what is there is no such corpus; the message names the place.
         """
+
+    def parts(self, extract: Extract, form: DocumentForm, counts: Counter[str]) -> Iterator[Document | TextBatch]:
+        """The same documents, many at a time where a corpus is read faster so."""
+        return self.documents(extract, form, counts)

@@ -3,15 +3,16 @@
 from array import array
 from collections import Counter
 from collections.abc import Sequence
-from hashlib import blake2b
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from lengthwise.corpora.corpus import Corpus, Extract
 from lengthwise.errors import CorpusError
-from lengthwise.prepare.documents import DocumentWriter
-from lengthwise.prepare.forms.document_form import Document, DocumentForm
+from lengthwise.prepare.document_writer import DocumentWriter
+from lengthwise.prepare.forms.document_form import Document, DocumentForm, TextBatch
+from lengthwise.prepare.forms.text_bytes import bytes_of
 
 
 def ingest(corpus: Corpus, extract: Extract, documents: Path) -> dict[str, int]:
@@ -34,11 +35,16 @@ def ingest(corpus: Corpus, extract: Extract, documents: Path) -> dict[str, int]:
     duplicates = _Duplicates(form)
     items, empty = form.items, f"{form.items}_empty"
     with DocumentWriter(documents, form) as writer:
-        for document in corpus.documents(extract, form, counts):
-            counts[items] += 1
-            counts[empty] += not (len(document.steps[0]) if form.steps else document.text)
-            duplicates.add(document)
-            writer.write(document)
+        for part in corpus.parts(extract, form, counts):
+            if isinstance(part, TextBatch):
+                counts[items] += len(part)
+                counts[empty] += duplicates.add_texts(part)
+                writer.write_texts(part)
+            else:
+                counts[items] += not part.goes_on
+                counts[empty] += not (len(part.steps[0]) if form.steps else part.text)
+                duplicates.add(part)
+                writer.write(part)
         if not counts[form.items]:
             raise CorpusError(f"ingest.source: {extract.source} has no document; expected {corpus.looked_for}")
     if form.group:
@@ -46,16 +52,20 @@ def ingest(corpus: Corpus, extract: Extract, documents: Path) -> dict[str, int]:
     return {**counts, **duplicates.counts()}
 
 
-# Ways in which the first four bits of a digest are.
+# Ways in which the first four bits of a hash are.
 BEGINNINGS = 16
 
 
 class _Duplicates:
-    """Counts groups, and exact copies among documents that are not empty, in 12 bytes a document."""
+    """Counts groups, and exact copies among documents that are not empty, in 12 bytes a document.
+
+    A content is known by Python's hash of its bytes, 64 bits that are keyed anew in each process: nobody can make two
+    texts of one hash, and among a million texts two have one by chance once in thirty million corpora.
+    """
 
     def __init__(self, form: DocumentForm) -> None:
         self._form = form
-        self._contents = array("Q")
+        self._contents = array("q")
         self._groups = array("I")
         self._ranks: dict[str, int] = {}
 
@@ -65,17 +75,36 @@ class _Duplicates:
         return len(self._ranks)
 
     def add(self, document: Document) -> None:
-        rank = self._ranks.setdefault(document.group, len(self._ranks))
+        rank = self._rank(document.group)
         if content := _content(document):
-            digest = blake2b(content, digest_size=8).digest()
-            self._contents.append(int.from_bytes(digest, "little"))
+            if document.goes_on:
+                self._contents[-1] = hash((self._contents[-1], content))
+                return
+            self._contents.append(hash(content))
             self._groups.append(rank)
+
+    def add_texts(self, batch: TextBatch) -> int:
+        """Add many; how many of them are empty."""
+        offsets, data = bytes_of(batch.texts)
+        text = memoryview(data.to_pybytes())
+        contents = [hash(text[begin:end]) for begin, end in pairwise(offsets.tolist()) if begin < end]
+        self._contents.extend(contents)
+        if self._form.group:
+            filled = np.diff(offsets) > 0
+            ranks = np.array([*map(self._rank, batch.groups.to_pylist())], np.uint32)
+            self._groups.frombytes(ranks[filled].tobytes())
+        else:
+            self._groups.frombytes(bytes(self._groups.itemsize * len(contents)))
+        return len(batch) - len(contents)
+
+    def _rank(self, group: str) -> int:
+        return self._ranks.setdefault(group, len(self._ranks)) if self._form.group else 0
 
     def counts(self) -> dict[str, int]:
         """Copies within a group, and further groups that have the same, each beyond the first."""
         contents, groups = np.frombuffer(self._contents, np.uint64), np.frombuffer(self._groups, np.uint32)
         within = across = 0
-        # Copies have one digest, so those that begin alike are sorted by themselves, in less memory.
+        # Copies have one hash, so those that begin alike are sorted by themselves, in less memory.
         for beginning in range(BEGINNINGS):
             here = np.flatnonzero(contents >> 60 == beginning)
             order = here[np.lexsort((groups[here], contents[here]))]

@@ -1,5 +1,7 @@
 """Plain text: each file is a document, read as it is, without any label; for language models."""
 
+import codecs
+import io
 from collections import Counter
 from collections.abc import Iterator
 from typing import Annotated, ClassVar
@@ -11,7 +13,11 @@ from lengthwise.corpora.membership import groups_of_part
 from lengthwise.corpora.opened import SourceFile, files_of
 from lengthwise.errors import CorpusError
 from lengthwise.prepare.forms.document_form import Document, DocumentForm
+from lengthwise.prepare.forms.text_pieces import pieces_of
 from lengthwise.system.progress import Progress
+
+# Of a file, that are read at a time.
+PART_BYTES = 1 << 24
 
 
 class Plain(Corpus):
@@ -48,24 +54,36 @@ class Plain(Corpus):
         with Progress("ingest", sum(file.size for file in files), "bytes") as progress:
             for file in files:
                 if file.name in part:
-                    text, size = self._text(file)
                     counts["files"] += 1
-                    counts["bytes"] += size
-                    yield Document(file.name, text=text)
+                    for place, text in enumerate(pieces_of(self._parts(file, counts))):
+                        yield Document(file.name, text=text, goes_on=place > 0)
                 progress.update(file.size, f"{counts['documents']} documents")
 
-    def _text(self, file: SourceFile) -> tuple[str, int]:
-        """A file's text, and its bytes."""
-        with file.open() as stream:
-            data = stream.read()
+    def _parts(self, file: SourceFile, counts: Counter[str]) -> Iterator[str]:
+        """A file's text, a part at a time."""
         try:
-            # A byte order mark is no character of the text.
-            return data.decode(self.encoding).removeprefix("\ufeff"), len(data)
+            # It refuses codecs that make no text of bytes, too.
+            io.TextIOWrapper(io.BytesIO(), self.encoding)
         except LookupError:
             raise CorpusError(
                 f"ingest.plain.encoding: got {self.encoding!r}; expected a name that Python knows, such as utf-8"
             ) from None
-        except UnicodeDecodeError as error:
-            raise CorpusError(
-                f"{file.place}: byte {error.start} is not {self.encoding}; set ingest.plain.encoding, or mend the file"
-            ) from error
+        decoder, size, is_first = codecs.getincrementaldecoder(self.encoding)(), 0, True
+        with file.open() as stream:
+            data = b"-"
+            while data:
+                data = stream.read(PART_BYTES)
+                try:
+                    text = decoder.decode(data, final=not data)
+                except UnicodeDecodeError as error:
+                    # What it kept of the part before stands first in what it could not decode.
+                    place = size + len(data) - len(error.object) + error.start
+                    raise CorpusError(
+                        f"{file.place}: byte {place} is not {self.encoding}; set ingest.plain.encoding, or mend the "
+                        "file"
+                    ) from error
+                size += len(data)
+                # A byte order mark is no character of the text.
+                yield text.removeprefix("\ufeff") if is_first else text
+                is_first = is_first and not text
+        counts["bytes"] += size

@@ -1,15 +1,17 @@
-"""The table of documents: the only definition of its format, its writer and its readers.
+"""The table of documents: the only definition of its format, and its readers.
 
-One row a document, in the order of the corpus. A document is a text, or comes as steps: tokens, tags or features. Row
-groups are slices, which hold at most `ROWS_PER_SLICE` documents and little more than `BYTES_PER_SLICE`; a later stage
-that maps over slices takes one row group at a time.
+One row a document, in the order of the corpus. A document is a text, or comes as steps: tokens, tags or features. A
+text that is very long stands in several rows, one after another: in pieces, which bound what later stages have in
+memory. Row groups are slices, of bounded rows and bytes (`lengthwise.prepare.document_writer`); a later stage that maps
+over slices takes one row group at a time.
 """
 
+import json
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 import pyarrow as pa
@@ -17,19 +19,15 @@ import pyarrow.parquet as pq
 
 from lengthwise.core.labels import LabelFactor, joint_class
 from lengthwise.core.names import SPLITS
-from lengthwise.core.ragged import offsets_of
-from lengthwise.errors import CorpusError, FormatError
-from lengthwise.prepare.forms.document_form import ColumnForm, Document, DocumentForm, SequenceForm
+from lengthwise.errors import FormatError
+from lengthwise.prepare.forms.document_form import ColumnForm, DocumentForm, SequenceForm
 from lengthwise.system.records import read_record
-from lengthwise.system.seals import SEAL_KEY, UNSEALED, check_seal, rerun, sealed_file
+from lengthwise.system.seals import check_seal, rerun
 
 VERSION = "2"
-ROWS_PER_SLICE = 8192
-# Of texts and steps: what a worker that maps over slices has in memory is a multiple of it.
-BYTES_PER_SLICE = 32 << 20
-# Parquet counts the bytes of one text in 31 bits.
-MOST_BYTES = 2**31 - 1
 VERSION_KEY, FORM_KEY = b"lengthwise.documents", b"lengthwise.form"
+# The rows that go on with the text of the row before, as a list of numbers; absent where there are none.
+CONTINUED_KEY = b"lengthwise.continued"
 
 # The columns of a text, of its split where documents say it, and of what stands before the labels.
 DOCUMENT_ID, GROUP, TEXT, SPLIT = "document_id", "group", "text", "split"
@@ -47,7 +45,7 @@ def documents_schema(form: SequenceForm) -> pa.Schema:
     if form.has_split:
         columns.append((SPLIT, pa.int8(), "which split it is in: " + _codes(LabelFactor(SPLIT, SPLITS))))
     if form.steps:
-        columns += [(column.name, pa.list_(_step_type(column)), column.kind) for column in form.steps]
+        columns += [(column.name, pa.list_(step_type(column)), column.kind) for column in form.steps]
     else:
         columns.append((TEXT, pa.string(), "repaired text, without white space at its ends; may be empty"))
     never_null = {factor.name for factor in form.factors} | set(form.numbers)
@@ -55,7 +53,7 @@ def documents_schema(form: SequenceForm) -> pa.Schema:
     return pa.schema(fields, metadata={VERSION_KEY: VERSION, FORM_KEY: form.to_json()})
 
 
-def _step_type(column: ColumnForm) -> pa.DataType:
+def step_type(column: ColumnForm) -> pa.DataType:
     """What a step holds in Arrow."""
     if column.kind == "features":
         return pa.list_(pa.float32(), column.size)
@@ -65,103 +63,6 @@ def _step_type(column: ColumnForm) -> pa.DataType:
 def _codes(factor: LabelFactor) -> str:
     shown = [f"{code} {name}" for code, name in enumerate(factor.classes[:100])]
     return ", ".join(shown) + (", ..." if len(factor.classes) > len(shown) else "")
-
-
-class DocumentWriter:
-    """Writes documents in slices; the file appears only if the `with` block ends without an error.
-
-    Documents of a group may come in any order; their numbers are counted here.
-
-    Args:
-        path: the Parquet file.
-        form: of all documents.
-    """
-
-    def __init__(self, path: Path, form: DocumentForm) -> None:
-        self._form, self._path = form, path
-        self._schema = documents_schema(form)
-        self._rows: list[Document] = []
-        self._ids: list[str] = []
-        self._bytes = 0
-        self._numbers: dict[str, int] = {}
-
-    def __enter__(self) -> "DocumentWriter":
-        with ExitStack() as stack:
-            beside = stack.enter_context(sealed_file(self._path))
-            self._writer = stack.enter_context(pq.ParquetWriter(beside, self._schema, compression="zstd"))
-            self._writer.add_key_value_metadata({SEAL_KEY: UNSEALED})
-            self._open = stack.pop_all()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is not None:
-            self._open.__exit__(kind, error, trace)
-            return
-        with self._open:  # An error of the last slice is an error of the file.
-            if self._rows:
-                self._flush()
-
-    def write(self, document: Document) -> None:
-        """Add one document.
-
-        Raises:
-            CorpusError: its text has 2 GiB or more.
-        """
-        number = self._numbers.get(document.group, 0)
-        self._numbers[document.group] = number + 1
-        size = _size(document)
-        if size > MOST_BYTES:
-            raise CorpusError(
-                f"ingest: document {number} of {document.group} has {size} bytes of text; expected at most "
-                f"{MOST_BYTES}; cut it in two"
-            )
-        # A slice that would grow too large ends before.
-        if self._rows and self._bytes + size > BYTES_PER_SLICE:
-            self._flush()
-        self._ids.append(f"{document.group}/{number}")
-        self._rows.append(document)
-        self._bytes += size
-        if len(self._rows) == ROWS_PER_SLICE:
-            self._flush()
-
-    def _flush(self) -> None:
-        rows, form = self._rows, self._form
-        columns: dict[str, object] = {
-            DOCUMENT_ID: self._ids,
-            GROUP: [row.group for row in rows],
-            **{factor.name: [row.codes[i] for row in rows] for i, factor in enumerate(form.factors)},
-            **{name: [row.numbers[i] for row in rows] for i, name in enumerate(form.numbers)},
-            **{fact.name: [row.facts[i] for row in rows] for i, fact in enumerate(form.facts)},
-        }
-        if form.has_split:
-            columns[SPLIT] = [None if row.split is None else SPLITS.index(row.split) for row in rows]
-        for i, column in enumerate(form.steps):
-            columns[column.name] = _lists(column, [row.steps[i] for row in rows])
-        if not form.steps:
-            columns[TEXT] = [row.text for row in rows]
-        self._writer.write_table(pa.table(columns, self._schema), row_group_size=len(rows))
-        self._rows, self._ids, self._bytes = [], [], 0
-
-
-def _size(document: Document) -> int:
-    """The bytes of a document's text, and about those of its steps."""
-    text = len(document.text) if document.text.isascii() else len(document.text.encode("utf-8", "surrogatepass"))
-    return text + sum(column.nbytes if isinstance(column, np.ndarray) else 8 * len(column) for column in document.steps)
-
-
-def _lists(column: ColumnForm, values: Sequence[Sequence[object] | np.ndarray]) -> pa.Array:
-    offsets = offsets_of(np.array([len(steps) for steps in values], np.int64)).astype(np.int32)
-    if column.kind == "features":
-        flat = np.concatenate([np.asarray(steps, np.float32).reshape(-1) for steps in values])
-        items = pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float32()), column.size)
-    else:
-        items = pa.array([item for steps in values for item in steps], _step_type(column))
-    return pa.ListArray.from_arrays(pa.array(offsets), items)
 
 
 def open_documents(path: Path) -> pq.ParquetFile:
@@ -196,10 +97,27 @@ def document_form(file: pq.ParquetFile) -> SequenceForm:
     return read_record(file.schema_arrow.metadata[FORM_KEY], SequenceForm)
 
 
-def first_documents(file: pq.ParquetFile) -> np.ndarray:
-    """The row at which each slice begins, and the number of rows at the end: int64 (slices + 1,)."""
-    rows = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
-    return offsets_of(np.array(rows, np.int64))
+def continued_rows(file: pq.ParquetFile) -> np.ndarray:
+    """The rows that go on with the text of the row before, in rising order: int64 (K,)."""
+    return np.array(json.loads((file.metadata.metadata or {}).get(CONTINUED_KEY, b"[]")), np.int64)
+
+
+def document_count(file: pq.ParquetFile) -> int:
+    """How many documents there are."""
+    return file.metadata.num_rows - len(continued_rows(file))
+
+
+@dataclass(frozen=True)
+class SliceRows:
+    """Which documents the R rows of a slice are.
+
+    Attributes:
+        document: int32 (R,), their numbers in the corpus, which never fall.
+        begins: bool (R,), whether a document begins with a row, or goes on from the one before.
+    """
+
+    document: np.ndarray
+    begins: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -235,6 +153,8 @@ def read_document_table(path: Path) -> DocumentTable:
     form = document_form(file)
     names = [GROUP, *(factor.name for factor in form.factors), *form.numbers, *([SPLIT] * form.has_split)]
     table = file.read(names)
+    if len(continued := continued_rows(file)):
+        table = table.take(np.delete(np.arange(table.num_rows), continued))
     encoded = table[GROUP].combine_chunks().dictionary_encode()
     rows = table.num_rows
     codes = [table[factor.name].to_numpy() for factor in form.factors]
@@ -252,31 +172,38 @@ def read_document_table(path: Path) -> DocumentTable:
     )
 
 
-def first_document(path: Path, number: int) -> int:
-    """The row at which a slice begins; as `read_texts`, for workers.
+def slice_rows(path: Path, number: int) -> SliceRows:
+    """Which documents the rows of a slice are; as `read_texts`, for workers.
 
     Raises:
         FormatError: the file is gone since, or cannot be read.
     """
     with _readable(path):
-        return int(first_documents(pq.ParquetFile(path))[number])
+        file = pq.ParquetFile(path)
+        sizes = [file.metadata.row_group(place).num_rows for place in range(number + 1)]
+        rows, continued = np.arange(sum(sizes[:-1]), sum(sizes)), continued_rows(file)
+        document = rows - np.searchsorted(continued, rows, side="right")
+        return SliceRows(document.astype(np.int32), ~np.isin(rows, continued))
 
 
 def read_document_ids(path: Path) -> Iterator[str]:
     """All document ids in order, a slice in memory at a time."""
-    for batch in open_documents(path).iter_batches(ROWS_PER_SLICE, columns=[DOCUMENT_ID]):
-        yield from batch[DOCUMENT_ID].to_pylist()
+    file = open_documents(path)
+    continued, row = frozenset(continued_rows(file).tolist()), 0
+    for batch in file.iter_batches(columns=[DOCUMENT_ID]):
+        for name in batch[DOCUMENT_ID].to_pylist():
+            if row not in continued:
+                yield name
+            row += 1
 
 
-def document_id(path: Path, row: int) -> str:
-    """The id of one document.
+def document_id(path: Path, document: int) -> str:
+    """The id of one document, by its number in the corpus.
 
     Raises:
-        FormatError: see `read_texts`.
+        FormatError: see `open_documents`.
     """
-    with _readable(path):
-        name: str = pq.read_table(path, columns=["document_id"])["document_id"][row].as_py()
-        return name
+    return next(islice(read_document_ids(path), document, None))
 
 
 def read_texts(path: Path, number: int) -> pa.Array:

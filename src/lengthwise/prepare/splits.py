@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from lengthwise.bounds import Seed, Share, Within, check_fields
 from lengthwise.core.labels import joint_class_names
 from lengthwise.core.names import SPLITS, SplitBy
+from lengthwise.core.ragged import places_in_runs
 from lengthwise.errors import ArgumentError, CorpusError, FormatError
 from lengthwise.prepare.documents import DocumentTable, read_document_ids, read_document_table
 from lengthwise.prepare.text.store import TokenStore
@@ -95,21 +96,17 @@ class SplitShares:
             place, end = place + (place < edges[self.fold]), edges[self.fold + 1]
         return np.where(is_test, 2, np.where(place < end + self.validation, 1, 0)).astype(np.int8)
 
-    def places(self, document: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    def places(self, before: np.ndarray, total: np.ndarray) -> np.ndarray:
         """The split of each sentence by its place: the last `test` of a document's steps, before them `validation`.
 
         Args:
-            document: int (S,), which document each sentence is of; a document's sentences stand together.
-            lengths: int (S,), of the sentences, in steps.
+            before: int (S,), how many steps of its document stand before each sentence.
+            total: int (S,), how many steps its document has.
 
         Returns:
             int8 (S,), indices into `SPLITS`.
         """
-        begins = np.flatnonzero(np.diff(document, prepend=-1))
-        before = np.cumsum(lengths) - lengths
-        total = np.add.reduceat(lengths, begins) if len(begins) else lengths
-        counts = np.diff(begins, append=len(document))
-        place = (before - np.repeat(before[begins], counts)) / np.repeat(total, counts)
+        place = before / total
         held_out = 1 - self.test
         return np.where(place >= held_out, 2, np.where(place >= held_out - self.validation, 1, 0)).astype(np.int8)
 
@@ -141,7 +138,7 @@ def split_sentences(documents: Path, tokens: Path, out: Path, by: SplitBy, share
             "null, or read the corpus without its splits"
         )
     store = TokenStore(tokens)
-    assign = _by_hash(documents, table, by, shares) if by != "place" else shares.places
+    assign = _by_hash(documents, table, by, shares) if by != "place" else _by_place(store, len(table.group), shares)
     seen = np.zeros((len(SPLITS), len(table.group)), bool)
     sentences = np.zeros(len(SPLITS), np.int64)
     with (
@@ -186,7 +183,8 @@ def _by_hash(
     """What gives each sentence its split, from its document and its length."""
     if by == "sentence" and table.split is None:
         ids = list(read_document_ids(documents))
-        return lambda document, _: shares.assign(_sentence_ids(ids, document))
+        counts = np.zeros(len(ids), np.int64)
+        return lambda document, _: shares.assign(_sentence_ids(ids, document, counts))
     if by == "group":
         of_group = shares.assign(table.group_ids)
         of_document = of_group[table.group]
@@ -195,6 +193,22 @@ def _by_hash(
     if table.split is not None:
         of_document = _as_said(table.split, of_document)
     return lambda document, _: of_document[document]
+
+
+def _by_place(store: TokenStore, documents: int, shares: SplitShares) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """The same by the place of a sentence in its document, which may have begun in a slice before."""
+    total, read = (np.zeros(documents, np.int64) for _ in range(2))
+    for document, lengths in store.sentence_lengths():
+        np.add.at(total, document, lengths)
+
+    def assign(document: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        begins = np.flatnonzero(np.diff(document, prepend=-1))
+        before = np.cumsum(lengths) - lengths
+        before = before - np.repeat(before[begins], np.diff(begins, append=len(document))) + read[document]
+        np.add.at(read, document, lengths)
+        return shares.places(before, total[document])
+
+    return assign
 
 
 def _as_said(said: np.ndarray, by_hash: np.ndarray) -> np.ndarray:
@@ -206,10 +220,10 @@ def _as_said(said: np.ndarray, by_hash: np.ndarray) -> np.ndarray:
     return split.astype(np.int8)
 
 
-def _sentence_ids(ids: list[str], document: np.ndarray) -> Iterator[str]:
-    """`document_id/number`: a slice begins with a document, so its sentences number themselves."""
-    begins = np.flatnonzero(np.diff(document, prepend=-1))
-    number = np.arange(len(document)) - np.repeat(begins, np.diff(begins, append=len(document)))
+def _sentence_ids(ids: list[str], document: np.ndarray, counts: np.ndarray) -> Iterator[str]:
+    """`document_id/number`; of each document, `counts` has the sentences that came before, these among them then."""
+    number = counts[document] + places_in_runs(document)
+    np.add.at(counts, document, 1)
     return (f"{ids[row]}/{place}" for row, place in zip(document.tolist(), number.tolist(), strict=True))
 
 

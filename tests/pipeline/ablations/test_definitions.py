@@ -6,7 +6,7 @@ import yaml
 from dvc.utils.hydra import apply_overrides
 
 from lengthwise.errors import ParamsError
-from lengthwise.pipeline.ablations.definitions import ABLATION_SECTIONS, Ablations, ablated, load_ablations
+from lengthwise.pipeline.ablations.definitions import ABLATION_SECTIONS, Ablations, ablated, load_ablations, sensible
 from lengthwise.pipeline.settings.params import Params, load_params
 
 
@@ -18,6 +18,9 @@ def params(root):
 @pytest.fixture(scope="module")
 def shipped(root, params):
     return load_ablations(root / "ablations" / "params.yaml", params)
+
+
+REFUSE = {"senseless": "refuse"}
 
 
 def load(tmp_path, params, content):
@@ -43,7 +46,7 @@ def test_shipped_ablations_each_make_sense_and_change_something(params, shipped)
 
 def test_ablated_params_are_those_with_the_changes_and_nothing_else(params):
     changes = {"train.model.units": 7, "shards.max_length": None, "task": "seq2seq"}
-    ablations = Ablations(seeds=[1], ablations={"full": {}, "both": changes})
+    ablations = Ablations(senseless="refuse", seeds=[1], ablations={"full": {}, "both": changes})
     before = copy.deepcopy(params)
     expected = params.model_dump()
     expected["train"]["model"]["units"], expected["shards"]["max_length"] = 7, None
@@ -82,7 +85,7 @@ def test_ablated_params_are_those_with_the_changes_and_nothing_else(params):
     ],
 )
 def test_a_wrong_ablation_is_refused_by_its_name(tmp_path, params, ablations, message):
-    assert refusal_of(tmp_path, params, {"seeds": [1], "ablations": ablations}).startswith(message)
+    assert refusal_of(tmp_path, params, {**REFUSE, "seeds": [1], "ablations": ablations}).startswith(message)
 
 
 @pytest.mark.parametrize(
@@ -101,12 +104,12 @@ def test_a_wrong_ablation_is_refused_by_its_name(tmp_path, params, ablations, me
     ],
 )
 def test_wrong_seeds_are_refused(tmp_path, params, seeds, message):
-    assert refusal_of(tmp_path, params, {"seeds": seeds, "ablations": {"full": {}}}).startswith(message)
+    assert refusal_of(tmp_path, params, {**REFUSE, "seeds": seeds, "ablations": {"full": {}}}).startswith(message)
 
 
 @pytest.mark.parametrize("seeds", [[0], [2**31 - 1, 3]])
 def test_seeds_at_the_ends_of_their_range_are_accepted(tmp_path, params, seeds):
-    assert load(tmp_path, params, {"seeds": seeds, "ablations": {"full": {}}}).seeds == seeds
+    assert load(tmp_path, params, {**REFUSE, "seeds": seeds, "ablations": {"full": {}}}).seeds == seeds
 
 
 @pytest.mark.parametrize(
@@ -114,9 +117,12 @@ def test_seeds_at_the_ends_of_their_range_are_accepted(tmp_path, params, seeds):
     [
         ("", "the file: got None; expected a section of keys"),
         ("[1]", "the file: got [1]; expected a section of keys"),
-        ("seeds: [1]", "ablations: is missing; expected a map of names; add it"),
-        ("ablations: {full: {}}", "seeds: is missing; expected a list of at least 1, each an integer"),
-        ({"seeds": [1], "ablations": {"full": {}}, "split": {}}, "split: is no key; expected one of ablations, seeds"),
+        ("senseless: refuse\nseeds: [1]", "ablations: is missing; expected a map of names; add it"),
+        (
+            "senseless: refuse\nablations: {full: {}}",
+            "seeds: is missing; expected a list of at least 1, each an integer",
+        ),
+        ({**REFUSE, "seeds": [1], "ablations": {"full": {}}, "split": {}}, "split: is no key; expected one of"),
         ("seeds: [1", "is not YAML"),
         ("seeds: [1]\nseeds: [2]\n", "key 'seeds' stands twice, again in line 2"),
         ("ablations: {full: {}, x: {}, x: {}}\n", "key 'x' stands twice, again in line 1"),
@@ -175,3 +181,40 @@ def test_set_param_to_what_is_there_leaves_the_bytes(root, tmp_path, shipped):
     path.write_bytes(before)
     apply_overrides(path, [f"seeds={shipped.seeds}", "ablations.full={}"])
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("corpus", "tasks", "task", "left_out"),
+    [
+        ({}, ["classifier"], "seq2seq", ["windows"]),
+        ({"tags": ["2"], "tokens": "1"}, ["tagger"], "classifier", ["convolution", "other", "windows"]),
+        ({"numbers": ["size"], "label": "kind"}, ["regressor"], "classifier", ["windows"]),
+        ({"tokens": "1"}, ["language_model"], "tagger", ["convolution", "backwards", "other", "windows"]),
+    ],
+)
+def test_ablations_that_make_no_sense_with_a_task_are_refused_or_left_out_and_told(
+    params, capsys, corpus, tasks, task, left_out
+):
+    content = params.model_dump()
+    content["tasks"] = tasks
+    if corpus:
+        content["ingest"]["corpus"] = "steps"
+        content["ingest"]["steps"] |= corpus
+    asked = Params.model_validate(content)
+    changes = {
+        "full": {},
+        "lstm": {"train.model.cell": "lstm"},
+        "convolution": {"train.model.front_end": "conv1d"},
+        "backwards": {"train.model.bidirectional": True},
+        "other": {"task": task},
+        "windows": {"train.batching.strategy": "truncated", "train.batching.padding": "pre"},
+    }
+    ablations = Ablations(senseless="leave_out", seeds=[1], ablations=changes)
+    form = asked.ingest.chosen.outline
+    kept = sensible(asked, ablations, form)
+    assert [name for name in changes if name not in kept.ablations] == left_out
+    said = capsys.readouterr().err.splitlines()
+    assert [line.split(".")[1].partition(":")[0] for line in said] == left_out
+    assert all(ablated(asked, kept, name)[0] in (*tasks, task) for name in kept.ablations)
+    with pytest.raises(ParamsError, match=rf"^ablations\.{left_out[0]}.*; or set senseless to leave_out$"):
+        sensible(asked, ablations.model_copy(update={"senseless": "refuse"}), form)

@@ -86,7 +86,7 @@ class Trial:
             for section in sections:
                 place = place[section]
             place[last] = value
-        return Params.model_validate(content), Ablations(seeds=list(seeds), ablations=ablations)
+        return Params.model_validate(content), Ablations(senseless="refuse", seeds=list(seeds), ablations=ablations)
 
     def trained(self):
         """Who was trained since the last call, and whether with shards of its own."""
@@ -304,7 +304,8 @@ def test_a_killed_run_goes_on_where_it_was(trial, tmp_path):
     ablations = {"full": {}, "few": {"vocabulary.size": 9}}
     trial.fail("few-2", "import os, signal; os.kill(os.getppid(), signal.SIGKILL); sys.exit(1)")
     handed = tmp_path / "handed"
-    handed.write_bytes(pickle.dumps((trial.params, Ablations(seeds=[1, 2, 3], ablations=ablations), trial.store)))
+    asked = Ablations(senseless="refuse", seeds=[1, 2, 3], ablations=ablations)
+    handed.write_bytes(pickle.dumps((trial.params, asked, trial.store)))
     done = subprocess.run([sys.executable, "-c", RUNNER, str(tmp_path / "member.py"), str(handed)], check=False)
     assert done.returncode == -signal.SIGKILL
     assert trial.trained() == ["full-1", "full-2", "full-3", "few-1+", "few-2+"]

@@ -26,7 +26,7 @@ def pipeline(corpus):
 
 
 def ablations_of(**changes):
-    return Ablations(seeds=[1], ablations={"full": {}, **changes})
+    return Ablations(senseless="refuse", seeds=[1], ablations={"full": {}, **changes})
 
 
 def smaller(params):

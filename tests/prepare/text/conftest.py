@@ -8,7 +8,7 @@ from spacy.language import Language
 
 from lengthwise.core.labels import LabelFactor
 from lengthwise.core.names import TokenUnit
-from lengthwise.prepare.documents import DocumentWriter
+from lengthwise.prepare.document_writer import DocumentWriter
 from lengthwise.prepare.forms.document_form import Document, DocumentForm
 from lengthwise.prepare.forms.tokenizer_options import SENTENCIZER, TokenizerOptions
 from lengthwise.prepare.text.store import TokenStore

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lengthwise.prepare.documents import DocumentWriter
+from lengthwise.prepare.document_writer import DocumentWriter
 from lengthwise.prepare.forms.document_form import ColumnForm, Document, DocumentForm
 from lengthwise.prepare.text.by_character import LONGEST_LINE, name_of, points_of, text_of
 from lengthwise.prepare.text.store import TokenStore
@@ -74,7 +74,7 @@ def test_words_between_blanks_are_as_they_are(tmp_path, options):
 
 @pytest.mark.parametrize("rows_per_slice", [1, 2, 100])
 def test_documents_that_come_as_steps_keep_all_their_columns(tmp_path, monkeypatch, options, rows_per_slice):
-    monkeypatch.setattr("lengthwise.prepare.documents.ROWS_PER_SLICE", rows_per_slice)
+    monkeypatch.setattr("lengthwise.prepare.document_writer.ROWS_PER_SLICE", rows_per_slice)
     form = DocumentForm(
         steps=(
             ColumnForm("tokens", "tokens"),

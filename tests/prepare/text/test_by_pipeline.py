@@ -1,7 +1,7 @@
 import pytest
 import spacy
 
-from lengthwise.prepare import documents as documents_module
+from lengthwise.prepare import document_writer as documents_module
 from lengthwise.prepare.text.store import TokenStore
 from lengthwise.prepare.text.tokens import tokenize
 

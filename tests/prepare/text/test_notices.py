@@ -1,14 +1,20 @@
+import numpy as np
 import pyarrow as pa
 import pytest
 
+from lengthwise.prepare.documents import SliceRows
 from lengthwise.prepare.text.normalization import Normalization
 from lengthwise.prepare.text.notices import BEGINNING, NOTABLE, TextNotices, all_notices, notice
 
 AS_IT_IS = Normalization(False, False)
 
 
+def rows_from(first, rows):
+    return SliceRows(np.arange(first, first + rows, dtype=np.int32), np.ones(rows, bool))
+
+
 def spaceless(*texts):
-    return [notice(pa.array([text]), 0, AS_IT_IS).spaceless for text in texts]
+    return [notice(pa.array([text]), rows_from(0, 1), AS_IT_IS).spaceless for text in texts]
 
 
 def test_notice_finds_texts_of_every_script_without_blanks():
@@ -39,18 +45,20 @@ def test_notice_looks_at_the_beginning_of_a_long_text():
 
 
 def test_notice_leaves_scripts_to_a_pipeline_that_knows_them():
-    assert notice(pa.array(["今天下雨了"]), 0, AS_IT_IS, by_rule=False) == TextNotices()
+    assert notice(pa.array(["今天下雨了"]), rows_from(0, 1), AS_IT_IS, by_rule=False) == TextNotices()
 
 
 @pytest.mark.parametrize(("longest", "cut"), [(None, 0), (10, 4), (NOTABLE, 2), (NOTABLE + 5, 1), (10**6, 0)])
 def test_notice_names_the_document_with_the_longest_chunk_and_counts_what_is_cut(longest, cut):
     texts = pa.array(["x" * 20, "a " + "y" * (NOTABLE + 5) + " b", "z" * (NOTABLE + 6) + "\n" + "w" * 11, "c"])
-    assert notice(texts, 40, Normalization(False, False, longest)) == TextNotices(0, cut, NOTABLE + 6, 42)
+    assert notice(texts, rows_from(40, len(texts)), Normalization(False, False, longest)) == TextNotices(
+        0, cut, NOTABLE + 6, 42
+    )
 
 
 def test_notice_counts_chunks_as_they_are_when_they_are_clean():
     texts = pa.array(["!" * 9000 + " " + "ab" * 6])
-    assert notice(texts, 0, Normalization(False, True, 10)) == TextNotices(0, 1)
+    assert notice(texts, rows_from(0, len(texts)), Normalization(False, True, 10)) == TextNotices(0, 1)
 
 
 def test_all_notices_adds_up_and_keeps_the_longest_chunk():

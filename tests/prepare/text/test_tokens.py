@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lengthwise.corpora.blogs.posts import read_posts
 from lengthwise.errors import FormatError, ParamsError
-from lengthwise.prepare import documents as documents_module
+from lengthwise.prepare import document_writer as documents_module
 from lengthwise.prepare.text import by_rule, spacy_tokenizer
 from lengthwise.prepare.text.spacy_tokenizer import ChunkTokenizer
 from lengthwise.prepare.text.store import TokenStore

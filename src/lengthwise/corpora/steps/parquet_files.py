@@ -13,6 +13,8 @@ from lengthwise.errors import CorpusError
 MAGIC = b"PAR1"
 MOST_ROWS_AT_ONCE = 4096
 BYTES_PER_VALUE = 8
+# Of metadata, which Thrift counts in 31 bits.
+MOST_THRIFT_BYTES = 2**31 - 1
 
 
 @contextmanager
@@ -26,7 +28,7 @@ def open_parquet(file: SourceFile, max_bytes: int) -> Iterator[pq.ParquetFile]:
         # What is packed cannot be read from its end.
         source = stream if stream.seekable() else io.BytesIO(stream.read())
         try:
-            table = pq.ParquetFile(source, thrift_string_size_limit=max_bytes)
+            table = pq.ParquetFile(source, thrift_string_size_limit=min(max_bytes, MOST_THRIFT_BYTES))
         except (pa.ArrowException, OSError) as error:
             raise CorpusError(f"{file.place}: is no Parquet ({_in_a_line(error)}); get the file again") from None
         yield table

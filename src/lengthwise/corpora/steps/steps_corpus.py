@@ -97,12 +97,12 @@ class StepFiles(Corpus):
     def outline(self) -> DocumentForm:
         """Columns without classes and sizes; where none is named, the features of `.ts` files."""
         tokens = [ColumnForm(TOKENS, "tokens")] if self.tokens is not None else []
-        tags = [ColumnForm(_step_name(name), "tags") for name in self.tags]
+        tags = [ColumnForm(step_name(name), "tags") for name in self.tags]
         features = self.features or ([] if tokens or tags else [FEATURES])
         return DocumentForm(
             factors=(LabelFactor(_name(self.label), ()),) if self.label else (),
             numbers=tuple(map(_name, self.numbers)),
-            steps=(*tokens, *tags, *(ColumnForm(_step_name(name), "features") for name in features)),
+            steps=(*tokens, *tags, *(ColumnForm(step_name(name), "features") for name in features)),
             has_split=self.test is not None,
             group=_word(self.group) if self.group is not None else "",
             item="sequence",
@@ -136,8 +136,8 @@ class StepFiles(Corpus):
             )
         outline = self.outline
         columns = [column for column in outline.steps if column.kind == "tokens"]
-        columns += [ColumnForm(_step_name(name), "tags", tuple(sorted(found))) for name, found in tags.items()]
-        columns += [ColumnForm(_step_name(name), "features", size=size) for name, size in sizes.items()]
+        columns += [ColumnForm(step_name(name), "tags", tuple(sorted(found))) for name, found in tags.items()]
+        columns += [ColumnForm(step_name(name), "features", size=size) for name, size in sizes.items()]
         if not columns:
             raise CorpusError(
                 "ingest.steps: got no column of tokens, tags or features; expected one at least; name those to read"
@@ -170,7 +170,7 @@ class StepFiles(Corpus):
                 continue
             counts["steps"] += sequence.steps
             steps: list[object] = [] if sequence.tokens is None else [sequence.tokens]
-            steps += [[codes[_step_name(name)][value] for value in values] for name, values in sequence.tags.items()]
+            steps += [[codes[step_name(name)][value] for value in values] for name, values in sequence.tags.items()]
             steps += sequence.features.values()
             yield Document(
                 group,
@@ -244,7 +244,7 @@ def _name(name: str) -> str:
     return f"column_{name}" if name.isdigit() or name in OF_DOCUMENTS else name
 
 
-def _step_name(name: str) -> str:
+def step_name(name: str) -> str:
     """What a column per step is called from here on."""
     name = _name(name)
     return f"column_{name}" if name in OF_STEPS else name

@@ -9,6 +9,7 @@ from itertools import islice
 
 from lengthwise.corpora.opened import SourceFile, head_of
 from lengthwise.corpora.tabular.csv_batches import CsvColumns, DoubtError, csv_batches, may_read
+from lengthwise.corpora.tabular.row_columns import RowBatch
 from lengthwise.corpora.tabular.row_values import TableRow
 from lengthwise.corpora.tabular.table_dialect import TableDialect, csv_reader, separator_of
 from lengthwise.errors import CorpusError
@@ -17,39 +18,46 @@ from lengthwise.errors import CorpusError
 MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
-def wanted_csv_rows(file: SourceFile, dialect: TableDialect, max_bytes: int, wanted: list[str]) -> Iterator[TableRow]:
-    """Rows by Arrow as far as it reads the same as csv, the others by csv."""
+def csv_parts(
+    file: SourceFile, dialect: TableDialect, max_bytes: int, wanted: list[str]
+) -> Iterator[RowBatch | TableRow]:
+    """Batches of rows by Arrow as far as it reads the same as csv, the other rows by csv."""
     done = 0
     with suppress(DoubtError):
-        for names, values in _arrow_rows(file, dialect, max_bytes, wanted):
-            yield TableRow(partial(_place_of_row, file, dialect, max_bytes, done), values, names)
-            done += 1
+        for batch in _arrow_batches(file, dialect, max_bytes, wanted):
+            yield batch
+            done += len(batch)
         return
     yield from islice(csv_rows(file, dialect, max_bytes), done, None)
 
 
-def _arrow_rows(
-    file: SourceFile, dialect: TableDialect, max_bytes: int, wanted: list[str]
-) -> Iterator[tuple[list[str], dict[str, object]]]:
-    """The names of all columns with the values of those wanted, a row at a time."""
+def _arrow_batches(file: SourceFile, dialect: TableDialect, max_bytes: int, wanted: list[str]) -> Iterator[RowBatch]:
+    """The columns that are wanted, some rows at a time."""
     head = head_of(file)
     first = next(csv_rows(file, dialect, max_bytes), None)
     encoding = _encoding_of(head, dialect)
     if first is None or not set(wanted) <= first.values.keys():
         raise DoubtError
     separator = separator_of(head.decode(encoding, "replace"), dialect)
-    if not may_read(dialect, encoding, separator, max_bytes):
+    if not may_read(dialect, encoding, separator):
         raise DoubtError
-    names, is_header = list(first.values), dialect.header
+    names, is_header, done = list(first.values), dialect.header, 0
     with file.open() as raw:
-        for lists in csv_batches(raw, dialect, CsvColumns(separator, names, wanted)):
-            for cells in islice(zip(*lists, strict=True), int(is_header), None):
-                yield names, dict(zip(wanted, cells, strict=True))
+        for columns in csv_batches(raw, dialect, CsvColumns(separator, names, wanted), max_bytes):
+            values = [column.slice(int(is_header)) for column in columns]
             is_header = False
+            batch = RowBatch(
+                dict(zip(wanted, values, strict=True)),
+                names,
+                partial(_place_of_row, file, dialect, max_bytes, done),
+            )
+            if len(batch):
+                yield batch
+            done += len(batch)
 
 
-def _place_of_row(file: SourceFile, dialect: TableDialect, max_bytes: int, number: int) -> str:
-    return next(islice(csv_rows(file, dialect, max_bytes), number, None)).place
+def _place_of_row(file: SourceFile, dialect: TableDialect, max_bytes: int, first: int, number: int) -> str:
+    return next(islice(csv_rows(file, dialect, max_bytes), first + number, None)).place
 
 
 def _encoding_of(head: bytes, dialect: TableDialect) -> str:

@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lengthwise.corpora.opened import SourceFile, head_of, read_up_to
-from lengthwise.corpora.tabular.csv_tables import csv_rows, wanted_csv_rows
+from lengthwise.corpora.tabular.csv_tables import csv_parts, csv_rows
+from lengthwise.corpora.tabular.row_columns import RowBatch
 from lengthwise.corpora.tabular.row_values import TableRow
 from lengthwise.corpora.tabular.table_dialect import TableDialect
 from lengthwise.errors import CorpusError
@@ -52,13 +53,7 @@ def format_of(file: SourceFile) -> TableFormat:
     return "jsonl" if text.startswith("{") else "csv"
 
 
-def read_rows(
-    file: SourceFile,
-    form: TableFormat,
-    dialect: TableDialect,
-    max_bytes: int,
-    wanted: Collection[str] | None = None,
-) -> Iterator[TableRow]:
+def read_rows(file: SourceFile, form: TableFormat, dialect: TableDialect, max_bytes: int) -> Iterator[TableRow]:
     """The rows of a file.
 
     Args:
@@ -66,13 +61,19 @@ def read_rows(
         form: of it.
         dialect: if it is text.
         max_bytes: what one value may hold.
-        wanted: the columns that are needed, for forms that are read faster so; the rows may have others.
 
     Raises:
         CorpusError: the file is not of the form; the message names the line or the row.
     """
+    return READERS[form](file, dialect, max_bytes)
+
+
+def read_parts(
+    file: SourceFile, form: TableFormat, dialect: TableDialect, max_bytes: int, wanted: Collection[str]
+) -> Iterator[RowBatch | TableRow]:
+    """The same rows, many at a time where a form is read faster so: these have the columns `wanted` alone."""
     if form == "csv" and wanted:
-        return wanted_csv_rows(file, dialect, max_bytes, list(dict.fromkeys(wanted)))
+        return csv_parts(file, dialect, max_bytes, list(dict.fromkeys(wanted)))
     return READERS[form](file, dialect, max_bytes)
 
 

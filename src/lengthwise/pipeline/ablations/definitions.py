@@ -1,18 +1,20 @@
 """Ablations by name: which keys of `params.yaml` each changes, and the seeds that all are trained with."""
 
 import re
+import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
 from lengthwise.bounds import Seed
-from lengthwise.core.names import TASKS
+from lengthwise.core.names import TASKS, Task
 from lengthwise.errors import ParamsError
 from lengthwise.pipeline.settings.conflicts import first_conflict
 from lengthwise.pipeline.settings.contained import Section, section
 from lengthwise.pipeline.settings.params import Params
 from lengthwise.pipeline.settings.refusals import first_error
+from lengthwise.prepare.forms.document_form import SequenceForm
 from lengthwise.system.strict_yaml import read_yaml
 
 # The others are compared with this one.
@@ -28,6 +30,7 @@ ABLATION_TASK = "task"
 class Ablations(Section):
     """The whole of `ablations/params.yaml`."""
 
+    senseless: Literal["refuse", "leave_out"]
     seeds: Annotated[list[Seed], Field(min_length=1)]
     ablations: dict[str, dict[str, Any]]
 
@@ -56,7 +59,37 @@ def load_ablations(path: Path, params: Params) -> Ablations:
     return ablations
 
 
-def ablated(params: Params, ablations: Ablations, name: str) -> tuple[str, Params]:
+def sensible(params: Params, ablations: Ablations, form: SequenceForm) -> Ablations:
+    """The ablations that make sense with the other params; the others are left out and told, or refused.
+
+    Args:
+        params: without the changes.
+        ablations: all of them.
+        form: of the sequences that there are, which says what can be predicted of them.
+
+    Raises:
+        ParamsError: one makes no sense, and `senseless` says to refuse it, or it is the reference.
+    """
+    kept = {}
+    for name, changes in ablations.ablations.items():
+        try:
+            task, _ = ablated(params, ablations, name)
+            if missing := form.lacks(task):
+                raise ParamsError(
+                    f"ablations.{name}.{ABLATION_TASK}: got {task}, and the corpus has no {missing}; take it out"
+                )
+        except ParamsError as error:
+            if ablations.senseless == "refuse":
+                raise ParamsError(f"{error}; or set senseless to leave_out") from None
+            if name == REFERENCE_ABLATION:
+                raise
+            print(f"left out: {error}", file=sys.stderr)
+        else:
+            kept[name] = changes
+    return ablations.model_copy(update={"ablations": kept})
+
+
+def ablated(params: Params, ablations: Ablations, name: str) -> tuple[Task, Params]:
     """The task and the params of an ablation.
 
     Args:
@@ -70,7 +103,8 @@ def ablated(params: Params, ablations: Ablations, name: str) -> tuple[str, Param
     if name not in ablations.ablations:
         raise ParamsError(f"ablations.{name}: is missing; expected one of {', '.join(ablations.ablations)}; add it")
     task, changed = _changed(params, name, ablations.ablations[name])
-    if conflict := first_conflict(changed.model_dump()):
+    # What depends on the tasks depends on the ablation's own.
+    if conflict := first_conflict({**changed.model_dump(), "tasks": [task]}):
         raise ParamsError(f"ablations.{name}: {conflict}")
     return task, changed
 
@@ -90,7 +124,7 @@ def _check(ablations: Ablations, params: Params) -> None:
         _changed(params, name, changes)
 
 
-def _changed(params: Params, name: str, changes: dict[str, Any]) -> tuple[str, Params]:
+def _changed(params: Params, name: str, changes: dict[str, Any]) -> tuple[Task, Params]:
     content = params.model_dump()
     changes = {ABLATION_TASK: params.tasks[0], **changes}
     task = changes.pop(ABLATION_TASK)

@@ -26,7 +26,7 @@ class Signatures:
     """What is kept of D documents with tokens.
 
     Attributes:
-        document: int64 (D,), rows in the table of documents, rising.
+        document: int64 (D,), numbers of documents, never falling; one that goes over slices comes once for each.
         content: uint64 (D,), a hash of all tokens in their order.
         minima: uint32 (D, MINIMA).
     """

@@ -121,7 +121,8 @@ def audit_split(project: Path, near: float, bootstrap: Bootstrap) -> SplitAudit:
     signatures = signatures_of(store)
     asked, among = (np.flatnonzero(side[signatures.document]) for side in (in_test, in_train))
     alike = np.zeros(len(table.group))
-    alike[signatures.document[asked]] = nearest(signatures, asked, among)
+    # Of a very long document there are several signatures, one of each slice that it is in.
+    np.maximum.at(alike, signatures.document[asked], nearest(signatures, asked, among))
     # A document that is on both sides itself, as when sentences are split, is known.
     alike[in_train & in_test] = 1.0
     if not table.form.group:

@@ -2,14 +2,14 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 import pyarrow as pa
 
 from lengthwise.core.labels import LabelFactor
-from lengthwise.core.names import Split, StepKind, Task, Unit
+from lengthwise.core.names import SPLITS, Split, StepKind, Task, Unit
 
 # What may be a part of a metric's name.
 WORD = re.compile("[a-z]+")
@@ -147,6 +147,7 @@ class Document:
         numbers: what is to be predicted, a value for each name.
         split: which split it is in, where documents say so.
         steps: for each column per step, a list of strings (tokens), of codes (tags), or float32 (T, D) (features).
+        goes_on: whether the text is a piece that goes on with the document before, of whose all else it is.
     """
 
     group: str
@@ -156,6 +157,45 @@ class Document:
     numbers: tuple[float, ...] = ()
     split: Split | None = None
     steps: tuple[Sequence[object] | np.ndarray, ...] = ()
+    goes_on: bool = False
+
+
+@dataclass(frozen=True)
+class TextBatch:
+    """Neighbouring documents that are texts, as columns of N rows each.
+
+    Attributes:
+        groups: strings, without nulls.
+        texts: strings, without nulls.
+        codes: int32 (N, F), of the label factors.
+        numbers: float64 (N, K), what is to be predicted.
+        split: int8 (N,), an index into `SPLITS`; None, if documents do not say.
+        alone: whether each document is a group of its own, which no other document is of.
+    """
+
+    groups: pa.StringArray
+    texts: pa.StringArray
+    codes: np.ndarray
+    numbers: np.ndarray
+    split: np.ndarray | None
+    alone: bool
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def documents(self) -> Iterator[Document]:
+        """The same one by one."""
+        splits = [None] * len(self) if self.split is None else [SPLITS[code] for code in self.split.tolist()]
+        rows = zip(
+            self.groups.to_pylist(),
+            self.texts.to_pylist(),
+            self.codes.tolist(),
+            self.numbers.tolist(),
+            splits,
+            strict=True,
+        )
+        for group, text, codes, numbers, split in rows:
+            yield Document(group, tuple(codes), text, (), tuple(numbers), split)
 
 
 def plural(word: str) -> str:

@@ -1,6 +1,6 @@
 """Sentences, documents or groups as sequences of steps, streamed slice by slice."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ class Units:
     Attributes:
         steps: by name, columns (N, ...), one sequence after another; `tokens` are ids in the lexicon.
         offsets: int64 (U + 1,), where each sequence begins.
-        document: int32 (U,), the row of its first document.
+        document: int32 (U,), the number of its first document.
         split: int8 (U,), an index into `SPLITS`.
     """
 
@@ -33,27 +33,37 @@ class Units:
 def read_units(store: TokenStore, split: Path, table: DocumentTable, unit: Unit) -> Iterator[Units]:
     """Stream all sequences of a unit. One that is cut by a split, as documents may be, is one in each.
 
-    A document is within one slice. A group may go on in the next, so the last of a slice waits for it. Where the
+    A group may go on in the next slice, and a very long document too: so the last of a slice waits for it. Where the
     documents of a group do not stand together, all are put in order first, in memory.
     """
-    waiting: Units | None = None
     slices = _slices(store, split)
+    if unit == "sentence":
+        yield from slices
+        return
     if unit == "group" and not _stand_together(table.group):
         slices = iter([_ordered(list(slices), table.group)])
+    waiting: list[Units] = []
+    last = -1
     for here in slices:
-        if unit == "sentence":
+        if not len(here.document):
             yield here
             continue
-        joined = here if waiting is None else _concatenate(waiting, here)
-        key = joined.document if unit == "document" else table.group[joined.document]
-        grouped = _group(joined, np.flatnonzero(np.diff(key.astype(np.int64) * len(SPLITS) + joined.split, prepend=-1)))
-        waiting = None
-        if unit == "group" and len(grouped.document):
-            waiting = _part(grouped, len(grouped.document) - 1, None)
-            grouped = _part(grouped, 0, -1)
-        yield grouped
-    if waiting is not None:
-        yield waiting
+        key = here.document if unit == "document" else table.group[here.document]
+        key = key.astype(np.int64) * len(SPLITS) + here.split
+        begins = np.flatnonzero(np.diff(key, prepend=last))
+        if not len(begins):
+            # All of it goes on.
+            waiting.append(here)
+            continue
+        last = int(key[-1])
+        joined = _concatenate([*waiting, here])
+        if waiting:
+            begins = np.append(0, begins + (len(joined.document) - len(here.document)))
+        grouped = _group(joined, begins)
+        waiting = [_part(grouped, len(grouped.document) - 1, None)]
+        yield _part(grouped, 0, -1)
+    if waiting:
+        yield _group(_concatenate(waiting), np.zeros(1, np.int64))
 
 
 def _slices(store: TokenStore, split: Path) -> Iterator[Units]:
@@ -68,9 +78,7 @@ def _stand_together(group: np.ndarray) -> bool:
 
 def _ordered(parts: list[Units], group: np.ndarray) -> Units:
     """All sequences, those of a group one after another."""
-    units = parts[0]
-    for part in parts[1:]:
-        units = _concatenate(units, part)
+    units = _concatenate(parts)
     order = np.argsort(group[units.document], kind="stable")
     steps = {name: take_rows(values, units.offsets, order)[0] for name, values in units.steps.items()}
     return Units(steps, offsets_of(np.diff(units.offsets)[order]), units.document[order], units.split[order])
@@ -90,11 +98,12 @@ def _part(units: Units, begin: int, end: int | None) -> Units:
     return Units(steps, offsets - offsets[0], document, units.split[place])
 
 
-def _concatenate(left: Units, right: Units) -> Units:
-    lengths = np.concatenate([np.diff(left.offsets), np.diff(right.offsets)])
+def _concatenate(parts: Sequence[Units]) -> Units:
+    if len(parts) == 1:
+        return parts[0]
     return Units(
-        {name: np.concatenate([values, right.steps[name]]) for name, values in left.steps.items()},
-        offsets_of(lengths),
-        np.concatenate([left.document, right.document]),
-        np.concatenate([left.split, right.split]),
+        {name: np.concatenate([part.steps[name] for part in parts]) for name in parts[0].steps},
+        offsets_of(np.concatenate([np.diff(part.offsets) for part in parts])),
+        np.concatenate([part.document for part in parts]),
+        np.concatenate([part.split for part in parts]),
     )

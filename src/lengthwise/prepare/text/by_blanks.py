@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from lengthwise.core.ragged import offsets_of
-from lengthwise.prepare.documents import first_document, read_texts
+from lengthwise.prepare.documents import read_texts, slice_rows
 from lengthwise.prepare.text.lexicon import merge_lexicons
 from lengthwise.prepare.text.normalization import Normalization
 from lengthwise.prepare.text.store import Sentences, write_slice
@@ -39,11 +39,11 @@ def split_at_blanks(config: BlanksConfig, slices: int, workers: Workers) -> pa.A
 
 def _lines(config: BlanksConfig, number: int) -> list[tuple[int, list[str]]]:
     """The lines that have words, each with its document."""
-    first = first_document(config.documents, number)
+    documents = slice_rows(config.documents, number).document.tolist()
     texts = read_texts(config.documents, number).to_pylist()
     lines = (
         (row, line.split())
-        for row, text in enumerate(texts, first)
+        for row, text in zip(documents, texts, strict=True)
         for line in config.normalization.clean(text).split("\n")
     )
     return [(row, words) for row, words in lines if words]

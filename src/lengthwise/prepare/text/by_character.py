@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from lengthwise.core.names import TokenUnit
 from lengthwise.core.ragged import offsets_of
-from lengthwise.prepare.documents import first_document, read_texts
+from lengthwise.prepare.documents import read_texts, slice_rows
 from lengthwise.prepare.text.normalization import Normalization
 from lengthwise.prepare.text.store import Sentences, write_slice
 from lengthwise.system.parallel import Workers, tracked
@@ -91,9 +91,9 @@ def _distinct_points(config: CharacterConfig, number: int) -> np.ndarray:
 
 
 def _write_lines(config: CharacterConfig, points: np.ndarray, ids: np.ndarray, number: int) -> None:
-    first = first_document(config.documents, number)
+    rows = slice_rows(config.documents, number).document.tolist()
     tokens, lengths, documents = [np.zeros(0, np.int32)], [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
-    for row, text in enumerate(read_texts(config.documents, number).to_pylist(), first):
+    for row, text in zip(rows, read_texts(config.documents, number).to_pylist(), strict=True):
         found = points_of(config.normalization.clean(text), config.by)
         lines = _line_lengths(found)
         tokens.append(ids[np.searchsorted(points, found)])

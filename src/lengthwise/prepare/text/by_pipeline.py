@@ -10,7 +10,7 @@ from spacy.language import Language
 from spacy.tokenizer import Tokenizer
 
 from lengthwise.core.ragged import offsets_of
-from lengthwise.prepare.documents import first_document, read_texts
+from lengthwise.prepare.documents import read_texts, slice_rows
 from lengthwise.prepare.text.lexicon import merge_lexicons
 from lengthwise.prepare.text.normalization import Normalization
 from lengthwise.prepare.text.notices import TextNotices, all_notices, notice
@@ -74,10 +74,10 @@ def _tokenize_slice(number: int) -> tuple[pa.Array, TextNotices]:
     document: list[int] = []
     lengths: list[int] = []
     tokens: list[int] = []
-    first, read = first_document(config.documents, number), read_texts(config.documents, number)
-    notices = notice(read, first, config.normalization, type(nlp.tokenizer) is Tokenizer)
+    rows, read = slice_rows(config.documents, number), read_texts(config.documents, number)
+    notices = notice(read, rows, config.normalization, type(nlp.tokenizer) is Tokenizer)
     texts = read.to_pylist()
-    for row, doc in enumerate(nlp.pipe(map(config.normalization.clean, texts)), first):
+    for row, doc in zip(rows.document.tolist(), nlp.pipe(map(config.normalization.clean, texts)), strict=True):
         for sentence in doc.sents:
             words = words_of(sentence, config.link_word)
             if words:

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lengthwise.core.ragged import offsets_of, take_rows
-from lengthwise.prepare.documents import document_id, first_document, read_texts
+from lengthwise.prepare.documents import document_id, read_texts, slice_rows
 from lengthwise.prepare.text.chunks import Chunks, ChunkTokens, Runs, find_runs, replace_runs, split_chunks
 from lengthwise.prepare.text.lexicon import merge_lexicons, number_distinct
 from lengthwise.prepare.text.normalization import Normalization
@@ -143,7 +143,7 @@ def _tabulate_chunks(config: RuleConfig, samples: list[pa.Array], workers: Worke
 def _split_slice(number: int) -> tuple[pa.Array, TextNotices]:
     """First map: the chunks of a slice, the distinct ones in byte order; every 100th of them is returned."""
     texts, normalization = read_texts(_worker.config.documents, number), _worker.config.normalization
-    notices = notice(texts, first_document(_worker.config.documents, number), normalization)
+    notices = notice(texts, slice_rows(_worker.config.documents, number), normalization)
     chunks = split_chunks(texts, normalization)
     strings = chunks.strings.slice(SPACE_CHUNK + 1)
     order = pc.sort_indices(strings).to_numpy()
@@ -221,10 +221,11 @@ def _write_sentences(number: int) -> None:
     config = _worker.config
     chunks, runs = _slice_runs(number)
     chunks = replace_runs(chunks, runs, np.load(config.scratch / f"run-numbers-{number}.npy")[runs.which])
-    first, parts = first_document(config.documents, number), []
+    documents, parts = slice_rows(config.documents, number).document, []
     for part in chunks.parts(TEXTS_AT_ONCE):
-        parts.append(_sentences(part, first))
-        first += len(part.offsets) - 1
+        texts = len(part.offsets) - 1
+        parts.append(_sentences(part, documents[:texts]))
+        documents = documents[texts:]
     sentences = Sentences(
         document=np.concatenate([part.document for part in parts]),
         tokens=np.concatenate([part.tokens for part in parts]),
@@ -234,8 +235,8 @@ def _write_sentences(number: int) -> None:
     _release()
 
 
-def _sentences(chunks: Chunks, first: int) -> Sentences:
-    """The sentences of texts, of which the first is that of the document `first`."""
+def _sentences(chunks: Chunks, documents: np.ndarray) -> Sentences:
+    """The sentences of texts, of these documents."""
     offsets = _shared("offsets")
     tokens, counts = take_rows(_shared("tokens"), offsets, chunks.ids)
     flags, _ = take_rows(_shared("flags"), offsets, chunks.ids)
@@ -246,7 +247,7 @@ def _sentences(chunks: Chunks, first: int) -> Sentences:
     sentence = np.cumsum(starts)[kept]
     begins = np.flatnonzero(np.diff(sentence, prepend=0))
     document = np.repeat(np.arange(len(chunks.offsets) - 1), np.diff(text_offsets))[kept][begins]
-    return Sentences((document + first).astype(np.int32), tokens[kept], np.append(begins, kept.sum()))
+    return Sentences(documents[document], tokens[kept], np.append(begins, kept.sum()))
 
 
 def _slice_runs(number: int) -> tuple[Chunks, Runs]:

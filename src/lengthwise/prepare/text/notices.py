@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lengthwise.prepare.documents import SliceRows
 from lengthwise.prepare.text.normalization import Normalization
 
 # Scripts that put no blanks between words, as RE2 names them.
@@ -30,7 +31,7 @@ class TextNotices:
         spaceless: texts most of whose characters belong to scripts that put no blanks between words.
         cut: chunks that were longer than allowed, and are cut into several.
         longest: characters of the longest chunk; 0 if none has more than `NOTABLE`.
-        document: row of the table of documents that has the longest chunk.
+        document: number of the document that has the longest chunk.
     """
 
     spaceless: int = 0
@@ -62,17 +63,18 @@ class TextNotices:
             )
 
 
-def notice(texts: pa.Array, first: int, normalization: Normalization, by_rule: bool = True) -> TextNotices:
+def notice(texts: pa.Array, rows: SliceRows, normalization: Normalization, by_rule: bool = True) -> TextNotices:
     """What is odd about texts.
 
     >>> import pyarrow as pa
     >>> from lengthwise.prepare.text.normalization import Normalization
-    >>> notice(pa.array(["rain " * 9, "今天下雨了。"]), 40, Normalization(False, False))
+    >>> rows = SliceRows(np.array([40, 41]), np.array([True, True]))
+    >>> notice(pa.array(["rain " * 9, "今天下雨了。"]), rows, Normalization(False, False))
     TextNotices(spaceless=1, cut=0, longest=0, document=0)
 
     Args:
         texts: of neighbouring documents.
-        first: row of the first of them in the table of documents.
+        rows: which documents they are.
         normalization: how their chunks become shorter, and how long one may be.
         by_rule: whether their words are found between blanks.
     """
@@ -82,8 +84,10 @@ def notice(texts: pa.Array, first: int, normalization: Normalization, by_rule: b
             size = len(normalization(chunk))
             cut += normalization.longest is not None and size > normalization.longest
             if size > max(longest, NOTABLE):
-                longest, document = size, first + row
-    return TextNotices(_spaceless(texts) if by_rule else 0, cut, longest, document)
+                longest, document = size, int(rows.document[row])
+    # A document counts once, by its beginning.
+    begins = texts if rows.begins.all() else texts.filter(pa.array(rows.begins))
+    return TextNotices(_spaceless(begins) if by_rule else 0, cut, longest, document)
 
 
 def all_notices(parts: Iterable[TextNotices]) -> TextNotices:

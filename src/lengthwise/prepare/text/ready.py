@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from lengthwise.core.ragged import offsets_of
 from lengthwise.core.sequences import TOKENS
-from lengthwise.prepare.documents import first_document, read_steps
+from lengthwise.prepare.documents import read_steps, slice_rows
 from lengthwise.prepare.forms.document_form import SequenceForm
 from lengthwise.prepare.text.lexicon import merge_lexicons
 from lengthwise.prepare.text.store import Sentences, write_slice
@@ -55,7 +55,7 @@ def _write_steps(config: ReadyConfig, task: tuple[int, np.ndarray]) -> None:
     names = [column.name for column in config.form.steps]
     lists = dict(zip(names, read_steps(config.documents, number, names), strict=True))
     lengths = lists[names[0]].value_lengths().to_numpy()
-    document = first_document(config.documents, number) + np.flatnonzero(lengths)
+    document = slice_rows(config.documents, number).document[lengths > 0]
     columns, tokens = {}, None
     for column in config.form.steps:
         items = lists[column.name].flatten()
@@ -67,4 +67,4 @@ def _write_steps(config: ReadyConfig, task: tuple[int, np.ndarray]) -> None:
             columns[column.name] = items.flatten().to_numpy().reshape(-1, column.size)
     offsets = offsets_of(lengths[lengths > 0].astype(np.int64))
     others = [column for column in config.form.steps if column.kind != "tokens"]
-    write_slice(config.out, number, Sentences(document.astype(np.int32), tokens, offsets, columns), others)
+    write_slice(config.out, number, Sentences(document, tokens, offsets, columns), others)

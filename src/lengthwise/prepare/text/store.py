@@ -60,7 +60,7 @@ class Sentences:
     """The sentences of one slice.
 
     Attributes:
-        document: int32 (S,), the row in the table of documents; never falls.
+        document: int32 (S,), the number of the document in the corpus; never falls.
         tokens: int32 (N,), ids in the lexicon, one sentence after another; None where steps have no tokens.
         offsets: int64 (S + 1,), the step at which each sentence begins.
         columns: by name, what else steps have: codes of tags, int32 (N,), or features, float32 (N, D).

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from lengthwise.prepare.documents import document_form, document_id, open_documents
+from lengthwise.prepare.documents import document_count, document_form, document_id, open_documents
 from lengthwise.prepare.forms.tokenizer_options import SENTENCIZER, TokenizerOptions
 from lengthwise.prepare.text import by_blanks, by_character, by_rule, ready
 from lengthwise.prepare.text.notices import TextNotices
@@ -34,7 +34,7 @@ def tokenize(documents: Path, folder: Path, options: TokenizerOptions, worker_co
         ParamsError: spaCy does not know the language, or the pipeline is not installed.
     """
     file = open_documents(documents)
-    slices, rows = file.num_row_groups, file.metadata.num_rows
+    slices, rows = file.num_row_groups, document_count(file)
     with replacing_folder(folder) as out, scratch_folder(folder) as scratch:
         slice_path(out, 0).parent.mkdir()
         common = (documents, scratch, out)
