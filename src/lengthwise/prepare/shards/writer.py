@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from lengthwise.core.affixes import affixes_of
 from lengthwise.core.names import SPLITS, Split, Unit
-from lengthwise.core.ragged import offsets_of, ranges, take_rows
+from lengthwise.core.ragged import offsets_of, take_ranges, take_rows
 from lengthwise.core.sequences import AFFIXES, LABEL, LABELS, NUMBERS, TOKENS
 from lengthwise.errors import CorpusError
 from lengthwise.prepare.documents import DocumentTable, read_document_table
@@ -41,6 +41,9 @@ from lengthwise.prepare.vocabulary import read_vocabulary, write_vocabulary
 from lengthwise.system.files import file_digest, replacing_folder, scratch_folder
 from lengthwise.system.progress import Progress
 from lengthwise.system.seals import write_sealed_json
+
+# What lists of Arrow count their values with.
+MOST_STEPS = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,9 @@ def _place(
         documents.append(part.document[kept.unit])
         splits.append(part.split[kept.unit])
         funnel.update(kept.funnel)
-    length = np.concatenate([kept.length for kept in pieces]).astype(np.int32)
+    steps = np.concatenate([kept.length for kept in pieces])
+    _check_steps(steps)
+    length = steps.astype(np.int32)
     split = np.concatenate(splits)
     shard = np.empty(len(length), np.int32)
     sequence = np.empty(len(length), np.int32)
@@ -162,8 +167,18 @@ def _place(
         by_length = members[_by_length(length[members], number)]
         shard[by_length] = np.arange(len(members)) // rows_per_shard + len(shard_splits)
         shard_splits += [number] * -(-len(members) // rows_per_shard)
+    _check_steps(np.bincount(shard, steps))
     placed = _Placement(length, np.concatenate(documents), split, shard, sequence, np.array(shard_splits))
     return pieces, placed, funnel
+
+
+def _check_steps(steps: np.ndarray) -> None:
+    """Refuse shards of more steps than Arrow counts in one list."""
+    if len(steps) and (most := int(steps.max())) > MOST_STEPS:
+        raise CorpusError(
+            f"shards: a file would have {most} steps; expected at most {MOST_STEPS}; lower shards.rows_per_shard, or "
+            "set shards.max_length, and shards.too_long to split"
+        )
 
 
 def _distribute(
@@ -172,14 +187,14 @@ def _distribute(
     """Append a slice's steps to the scratch files of their shards, each shard's in the corpus's order."""
     order = np.argsort(shard, kind="stable")
     lengths = pieces.length[order]
-    chosen = ranges(offsets[pieces.unit[order]] + pieces.start[order], lengths)
+    begins = offsets[pieces.unit[order]] + pieces.start[order]
     ends = offsets_of(lengths)
     parts = list(zip(*np.unique(shard[order], return_index=True, return_counts=True), strict=True))
     for name, column in steps.items():
-        values = column[chosen]
+        values = take_ranges(column, begins, lengths)
         for number, begin, count in parts:
             with _scratch_file(scratch, number, name).open("ab") as stream:
-                stream.write(values[ends[begin] : ends[begin + count]].tobytes())
+                values[ends[begin] : ends[begin + count]].tofile(stream)
 
 
 def _scratch_file(scratch: Path, shard: int, column: str) -> Path:
