@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lengthwise.core.ragged import offsets_of, ranges, take_rows
+from lengthwise.core.ragged import offsets_of, ranges, take_ranges, take_rows
 
 ROWS = st.lists(st.lists(st.integers(-9, 9), max_size=5), max_size=8)
 
@@ -56,3 +56,12 @@ def test_take_rows_takes_numbers_of_any_integer_type(kind):
 def test_take_rows_takes_offsets_that_do_not_begin_at_zero():
     taken, lengths = take_rows(np.arange(10), np.array([4, 6, 9]), np.array([1, 0]))
     assert (taken.tolist(), lengths.tolist()) == ([6, 7, 8, 4, 5], [3, 2])
+
+
+@pytest.mark.parametrize("long", [1, 1 << 12])
+def test_take_ranges_takes_the_same_whether_ranges_are_long_or_not(monkeypatch, long):
+    monkeypatch.setattr("lengthwise.core.ragged.LONG_RANGE", long)
+    values, starts, lengths = np.arange(90).reshape(30, 3), np.array([4, 0, 9, 2]), np.array([3, 20, 0, 5])
+    expected = [value for start, size in zip(starts, lengths, strict=True) for value in values[start : start + size]]
+    np.testing.assert_array_equal(take_ranges(values, starts, lengths), expected)
+    assert take_ranges(values, starts[:0], lengths[:0]).shape == (0, 3)

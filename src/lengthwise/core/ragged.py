@@ -2,6 +2,9 @@
 
 import numpy as np
 
+# Values of a range from which on it is copied as one.
+LONG_RANGE = 1 << 12
+
 
 def offsets_of(lengths: np.ndarray) -> np.ndarray:
     """Where rows of these lengths begin and end: int64 (N + 1,).
@@ -22,6 +25,19 @@ def ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """
     offsets = offsets_of(lengths)
     return np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
+
+
+def take_ranges(values: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """The values of ranges, one range after another.
+
+    >>> take_ranges(np.array([7, 8, 9]), np.array([1, 0]), np.array([2, 1])).tolist()
+    [8, 9, 7]
+    """
+    if len(lengths) and lengths.sum() > LONG_RANGE * len(lengths):
+        # The place of each value would need more memory than the values.
+        ends = starts + lengths
+        return np.concatenate([values[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)])
+    return values[ranges(starts, lengths)]
 
 
 def places_in_runs(values: np.ndarray) -> np.ndarray:
@@ -46,4 +62,4 @@ def take_rows(values: np.ndarray, offsets: np.ndarray, rows: np.ndarray) -> tupl
     """
     starts = offsets[rows]
     lengths = offsets[rows + 1] - starts
-    return values[ranges(starts, lengths)], lengths
+    return take_ranges(values, starts, lengths), lengths

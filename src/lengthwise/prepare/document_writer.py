@@ -104,7 +104,7 @@ class DocumentWriter:
 
     def write_texts(self, batch: TextBatch) -> None:
         """Add documents that are texts; slices end where `write` would end them."""
-        if pc.max(pc.utf8_length(batch.texts)).as_py() > text_pieces.MOST_CHARACTERS:
+        if len(batch) and pc.max(pc.utf8_length(batch.texts)).as_py() > text_pieces.MOST_CHARACTERS:
             for document in batch.documents():
                 self.write(document)
             return

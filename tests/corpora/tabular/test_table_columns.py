@@ -5,7 +5,6 @@ import io
 import json
 from collections import Counter
 
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +15,7 @@ from lengthwise.corpora.tabular.tabular_corpus import Table
 from lengthwise.errors import CorpusError
 from lengthwise.prepare import document_writer
 from lengthwise.prepare.document_writer import DocumentWriter
+from lengthwise.prepare.documents import document_count, open_documents
 from lengthwise.prepare.forms.document_form import TextBatch
 
 LIMIT = 1 << 20
@@ -80,9 +80,9 @@ def test_rows_by_columns_are_the_documents_that_they_are_one_by_one(tmp_path_fac
 
 
 @settings(max_examples=25, deadline=None)
-@given(ROWS, st.sampled_from([None, "who"]), st.integers(1, 4), st.integers(1, 30))
+@given(ROWS, st.sampled_from([None, "who"]), st.integers(1, 4), st.integers(1, 30), st.sampled_from([9, 2]))
 def test_documents_at_once_are_written_in_the_slices_and_bytes_that_they_have_one_by_one(
-    tmp_path_factory, rows, group, rows_per_slice, bytes_per_slice
+    tmp_path_factory, rows, group, rows_per_slice, bytes_per_slice, longest
 ):
     folder = tmp_path_factory.mktemp("slices")
     with io.StringIO(newline="") as stream:
@@ -94,16 +94,24 @@ def test_documents_at_once_are_written_in_the_slices_and_bytes_that_they_have_on
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(document_writer, "ROWS_PER_SLICE", rows_per_slice)
         patch.setattr(document_writer, "BYTES_PER_SLICE", bytes_per_slice)
+        patch.setattr("lengthwise.prepare.forms.text_pieces.MOST_CHARACTERS", longest)
         counts = ingest(corpus, extract, folder / "many.parquet")
         with DocumentWriter(folder / "one.parquet", form) as writer:
             documents = [*corpus.documents(extract, form, Counter())]
             for document in documents:
                 writer.write(document)
     assert (folder / "many.parquet").read_bytes() == (folder / "one.parquet").read_bytes()
-    assert counts["documents"] == len(documents) == pq.read_metadata(folder / "many.parquet").num_rows
+    assert counts["documents"] == len(documents) == document_count(open_documents(folder / "many.parquet"))
     texts = [(document.group if group else "", document.text) for document in documents if document.text]
     within = len(texts) - len(set(texts))
     across = len(set(texts)) - len({text for _, text in texts})
     assert [value for kind, value in sorted(counts.items()) if kind.startswith("duplicates")] == (
         [across, within] if group else [within]
     )
+
+
+def test_a_table_whose_rows_are_all_left_out_has_no_documents(tmp_path):
+    (tmp_path / "rows.csv").write_text("tone,text\ncalm,\nloud,\n")
+    corpus = KEYS.model_copy(update={"empty": "leave_out"})
+    with pytest.raises(CorpusError, match="has no document"):
+        ingest(corpus, Extract(tmp_path / "rows.csv", LIMIT), tmp_path / "out.parquet")

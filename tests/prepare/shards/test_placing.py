@@ -4,7 +4,7 @@ import pytest
 from lengthwise.core.names import SPLITS
 from lengthwise.errors import CorpusError
 from lengthwise.prepare.shards import placing
-from lengthwise.prepare.shards.placing import by_length, place
+from lengthwise.prepare.shards.placing import _steps_of_shards, by_length, place
 
 COUNT = len(SPLITS)
 
@@ -35,6 +35,8 @@ def test_places_are_those_of_one_sort_by_length(monkeypatch, tmp_path, seed, chu
     np.testing.assert_array_equal(np.concatenate([shards for shards, _ in found]), shard)
     np.testing.assert_array_equal(np.concatenate([numbers for _, numbers in found]), sequence)
     assert [number for shards in placed.shards for number in shards] == sorted({*shard.tolist()})
+    steps = np.concatenate([_steps_of_shards(counts, rows) for counts in placed.lengths])
+    np.testing.assert_array_equal(steps, np.bincount(shard, length, minlength=first))
     for number, counts in enumerate(placed.lengths):
         kinds, times = np.unique(length[split == number], return_counts=True)
         assert list(counts.items()) == [*zip(kinds.tolist(), times.tolist(), strict=True)]

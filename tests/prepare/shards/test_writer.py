@@ -220,6 +220,15 @@ def test_build_shards_refuses_limits_that_leave_nothing_to_train_on(corpus, tmp_
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("most", "rows"), [(2, 10), (60, 1000)])
+def test_build_shards_refuses_more_steps_than_a_file_counts(corpus, tmp_path, monkeypatch, most, rows):
+    # Of one sequence, or of all of a file.
+    monkeypatch.setattr("lengthwise.prepare.shards.placing.MOST_STEPS", most)
+    with pytest.raises(CorpusError, match=rf"expected at most {most}; lower shards\.rows_per_shard"):
+        build_shards(corpus.inputs, tmp_path / "shards", "sentence", LengthLimits(1, None, "drop"), rows)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_build_shards_keeps_the_old_folder_where_it_fails(write_corpus, invent_posts, make_shards, tmp_path):
     corpus = make_shards(write_corpus(tmp_path, invent_posts(10, 30)))
     before = (corpus.shards / INDEX_NAME).read_bytes()

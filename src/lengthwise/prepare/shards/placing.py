@@ -5,7 +5,7 @@ shards are found, and what a slice has.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,8 @@ from lengthwise.errors import CorpusError
 CHUNK = 1 << 20
 # Of a split: their numbers have 32 bits.
 MOST_SEQUENCES = np.iinfo(np.int32).max
+# Of a shard: what lists of Arrow count their values with.
+MOST_STEPS = np.iinfo(np.int32).max
 
 
 @dataclass(frozen=True)
@@ -82,24 +84,28 @@ def place(slices: Iterable[tuple[np.ndarray, np.ndarray]], rows_per_shard: int, 
         folder: for scratch files.
 
     Raises:
-        CorpusError: a split has more sequences than there are numbers of 32 bits.
+        CorpusError: a split has more sequences, or a shard more steps, than there are numbers of 32 bits.
     """
     counts: list[Counter[int]] = [Counter() for _ in SPLITS]
     with ExitStack() as stack:
         streams = [stack.enter_context(_file(folder, "length", number).open("wb")) for number in range(len(SPLITS))]
         for lengths, splits in slices:
             for number, stream in enumerate(streams):
-                here = lengths[splits == number].astype(np.int32)
-                here.tofile(stream)
-                counts[number].update(
-                    dict(zip(*(a.tolist() for a in np.unique(here, return_counts=True)), strict=True))
-                )
+                here = lengths[splits == number]
+                here.astype(np.int32).tofile(stream)
+                kinds, times = np.unique(here, return_counts=True)
+                counts[number].update(dict(zip(kinds.tolist(), times.tolist(), strict=True)))
     shards: list[range] = []
     for number, of_split in enumerate(counts):
         if (count := of_split.total()) > MOST_SEQUENCES:
             raise CorpusError(
                 f"shards: the split {SPLITS[number]} has {count} sequences; expected at most {MOST_SEQUENCES}; take "
                 "longer units, such as shards.unit=document, or a part of the corpus by ingest.groups"
+            )
+        if (most := int(_steps_of_shards(of_split, rows_per_shard).max(initial=0))) > MOST_STEPS:
+            raise CorpusError(
+                f"shards: a file would have {most} steps; expected at most {MOST_STEPS}; lower shards.rows_per_shard, "
+                "or set shards.max_length, and shards.too_long to split"
             )
         path = _file(folder, "length", number)
         first = shards[-1].stop if shards else 0
@@ -116,6 +122,16 @@ def by_length(length: np.ndarray, seed: int) -> np.ndarray:
     """The order by rising length, ties in random order: int64 (R,)."""
     shuffled = np.random.default_rng(seed).permutation(len(length))
     return shuffled[np.argsort(length[shuffled], kind="stable")]
+
+
+def _steps_of_shards(counts: Mapping[int, int], rows_per_shard: int) -> np.ndarray:
+    """The steps of all sequences of each shard of a split, from how many have each length: int64."""
+    length, times = np.array(sorted(counts.items()), np.int64).reshape(-1, 2).T
+    ends, steps = np.cumsum(times), np.cumsum(length * times)
+    cuts = np.minimum(np.arange(0, times.sum() + rows_per_shard, rows_per_shard), times.sum())
+    # Of so many of the shortest, those of the last length are not all there.
+    last = np.searchsorted(ends, cuts)
+    return np.diff(steps[last] - (ends[last] - cuts) * length[last]) if len(ends) else cuts[1:]
 
 
 def _rank_by_length(length: np.ndarray, seed: int) -> np.ndarray:

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from lengthwise.core.affixes import affixes_of
 from lengthwise.core.names import Split, Unit
-from lengthwise.core.ragged import offsets_of, ranges, take_rows
+from lengthwise.core.ragged import offsets_of, take_ranges, take_rows
 from lengthwise.core.sequences import AFFIXES, LABEL, LABELS, NUMBERS, TOKENS
 from lengthwise.errors import CorpusError
 from lengthwise.prepare.documents import DocumentTable, read_document_table
@@ -144,21 +144,21 @@ def _distribute(
     """Append a slice's sequences to the scratch files of their shards, each shard's in the corpus's order."""
     order = np.argsort(shard, kind="stable")
     lengths = pieces.length[order]
-    chosen = ranges(offsets[pieces.unit[order]] + pieces.start[order], lengths)
+    begins = offsets[pieces.unit[order]] + pieces.start[order]
     ends = offsets_of(lengths)
     parts = list(zip(*np.unique(shard[order], return_index=True, return_counts=True), strict=True))
     in_order = rows[order]
     for number, begin, count in parts:
         _append(scratch / f"{number}", in_order[begin : begin + count])
     for name, column in steps.items():
-        values = column[chosen]
+        values = take_ranges(column, begins, lengths)
         for number, begin, count in parts:
             _append(_step_file(scratch, number, name), values[ends[begin] : ends[begin + count]])
 
 
 def _append(path: Path, values: np.ndarray) -> None:
     with path.open("ab") as stream:
-        stream.write(values.tobytes())
+        values.tofile(stream)
 
 
 def _step_file(scratch: Path, shard: int, column: str) -> Path:
