@@ -80,6 +80,19 @@ def test_predict_reads_features_from_any_form(model, ask, tmp_path, name):
     assert_close(np.array([row[5:] for row in rows], float), expected_of(network))
 
 
+def test_the_example_of_the_help_is_a_command(model, tmp_path, capsys, monkeypatch):
+    model(**OF_FEATURES)
+    (tmp_path / "data" / "models").mkdir(parents=True)
+    (tmp_path / "model").rename(tmp_path / "data" / "models" / "classifier")
+    as_ts(tmp_path / "recordings.ts")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main(["predict", "--help"])
+    (example,) = [line for line in capsys.readouterr().out.splitlines() if "predict --sequences" in line]
+    main(example.split()[1:])
+    assert len(capsys.readouterr().out.splitlines()) == len(RUNS)
+
+
 def test_predict_reads_long_tables_and_writes_json_and_csv(model, ask, tmp_path):
     network = model(**{**OF_FEATURES, "feature_columns": ("x", "y")})
     path = tmp_path / "runs.csv"
