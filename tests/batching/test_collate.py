@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lengthwise.batching.collate import collate
+from lengthwise.batching.grid import grid_of
 from lengthwise.batching.plan import Plan, batches_in_order
 from lengthwise.core.sequences import Sequences
 
@@ -118,3 +119,14 @@ def test_collate_refuses_a_batch_beyond_the_plan(make_sequences):
     sequences = make_sequences([3, 1])
     with pytest.raises(IndexError):
         collate(batches_in_order(sequences.lengths, np.array([0, 1]), 2), 1, sequences)
+
+
+@pytest.mark.parametrize("padding", ["post", "pre"])
+def test_collate_copies_whole_rows_as_it_fills_steps_one_by_one(padding, make_sequences):
+    # The first and the last sequences are beside an end of the column, where no whole row is.
+    sequences = make_sequences([3, 1, 4, 2, 2, 5, 1])
+    column = np.random.default_rng(0).normal(size=(int(sequences.offsets[-1]), 2))
+    for order in ([0, 2, 3], [1, 4, 3], [5, 6, 2], [2, 5]):
+        grid = grid_of(batches_in_order(sequences.lengths, np.array(order), 3), 0, sequences.offsets, padding)
+        assert np.array_equal(grid.of_steps(column), grid.fill(column[grid.steps]))
+        assert np.array_equal(grid.mask, grid.fill(np.ones(len(grid.steps), bool)))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from lengthwise.batching.plan import Plan
 from lengthwise.core.ragged import ranges
@@ -27,7 +28,8 @@ class Grid:
         column: int32 (P,), where it begins.
         finished: bool (P,), whether it ends its sequence.
         lengths: int32 (B,), steps of each row from its first to its last.
-        steps: int64 (n,), which of all N steps of the sequences stand in the batch, span by span.
+        begins: int64 (P,), where it begins among all N steps of the sequences.
+        drawn: int64 (n,), which of the N steps stand in the batch, if it is not those from where the spans begin.
     """
 
     shape: tuple[int, int]
@@ -38,7 +40,13 @@ class Grid:
     column: np.ndarray
     finished: np.ndarray
     lengths: np.ndarray
-    steps: np.ndarray
+    begins: np.ndarray
+    drawn: np.ndarray | None = None
+
+    @cached_property
+    def steps(self) -> np.ndarray:
+        """Which of all N steps of the sequences stand in the batch, span by span: int64 (n,)."""
+        return ranges(self.begins, self.count) if self.drawn is None else self.drawn
 
     @cached_property
     def places(self) -> np.ndarray:
@@ -47,13 +55,29 @@ class Grid:
 
     def fill(self, values: np.ndarray) -> np.ndarray:
         """A value for each of the n steps, (n, ...), as (B, T, ...), 0 at padding."""
+        if len(values) == self.shape[0] * self.shape[1]:
+            # No step is padding, and spans stand in the order of rows and columns.
+            return values.reshape(*self.shape, *values.shape[1:])
         filled = np.zeros((self.shape[0] * self.shape[1], *values.shape[1:]), values.dtype)
         filled[self.places] = values
         return filled.reshape(*self.shape, *values.shape[1:])
 
     def of_steps(self, column: np.ndarray) -> np.ndarray:
         """A column per step, (N, ...), as (B, T, ...), 0 at padding."""
-        return self.fill(column.take(self.steps, axis=0))
+        rows, width = self.shape
+        # Where rows would begin if what is padding were steps too.
+        begins = self.begins - self.column
+        apart = self.drawn is not None or len(begins) > rows
+        if apart or begins.min() < 0 or begins.max() + width > len(column):
+            return self.fill(column.take(self.steps, axis=0))
+        # One span a row: its steps stand one after another in the column too, so that each row is copied in one piece.
+        shape, strides = (len(column) - width + 1, width, *column.shape[1:]), (column.strides[0], *column.strides)
+        filled = as_strided(column, shape, strides, writeable=False)[begins]
+        if int(self.count.sum()) < rows * width:
+            flat = filled.reshape(rows * width, *column.shape[1:])
+            flat[np.flatnonzero(~self.mask)] = 0
+            filled = flat.reshape(filled.shape)
+        return filled
 
     def of_sequences(self, column: np.ndarray) -> np.ndarray:
         """A column per sequence, (S, ...), at each of its steps: (B, T, ...), 0 at padding."""
@@ -62,7 +86,10 @@ class Grid:
     @cached_property
     def mask(self) -> np.ndarray:
         """Where there is a step: bool (B, T)."""
-        return self.fill(np.ones(len(self.steps), bool))
+        if len(self.row) > self.shape[0]:
+            return self.fill(np.ones(len(self.steps), bool))
+        steps, column = np.arange(self.shape[1], dtype=np.int32), self.column[:, np.newaxis]
+        return (steps >= column) & (steps < column + self.count[:, np.newaxis])
 
     @cached_property
     def segments(self) -> np.ndarray:
@@ -113,8 +140,8 @@ def grid_of(plan: Plan, batch: int, offsets: np.ndarray, padding: str = "post") 
     sequence, start, row, column = plan.sequence[spans], plan.start[spans], plan.row[spans], plan.column[spans]
     count = plan.stop[spans] - start
     shape = (int(row[-1]) + 1, max(int((column + count).max()), plan.least_width))
-    lengths = np.zeros(shape[0], np.int32)
-    np.maximum.at(lengths, row, column + count)
+    # Each row has a span, and its last one ends last.
+    lengths = (column + count)[np.append(row[1:] != row[:-1], True)].astype(np.int32)
     if padding == "pre":
         column = column + (shape[1] - lengths)[row]
     begins = offsets[sequence]
@@ -127,5 +154,5 @@ def grid_of(plan: Plan, batch: int, offsets: np.ndarray, padding: str = "post") 
         column=column,
         finished=start + count == offsets[sequence + 1] - begins,
         lengths=lengths,
-        steps=ranges(begins + start, count),
+        begins=begins + start,
     )

@@ -110,7 +110,7 @@ class NestedPlan:
         place, last = np.empty(len(numbers), np.int32), np.empty(len(numbers), np.int32)
         place[rank] = np.arange(len(numbers), dtype=np.int32)
         last[rank] = inner.row * inner.shape[1] + inner.column + inner.count - 1
-        there = replace(outer, steps=numbers)
+        there = replace(outer, drawn=numbers)
         return NestedBatch(there, inner, outer.fill(place + 1) - np.int32(1), outer.fill(last + 1) - np.int32(1))
 
     def _rows(self, numbers: np.ndarray) -> Plan:
