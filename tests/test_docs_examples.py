@@ -88,6 +88,7 @@ def test_docs_examples_are_of_20_lines_at_most(examples, number):
     assert 1 <= len(lines_of_code(examples[number])) <= MOST_LINES
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("number", range(EXAMPLES))
 def test_docs_examples_run_as_they_stand_and_train(examples, number, run):
     trainings = run(examples[number])
@@ -100,6 +101,7 @@ def test_docs_examples_run_as_they_stand_and_train(examples, number, run):
         assert "accuracy" in trainings[0][0]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[] if name == "exact" else [pytest.mark.long]) for name in ONE_IN_A_ROW]
 )

@@ -237,7 +237,7 @@ SOME = {
 }
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("task", "weights", "other"),
     [

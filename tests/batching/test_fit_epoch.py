@@ -92,6 +92,7 @@ def test_resumed_training_has_the_weights_of_an_undisturbed_one(name, way, tmp_p
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.long
 def test_without_the_epoch_a_resumed_training_differs(tmp_path):
     # Or the test above would show nothing.
     expected = undisturbed("packed")

@@ -96,6 +96,7 @@ def test_forward_pass_says_what_the_keras_network_says(network, sequences, expec
         assert_close(forward.predict_steps(sequences), expected[1])
 
 
+@pytest.mark.sampled(5)
 def test_weights_have_the_shapes_that_the_settings_say(network):
     found = {name: tuple(variable.shape) for name, variable in named_variables(network).items()}
     assert weight_shapes(network.config) == found

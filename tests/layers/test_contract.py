@@ -284,7 +284,7 @@ def test_layer_has_no_use_for_what_stands_in_the_padding_not_even_for_its_gradie
     assert_close(found[2], found[0], 0)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.native
 @pytest.mark.parametrize(
     ("name", "in_graph"),

@@ -103,7 +103,7 @@ np.savez("found.npz", **{name: np.asarray(values) for name, values in found.item
     return np.load(folder / "found.npz")
 
 
-@pytest.mark.sampled(1)
+@pytest.mark.long
 @some_models
 def test_what_is_exported_as_a_saved_model_runs_where_lengthwise_is_not(name, elsewhere):
     assert_close(elsewhere[f"saved {name}"], made(MODELS, name)(fed()))
@@ -161,6 +161,7 @@ def test_streamed_model_of_stock_layers_goes_on_too():
     )
 
 
+@pytest.mark.long
 def test_streamed_model_as_onnx_goes_on_step_by_step(tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     model = made(MODELS, "stacked")

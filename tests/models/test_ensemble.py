@@ -71,7 +71,7 @@ def test_members_begin_with_other_weights_and_the_first_with_those_of_a_network_
         assert not np.allclose(one.softmax.kernel, other.softmax.kernel)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("kernel", "task", "changes"),
     [

@@ -48,7 +48,7 @@ def alone(network, nested):
     return np.stack(logits)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("outer", READS)
 @pytest.mark.parametrize("kernel", ["native", pytest.param("keras", marks=pytest.mark.long)])
 @pytest.mark.parametrize("changes", [{"readout": "mean"}, {"front_end": "conv1d"}, {"bidirectional": True}])

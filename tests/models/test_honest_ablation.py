@@ -146,7 +146,7 @@ def test_logits_are_other_ones_where_a_packed_neighbour_or_a_carried_state_is_mi
             assert_same_logits(epoch_logits(network, batches), expected)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.native
 @pytest.mark.parametrize(
     ("task", "changes"),
@@ -206,7 +206,7 @@ SLOW_CELLS = ("layer_norm_gru", "layer_norm_simple", "peephole_lstm")
 
 
 # A task is another readout, and no other cell.
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("cell", "kernel", "task"),
     [

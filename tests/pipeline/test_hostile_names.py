@@ -47,7 +47,7 @@ def text_keys(content, place=()):
             yield (*place, key)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
 def test_no_text_of_the_params_passes_but_a_name_that_is_there(root, tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)

@@ -174,7 +174,7 @@ def twin(network, kernel):
 SETTINGS = {"batch_size": 3, "buckets": 2, "tokens": 40, "window": 5}
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 @pytest.mark.native
 @pytest.mark.parametrize(
     ("task", "name", "changes"),

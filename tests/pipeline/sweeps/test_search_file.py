@@ -59,6 +59,7 @@ def test_a_grid_has_as_many_trials_as_combinations(read):
     assert plan.trials == 3 * 2 * 2
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("key", "value", "found"),
     [
@@ -89,6 +90,7 @@ def test_drawn_numbers_that_would_be_rounded_out_of_the_range_are_its_ends():
     assert NumberRange(1, 123456, whole=True).rounded(12345) == 12345
 
 
+@pytest.mark.sampled(10)
 @pytest.mark.parametrize(
     ("changes", "without", "told"),
     [

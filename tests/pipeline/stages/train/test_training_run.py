@@ -160,7 +160,7 @@ def test_train_gives_the_same_bytes_twice(undisturbed, corpus, train_params, her
     ]
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("task", "epochs", "extra"), [("classifier", 0, 2), ("seq2seq", 1, 0), ("classifier", 2, 0)])
 def test_train_goes_on_after_a_signal_to_the_same_bytes(
     undisturbed, corpus, train_params, here, capsys, steps_per_epoch, task, epochs, extra
@@ -193,6 +193,7 @@ def assert_goes_on_to_the_same_bytes(stops: tuple[int, ...], here: Path, shards:
 
 
 # A network alone goes on with its schedule and its dropped words where it is killed, below, with its lanes here.
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("task", "changes"),
     [
@@ -235,7 +236,7 @@ def test_train_goes_on_with_the_states_of_its_lanes(corpus, train_params, here):
 ONE_HOT = {"input": "one_hot", "padding": "pre", "cell": "simple", "activation": "relu", "masking": True}
 
 
-@pytest.mark.sampled(1)
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("task", "changes"),
     [

@@ -154,6 +154,7 @@ def test_runs_killed_anywhere_go_on_with_any_number_of_workers_and_threads_to_th
         assert run.complete(chance.choice([1, 2, 3])) == expected
 
 
+@pytest.mark.long
 def test_who_never_comes_and_who_has_nothing_to_join_are_told_in_one_line(make_run):
     run = make_run("classifier", "padded")
     cluster = {"worker": ["127.0.0.1:1", "127.0.0.1:2"]}
