@@ -82,7 +82,8 @@ def elsewhere(tmp_path_factory, request):
     asked = {item.callspec.params["name"] for item in cases}
     for name in [name for name in MODELS if name in asked]:
         made(MODELS, name).export(folder / "saved" / name, verbose=False)
-    (folder / "keras").mkdir()
+    for kind in ("saved", "keras"):
+        (folder / kind).mkdir(exist_ok=True)
     for name in OF_STOCK_LAYERS:
         lw.with_stock_layers(made(OF_STOCK_LAYERS, name)).save(folder / "keras" / f"{name}.keras")
     np.save(folder / "x.npy", fed())
@@ -103,7 +104,7 @@ np.savez("found.npz", **{name: np.asarray(values) for name, values in found.item
     return np.load(folder / "found.npz")
 
 
-@pytest.mark.long
+@pytest.mark.sampled(1)
 @some_models
 def test_what_is_exported_as_a_saved_model_runs_where_lengthwise_is_not(name, elsewhere):
     assert_close(elsewhere[f"saved {name}"], made(MODELS, name)(fed()))
