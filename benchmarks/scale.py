@@ -28,7 +28,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from statistics import mean, median, stdev
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
@@ -41,6 +41,9 @@ from lengthwise.pipeline.stage import PARAMS_FILE
 from lengthwise.prepare.shards.reader import ShardIndex, read_index, read_split
 from lengthwise.prepare.shards.shard_blocks import ShardBlocks
 from lengthwise.training.epoch_parts import EpochParts, EpochPlans, InMemory, Windowed
+
+if TYPE_CHECKING:
+    from lengthwise.training.step import Steps
 
 ROOT = Path(__file__).resolve().parents[1]
 # What the stage train writes, in the order of its arguments.
@@ -94,16 +97,22 @@ def parts_of(shards: Path, index: ShardIndex, window: Window, seed: int) -> Epoc
     return Windowed(ShardBlocks(shards, index, "train"), window, seed)
 
 
-def rate(arguments: argparse.Namespace) -> None:
-    """Tokens a processor second, in memory and through windows in turn."""
+def steps_of(params: TrainParams, index: ShardIndex) -> "Steps":
+    """The steps of a fresh classifier."""
+    # TensorFlow is imported once a limit is set.
     from lengthwise.models.config import NetworkConfig
     from lengthwise.models.network import Network
     from lengthwise.training.step import Steps
 
+    config = NetworkConfig("classifier", index.vocabulary_size, tuple(index.factors), **vars(params.model.architecture))
+    return Steps(Network(config), params.optimizer.learning_rate, params.optimizer.clip_norm)
+
+
+def rate(arguments: argparse.Namespace) -> None:
+    """Tokens a processor second, in memory and through windows in turn."""
     params = params_of(arguments)
     index = read_index(arguments.shards)
-    config = NetworkConfig("classifier", index.vocabulary_size, tuple(index.factors), **vars(params.model.architecture))
-    steps = Steps(Network(config), params.optimizer.learning_rate, params.optimizer.clip_norm)
+    steps = steps_of(params, index)
     all_parts = {window: parts_of(arguments.shards, index, window, 1) for window in (None, *arguments.windows)}
     taken: dict[Window, list[tuple[float, float]]] = {window: [] for window in all_parts}
     for number in range(arguments.rounds + 1):
@@ -128,10 +137,6 @@ def beyond(arguments: argparse.Namespace) -> None:
     """Seconds until the first step, and the rate of windows that come from a cold disk to that in memory."""
     if arguments.limit_mib is not None:
         resource.setrlimit(resource.RLIMIT_DATA, (arguments.limit_mib << 20,) * 2)
-    from lengthwise.models.config import NetworkConfig
-    from lengthwise.models.network import Network
-    from lengthwise.training.step import Steps
-
     params, index = params_of(arguments), read_index(arguments.shards)
     forget(arguments.shards)
     clock = time.perf_counter()
@@ -148,8 +153,7 @@ def beyond(arguments: argparse.Namespace) -> None:
         flush=True,
     )
     forget(arguments.shards)
-    config = NetworkConfig("classifier", index.vocabulary_size, tuple(index.factors), **vars(params.model.architecture))
-    steps = Steps(Network(config), params.optimizer.learning_rate, params.optimizer.clip_norm)
+    steps = steps_of(params, index)
     order = windows_of(len(blocks), window, 1, 0)
     # Spread over all blocks as windows are.
     held = InMemory(blocks.read(np.sort(np.concatenate(order[-IN_TURN:]))))

@@ -173,15 +173,16 @@ def _leave_out_of_samples(items: list[pytest.Item]) -> None:
     for cases in tests.values():
         marker = cases[0].get_closest_marker("sampled")
         most = marker.args[0] if marker and marker.args else None
-        missing = set().union(*map(_values, cases))
+        values = {case: _values(case) for case in cases}
+        missing = set().union(*values.values())
         # Neighbours are alike, so those of a tie are taken far from each other.
         left = [cases[place] for place in sorted(range(len(cases)), key=lambda place: place * 0.618 % 1)]
         kept: set[pytest.Item] = set()
         while left and (missing if most is None else len(kept) < most):
-            case = max(left, key=lambda case: len(_values(case) & missing))
+            case = max(left, key=lambda case: len(values[case] & missing))
             left.remove(case)
             kept.add(case)
-            missing -= _values(case)
+            missing -= values[case]
         for case in left:
             case.add_marker(pytest.mark.long)
 

@@ -27,10 +27,9 @@ from lengthwise.prepare.shards.reader import read_index, read_split
 from lengthwise.prepare.splits import read_splits
 from lengthwise.prepare.text.store import TokenStore
 from lengthwise.prepare.vocabulary import Vocabulary, read_vocabulary
-from lengthwise.runs.run_files import SAFE_LOADER
 from lengthwise.system.files import file_digest
 from lengthwise.system.seals import SEAL_KEY, UNSEALED, seal
-from lengthwise.system.strict_yaml import _StrictLoader
+from lengthwise.system.strict_yaml import SAFE_LOADER, _StrictLoader
 
 LIBRARY = Path(__file__).parents[2] / "src" / "lengthwise"
 MARKER = "it_was_run"

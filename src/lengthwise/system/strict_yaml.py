@@ -50,8 +50,8 @@ def second_meaning(tag: str, text: str) -> str | None:
 
 # libyaml reads a file ten times as fast as PyYAML's own scanner; not every build of PyYAML has it. The composer is
 # PyYAML's in any case: it can be looked over.
-_FAST: Any = getattr(yaml, "CSafeLoader", None)
-_BASES: Any = (yaml.SafeLoader,) if _FAST is None else (Composer, _FAST)
+SAFE_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_BASES: Any = (SAFE_LOADER,) if SAFE_LOADER is yaml.SafeLoader else (Composer, SAFE_LOADER)
 
 
 class _StrictLoader(*_BASES):  # type: ignore[misc]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -39,8 +40,7 @@ class RowBatch:
         """The same, row by row."""
         lists = [column.to_pylist() for column in self.values.values()]
         for number, cells in enumerate(zip(*lists, strict=True)):
-            place = _RowPlace(self.place_of, number)
-            yield TableRow(place, dict(zip(self.values, cells, strict=True)), self.columns)
+            yield TableRow(partial(self.place_of, number), dict(zip(self.values, cells, strict=True)), self.columns)
 
     def filter(self, kept: np.ndarray) -> "RowBatch":
         """Some of the rows.
@@ -57,15 +57,6 @@ class RowBatch:
 def rows_of(part: RowBatch | TableRow) -> Iterator[TableRow]:
     """The rows of a batch, or the one row that there is."""
     return part.rows() if isinstance(part, RowBatch) else iter([part])
-
-
-@dataclass(frozen=True)
-class _RowPlace:
-    of: Callable[[int], str]
-    number: int
-
-    def __call__(self) -> str:
-        return self.of(self.number)
 
 
 def mapped(column: pa.StringArray, meaning: Callable[[str], object]) -> list[object]:
