@@ -1,6 +1,7 @@
 """What a file of settings is refused with: one line, in the words of the model that it has to follow."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -31,7 +32,7 @@ def first_error(error: ValidationError, model: type[BaseModel]) -> str:
 
 def _schema_at(model: type[BaseModel], place: tuple[int | str, ...]) -> dict[str, Any]:
     """The JSON schema of the key at a dotted place."""
-    root = model.model_json_schema()
+    root = _schema_of(model)
     schema: dict[str, Any] = root
     for part in place:
         if isinstance(part, int):
@@ -42,6 +43,11 @@ def _schema_at(model: type[BaseModel], place: tuple[int | str, ...]) -> dict[str
         if "$ref" in schema:
             schema = root["$defs"][schema["$ref"].rsplit("/", 1)[1]]
     return schema
+
+
+@cache
+def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
 
 
 def expectation(model: type[BaseModel], place: tuple[int | str, ...]) -> str:
