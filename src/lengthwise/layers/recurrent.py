@@ -170,10 +170,10 @@ class Recurrent(ComputedByKernel):
             )
         mask = inputs_mask if mask is None else mask
         rows = tf.shape(inputs)[0]
-        initial = [self._initial(number, rows) for number in range(len(self.state_sizes))]
+        initial = self._initial()
         given = given_states(states, initial_state, self.state_sizes)
         if given is None:
-            given = initial if self._states is None else self._states.before(initial)
+            given = initial if self._states is None else self._states.before(initial, rows)
         before = [
             tf.broadcast_to(tf.cast(state, self.compute_dtype), [rows, size])
             for state, size in zip(given, self.state_sizes, strict=True)
@@ -210,9 +210,12 @@ class Recurrent(ComputedByKernel):
         Returns:
             The outputs, float32 (N, U) or (P, U), and the last states.
         """
+        initial = self._initial()
         if states is None:
-            states = [self._initial(number, tf.size(layout.order)) for number in range(len(self.state_sizes))]
-        initial = tf.concat([self._initial(number, tf.constant(1)) for number in range(len(self.state_sizes))], axis=0)
+            rows = tf.size(layout.order)
+            states = [
+                tf.broadcast_to(state, [rows, size]) for state, size in zip(initial, self.state_sizes, strict=True)
+            ]
         weights = native_weights(self.cell)
         if items is None:
             # The product of such a vector and the kernel is a row of it.
@@ -224,7 +227,7 @@ class Recurrent(ComputedByKernel):
             index,
             layout,
             tf.stack(states),
-            initial,
+            tf.concat(initial, axis=0),
             read=read,
             save=bool(training),
         )
@@ -233,7 +236,7 @@ class Recurrent(ComputedByKernel):
     def reset_state(self) -> None:
         """Forget what was carried: every row begins with the initial state, as Keras calls it."""
         if self._states is not None:
-            self._states.forget([self._initial(number, tf.constant(1)) for number in range(len(self.state_sizes))])
+            self._states.forget(self._initial())
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[Any, ...]:
         """The shape of what is returned, for inputs of the shape (B, T, D)."""
@@ -261,20 +264,20 @@ class Recurrent(ComputedByKernel):
     def _chosen(self) -> str:
         return choose_kernel(self.kernel, *described(self.cell, self))
 
-    def _initial(self, number: int, rows: tf.Tensor) -> tf.Tensor:
-        state = self.initial_states[number]
-        if state is None:
-            return tf.zeros([rows, self.state_sizes[number]], self.compute_dtype)
-        return tf.repeat(tf.convert_to_tensor(state.state), rows, axis=0)
+    def _initial(self) -> list[tf.Tensor]:
+        """The states that every row begins with, (1, U) each."""
+        return [
+            tf.zeros((1, size), self.compute_dtype) if state is None else tf.convert_to_tensor(state.state)
+            for state, size in zip(self.initial_states, self.state_sizes, strict=True)
+        ]
 
     def _run_flat(self, rows: PaddedSteps, training: bool) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
         """All steps by the native kernel: the outputs (B, T, U) if they are returned, the last one, the last states."""
         inputs = tf.cast(rows.inputs, self.compute_dtype)
         flat = flat_rows(inputs, rows.mask, rows.resets, reverse=self.reverse or self.go_backwards)
-        initial = [self._initial(number, tf.constant(1)) for number in range(len(self.state_sizes))]
         draw_masks(self.cell, inputs, rows.states)
         outputs, (last,) = run_flat(
-            [self.cell], flat, [rows.states], [initial], training=training, every_step=self.return_sequences
+            [self.cell], flat, [rows.states], [rows.initial], training=training, every_step=self.return_sequences
         )
         forget_masks(self.cell)
         if self.return_sequences:

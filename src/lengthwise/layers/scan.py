@@ -17,7 +17,7 @@ class PaddedSteps(NamedTuple):
         resets: bool (B, T), or None.
         mask: bool (B, T), or None.
         states: float32 (B, U) each, before the first step.
-        initial: float32 (B, U) each, the states before a step that resets.
+        initial: float32 (1, U) each, the states before a step that resets.
     """
 
     inputs: tf.Tensor
@@ -29,8 +29,9 @@ class PaddedSteps(NamedTuple):
 
 def draw_masks(cell: keras.layers.Layer, inputs: tf.Tensor, states: list[tf.Tensor]) -> None:
     """Let a cell draw its masks of dropout, once for all steps of inputs (B, T, D), and not within a loop."""
-    if hasattr(cell, "get_dropout_mask"):
+    if getattr(cell, "dropout", 0) > 0:
         cell.get_dropout_mask(tf.ones([tf.shape(inputs)[0], inputs.shape[2]], states[0].dtype))
+    if getattr(cell, "recurrent_dropout", 0) > 0:
         cell.get_recurrent_dropout_mask(states[0])
 
 

@@ -72,12 +72,11 @@ class CarriedStates:
                 for n, size in enumerate(sizes)
             ]
 
-    def before(self, initial: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-        """What each row goes on from; a row that there never was begins with its initial state, (B, U)."""
-        rows = tf.shape(initial[0])[0]
+    def before(self, initial: Sequence[tf.Tensor], rows: tf.Tensor) -> list[tf.Tensor]:
+        """What each of so many rows goes on from; one that there never was begins with the initial state, (1, U)."""
         carried = [tf.cast(variable, state.dtype) for variable, state in zip(self.variables, initial, strict=True)]
         return [
-            tf.concat([old[:rows], first[tf.shape(old)[0] :]], axis=0)
+            tf.concat([old[:rows], _for_rows(first, tf.maximum(rows - tf.shape(old)[0], 0))], axis=0)
             for old, first in zip(carried, initial, strict=True)
         ]
 
@@ -90,4 +89,8 @@ class CarriedStates:
     def forget(self, initial: Sequence[tf.Tensor]) -> None:
         """Go back to the room of the beginning, each row in the initial state, (1, U)."""
         for variable, state in zip(self.variables, initial, strict=True):
-            variable.assign(tf.cast(tf.repeat(state, self._rows, axis=0), variable.dtype))
+            variable.assign(tf.cast(_for_rows(state, self._rows), variable.dtype))
+
+
+def _for_rows(state: tf.Tensor, rows: tf.Tensor | int) -> tf.Tensor:
+    return tf.broadcast_to(state, [rows, state.shape[1]])

@@ -37,7 +37,9 @@ class Ensemble:
         alone = replace(config, ensemble=1)
         self.members = [Network(alone, kernel, name=f"network_{number}") for number in range(config.ensemble)]
         self._predict = tf.function(
-            lambda inputs: together(config.predicts, self(inputs)[0]), input_signature=(self.inputs_signature,)
+            lambda inputs: together(config.predicts, self(inputs)[0]),
+            input_signature=(self.inputs_signature,),
+            autograph=False,
         )
 
     @property

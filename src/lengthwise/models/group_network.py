@@ -98,12 +98,13 @@ class GroupNetwork(Network):
 
     @cached_property
     def _inner_function(self) -> Callable[[Inputs], tf.Tensor]:
-        return tf.function(self.read_inner, input_signature=(self._inner_signature,))
+        return tf.function(self.read_inner, input_signature=(self._inner_signature,), autograph=False)
 
     @cached_property
     def _outer_function(self) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
         said = tf.TensorSpec((None, self.said_size), tf.float32)
-        return tf.function(self.read_outer, input_signature=(said, tf.TensorSpec((None, None), tf.int32)))
+        signature = (said, tf.TensorSpec((None, None), tf.int32))
+        return tf.function(self.read_outer, input_signature=signature, autograph=False)
 
     @property
     def _inner_signature(self) -> Inputs:

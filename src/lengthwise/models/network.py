@@ -82,7 +82,9 @@ class Network(keras.Model):
         if native:
             self._run = self._run_flat
         self._predict = tf.function(
-            lambda inputs: together(config.predicts, self(inputs)[0]), input_signature=(self.inputs_signature,)
+            lambda inputs: together(config.predicts, self(inputs)[0]),
+            input_signature=(self.inputs_signature,),
+            autograph=False,
         )
 
     def _extend(self) -> None:
@@ -146,6 +148,10 @@ class Network(keras.Model):
     def zero_states(self, rows: int) -> States:
         """States for rows that all begin with a reset, which makes the initial states of them."""
         return tuple(np.zeros((rows, spec.shape[1]), np.float32) for spec in self.states_signature)
+
+    def build(self, _inputs_shape: object = None) -> None:
+        """Leave it to the first call to build all layers: Keras would trace one to find them, and then call."""
+        self.built = True
 
     def call(
         self, inputs: Inputs, states: States | None = None, training: bool = False
@@ -283,7 +289,10 @@ class Network(keras.Model):
         """The features of steps, float32 (..., D), in rows or flat."""
         parts = [] if self.step_features is None else self.step_features(columns)
         if self.embedding is not None:
-            parts = [self.embedding(tokens), *parts]
+            if not self.embedding.built:
+                self.embedding.build()
+            # Not by the layer, whose look-up makes room for negative ids, at ten times as many operations.
+            parts = [tf.gather(tf.convert_to_tensor(self.embedding.embeddings), tokens), *parts]
         elif self.config.tokens:
             parts = [tf.one_hot(tokens, self.config.vocabulary_size), *parts]
         return parts[0] if len(parts) == 1 else tf.concat(parts, axis=-1)

@@ -154,7 +154,7 @@ class ShardedSteps(Steps):
             self.traces += 1
             return self._gradients(place, lambda: self._network(inputs, states, training=True), labels)
 
-        return tf.function(shard, input_signature=signature).get_concrete_function()
+        return tf.function(shard, input_signature=signature, autograph=False).get_concrete_function()
 
     @cached_property
     def _flat_shard(self) -> Callable[..., tuple[tf.Tensor, States]]:

@@ -170,11 +170,11 @@ class Steps:
     @cached_property
     def _train(self) -> Callable[..., tuple[tf.Tensor, States]]:
         signature = (*self._signature, self._network.states_signature)
-        return tf.function(self._train_step, input_signature=signature).get_concrete_function()
+        return tf.function(self._train_step, input_signature=signature, autograph=False).get_concrete_function()
 
     @cached_property
     def _evaluate(self) -> Callable[..., tf.Tensor]:
-        return tf.function(self._evaluate_step, input_signature=self._signature).get_concrete_function()
+        return tf.function(self._evaluate_step, input_signature=self._signature, autograph=False).get_concrete_function()
 
     @cached_property
     def _train_flat(self) -> Callable[..., tuple[tf.Tensor, States]]:
