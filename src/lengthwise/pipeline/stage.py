@@ -32,8 +32,8 @@ FIGURE_FILES = {
 MEBIBYTE = 1 << 20
 STATUS_FILE = Path("/proc/self/status")
 KERAS_WRAPS = "sklearn"
-# New objects, and rounds, from one search for cycles among them to the next. TensorFlow makes a million that stay, as it
-# is imported and as it traces: a search every 700 objects takes a tenth of the time.
+# New objects, and rounds, from one search for cycles among them to the next. TensorFlow makes a million that stay, as
+# it is imported and as it traces: a search every 700 objects takes a tenth of the time.
 SELDOM = (100_000, 50, 100)
 
 

@@ -5,7 +5,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from lengthwise.runs.run_files import (
     parsed_yaml,
     recorded_params,
 )
+from lengthwise.runs.tables import csv_table, number_table
 from lengthwise.system.dotted import leaves
 
 SUFFIXES = (".json", ".csv")
@@ -101,17 +101,11 @@ class Run:
             FormatError: it is absent, has no row or lacks a column, or a number is none.
         """
         path = METRICS + name
-        # Texts stay as they are written: a class may be called 007 or NA.
-        frame = self._csv(path, (*texts, *numbers), dtype=dict.fromkeys(texts, str), keep_default_na=False)
+        self._text(path)
         try:
-            frame[[*numbers]] = frame[[*numbers]].apply(pd.to_numeric)
+            return number_table(self.files[path], texts, numbers, gaps=gaps)
         except ValueError as error:
-            raise self._wrong(path, f"is no table of numbers ({error}); expected CSV") from error
-        if not gaps and frame[[*numbers]].isna().to_numpy().any():
-            raise self._wrong(path, f"lacks a number; expected one in every cell of {[*numbers]}")
-        if frame.empty:
-            raise self._wrong(path, "has no row; expected some")
-        return frame[[*texts, *numbers]]
+            raise self._wrong(path, str(error)) from error
 
     @cached_property
     def tasks(self) -> list[str]:
@@ -251,18 +245,13 @@ class Run:
         Raises:
             FormatError: it is no CSV, or lacks one of the columns.
         """
-        return self._csv(path, columns) if path in self.files else pd.DataFrame(columns=list(columns))
-
-    def _csv(self, path: str, columns: Sequence[str], **options: Any) -> pd.DataFrame:  # noqa: ANN401
+        if path not in self.files:
+            return pd.DataFrame(columns=list(columns))
         self._text(path)
         try:
-            table = pd.read_csv(BytesIO(self.files[path]), **options)
+            return csv_table(self.files[path], columns)
         except ValueError as error:
-            raise self._wrong(path, f"is no CSV ({in_a_line(error)}); expected a table") from None
-        if [column for column in columns if column not in table.columns]:
-            shown = ", ".join(map(str, table.columns))
-            raise self._wrong(path, f"got the columns {shown:.80}; expected {', '.join(columns)}")
-        return table
+            raise self._wrong(path, str(error)) from None
 
     def _figures(self, path: str) -> FigureFile:
         self._text(path)

@@ -5,7 +5,8 @@ one part, since everything else may import them.
 """
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 GROUND = "ground"
@@ -24,7 +25,7 @@ def imports_between_parts(package: Path) -> dict[str, set[str]]:
     for path in sorted(package.rglob("*.py")):
         part = path.relative_to(package).parts[0].removesuffix(".py")
         if part != "__init__":
-            found = set(_imported_parts(path, package.name))
+            found = set(_imported_parts(path.read_text(encoding="utf-8"), package.name))
             parts[part] = parts.get(part, set()) | found - {part, "__init__"}
     ground = _ground_modules(package)
     named = {part: GROUND if part in ground else part for part in parts}
@@ -75,7 +76,9 @@ def _node(part: str, package: Path) -> str:
 
 def _ground_modules(package: Path) -> set[str]:
     folders = {path.parent.name for path in package.glob("*/__init__.py")}
-    own = {path.stem: set(_imported_parts(path, package.name)) for path in package.glob("*.py")}
+    own = {
+        path.stem: set(_imported_parts(path.read_text(encoding="utf-8"), package.name)) for path in package.glob("*.py")
+    }
     return {name for name in own if name != "__init__" and not _reached(name, own) & folders}
 
 
@@ -91,8 +94,10 @@ def _reached(part: str, parts: Mapping[str, set[str]]) -> set[str]:
     return reached
 
 
-def _imported_parts(path: Path, package: str) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+@cache
+def _imported_parts(source: str, package: str) -> frozenset[str]:
+    parts = set()
+    for node in ast.walk(ast.parse(source)):
         names = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -101,4 +106,5 @@ def _imported_parts(path: Path, package: str) -> Iterator[str]:
         for name in names:
             root, _, rest = name.partition(".")
             if root == package and rest:
-                yield rest.partition(".")[0]
+                parts.add(rest.partition(".")[0])
+    return frozenset(parts)

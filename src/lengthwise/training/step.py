@@ -174,7 +174,8 @@ class Steps:
 
     @cached_property
     def _evaluate(self) -> Callable[..., tf.Tensor]:
-        return tf.function(self._evaluate_step, input_signature=self._signature, autograph=False).get_concrete_function()
+        function = tf.function(self._evaluate_step, input_signature=self._signature, autograph=False)
+        return function.get_concrete_function()
 
     @cached_property
     def _train_flat(self) -> Callable[..., tuple[tf.Tensor, States]]:
