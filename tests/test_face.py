@@ -159,6 +159,7 @@ def saved(make_network, tmp_path):
     return tmp_path / "model"
 
 
+@pytest.mark.sampled(23)
 @pytest.mark.parametrize("name", NAMES)
 def test_examples_of_public_names_run(name, tmp_path, monkeypatch, request):
     if name == "from_hugging_face":
@@ -219,6 +220,7 @@ def mypy(folder, code):
     return done.stdout
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_types_of_a_users_script_are_checked(tmp_path):
     pytest.importorskip("mypy")

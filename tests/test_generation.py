@@ -22,6 +22,7 @@ def make_predictor(kept_network):
     return make
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("task", "changes"), [*(("language_model", changes) for changes in CELLS), ("tagger", {}), ("seq2seq", CELLS[1])]
 )

@@ -56,7 +56,7 @@ def test_order_by_length_is_told_from_random_order():
     assert rows["truncated"].neighbours > 0.2
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("memory", [200_000, 2_000_000, 20_000_000, 10**12])
 def test_memory_gives_each_strategy_the_largest_power_of_two_that_fits(memory):
     lengths = np.random.default_rng(2).integers(1, 80, 700)

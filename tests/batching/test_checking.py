@@ -250,6 +250,7 @@ def test_check_says_that_a_layer_between_lost_the_mask():
     )
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("activation", ["relu", "elu", "gelu", "linear", "selu", keras.activations.relu])
 def test_check_rejects_activations_without_bound_where_no_mask_is(activation):
     def make(x, **mask):

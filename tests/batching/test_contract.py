@@ -132,6 +132,7 @@ def test_strategy_does_not_write_to_the_lengths(name, settings, lengths):
     assert np.array_equal(lengths, before)
 
 
+@pytest.mark.sampled(4)
 def test_strategy_gives_batches_whose_length_does_not_drift_with_their_number(name):
     lengths = np.minimum(np.random.default_rng(5).zipf(1.5, 1003), 500)
     widths, means = [], []
@@ -142,6 +143,7 @@ def test_strategy_gives_batches_whose_length_does_not_drift_with_their_number(na
     assert abs(np.mean(means)) < 0.05
 
 
+@pytest.mark.sampled(4)
 def test_strategy_gives_each_sequence_every_part_of_an_epoch(name):
     lengths = np.arange(1, 65)
     batch = np.zeros(64)

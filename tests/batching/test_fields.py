@@ -49,7 +49,7 @@ def random_sequences(seed):
     )
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("name", "padding"), PADDED)
 def test_every_value_of_every_column_arrives_at_its_step_once_an_epoch(name, padding):
     for seed in range(3):
@@ -78,7 +78,7 @@ def test_every_value_of_every_column_arrives_at_its_step_once_an_epoch(name, pad
         assert sorted(seen) == list(range(int(sequences.offsets[-1])))
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("name", "padding"), [pair for pair in PADDED if pair[0] not in SEVERAL_IN_A_ROW])
 def test_every_value_per_sequence_arrives_in_its_row_once_an_epoch(name, padding):
     for seed in range(3):
@@ -97,7 +97,7 @@ def test_every_value_per_sequence_arrives_in_its_row_once_an_epoch(name, padding
         assert sorted(seen) == list(range(len(sequences)))
 
 
-@pytest.mark.sampled(8)
+@pytest.mark.sampled(4)
 @pytest.mark.native
 @pytest.mark.parametrize("every", [False, True])
 @pytest.mark.parametrize("name", NAMES)
@@ -274,6 +274,7 @@ def test_loss_of_every_strategy_is_that_of_each_sequence_alone(task, weights, na
     assert_close(found, expected, 1e-6)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 def test_loss_of_outputs_with_a_mask_of_keras_is_right_with_the_other_reduction(reduction):
     # Keras weighs by the mask of the outputs too, and then divides by all steps: too large by the share of padding.

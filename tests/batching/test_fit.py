@@ -214,6 +214,7 @@ def passes_without_peek(name, epochs, **changes):
     return [order_of(batches_of(data)) for _ in range(epochs)]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", NAMES)
 def test_fit_data_shows_every_sequence_exactly_once_in_every_epoch(name):
     assert len(fitted(name).passes) == 3
@@ -227,7 +228,7 @@ def test_fit_data_shows_every_epoch_in_another_order(name):
     assert all(left != right for left, right in pairwise([*orders, orders[0]]))
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", NAMES)
 def test_fit_data_repeats_a_training_from_fresh_for_the_same_seed_only(name):
     first, second = fitted(name), fitted(name, again=1)
@@ -238,6 +239,7 @@ def test_fit_data_repeats_a_training_from_fresh_for_the_same_seed_only(name):
     assert order_of(batches_of(steps_data(name, seed=4))) != order_of(first.passes[0])
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", ["padded", "truncated"])
 def test_fit_data_counts_epochs_by_the_passes_over_the_dataset(name):
     # A second `fit` goes on, and does not repeat the first.
@@ -249,6 +251,7 @@ def test_fit_data_counts_epochs_by_the_passes_over_the_dataset(name):
     assert orders == [order_of(batches) for batches in fitted(name).passes[:2]]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", NAMES)
 def test_fit_data_lets_two_passes_at_a_time_have_every_sequence_each(name):
     data = steps_data(name)
@@ -258,7 +261,7 @@ def test_fit_data_lets_two_passes_at_a_time_have_every_sequence_each(name):
         assert sorted(sequences_in(batches)) == SEQUENCES
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", NAMES)
 def test_fit_data_does_not_count_a_look_at_the_first_batch_as_an_epoch(name):
     data = steps_data(name, seed=5)
@@ -285,7 +288,7 @@ def test_fit_data_shows_every_sequence_once_with_several_steps_per_execution(ste
     assert [order_of(batches) for batches in found.passes] == passes_without_peek("padded", 2)
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", NAMES)
 def test_fit_data_traces_steps_at_most_twice_for_26_lengths(name):
     assert len(set(LENGTHS)) == 26
@@ -293,6 +296,7 @@ def test_fit_data_traces_steps_at_most_twice_for_26_lengths(name):
     assert 1 <= evaluated(name)["last_step"].traces <= 2
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", NAMES)
 def test_fit_data_knows_how_many_batches_every_epoch_has(name):
     data = steps_data(name, seed=3)
@@ -309,6 +313,7 @@ def test_fit_data_lets_keras_show_how_far_the_first_epoch_is(capsys):
     assert f"{int(data.cardinality())}/{int(data.cardinality())}" in shown
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", ["padded", *SEVERAL_IN_A_ROW])
 def test_fit_data_of_one_batch_shows_every_sequence_in_every_epoch(name):
     strategy = strategy_of(name, batch_size=100, buckets=1, tokens=10_000, window=1000)
@@ -363,6 +368,7 @@ def evaluated(name):
     return found
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("targets", STEPS)
 def test_fit_data_gives_evaluate_every_sequence_once_and_states_as_if_each_stood_alone(name, targets):
@@ -401,7 +407,7 @@ def stock_model():
     return model, from_arrays(sequences, LABELS), expected
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("name", "padding"), [(name, padding) for name, padding in PADDED if name in ONE_IN_A_ROW])
 def test_fit_data_evaluates_a_model_of_stock_layers_as_sequence_by_sequence(name, padding):
     model, sequences, expected = stock_model()
@@ -430,7 +436,7 @@ def test_fit_data_serves_as_validation_data_of_another_strategy(train, test):
             assert_close(batch.outputs[row, step], states[batch.tokens[row, step]][0])
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("targets", STEPS)
 @pytest.mark.parametrize(("name", "padding"), PADDED)
 def test_fit_data_puts_labels_and_weights_of_steps_where_they_belong(name, padding, targets):
@@ -455,6 +461,7 @@ def test_fit_data_puts_labels_and_weights_of_steps_where_they_belong(name, paddi
     assert sorted(weighted) == (sorted(LAST) if targets == "last_step" else list(range(1, VOCABULARY)))
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("name", "padding"), [(name, padding) for name, padding in PADDED if name in ONE_IN_A_ROW])
 def test_fit_data_gives_each_row_the_label_of_its_sequence(name, padding):
     data = fit_data(all_sequences(), strategy_of(name), padding=padding)
@@ -467,6 +474,7 @@ def test_fit_data_gives_each_row_the_label_of_its_sequence(name, padding):
     assert sorted(seen) == SEQUENCES
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize(("name", "padding"), PADDED)
 def test_fit_data_pads_each_row_on_the_side_asked_for(name, padding):
     targets = every_step("label")
@@ -512,6 +520,7 @@ def test_fit_data_declares_targets_at_steps_with_weights(targets):
     assert weights == tf.TensorSpec((None, None), tf.float32)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("reduction", [BOTH, "sum_over_batch_size"])
 def test_fit_data_learns_nothing_and_no_nan_from_a_window_where_no_sequence_ends(reduction):
     tokens, labels = numbered([70, 50, 64])
@@ -536,7 +545,7 @@ def test_fit_data_learns_nothing_and_no_nan_from_a_window_where_no_sequence_ends
     assert all(np.isfinite(weight).all() for weight in before[0])
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("targets", STEPS)
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "exact"])
 def test_fit_data_lets_the_loss_of_a_batch_be_the_mean_over_weighted_steps(name, targets):
@@ -553,7 +562,7 @@ def test_fit_data_lets_the_loss_of_a_batch_be_the_mean_over_weighted_steps(name,
     assert_close(found, expected)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("cell", CELLS)
 def test_fit_data_of_truncated_carries_the_states_of_unsplit_sequences(cell):
     strategy = strategy_of("truncated", **MANY_LANES)
@@ -638,6 +647,7 @@ def test_fit_data_of_every_strategy_and_target_is_made_or_refused_at_once(name, 
         assert data.cardinality() > 1
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", NAMES)
 def test_fit_data_of_no_sequences_has_no_batches(name):
     sequences = from_arrays([], np.zeros(0, np.int64))

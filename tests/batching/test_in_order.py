@@ -44,7 +44,7 @@ def alone(model, sequences):
     return list(zip(*found, strict=True))
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("at", ["last_step", "every_step"])
 @pytest.mark.parametrize(("name", "padding"), [*PADDED, (None, "post")])
 def test_predict_equals_each_sequence_alone_in_their_order(sequences, name, padding, at):
@@ -57,7 +57,7 @@ def test_predict_equals_each_sequence_alone_in_their_order(sequences, name, padd
         assert_close(ours, expected)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", [None, *(name for name in NAMES if name not in SEVERAL_IN_A_ROW)])
 def test_predict_of_rows_is_in_the_order_of_the_sequences(sequences, name):
     # A model of stock layers, which a mask tells of padding, and of a value per sequence.
@@ -81,6 +81,7 @@ def stock():
     return keras.Model({"features": features, "resets": resets}, keras.layers.GRU(2, return_sequences=True)(features))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("make", "name", "options", "message"),
     [

@@ -102,7 +102,7 @@ def read_alone(said, nested, sequences):
     return found
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("sample", [None, 3])
 @pytest.mark.parametrize("name", sorted(STRATEGIES))

@@ -65,7 +65,7 @@ def batches_by_name(data):
         ]
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
 def test_stream_of_one_buffer_gives_the_batches_of_all_sequences_in_memory(name):
     lengths = np.random.default_rng(1).integers(1, 10, 30).tolist()
@@ -148,7 +148,7 @@ def write_groups(folder, lengths, rows):
     return folder
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
 @pytest.mark.parametrize("window", [1, 3, 100])
 def test_stream_through_windows_gives_every_step_once_an_epoch(name, window, tmp_path):

@@ -103,6 +103,7 @@ def test_shells_get_the_commands_as_completions():
     assert done.stdout.split() == ["report", "results", "real", "recipes"]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("arguments", ["--help", "--version", "predict --help", "results"])
 def test_commands_say_one_line_where_the_disk_is_full(arguments):
     command = [sys.executable, "-m", "lengthwise.cli", *arguments.split()]

@@ -25,6 +25,7 @@ def test_report_prints_markdown_and_succeeds_when_nothing_changed(report):
     assert out.startswith("<!-- lengthwise-report -->\n# Lengthwise report: within noise\n")
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("accuracy", [0.01, None])
 def test_report_fails_with_status_1_when_a_metric_is_worse_or_missing(project, report, accuracy):
     project.change("metrics/evaluate/seq2seq.json", sentence_accuracy=accuracy)
@@ -40,6 +41,7 @@ def test_report_writes_to_a_file_also_when_it_fails(project, report):
     assert (project.folder / "somewhere" / "report.md").read_text("utf-8") == report("--base", "main")[1]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

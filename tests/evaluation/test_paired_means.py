@@ -118,6 +118,7 @@ def count_alarms(pairs):
     return sum(one.low > 0 or one.high < 0 for one in intervals)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("groups", [7, 40, 300])
 def test_equal_runs_on_groups_that_err_together_are_within_noise(groups):
     rng = np.random.default_rng(4)

@@ -150,7 +150,7 @@ def damages(content: bytes, every: bool) -> Iterator[tuple[str, bytes]]:
     yield "longer", content + b"\0"
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.long)], ids=["sampled", "every"])
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.id)
 def test_reader_refuses_every_damage_with_the_file_and_the_remedy(whole, file, every):

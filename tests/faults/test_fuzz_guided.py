@@ -300,7 +300,7 @@ def seeds(tmp_path, monkeypatch, corpus):
     return {**SEEDS, "vocabulary": [corpus.vocabulary.read_bytes()], "index": [index]}
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("name", "count"),
     [

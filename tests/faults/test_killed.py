@@ -62,7 +62,7 @@ def operations(faults, make_pipeline, tmp_path):
     return count
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("stage", [*LIGHT, HEAVY[0]])
 def test_stage_killed_at_some_operation_on_files_runs_again_to_the_same_bytes(die, operations, stage):
     at = np.random.default_rng(len(stage)).integers(1, operations(stage) + 1)

@@ -66,7 +66,7 @@ def operations(faults, make_pipeline, tmp_path):
 
 
 # Networks take half a minute, and write as the others do.
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("stage", [*LIGHT, *(pytest.param(stage, marks=pytest.mark.long) for stage in HEAVY)])
 def test_stage_with_a_disk_that_is_full_from_some_write_on_says_so(starve, operations, stage):
     cuts = np.linspace(1, operations(stage) - 3, 2).astype(int)
@@ -92,7 +92,7 @@ def test_stage_with_a_disk_that_fails_from_any_operation_on_says_so(starve, oper
         starve(stage, at=number, error=error, absent=(None,))
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("stage", [*LIGHT, *LONG_HEAVY])
 def test_stage_with_a_limit_on_the_size_of_files_says_so(starve, stage):
     assert starve(stage, file_size=400 if stage == "split" else 1500).status == 2
@@ -127,7 +127,7 @@ def small_disk():
         subprocess.run(["umount", str(folder)], check=True)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("stage", [*LIGHT, *LONG_HEAVY])
 def test_stage_on_a_full_disk_says_so(starve, small_disk, stage):
     mount, grow = small_disk
@@ -136,7 +136,7 @@ def test_stage_on_a_full_disk_says_so(starve, small_disk, stage):
     assert "cannot be written (No space left on device)" in done.text
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("stage", "place"),
     [
@@ -164,7 +164,7 @@ def test_stage_in_a_folder_that_is_not_to_be_written_to_says_so(starve, stage, p
     assert "cannot be written (Permission denied)" in done.text
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("stage", [*LIGHT, *LONG_HEAVY])
 def test_stage_whose_inputs_are_not_to_be_read_says_so(starve, faults, stage):
     for name in faults.stages[stage].inputs:
@@ -189,7 +189,7 @@ def remove(path):
     (shutil.rmtree if path.is_dir() else os.unlink)(path)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("stage", [*LIGHT, *LONG_HEAVY])
 def test_stage_whose_input_has_gone_says_so(starve, faults, make_pipeline, stage):
     pipeline = make_pipeline(stage)
@@ -217,7 +217,7 @@ def vanish(starve, faults, make_pipeline, stage, share):
         assert done.status == 0 or name in done.text
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("stage", LIGHT)
 def test_stage_whose_input_goes_while_it_runs_ends_or_says_so(starve, faults, make_pipeline, stage):
     vanish(starve, faults, make_pipeline, stage, np.random.default_rng(len(stage)).uniform(0, 0.3))

@@ -107,6 +107,7 @@ def killed(whole, faults, stage, folder, part):
     shutil.rmtree(made)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("stage", ["ingest", *(pytest.param(name, marks=pytest.mark.long) for name in LIGHT[1:])])
 def test_a_stage_of_any_corpus_that_is_killed_runs_again_to_the_same_bytes(others, stage, tmp_path):
     _, runs = others

@@ -248,7 +248,7 @@ def change_config(model: Path, section: str, changes: dict) -> None:
     seal(path)
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "changes",
     [

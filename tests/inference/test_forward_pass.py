@@ -87,7 +87,7 @@ def expected(network, sequences):
     return predicted, steps
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("native", [pytest.param(True, marks=pytest.mark.native), False])
 def test_forward_pass_says_what_the_keras_network_says(network, sequences, expected, native):
     forward = forward_of(network, native=native)

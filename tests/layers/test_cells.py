@@ -190,6 +190,7 @@ def test_cell_projects_all_steps_at_once_as_one_by_one(name):
         assert_close(together[number], cell.project(here))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", STOCK)
 @pytest.mark.parametrize("seed", range(2))
 def test_cell_equals_the_stock_layer_of_the_same_weights_in_outputs_and_gradients(name, seed):
@@ -209,7 +210,7 @@ def test_cell_equals_the_stock_layer_of_the_same_weights_in_outputs_and_gradient
         assert_close(one, other)
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", CELLS)
 @pytest.mark.parametrize("masked", [False, True])
 def test_cell_in_the_stock_layer_equals_recurrent(name, masked):
@@ -225,7 +226,7 @@ def test_cell_in_the_stock_layer_equals_recurrent(name, masked):
         assert_close(one, other)
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("name", FORGETTING)
 def test_lstm_cell_forgets_little_at_first_wherever_it_is_built(name, place):
@@ -259,6 +260,7 @@ def test_cell_weights_have_names_of_their_own(name):
     assert not cell.non_trainable_variables
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", CELLS)
 def test_cell_weights_all_change_the_result(name):
     cell = make_cell(name)
@@ -295,7 +297,7 @@ def test_cell_survives_its_config(name, activation):
         assert again.get_config() == cell.get_config()
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("initial_state", ["learned", "zeros"])
 @pytest.mark.parametrize("name", CELLS)
 def test_cell_in_a_functional_model_survives_saving(name, initial_state, tmp_path):
@@ -366,7 +368,7 @@ def outputs_and_gradient_of_first_step(cell, growth, steps=200):
     return np.abs(outputs), np.abs(gradient)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("activation", ["linear", "relu", "tanh"])
 @pytest.mark.parametrize("name", GROWTH)
 def test_cell_explodes_unless_its_activation_saturates(name, activation):
@@ -379,6 +381,7 @@ def test_cell_explodes_unless_its_activation_saturates(name, activation):
         assert gradient.min() > 1e15
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", [name for name in CELLS if name.startswith("layer_norm")])
 def test_cell_with_layer_normalization_does_not_explode(name):
     cell = CELLS[name](UNITS, "relu")

@@ -76,6 +76,7 @@ def shapes(values):
     return [tuple(value.shape) for value in keras.tree.flatten(values)]
 
 
+@pytest.mark.sampled(3)
 @few_layers
 def test_layer_says_the_shapes_of_what_it_returns(name, kernel):
     for return_sequences in (False, True):
@@ -89,6 +90,7 @@ def test_layer_says_the_shapes_of_what_it_returns(name, kernel):
             assert shapes(symbolic)[0] == expected
 
 
+@pytest.mark.sampled(3)
 @few_layers
 def test_layer_within_time_distributed_equals_each_inner_sequence_alone(name, kernel):
     layer = recurrent(name, kernel=kernel, return_sequences=False)
@@ -119,6 +121,7 @@ def test_layer_within_bidirectional_equals_two_layers_by_hand(name, kernel, merg
         assert_close(one * counts, other * counts)
 
 
+@pytest.mark.sampled(3)
 @few_layers
 def test_layer_goes_on_from_the_states_it_is_given_under_the_name_of_keras(name, kernel):
     layer = recurrent(name, kernel=kernel, return_state=True)
@@ -217,6 +220,7 @@ def test_cell_and_stock_layer_have_each_others_weights_and_arguments(name):
     assert set(stock.get_config()) - set(ours.get_config()) <= {"reset_after"}
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("kernel", [pytest.param("native", marks=NATIVE), "keras"])
 def test_carried_states_are_not_saved_and_make_room_for_more_rows(kernel, tmp_path):
     def model(rows):
@@ -245,7 +249,7 @@ def test_carried_states_are_not_saved_and_make_room_for_more_rows(kernel, tmp_pa
     assert_close(again(few), plain(few))
 
 
-@pytest.mark.sampled(8)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", BY_KERAS)
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
 def test_layer_computes_in_the_dtype_of_its_policy(name, policy):
@@ -264,7 +268,7 @@ def test_layer_computes_in_the_dtype_of_its_policy(name, policy):
     assert np.abs(np.asarray(tf.cast(outputs, tf.float32)) - like(inputs, mask=MASK)).max() < bound
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @every_layer
 def test_layer_has_no_use_for_what_stands_in_the_padding_not_even_for_its_gradients(name, kernel):
     layer = recurrent(name, kernel=kernel)

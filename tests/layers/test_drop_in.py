@@ -86,6 +86,7 @@ def test_drop_in_equals_the_stock_layer(name, options, rows, width, masked, give
     assert_same(*(results(layer, draw(0, rows, width, FEATURES), by, **call) for layer in pair))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("name", PAIRS)
 def test_drop_in_has_no_use_for_what_stands_in_the_padding(name, kernel):
@@ -128,6 +129,7 @@ def test_drop_in_has_the_arguments_of_the_stock_layer(name):
         getattr(lw, name)(UNITS, time_major=True)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", PAIRS)
 def test_drop_in_and_stock_layer_read_each_others_configurations_and_files(name, tmp_path):
     tokens = np.array([[1, 2, 3, 0], [4, 0, 0, 0]])
@@ -181,6 +183,7 @@ def test_drop_in_of_a_stack_of_cells_equals_the_stock_layer():
             assert_same(*made)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("options", "why"),
     [

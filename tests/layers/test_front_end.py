@@ -115,7 +115,7 @@ def test_masked_conv1d_of_a_padded_batch_equals_the_reference_of_each_sequence(p
             assert_close(outputs[row, : len(expected)], expected)
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("kernel_size", "stride"), PLACES)
 @pytest.mark.parametrize("padding", CONV_PADDINGS)
 def test_masked_conv1d_does_not_depend_on_padding_in_outputs_or_gradients(padding, kernel_size, stride):
@@ -195,6 +195,7 @@ def test_masked_conv1d_causal_steps_see_nothing_later(stride):
         assert seen.tolist() == list(range(max(0, here - 2), here + 1))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("stride", [1, 2, 4])
 @pytest.mark.parametrize("padding", CONV_PADDINGS)
 def test_masked_conv1d_makes_one_step_of_a_sequence_shorter_than_the_kernel(padding, stride):
@@ -222,6 +223,7 @@ def test_masked_conv1d_in_a_functional_model_tells_the_next_layer_what_is_paddin
             assert_close(model(np.pad(tokens, [(0, 0), (0, extra)])), expected)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("padding", CONV_PADDINGS)
 def test_masked_conv1d_called_eagerly_tells_the_next_layer_what_is_padding(padding):
     embedding, gru = keras.layers.Embedding(9, FEATURES, mask_zero=True), keras.layers.GRU(5)
@@ -296,7 +298,7 @@ def test_masked_conv1d_has_a_glorot_kernel_and_no_bias_at_first():
     assert not np.any(layer.bias)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("kernel_size", "stride"), [(3, 1), (4, 2)])
 @pytest.mark.parametrize("padding", CONV_PADDINGS)
 def test_masked_conv1d_is_traced_once_for_all_rows_and_widths(padding, kernel_size, stride):

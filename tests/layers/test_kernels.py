@@ -110,6 +110,7 @@ def test_what_is_exported_as_a_saved_model_runs_where_lengthwise_is_not(name, el
     assert_close(elsewhere[f"saved {name}"], made(MODELS, name)(fed()))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", OF_STOCK_LAYERS)
 def test_keras_file_of_stock_layers_loads_where_lengthwise_is_not(name, elsewhere):
     model = made(OF_STOCK_LAYERS, name)
@@ -142,7 +143,7 @@ def called(model):
     return lambda given: [np.asarray(values) for values in model(given)]
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", ["lstm", "layer_norm_simple", "peephole_lstm", "stacked"])
 def test_streamed_model_says_of_pieces_what_the_model_says_of_the_whole(name):
     model = made(MODELS, name)

@@ -125,7 +125,7 @@ def test_recurrent_computes_by_the_kernel_that_the_name_of_the_test_says():
     assert [name for name in [*ALL_CELLS, *BY_KERAS] if make(name).native] == [*sorted(NATIVE_CELLS), *KERAS_CELLS]
 
 
-@pytest.mark.sampled(8)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("seed", "masked"), [(0, False), (1, True)])
 @pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
 def test_recurrent_computes_packed_sequences_as_if_each_stood_alone(name, seed, masked):
@@ -138,7 +138,7 @@ def test_recurrent_computes_packed_sequences_as_if_each_stood_alone(name, seed, 
     assert_close(cut_out(outputs.numpy(), spans), each_alone(layer, cut_out(inputs, spans)))
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
 def test_recurrent_gradients_of_packed_sequences_are_the_sum_over_each_alone(name, masked):
@@ -159,7 +159,7 @@ def test_recurrent_gradients_of_packed_sequences_are_the_sum_over_each_alone(nam
         assert_close(one, other, name=variable.path)
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
 def test_recurrent_resets_go_to_the_learned_state_and_reach_it_with_gradients(name):
     layer = make(name, 1)
@@ -190,7 +190,7 @@ def test_recurrent_without_resets_begins_each_row_with_the_initial_state(name, i
         assert_close(outputs[row], alone(layer, inputs[row])[0])
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
 def test_recurrent_windows_that_give_their_states_on_equal_the_whole(name, seed):
@@ -206,7 +206,7 @@ def test_recurrent_windows_that_give_their_states_on_equal_the_whole(name, seed)
     assert_close(states, last)
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
 def test_recurrent_carries_states_from_batch_to_batch_by_row(name):
     layer = make(name, 1, carried_rows=3, return_state=True)
@@ -237,7 +237,7 @@ def test_recurrent_of_a_smaller_batch_leaves_the_other_rows_states_as_they_are()
         assert np.all(new[:1] != old[:1])
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", [*CELLS, *BY_KERAS])
 def test_recurrent_that_carries_states_obeys_resets(name):
     layer = make(name, 4, carried_rows=2)
@@ -337,7 +337,7 @@ def test_recurrent_trains_in_fit(kernel):
     assert all(np.any(old != new.numpy()) for old, new in zip(before, model.trainable_weights, strict=True))
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
 def test_recurrent_state_and_output_stand_still_at_masked_steps(name, reverse):
@@ -354,7 +354,7 @@ def test_recurrent_state_and_output_stand_still_at_masked_steps(name, reverse):
         assert_close([state[row : row + 1] for state in last], states)
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("name", ALL_CELLS)
 def test_recurrent_of_padded_rows_equals_the_unpadded_row(name, reverse):
@@ -370,7 +370,7 @@ def test_recurrent_of_padded_rows_equals_the_unpadded_row(name, reverse):
         assert_close(last, expected_last)
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("seed", "masked"), [(0, False), (1, True)])
 @pytest.mark.parametrize("name", [*ALL_CELLS, *BY_KERAS])
 def test_recurrent_backwards_with_resets_at_ends_equals_each_sequence_reversed_alone(name, seed, masked):
@@ -414,7 +414,7 @@ def test_sequence_ends_of_packed_rows_are_the_ends_of_their_spans():
 STOCKS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "simple": keras.layers.SimpleRNN}
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", [f"{name}{kernel}" for kernel in ("", ", by keras") for name in STOCKS])
 def test_recurrent_in_both_directions_equals_the_stock_bidirectional_layer(name):
     stock_class = STOCKS[name.partition(",")[0]]
@@ -466,6 +466,7 @@ def test_recurrent_runs_rows_of_one_step(name, reverse):
     np.testing.assert_array_equal(ends, [[True], [False]])
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", KERAS_CELLS)
 @pytest.mark.parametrize("return_sequences", [False, True])
 def test_recurrent_of_a_keras_cell_equals_the_keras_layer_in_a_functional_model(name, return_sequences):
@@ -492,7 +493,7 @@ def test_recurrent_trains_a_keras_cell_with_dropout(options, run_eagerly):
     assert np.abs(model(rows, training=True) - model(rows, training=True)).max() > 1e-3
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("name", "carried_rows"),
     [
@@ -549,6 +550,7 @@ def test_recurrent_runs_in_a_graph_whether_or_not_it_knows_the_rows(input_rows, 
 
 
 # What is returned concerns the layer, whatever its cell.
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("name", "return_sequences"), [(name, bool(n % 2)) for n, name in enumerate(CELLS)])
 def test_recurrent_passes_the_mask_of_an_embedding_on(name, return_sequences):
     model = graph_model(Recurrent(CELLS[name](UNITS)), Recurrent(CELLS[name](3), return_sequences=return_sequences))
@@ -650,7 +652,7 @@ def test_recurrent_computes_in_the_type_it_is_given(name, dtype):
     assert_close(found, plain(inputs, resets=resets), CLOSE if dtype == "float64" else 0.1)
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("kernel", ["keras", "native"])
 @pytest.mark.parametrize("given", ["resets", "initial_state", "ends"])
 def test_recurrent_takes_the_mask_of_its_inputs_also_where_it_is_given_other_tensors(given, kernel):

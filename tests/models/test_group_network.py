@@ -83,7 +83,7 @@ def batches_of(network, nested, strategy, sample=None, padding="post"):
     return plan, list(steps._padded(plan, nested, 0, padding))
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", WHOLE)
 @pytest.mark.parametrize("sample", [None, 2])
 @pytest.mark.parametrize("padding", ["post", "pre"])

@@ -102,7 +102,7 @@ def assert_same_gradients(left, right):
     assert_close(left[1], right[1], terms=1.0)
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("cell", "kernel"), CELLS_AND_KERNELS)
 def test_logits_are_the_same_under_every_strategy(make_network, make_sequences, cell, kernel):
     network, sequences = make_network("seq2seq", cell=cell), make_sequences(LENGTHS)
@@ -131,6 +131,7 @@ def test_logits_are_the_same_for_stacked_masked_and_one_hot_networks(make_networ
         assert_same_logits(epoch_logits(network, batches_of(name, sequences)), expected)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("changes", [{}, {"input": "one_hot", "activation": "relu", "cell": "simple"}])
 def test_logits_are_other_ones_where_a_packed_neighbour_or_a_carried_state_is_mistaken(
     make_network, make_sequences, changes
@@ -206,7 +207,7 @@ SLOW_CELLS = ("layer_norm_gru", "layer_norm_simple", "peephole_lstm")
 
 
 # A task is another readout, and no other cell.
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("cell", "kernel", "task"),
     [
@@ -269,7 +270,7 @@ PADDED = [
 ]
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("task", "changes", "kernel"),
     [

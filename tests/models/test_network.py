@@ -205,7 +205,7 @@ def test_params_know_the_cells_that_networks_know():
     assert ModelParams.model_json_schema()["properties"]["cell"]["enum"] == sorted(CELLS)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("kernel", ["keras", "native"])
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ def log_softmax(logits):
     return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("task", ["classifier", "seq2seq"])
 def test_predict_split_scores_each_sequence_once_and_in_order(make_network, make_sequences, monkeypatch, task):
     monkeypatch.setattr(for_evaluation, "EVALUATION_STEPS", 40)  # Several batches.

@@ -88,6 +88,7 @@ def attended_alone(layer, outputs):
     return tf.reduce_sum(tf.nn.softmax(hidden @ layer.context, axis=0) * outputs, axis=0)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("gated", [False, True])
 @pytest.mark.parametrize("seed", range(5))
 def test_attention_is_that_of_each_sequence_alone(gated, seed):

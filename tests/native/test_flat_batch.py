@@ -23,7 +23,7 @@ def flat_sequences(sequences):
     return FlatSequences(sequences["tokens"], sequences.offsets, sequences["label"].astype(np.int32))
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("task", LABEL_TASKS)
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
 def test_flat_batch_is_the_padded_one_without_padding(make_sequences, name, task):

@@ -158,7 +158,7 @@ def test_ragged_recurrent_gives_the_outputs_that_are_read_and_takes_their_gradie
     assert_same(found, expected | {"outputs": expected["outputs"] * shown})
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("cell", sorted(CELLS_ALONE))
 def test_ragged_recurrent_of_so_many_rows_that_several_shards_share_them(cell, reverse):
@@ -183,7 +183,7 @@ def test_ragged_recurrent_of_more_than_is_computed_at_once(cell, shape):
     assert_same(run(problem), run_alone(problem))
 
 
-@pytest.mark.sampled(14)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("units", range(1, 35))
 def test_ragged_recurrent_computes_each_unit_whatever_their_number(units):
     for cell in sorted(CELLS_ALONE):
@@ -194,6 +194,7 @@ def test_ragged_recurrent_computes_each_unit_whatever_their_number(units):
 KERAS_LAYERS = {"gru": keras.layers.GRU, "lstm": keras.layers.LSTM, "simple": keras.layers.SimpleRNN}
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("cell", KERAS_LAYERS)
 def test_ragged_recurrent_equals_the_masked_keras_layer(cell):
     kind = KERAS_LAYERS[cell]
@@ -228,7 +229,7 @@ def test_ragged_recurrent_equals_the_masked_keras_layer(cell):
     assert_same(found, expected)
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("rows", [5, 333])
 @pytest.mark.parametrize("cell", sorted(CELLS_ALONE))
 def test_ragged_recurrent_has_the_same_bytes_in_each_run_saved_or_not_compiled_or_not(cell, rows):

@@ -91,7 +91,7 @@ def test_recurrent_returns_the_same_by_both_kernels(shape):
     assert_same(*(results(layer, draw(seed, rows, width, FEATURES), by, **call) for layer in pair))
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("name", NATIVE_CELLS)
 def test_recurrent_resets_at_masked_steps_are_the_same_by_both_kernels(name, reverse):
@@ -106,7 +106,7 @@ def test_recurrent_resets_at_masked_steps_are_the_same_by_both_kernels(name, rev
         assert_same(*(results(layer, draw(1, 4, end, FEATURES), factors, **call) for layer in pair))
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("return_sequences", [False, True])
 @pytest.mark.parametrize("name", NATIVE_CELLS)
 def test_recurrent_carries_the_same_from_batch_to_batch_by_both_kernels(name, return_sequences):
@@ -123,7 +123,7 @@ def test_recurrent_carries_the_same_from_batch_to_batch_by_both_kernels(name, re
     assert_same(*(layer.carried for layer in pair), 0)
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("rows", [0, 300])
 @pytest.mark.parametrize("name", NATIVE_CELLS)
 def test_recurrent_of_no_rows_and_of_many_is_the_same_by_both_kernels(name, rows):
@@ -158,7 +158,7 @@ def test_recurrent_by_the_native_kernel_has_no_use_for_what_stands_in_the_paddin
     assert_same(found, expected, 0)
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("kernel", ["native", "keras"])
 @pytest.mark.parametrize("name", NATIVE_CELLS)
 def test_recurrent_in_a_functional_model_survives_saving_with_its_kernel(name, kernel, tmp_path):

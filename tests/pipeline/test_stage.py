@@ -68,7 +68,7 @@ def change_params(folder, section, key, value):
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", READS_PARAMS)
 def test_stage_with_wrong_params_says_so_in_one_line_before_anything_heavy_is_imported(root, folder, name):
     # Also a stage that does not read this section: all params are checked.

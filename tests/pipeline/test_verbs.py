@@ -120,7 +120,7 @@ def stages_run(output):
     return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
 
 
-def test_a_clone_computes_nothing_and_runs_an_experiment(clone_at, monkeypatch):
+def test_a_clone_computes_nothing_and_saves_an_experiment(clone_at, monkeypatch):
     # Those of the verbs, all of which are below, that outputs in nobody's cache would break.
     monkeypatch.setenv("COLUMNS", str(COLUMNS))
     clone = clone_at("models/text")
@@ -131,17 +131,11 @@ def test_a_clone_computes_nothing_and_runs_an_experiment(clone_at, monkeypatch):
     run(clone, "dag")
     shown = run(clone, "metrics", "show")
     assert all(name in shown for name in ("clf.acc", "s2s.val_acc", "linear.acc", "majority.acc"))
-    output = run(clone, "exp", "run", "-S", f"{OVERRIDE}=2", "--name", "two")
-    assert stages_run(output) == ["check", "baselines"]
-    table = run(clone, "exp", "show", "--only-changed", "--no-pager")
-    assert all(name in table for name in ("two", OVERRIDE))
+    run(clone, "exp", "save", "--force", "--name", "saved")
     if shutil.which("less"):
         # Without it DVC has no pager, and warns.
         headline = {f"{task}.{name}" for task in ("clf", "s2s") for name in ("loss", "val_acc", "acc", "nll")}
         assert headline | {"linear.acc", "majority.acc"} <= {*columns_of_experiments(clone)}
-    run(clone, "exp", "save", "--force", "--name", "saved")
-    run(clone, "exp", "apply", "two")
-    clone.run("git", "checkout", "--quiet", "--", ".")
     run(clone, "checkout")
     run(clone, "freeze", "tokens")
     run(clone, "unfreeze", "tokens")

@@ -160,6 +160,7 @@ def test_a_fold_that_is_not_there_is_refused(folds, fold):
         SplitShares(0.1, 0.1, 1, folds, fold)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("by", ["group", "document", "sentence"])
 def test_split_by_folds_tests_each_unit_of_a_corpus_once(plain, by):
     tested = []
@@ -263,6 +264,7 @@ def test_split_moves_nobody_when_authors_are_added(write_corpus, invent_posts, p
         assert new[15:-15] == old
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("by", ["group", "document", "sentence"])
 def test_split_takes_a_slice_without_sentences(write_corpus, invent_posts, post, tmp_path, by):
     posts = invent_posts(2, 30)

@@ -108,7 +108,7 @@ CHANGES = [
 ]
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("name", "key"), CHANGES)
 def test_model_card_changes_with_a_metric(run, make, name, key):
     before = make()

@@ -188,8 +188,8 @@ def go_on_after(kill):
 
 
 def test_cluster_without_workers_or_scheduler_is_told_within_the_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(cluster, "ANSWER_SECONDS", 2)
-    monkeypatch.setattr(cluster, "WORKER_SECONDS", 2)
+    monkeypatch.setattr(cluster, "ANSWER_SECONDS", 1)
+    monkeypatch.setattr(cluster, "WORKER_SECONDS", 1)
     with own_cluster(tmp_path, 0) as own:
         monkeypatch.setenv(cluster.VARIABLE, own.address)
         with pytest.raises(LengthwiseError, match="has no worker; expected one at least"):
@@ -201,7 +201,7 @@ def test_cluster_without_workers_or_scheduler_is_told_within_the_time(tmp_path, 
         own.worker()
         with pytest.raises(WorkerError, match="does not answer any more"):
             go_on_after(own.scheduler.kill)
-    monkeypatch.setattr(cluster, "ANSWER_SECONDS", 2)
+    monkeypatch.setattr(cluster, "ANSWER_SECONDS", 1)
     with pytest.raises(LengthwiseError, match="expected a scheduler that answers"):
         Workers(2, os.nice, 0).__enter__()
 

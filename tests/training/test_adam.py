@@ -53,13 +53,14 @@ def assert_same_training(ours, theirs, largest=0.01, **options):
     assert np.abs(found[-1][3] - make_variables()[3].numpy()).max() > 100 * tolerance
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("native", KINDS)
 @pytest.mark.parametrize("compiled", [False, True])
 def test_fused_adam_equals_the_keras_one_through_a_change_of_the_learning_rate(compiled, native):
     assert_same_training(FusedAdam(0.01, native=native), keras.optimizers.Adam(0.01), 0.3, compiled=compiled, rate=0.3)
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "options",
     [
@@ -76,6 +77,7 @@ def test_fused_adam_has_the_options_of_the_keras_one(options, native):
     assert_same_training(FusedAdam(0.01, native=native, **options), keras.optimizers.Adam(0.01, **options))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("native", KINDS)
 def test_fused_adam_follows_a_schedule_as_the_keras_one(native):
     def schedule():

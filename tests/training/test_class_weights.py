@@ -44,6 +44,7 @@ def test_weighted_loss_is_the_sum_of_the_classes_losses_by_their_weights():
     assert float(weighted_loss(logits[:0], labels[:0], weights)) == 0.0
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("task", "changes"),
     [
@@ -94,14 +95,13 @@ def stock(member):
     return model
 
 
-# Each kernel, and one network or several; the other two pairs are in the long tests.
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("ensemble", "kernel"),
     [
-        (2, "keras"),
         pytest.param(1, "native", marks=pytest.mark.native),
         pytest.param(1, "keras", marks=pytest.mark.long),
+        pytest.param(2, "keras", marks=pytest.mark.long),
         pytest.param(2, "native", marks=[pytest.mark.native, pytest.mark.long]),
     ],
 )

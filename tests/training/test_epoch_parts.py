@@ -86,6 +86,7 @@ def test_windows_give_every_step_exactly_once_an_epoch(strategy, lengths, window
     assert max(map(len, blocks.reads)) <= window
 
 
+@pytest.mark.sampled(4)
 def test_windows_give_the_same_batches_again_from_any_batch_on(strategy):
     blocks = SomeBlocks(LENGTHS["zipf"], 7)
 

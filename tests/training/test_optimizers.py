@@ -44,7 +44,7 @@ def of_keras(settings, rate):
     return kind(rate, **({"weight_decay": decay} if decay else {}))
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("native", KINDS)
 @pytest.mark.parametrize(
     "changes",
@@ -84,6 +84,7 @@ def test_decay_takes_its_share_of_embeddings_and_kernels_that_are_not_kept(name,
     assert_close([weight.numpy() for weight in weights], [old * s for old, s in zip(before, shares, strict=True)])
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_an_optimizer_goes_on_from_its_slots_to_the_same_bytes(name):
     changes = {"name": name, "momentum": 0.9 if name == "sgd" else 0.0}

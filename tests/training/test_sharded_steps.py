@@ -59,7 +59,7 @@ def bytes_of(weights):
     return [array.tobytes() for array in weights]
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("task", "changes", "strategy"), KINDS)
 def test_steps_of_shards_are_those_of_whole_batches(make, task, changes, strategy):
     shards = 3 if task == "classifier" else 8

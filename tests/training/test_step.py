@@ -71,6 +71,7 @@ def test_steps_move_every_weight_and_the_initial_state(make_network, make_batch)
         assert not np.array_equal(before[variable.path], variable), variable.path
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("task", LABEL_TASKS)
 def test_steps_return_loss_right_and_count_of_the_weights_before(make_network, make_batch, task):
     network, batch = make_network(task), make_batch([5, 9, 2, 7])
@@ -174,7 +175,7 @@ def twin(network, kernel):
 SETTINGS = {"batch_size": 3, "buckets": 2, "tokens": 40, "window": 5}
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.native
 @pytest.mark.parametrize(
     ("task", "name", "changes"),

@@ -13,7 +13,7 @@ from lengthwise.models.config import NetworkConfig
 from lengthwise.models.group_network import GroupNetwork
 from lengthwise.models.inputs import Inputs
 from lengthwise.models.network import Network, States
-from lengthwise.models.outputs import together
+from lengthwise.models.outputs import traced_prediction
 from lengthwise.models.step_features import NumberScale
 from lengthwise.native.ops import FlatBatch
 
@@ -36,11 +36,7 @@ class Ensemble:
         self.config = config
         alone = replace(config, ensemble=1)
         self.members = [Network(alone, kernel, name=f"network_{number}") for number in range(config.ensemble)]
-        self._predict = tf.function(
-            lambda inputs: together(config.predicts, self(inputs)[0]),
-            input_signature=(self.inputs_signature,),
-            autograph=False,
-        )
+        self._predict = traced_prediction(self)
 
     @property
     def kernel(self) -> str:

@@ -11,11 +11,12 @@ from lengthwise.layers.cells import CELLS
 from lengthwise.layers.dropout import Dropout
 from lengthwise.layers.front_end import MaskedConv1D
 from lengthwise.layers.recurrent import Recurrent
+from lengthwise.layers.row_table import RowTable
 from lengthwise.layers.sequence_ends import sequence_ends
 from lengthwise.layers.word_dropout import WordDropout
 from lengthwise.models.config import NetworkConfig
 from lengthwise.models.inputs import INPUTS_SIGNATURE, Inputs
-from lengthwise.models.outputs import together
+from lengthwise.models.outputs import traced_prediction
 from lengthwise.models.readout import AttentionReadout, flat_sequences, padded_sequences, read_out
 from lengthwise.models.step_features import NumberScale, StepFeatures, column_specs, reads_columns
 from lengthwise.models.tasks import read_columns
@@ -44,9 +45,7 @@ class Network(keras.Model):
         super().__init__(name=name)
         self.config, self._kernel = config, kernel
         self.embedding = (
-            keras.layers.Embedding(
-                config.vocabulary_size, config.embedding, embeddings_initializer="glorot_uniform", name="embedding"
-            )
+            RowTable(config.vocabulary_size, config.embedding, name="embedding")
             if config.input == "embedding" and config.tokens
             else None
         )
@@ -81,11 +80,7 @@ class Network(keras.Model):
         self(Inputs(tf.zeros((1, 1), tf.int32), step, step, tf.zeros((1, 2), tf.int32), columns))
         if native:
             self._run = self._run_flat
-        self._predict = tf.function(
-            lambda inputs: together(config.predicts, self(inputs)[0]),
-            input_signature=(self.inputs_signature,),
-            autograph=False,
-        )
+        self._predict = traced_prediction(self)
 
     def _extend(self) -> None:
         """Make what a network has beside, before it is built."""
@@ -283,16 +278,13 @@ class Network(keras.Model):
 
     def _items(self) -> tf.Tensor | None:
         """What the ids of tokens are indices of, for `Recurrent.over`."""
-        return None if self.embedding is None else tf.convert_to_tensor(self.embedding.embeddings)
+        return None if self.embedding is None else self.embedding.rows
 
     def _of_tokens_and_columns(self, tokens: tf.Tensor, columns: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """The features of steps, float32 (..., D), in rows or flat."""
         parts = [] if self.step_features is None else self.step_features(columns)
         if self.embedding is not None:
-            if not self.embedding.built:
-                self.embedding.build()
-            # Not by the layer, whose look-up makes room for negative ids, at ten times as many operations.
-            parts = [tf.gather(tf.convert_to_tensor(self.embedding.embeddings), tokens), *parts]
+            parts = [self.embedding(tokens), *parts]
         elif self.config.tokens:
             parts = [tf.one_hot(tokens, self.config.vocabulary_size), *parts]
         return parts[0] if len(parts) == 1 else tf.concat(parts, axis=-1)

@@ -1,8 +1,12 @@
 """What the outputs of a network, or of several that predict together, say."""
 
+from collections.abc import Callable
+from typing import Any
+
 import tensorflow as tf
 
 from lengthwise.models.config import Predicted
+from lengthwise.models.inputs import Inputs
 
 
 def each_alone(logits: tf.Tensor) -> list[tf.Tensor]:
@@ -24,3 +28,12 @@ def together(predicts: Predicted, outputs: tf.Tensor) -> tf.Tensor:
     if predicts == "classes":
         return log_probabilities_of(outputs)
     return outputs if outputs.shape.rank == 2 else tf.reduce_mean(outputs, axis=0)
+
+
+def traced_prediction(network: Any) -> Callable[[Inputs], tf.Tensor]:  # noqa: ANN401 - Network or Ensemble.
+    """A function that is traced once: what a network or an ensemble says of whole sequences, see `together`."""
+
+    def predict(inputs: Inputs) -> tf.Tensor:
+        return together(network.config.predicts, network(inputs)[0])
+
+    return tf.function(predict, input_signature=(network.inputs_signature,), autograph=False)

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from lengthwise.core.affixes import BUCKETS, PER_TOKEN
+from lengthwise.layers.row_table import RowTable
 from lengthwise.models.config import NetworkConfig, Purpose
 
 # A feature that is the same at every step has no spread: it is only shifted.
@@ -82,9 +83,7 @@ class StepFeatures(keras.layers.Layer):
         self.affixes = None
         if config.affixes is not None:
             each = -(-config.embedding // PER_TOKEN)
-            self.affixes = keras.layers.Embedding(
-                BUCKETS, each, embeddings_initializer="glorot_uniform", name="affixes"
-            )
+            self.affixes = RowTable(BUCKETS, each, name="affixes")
             self.affixes.build()
         self.scale = NumberScale(config.features, name="scale") if config.features else None
         self.built = True

@@ -14,6 +14,7 @@ import yaml
 from lengthwise.core.names import LABEL_TASKS, TASKS
 from lengthwise.errors import FormatError
 from lengthwise.evaluation.baseline_names import baselines_of
+from lengthwise.runs.metric_tables import csv_table, number_table
 from lengthwise.runs.run_files import (
     LOCK,
     METRICS,
@@ -26,7 +27,6 @@ from lengthwise.runs.run_files import (
     parsed_yaml,
     recorded_params,
 )
-from lengthwise.runs.tables import csv_table, number_table
 from lengthwise.system.dotted import leaves
 
 SUFFIXES = (".json", ".csv")

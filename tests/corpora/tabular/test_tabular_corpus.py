@@ -125,6 +125,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r
 ROWS = st.lists(st.tuples(st.sampled_from(["spam", "ham", "größer"]), TEXT).map(list), min_size=3, max_size=8)
 
 
+@pytest.mark.sampled(9)
 @pytest.mark.parametrize("name", FORMS)
 @settings(max_examples=15, deadline=None)
 @given(ROWS)

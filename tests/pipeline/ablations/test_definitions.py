@@ -155,6 +155,7 @@ def test_every_section_that_an_ablation_may_change_is_one_of_the_params():
 
 
 # An ablation's own keys have dots in them, which no -S reaches; all other values are set as a whole.
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("override", "lines"),
     [

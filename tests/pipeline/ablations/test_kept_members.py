@@ -162,6 +162,7 @@ def test_ablations_that_are_the_same_by_other_names_are_trained_once(trial):
     assert folders["same"] == folders["task"] == folders["full"]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("changes", "concerned"),
     [
@@ -196,6 +197,7 @@ def test_a_changed_setting_trains_again_and_a_setting_that_comes_back_does_not(t
     assert trial.trained() == []
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("part", "concerned"),
     [
@@ -257,6 +259,7 @@ def test_code_of_members_is_there(root):
         assert (root / "src" / "lengthwise" / name).exists(), name
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("code", "reason"),
     [

@@ -447,6 +447,7 @@ def test_set_param_of_every_key_changes_its_value_and_nothing_else(root, tmp_pat
     assert path.read_text(encoding="utf-8") == original
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "change", ["train.epochs=3", "ingest.blogs.age_brackets={10s: 13-18}", "shards.max_length=null"]
 )

@@ -32,6 +32,7 @@ def run(corpus, folder):
     return evaluate(corpus.shards, folder / "model", folder / "predictions.parquet", folder / "tables", BOOTSTRAP)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("task", ["classifier", "seq2seq"])
 def test_evaluate_writes_each_sequence_once_in_the_corpus_order(corpus, save_random_network, tmp_path, task):
     save_random_network(tmp_path / "model", corpus, task)

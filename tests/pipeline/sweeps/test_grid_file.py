@@ -86,7 +86,7 @@ def test_every_key_has_another_value():
     assert {key for key, _ in CHANGES} == {".".join(place) for place, _ in SETTABLE}
 
 
-@pytest.mark.sampled(40)
+@pytest.mark.sampled(18)
 @pytest.mark.parametrize(("key", "value"), CHANGES, ids=str)
 def test_override_sets_the_key_through_dvc_and_no_other(params_file, key, value):
     place = tuple(key.split("."))

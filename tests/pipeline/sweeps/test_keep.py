@@ -102,6 +102,7 @@ def test_keep_writes_params_metrics_and_times_of_the_experiment_and_no_other_fil
     assert (kept / "data" / "timing" / "baselines.json").read_text("utf-8").strip() == '{"seconds": 0.123456789}'
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("kind", "metrics", "timing"),
     [

@@ -74,6 +74,7 @@ def test_process_and_what_it_starts_use_its_processors(start, log):
 
 
 # A shell has interrupts ignored in what a script starts in the background.
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("inherited", [signal.default_int_handler, signal.SIG_IGN])
 def test_process_that_is_stopped_is_interrupted_and_waited_for(start, log, inherited):
     before = signal.signal(signal.SIGINT, inherited)

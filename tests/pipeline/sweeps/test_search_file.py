@@ -59,7 +59,7 @@ def test_a_grid_has_as_many_trials_as_combinations(read):
     assert plan.trials == 3 * 2 * 2
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("key", "value", "found"),
     [

@@ -64,7 +64,7 @@ def searched(plan, jobs=1, sign=1.0):
     return trials
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("search", ["random", "tpe"])
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_a_search_is_a_function_of_its_file_and_of_how_many_run_at_once(plan, search, jobs):
@@ -74,6 +74,7 @@ def test_a_search_is_a_function_of_its_file_and_of_how_many_run_at_once(plan, se
     assert [trial.values for trial in other] != [trial.values for trial in first]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("search", ["random", "tpe"])
 def test_a_search_that_went_through_json_goes_on_with_the_same_trial(plan, search):
     made = plan(search=search, stop="hyperband", trials=20)
@@ -169,6 +170,7 @@ def test_rules_stop_what_is_high_where_less_is_better(plan):
     assert found == [0, FIRST_JUDGED]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("stop", ["median", "hyperband"])
 def test_rules_stop_bad_runs_early_and_let_the_best_end(plan, stop):
     trials = searched(plan(stop=stop, search="random"))

@@ -66,7 +66,7 @@ def read_back(folder, split):
     return rows, sequences
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("rows_per_slice", [1, 7, 8192])
 @pytest.mark.parametrize("unit", ["sentence", "document", "group"])
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_build_shards_joins_an_author_over_many_slices(write_corpus, make_shards
     assert [names[token] for token in long[1::2]] in (["x"] * 9, ["<UNK>"] * 9)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("unit", ["sentence", "document", "group"])
 def test_build_shards_takes_slices_without_sentences(write_corpus, make_shards, invent_posts, post, tmp_path, unit):
     posts = [post("silent", (0, 1), []), post("silent", (0, 1), []), *invent_posts(5, 30)]

@@ -30,6 +30,7 @@ def sentences_of(folder):
     return found
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("by", ["characters", "bytes"])
 @settings(max_examples=30, deadline=None)
 @given(TEXTS)

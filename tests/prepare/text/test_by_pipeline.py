@@ -11,6 +11,7 @@ def small_slices(monkeypatch):
     monkeypatch.setattr(documents_module, "ROWS_PER_SLICE", 30)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("language", ["en", "de"])
 def test_tokenize_by_pipeline_gives_what_the_pipeline_gives(
     tmp_path, small_slices, random_texts, reference, write_documents, read_sentences, options, language

@@ -13,7 +13,7 @@ ODD = [
 ]
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("language", ["en", "de"])
 @pytest.mark.parametrize("changes", [{}, {"straighten_quotes": True, "collapse_repeats": True, "link_word": "urlLink"}])
 def test_many_texts_have_the_tokens_of_each(monkeypatch, random_texts, options, language, changes):

@@ -70,6 +70,7 @@ def test_named_pipeline_refuses_what_is_not_there_or_finds_no_sentences(tmp_path
         named_pipeline(str(tmp_path / "blank"))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("component", ["sentencizer", "senter", "parser"])
 def test_named_pipeline_takes_any_component_that_finds_sentences(tmp_path, component):
     nlp = spacy.blank("en")

@@ -99,7 +99,7 @@ def differences(texts, found, expected):
     return [(t, f, e) for t, f, e in zip(texts, found, expected, strict=True) if f != e]
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("seed", range(4))
 def test_tokenize_gives_what_spacy_gives_on_nasty_texts(
     tmp_path,
@@ -137,7 +137,7 @@ def test_tokenize_gives_what_spacy_gives_on_nasty_texts(
     }
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("language", ["de", "es", "ru", "xx"])
 def test_tokenize_gives_what_spacy_gives_in_other_languages(
     tmp_path, random_texts, reference, write_documents, read_sentences, options, language
@@ -188,7 +188,7 @@ def test_tokenize_splits_by_the_articles_rules(
     assert read_sentences(tmp_path / "tokens", 1) == [sentences]
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("texts", [[""], [" \n\t ", ""], ["", "a", ""], ["", "", "", "", "b"]])
 @pytest.mark.parametrize("pipeline", [False, True])
 def test_tokenize_takes_texts_without_tokens(
@@ -219,7 +219,7 @@ LONG_TEXTS = [
 ]
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("collapse", [False, True])
 @pytest.mark.parametrize("longest", [1, 7, 30, 1000, None])
 @pytest.mark.parametrize("pipeline", [False, True])
@@ -273,6 +273,7 @@ def test_tokenize_refuses_wrong_params_in_the_same_way_with_two_workers(
         tokenize(documents, tmp_path / "tokens", options("qq", sentences), 2)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("changes", [{}, {"straighten_quotes": True, "collapse_repeats": True, "link_word": "urlLink"}])
 def test_make_tokenizer_gives_the_tokens_of_the_stage(
     tmp_path, random_texts, write_documents, read_sentences, options, changes
@@ -339,6 +340,7 @@ def test_tokenize_writes_a_lexicon_in_byte_order_of_what_occurs(tmp_path, random
     assert all((part.offsets[1:] > part.offsets[:-1]).all() for part in store)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("changes", [{}, {"straighten_quotes": True, "collapse_repeats": True, "link_word": "urlLink"}])
 def test_tokenize_gives_the_same_bytes_by_rule_and_by_the_same_rule_as_a_pipeline(
     tmp_path, slices_of, random_texts, write_documents, options, changes
@@ -358,7 +360,7 @@ def test_tokenize_gives_the_same_bytes_by_rule_and_by_the_same_rule_as_a_pipelin
     assert by_rule == by_pipeline
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
@@ -382,6 +384,7 @@ def test_tokenize_applies_each_normalization_alone(
     assert " ".join(flat(found)) == sentence
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("pipeline", [False, True])
 def test_tokenize_takes_a_text_of_more_than_a_million_characters(
     tmp_path, write_documents, read_sentences, options, pipeline

@@ -94,6 +94,7 @@ def test_leak_chart_draws_every_model_of_every_split_with_its_figure(keep_runs, 
     assert texts.count("0.988") == 1
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("task", ["classifier", "seq2seq"])
 def test_times_are_ratios_of_sentences_a_second(keep_runs, write_times, task):
     kept = keep_runs(*TIMES)
@@ -134,6 +135,7 @@ def test_ablations_are_the_table_that_their_run_has_written(keep_runs):
     assert re.search(rf"\b{epochs} epochs? with a learning rate of 0\.001, each with 3 seeds\.", block)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("name", "file"),
     [

@@ -61,7 +61,7 @@ def headline(text):
     return text.splitlines()[1].removeprefix("# Lengthwise report: ")
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("params", "verdict", "status"),
     [
@@ -102,6 +102,7 @@ def test_report_on_params_that_were_not_run_fails(get_started, run_report):
     assert "- `train`: `params.yaml: train.quality is 0.95, the run had 0.9`" in text
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("gone", [METRICS, "accuracy"])
 def test_report_on_a_metric_that_is_gone_fails(get_started, run_report, gone):
     on_a_branch(get_started)

@@ -30,6 +30,7 @@ def without_data(repository):
         (repository.folder / path).unlink()
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("files", [None, FILES])
 def test_nothing_changed_after_a_run(get_started, files):
     assert stages(get_started, files=files) == {}
@@ -51,6 +52,7 @@ CHANGES = [
 ]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("path", "old", "new", "expected"), CHANGES)
 def test_stages_that_something_changed_for_were_not_run(get_started, path, old, new, expected):
     edit(get_started, path, old, new)

@@ -86,7 +86,7 @@ def test_report_sees_what_is_not_committed(project):
     assert verdict_of(report_on("HEAD", project.folder), "sentence_nll") == "worse"
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("value", [None, float("nan"), "0.5", True])
 def test_report_with_a_metric_that_is_gone_or_no_number_fails(project, value):
     project.change(CLASSIFIER, sentence_accuracy=value, document_accuracy=0.99)
@@ -96,7 +96,7 @@ def test_report_with_a_metric_that_is_gone_or_no_number_fails(project, value):
     assert verdict_of(report, "sentence_accuracy") == "missing"
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "path",
     [

@@ -99,6 +99,7 @@ def plain(page):
 OF_BLOGS = re.compile(r"\b(blog\w*|gender|author\w*|sentence\w*|seq2seq|male|female)\b", re.IGNORECASE)
 
 
+@pytest.mark.sampled(2)
 def test_the_page_is_of_the_task_that_the_run_has_and_of_no_other(other):
     task, run = other
     text = plain(report(run))
@@ -111,6 +112,7 @@ def test_the_page_is_of_the_task_that_the_run_has_and_of_no_other(other):
     assert f"By {row.level} (n = " in text
 
 
+@pytest.mark.sampled(2)
 def test_the_page_pairs_the_network_with_its_strongest_baseline(other):
     task, run = other
     text = plain(report(run)).replace("−", "-")
@@ -121,6 +123,7 @@ def test_the_page_pairs_the_network_with_its_strongest_baseline(other):
     assert (gain > 0) == (task in ("tagger", "classifier"))
 
 
+@pytest.mark.sampled(2)
 def test_the_card_says_what_the_network_predicts_and_how_it_was_scored(other, root):
     task, run = other
     text = model_card(run, CardWords(), root / "requirements.lock", root / "pyproject.toml")

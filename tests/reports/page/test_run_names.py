@@ -82,6 +82,7 @@ def test_source_of_a_named_run_has_params_and_the_tasks_it_was_run_for(project, 
     assert source.run.all_params["shards.unit"] == "sentence"
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     "name",
     ["nothing", "--help", "-x", "main:metrics", "", "a\nb", "$(touch F)", "..", "refs/exps", "HEAD~99", "\udcff"],

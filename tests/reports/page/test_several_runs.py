@@ -99,6 +99,7 @@ def test_page_fetches_nothing_and_has_the_same_bytes_again(compared):
     assert len(ids) == len(set(ids))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "file",
     ["dvc.lock", "metrics/shards.json", "metrics/evaluate/seq2seq/levels.csv", "metrics/train/classifier/epochs.csv"],

@@ -30,6 +30,7 @@ def test_kept_run_has_the_params_beside_it(keep_runs):
     assert run.figures("ingest.json")["authors"] > 0
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("text", [None, "a: [", "3", "- a", "", "split: 3\n"])
 def test_kept_run_with_damaged_params_is_refused_in_one_line(keep_runs, text):
     kept = keep_runs("article")

@@ -82,6 +82,7 @@ def test_check_data_finds_what_changed_before_the_shards(run, path):
     assert check_data(run, with_hashes(run, "data/shards", path)).changes == (path,)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("key", ["unit", "min_length", "max_length", "too_long"])
 def test_check_data_finds_another_choice_of_sequences(run, key):
     new = with_hashes(with_params(run, **{f"shards__{key}": "other"}), "data/shards")

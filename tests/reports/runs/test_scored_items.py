@@ -81,6 +81,7 @@ def write_run(folder, task, seed, skill, sequences=None, scoring=None):
     return run_in(folder)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("task", SCORED)
 def test_differences_of_runs_have_the_headlines_figures_and_find_the_better_one(tmp_path, task):
     _, names, (name, sign) = SCORED[task]
@@ -113,6 +114,7 @@ def test_runs_on_other_sequences_or_for_other_tags_have_no_differences(tmp_path)
     assert differences_of_runs(base, renamed, "tagger", 0.9) is None
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "change",
     [

@@ -140,6 +140,7 @@ def another_process(root, tmp_path_factory):
         process.stdin.close()
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("task", ["classifier", "seq2seq"])
 def test_train_gives_the_same_bytes_twice(undisturbed, corpus, train_params, here, task):
     folder, result = undisturbed(task)
@@ -359,6 +360,7 @@ def test_train_killed_in_whatever_it_shows_goes_on_in_the_same_curves(corpus, tr
     assert_points_are_those_of_the_tables(here)
 
 
+@pytest.mark.long
 def test_train_goes_on_after_a_kill_to_the_same_bytes(
     undisturbed, another_process, corpus, train_params, here, steps_per_epoch
 ):
