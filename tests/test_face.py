@@ -84,6 +84,7 @@ def test_batching_and_sequences_need_no_tensorflow(tmp_path):
     assert run_python(code, tmp_path) == "False\n"
 
 
+@pytest.mark.long
 def test_every_public_name_works_without_the_packages_of_the_pipeline(tmp_path):
     code = (
         f"import sys; sys.modules.update(dict.fromkeys({OF_THE_PIPELINE})); import lengthwise as lw; "

@@ -222,6 +222,7 @@ def test_fit_data_shows_every_sequence_exactly_once_in_every_epoch(name):
         assert sorted(sequences_in(batches)) == SEQUENCES
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", NAMES)
 def test_fit_data_shows_every_epoch_in_another_order(name):
     orders = [order_of(batches) for batches in fitted(name).passes]
@@ -368,7 +369,7 @@ def evaluated(name):
     return found
 
 
-@pytest.mark.sampled(7)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("targets", STEPS)
 def test_fit_data_gives_evaluate_every_sequence_once_and_states_as_if_each_stood_alone(name, targets):

@@ -62,7 +62,7 @@ def operations(faults, make_pipeline, tmp_path):
     return count
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("stage", [*LIGHT, HEAVY[0]])
 def test_stage_killed_at_some_operation_on_files_runs_again_to_the_same_bytes(die, operations, stage):
     at = np.random.default_rng(len(stage)).integers(1, operations(stage) + 1)
@@ -77,6 +77,7 @@ def test_stage_killed_at_every_operation_on_files_runs_again_to_the_same_bytes(d
         assert die(stage, at=number).status == -signal.SIGKILL
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kills", [1, pytest.param(20, marks=pytest.mark.long)])
 def test_tokens_killed_at_random_times_with_their_workers_run_again_to_the_same_bytes(die, kills):
     for seconds in np.random.default_rng(kills).uniform(0, 3, kills):

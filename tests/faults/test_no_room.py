@@ -98,6 +98,7 @@ def test_stage_with_a_limit_on_the_size_of_files_says_so(starve, stage):
     assert starve(stage, file_size=400 if stage == "split" else 1500).status == 2
 
 
+@pytest.mark.long
 def test_tokens_whose_workers_have_no_room_say_so(starve):
     assert starve("tokens", many=True, file_size=5000, workers=2).status == 2
 

@@ -178,7 +178,7 @@ def test_recurrent_in_a_functional_model_survives_saving_with_its_kernel(name, k
     assert (found.kernel, found.native) == (kernel, kernel == "native")
 
 
-@pytest.mark.sampled(1)
+@pytest.mark.long
 @pytest.mark.parametrize(
     "options", [{"initial_state": "learned"}, {"initial_state": "learned", "reverse": True}, {"carried_rows": 5}]
 )

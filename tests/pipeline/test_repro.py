@@ -37,7 +37,7 @@ def test_repro_with_nothing_changed_runs_nothing(project):
     assert stages_run(project.run("dvc", "repro")) == []
 
 
-@pytest.mark.sampled(1)
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("section", "change", "first"),
     [

@@ -63,6 +63,7 @@ def small(root, tmp_path_factory):
     return project
 
 
+@pytest.mark.long
 def test_another_content_or_another_place_of_vectors_trains_again_and_nothing_else_does(small):
     everything = {"classifier", "seq2seq", "ablations"}
     assert small.ran() == everything

@@ -13,14 +13,15 @@ from pathlib import Path
 # output is its exit status. What DVC imports late is imported here.
 SERVER = """
 import gc, importlib, json, os, sys
+gc.disable()
 for name in ("cli.parser", "lock", "repo", "repo.experiments.queue.tempdir", "repo.open_repo", "repo.plots", "scm"):
     importlib.import_module(f"dvc.{name}")
 for name in ("networkx", "pygit2", "pyparsing", "ruamel.yaml"):
     importlib.import_module(name)
 from dvc.cli import main
 
-gc.collect()
 gc.freeze()
+gc.enable()
 for line in sys.stdin:
     words, folder, environment, files = json.loads(line)
     child = os.fork()

@@ -4,7 +4,8 @@
 environment and its streams to the process, and ends as the fork does. Other tests start stages as users do.
 """
 
-import atexit
+import fcntl
+import os
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,9 @@ from pathlib import Path
 
 # What Keras imports of scikit-learn no stage of networks has, see `quiet_tensorflow`.
 SERVER = """
-import gc, importlib, json, os, runpy, signal, socket, sys, traceback
+import gc, importlib, json, os, runpy, shutil, signal, socket, sys, traceback
+gc.disable()
+folder, owner = sys.argv[1], int(sys.argv[2])
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 sys.modules["sklearn"] = None
 import keras, tensorflow
@@ -27,12 +30,20 @@ for name in ("pandas", "pydantic", "safetensors.numpy", "scipy.sparse", "sklearn
 
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 listener = socket.socket(socket.AF_UNIX)
-listener.bind(sys.argv[1])
+listener.bind(f"{folder}/socket")
 listener.listen(16)
-gc.collect()
+listener.settimeout(1)
 gc.freeze()
+gc.enable()
 while True:
-    asked, _ = listener.accept()
+    try:
+        asked, _ = listener.accept()
+    except TimeoutError:
+        if not os.path.exists(f"/proc/{owner}"):
+            shutil.rmtree(folder)
+            sys.exit()
+        continue
+    asked.setblocking(True)
     if os.fork() == 0:
         break
     asked.close()
@@ -79,17 +90,30 @@ sys.exit(status[0] if status else 137)
 
 @cache
 def stage_python() -> str:
-    """The program that stands for Python; the process that it asks is started once, and ends with this one."""
-    made = Path(tempfile.mkdtemp(prefix="stages"))
-    server = subprocess.Popen(
-        [sys.executable, "-c", SERVER, str(made / "socket")], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    atexit.register(server.wait)
-    atexit.register(server.kill)
-    client = made / "python"
-    client.write_text(CLIENT.format(python=sys.executable, socket=str(made / "socket")), encoding="utf-8")
-    client.chmod(0o755)
-    while not (made / "socket").exists():
-        assert server.poll() is None, "the process that runs stages has ended"
-        time.sleep(0.05)
+    """The program that stands for Python. The process that it asks is started once for all workers of a test run.
+
+    It ends with the test run, and then its folder goes.
+    """
+    # Where there are workers the test run is their parent.
+    owner = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+    made = Path(tempfile.gettempdir()) / f"stages-{os.getuid()}-{owner}"
+    made.mkdir(mode=0o700, exist_ok=True)
+    client, socket = made / "python", made / "socket"
+    with (made / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not client.exists():
+            server = subprocess.Popen(
+                [sys.executable, "-c", SERVER, str(made), str(owner)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            while not socket.exists():
+                assert server.poll() is None, "the process that runs stages has ended"
+                time.sleep(0.05)
+            # It outlives this worker: nobody waits for it.
+            server.returncode = 0
+            client.write_text(CLIENT.format(python=sys.executable, socket=str(socket)), encoding="utf-8")
+            client.chmod(0o755)
     return str(client)

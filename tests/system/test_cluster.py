@@ -187,6 +187,7 @@ def go_on_after(kill):
         next(results)
 
 
+@pytest.mark.long
 def test_cluster_without_workers_or_scheduler_is_told_within_the_time(tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "ANSWER_SECONDS", 1)
     monkeypatch.setattr(cluster, "WORKER_SECONDS", 1)

@@ -48,6 +48,7 @@ def test_words_are_those_of_the_texts_without_markup(tmp_path):
     ]
 
 
+@pytest.mark.long
 def test_the_committed_vectors_are_those_of_the_committed_sample(tmp_path, monkeypatch):
     made = tmp_path / "vectors.txt.gz"
     monkeypatch.setattr(sys, "argv", ["sample_vectors", str(ROOT / "data" / "sample" / "blogs.zip"), str(made)])

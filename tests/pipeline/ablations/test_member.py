@@ -85,6 +85,7 @@ def test_member_takes_the_shards_of_its_ablation_if_it_has_some(corpus, smaller_
     assert len(test) != len(read_split(corpus.shards, read_index(corpus.shards), "test"))
 
 
+@pytest.mark.long
 def test_member_without_the_wanted_accuracy_says_nothing_of_steps_to_it(corpus, settings, here):
     result = run_member(1, corpus.shards, write_settings(here / "prepared", settings, accuracy=0.9999), here / "member")
     assert "steps_to_accuracy" not in result.metrics

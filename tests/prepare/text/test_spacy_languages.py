@@ -42,6 +42,7 @@ def test_rule_based_pipeline_says_what_to_run_and_to_name_for_languages_without_
         compile(command, "command", "exec")
 
 
+@pytest.mark.long
 def test_the_command_for_chinese_makes_a_pipeline_that_is_taken(tmp_path):
     command = FOLDER.format("zh").replace("python", sys.executable, 1)
     subprocess.run(command, shell=True, cwd=tmp_path, check=True, capture_output=True)
@@ -49,6 +50,7 @@ def test_the_command_for_chinese_makes_a_pipeline_that_is_taken(tmp_path):
     assert [token.text for token in nlp.tokenizer("今天下雨。")] == list("今天下雨。")
 
 
+@pytest.mark.long
 def test_every_language_that_spacy_finds_words_of_by_rule_is_taken_and_no_other():
     languages = [module.name for module in pkgutil.iter_modules(spacy.lang.__path__) if module.ispkg]
     others = [language for language in languages if not _finds_words_by_rule(language)]

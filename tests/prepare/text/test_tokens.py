@@ -262,7 +262,7 @@ def test_tokenize_writes_the_same_bytes_with_two_workers(tmp_path, random_texts,
     assert sorted(file.name for file in tmp_path.iterdir()) == ["documents.parquet", "tokens-1", "tokens-2"]
 
 
-@pytest.mark.sampled(1)
+@pytest.mark.long
 @pytest.mark.parametrize("sentences", ["sentencizer", "no_such_pipeline"])
 def test_tokenize_refuses_wrong_params_in_the_same_way_with_two_workers(
     tmp_path, slices_of, write_documents, options, sentences

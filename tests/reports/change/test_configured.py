@@ -122,6 +122,7 @@ def test_report_in_a_folder_of_a_larger_repository(in_monorepo, run_report):
     assert "Paired: the same 5,000 items" in text
 
 
+@pytest.mark.long
 def test_report_without_the_predictions_of_the_base_goes_by_the_metrics(get_started, run_report, tmp_path):
     # As in a clone that pulled what is checked out, and no more.
     remote = f"[core]\n    remote = here\n['remote \"here\"']\n    url = {tmp_path / 'remote'}\n"

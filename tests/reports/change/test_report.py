@@ -247,6 +247,7 @@ def make_runs(project, factors):
     return old, new
 
 
+@pytest.mark.long
 def test_report_stays_within_its_length_whatever_comes(project):
     on_a_branch(project)
     many = {f"{'|' * 30}@{number}`": "\\|<" * 40 for number in range(500)}

@@ -87,6 +87,7 @@ def test_report_fetches_nothing_and_runs_nothing(ablated):
     assert set(re.findall(r"https?://[^\"' <]*", text)) == {"http://www.w3.org/2000/svg"}
 
 
+@pytest.mark.long
 def test_report_has_the_same_bytes_in_another_process(run, tmp_path):
     # This one has a hash seed of its own, chosen by chance.
     page = tmp_path / "report.html"

@@ -154,6 +154,7 @@ def test_training_moves_vectors_that_are_not_frozen_from_where_they_begin(corpus
     assert 0 < np.abs(table[ids] - values).max() < 0.01
 
 
+@pytest.mark.long
 def test_a_run_does_not_go_on_with_other_vectors_of_the_same_name(corpus, train_params, here, vectors, capsys):
     params = train_params(vectors="file", vectors_file=str(vectors), epochs=1)
 
