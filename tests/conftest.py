@@ -38,6 +38,8 @@ ROOT = Path(__file__).parent.parent
 NO_BYTECODE = sys.dont_write_bytecode
 # What several tests import: `from closeness import assert_close`.
 sys.path.append(str(ROOT / "tests" / "support"))
+from examples import FEWEST  # noqa: E402
+
 FACTORS = (LabelFactor("gender", ("male", "female")), LabelFactor("age_bracket", ("10s", "20s", "30s")))
 # What else the network of a task has to know, see `_make_sequences`.
 OF_TASK = {
@@ -143,7 +145,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # of the time in which all tests are collected, by each worker.
     sys.dont_write_bytecode = False
     # Of properties that do not say how many examples they need; other ones are drawn every time.
-    hypothesis.settings.register_profile("short", max_examples=12)
+    hypothesis.settings.register_profile("short", max_examples=FEWEST)
     if "long" not in config.option.markexpr.replace("not long", "", 1):
         hypothesis.settings.load_profile("short")
     # pytest-xdist would begin with the files of the most tests, which are the quick ones.

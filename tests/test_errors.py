@@ -1,11 +1,12 @@
 import pytest
+from examples import up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lengthwise.errors import BEGINNING, END, FormatError, LengthwiseError
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=up_to(300), deadline=None)
 @given(st.text(st.characters(), max_size=60))
 def test_lengthwise_error_is_one_printable_line_whatever_it_quotes(text):
     message = str(FormatError(f"file: got {text}; change it"))

@@ -1,6 +1,7 @@
 # Against other ways to compute the same: SciPy's rank correlation, sums of squares batch by batch.
 import numpy as np
 import pytest
+from examples import up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
@@ -27,7 +28,7 @@ def by_hand(plan, lengths):
     return neighbours, max(0.0, 1 - (within / free) / (total / (len(everything) - 1)))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=up_to(150), deadline=None)
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=80), st.integers(1, 9), st.booleans())
 def test_length_order_equals_what_is_computed_batch_by_batch(lengths, batch_size, packs):
     strategy = Packed(batch_size, 20) if packs else Padded(batch_size)

@@ -2,6 +2,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from examples import up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -71,7 +72,7 @@ def spans_of_rows(draw):
     return rows, spans
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=up_to(150), deadline=None)
 @given(spans_of_rows())
 def test_collate_equals_a_plain_loop_for_any_rows_of_spans(case):
     rows, spans = case

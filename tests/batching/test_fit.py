@@ -271,7 +271,7 @@ def test_fit_data_does_not_count_a_look_at_the_first_batch_as_an_epoch(name):
     assert [order_of(batches_of(data)) for _ in range(2)] == passes_without_peek(name, 2)
 
 
-@pytest.mark.sampled(1)
+@pytest.mark.long
 @pytest.mark.parametrize("scope", [tf.distribute.OneDeviceStrategy, lambda cpu: tf.distribute.MirroredStrategy([cpu])])
 def test_fit_data_does_not_count_keras_look_at_the_first_batch_as_an_epoch(scope):
     # Under a `tf.distribute` strategy Keras takes a batch to build the model, and fetches ahead.

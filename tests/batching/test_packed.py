@@ -3,6 +3,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from examples import up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,7 +33,7 @@ def rows_of(plan):
     return rows
 
 
-@settings(max_examples=300)
+@settings(max_examples=up_to(300))
 @given(LENGTHS, st.integers(1, 45))
 def test_fill_rows_is_best_fit_decreasing(lengths, window):
     counts = Counter(lengths)
@@ -49,7 +50,7 @@ def test_fill_rows_is_best_fit_decreasing(lengths, window):
     assert sorted(spaces) == best_fit_decreasing(lengths, window)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=up_to(200), deadline=None)
 @given(LENGTHS, st.integers(1, 45), st.integers(1, 9), st.integers(0, 1000))
 def test_packed_rows_are_whole_sequences_without_gaps_up_to_the_window(lengths, window, batch_size, seed):
     lengths = np.array(lengths)

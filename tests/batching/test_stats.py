@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from examples import up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -8,7 +9,7 @@ from lengthwise.batching.plan import Plan, batches_in_order, epoch_rng
 from lengthwise.batching.stats import PlanStats, plan_stats
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=up_to(100), deadline=None)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=60), st.integers(1, 12))
 def test_plan_stats_equals_brute_force(lengths, batch_size):
     padding, computed, widths = 0, 0, set()

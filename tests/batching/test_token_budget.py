@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from examples import up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +18,7 @@ def greedy_sizes(lengths, tokens):
     return sizes + [rows] * (rows > 0)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=up_to(300), deadline=None)
 @given(st.lists(st.integers(1, 30), max_size=120), st.integers(30, 200), st.integers(0, 100))
 def test_token_budget_is_never_exceeded_and_is_used_as_a_greedy_loop_uses_it(lengths, tokens, seed):
     plan = TokenBudget(tokens).plan(np.array(lengths, np.int64), epoch_rng(seed, 0))

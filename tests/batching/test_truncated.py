@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from examples import up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +20,7 @@ def lanes_of(plan):
     return lanes
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=up_to(300), deadline=None)
 @given(LENGTHS, st.integers(1, 25), st.integers(1, 9), st.integers(0, 1000))
 def test_truncated_lanes_hold_whole_sequences_one_after_another(lengths, window, batch_size, seed):
     lengths = np.array(lengths)
@@ -39,7 +40,7 @@ def test_truncated_lanes_hold_whole_sequences_one_after_another(lengths, window,
         assert reached == lengths[sequence]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=up_to(100), deadline=None)
 @given(LENGTHS, st.integers(1, 25), st.integers(1, 9), st.integers(0, 1000))
 def test_truncated_rows_of_a_batch_are_the_first_rows_of_the_batch_before(lengths, window, batch_size, seed):
     plan = Truncated(batch_size, window).plan(np.array(lengths), epoch_rng(seed, 0))

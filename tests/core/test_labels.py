@@ -3,6 +3,7 @@ import itertools
 import numpy as np
 import pytest
 from closeness import EXACT, assert_close
+from examples import up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,7 +24,7 @@ def factors_of(sizes):
     return [LabelFactor(f"f{i}", tuple(f"{i}{chr(97 + code)}" for code in range(n))) for i, n in enumerate(sizes)]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=up_to(50), deadline=None)
 @given(SIZES)
 def test_joint_class_numbers_all_combinations_with_the_last_factor_fastest(sizes):
     combinations = list(itertools.product(*map(range, sizes)))
@@ -35,7 +36,7 @@ def test_joint_class_numbers_all_combinations_with_the_last_factor_fastest(sizes
     assert [column.tolist() for column in codes] == [column.tolist() for column in columns]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=up_to(50), deadline=None)
 @given(SIZES)
 def test_joint_class_names_are_in_the_order_of_the_joint_classes(sizes):
     factors = factors_of(sizes)
@@ -55,7 +56,7 @@ def test_joint_class_refuses_a_code_that_is_no_class(factors, codes):
         joint_class(factors, [np.array([code], np.int8) for code in codes])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=up_to(50), deadline=None)
 @given(SIZES, st.integers(0, 7), st.integers(0, 2**32 - 1))
 def test_factor_probabilities_sum_over_the_other_factors(sizes, count, seed):
     factors = factors_of(sizes)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from examples import up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ def ragged(rows, kind=np.int32):
     return values, offsets_of(np.array([len(row) for row in rows], np.int64))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=up_to(100), deadline=None)
 @given(st.lists(st.integers(0, 9), max_size=10))
 def test_offsets_of_are_the_running_sums(lengths):
     offsets = offsets_of(np.array(lengths, np.int64))
@@ -27,7 +28,7 @@ def test_offsets_of_do_not_overflow_the_lengths_own_type():
         assert offsets_of(np.array([largest, largest], kind)).tolist() == [0, largest, 2 * largest]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=up_to(100), deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 99), st.integers(0, 6)), max_size=8))
 def test_ranges_are_the_ranges_one_after_another(pairs):
     found = ranges(np.array([start for start, _ in pairs], np.int64), np.array([size for _, size in pairs], np.int64))
@@ -35,7 +36,7 @@ def test_ranges_are_the_ranges_one_after_another(pairs):
     assert found.dtype == np.int64
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=up_to(200), deadline=None)
 @given(ROWS, st.data())
 def test_take_rows_takes_what_lists_take(rows, data):
     numbers = data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=10) if rows else st.just([]))

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from examples import up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -81,7 +82,7 @@ def write_three_ways(folder, authors, blog, write_zip, write_folder, write_csv):
     ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=up_to(40), deadline=None)
 @given(st.lists(st.lists(BODY, max_size=3), min_size=1, max_size=3).filter(any))
 def test_ingest_gives_the_same_bytes_for_zip_folder_and_csv(
     tmp_path_factory, blogs, blog, write_zip, write_folder, write_csv, bodies
@@ -96,7 +97,7 @@ def test_ingest_gives_the_same_bytes_for_zip_folder_and_csv(
     assert {kind: counts[0][kind] for kind in OF_DOCUMENTS} == {kind: counts[2][kind] for kind in OF_DOCUMENTS}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=up_to(40), deadline=None)
 @given(st.lists(st.text(min_size=1, max_size=4), unique=True, max_size=30), st.randoms(), st.integers(1, 40))
 def test_groups_of_part_lie_in_every_larger_part_whatever_their_order(ids, random_of, most):
     ids = [name.encode("utf-8", "replace").decode() for name in ids]

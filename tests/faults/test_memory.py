@@ -95,6 +95,7 @@ def grows(small, large):
     return large > small * (1 + GROWTH) or large - small > (SIZES[1] - SIZES[0]) / 2
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_ingest_does_not_grow_with_the_corpus(corpora):
     small, large = (made.peak for _, made in corpora)

@@ -87,9 +87,10 @@ def elsewhere(tmp_path_factory, request):
     for name in OF_STOCK_LAYERS:
         lw.with_stock_layers(made(OF_STOCK_LAYERS, name)).save(folder / "keras" / f"{name}.keras")
     np.save(folder / "x.npy", fed())
-    # Keras imports scikit-learn for its wrappers alone, and nothing takes longer.
+    # Keras imports scikit-learn for its wrappers alone, and nothing takes longer; what is imported stays to the end.
     code = """
-import sys
+import gc, os, sys
+gc.disable()
 sys.modules["lengthwise"] = sys.modules["sklearn"] = None
 from pathlib import Path
 import keras, numpy as np, tensorflow as tf
@@ -98,6 +99,7 @@ loaded = {path.name: tf.saved_model.load(str(path)) for path in Path("saved").it
 found = {f"saved {name}": model.serve(x) for name, model in loaded.items()}
 found |= {f"keras {path.stem}": keras.saving.load_model(path)(x) for path in Path("keras").iterdir()}
 np.savez("found.npz", **{name: np.asarray(values) for name, values in found.items()})
+os._exit(0)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=folder)
     assert done.returncode == 0, done.stderr

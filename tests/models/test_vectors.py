@@ -6,6 +6,7 @@ import zipfile
 import numpy as np
 import pyarrow as pa
 import pytest
+from examples import up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -52,7 +53,7 @@ def test_vectors_are_read_in_every_form_whatever_the_name_of_the_file(tmp_path, 
     assert_are_rows(read_vectors(path, TOKENS, 3))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=up_to(60), deadline=None)
 @given(
     st.dictionaries(
         st.text(st.characters(exclude_categories=("Z", "C")), min_size=1, max_size=6),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from closeness import CLOSE, assert_close
+from examples import up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rows_alone import BIASED_TWICE, CELLS_ALONE, NORMALIZED, run_alone
@@ -139,14 +140,14 @@ SHAPES = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=up_to(300))
 @given(shape=SHAPES, projected=st.booleans())
 def test_ragged_recurrent_equals_each_row_run_alone(shape, projected):
     problem = draw_problem(**shape)
     assert_same(run(problem, projected=projected), run_alone(problem))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=up_to(100))
 @given(shape=SHAPES, projected=st.booleans(), save=st.booleans())
 def test_ragged_recurrent_gives_the_outputs_that_are_read_and_takes_their_gradients(shape, projected, save):
     problem = draw_problem(**shape)
@@ -418,7 +419,7 @@ def test_ragged_recurrent_of_an_infinite_feature_has_the_gradients_of_the_refere
     assert_same(found, expected)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=up_to(60))
 @given(st.floats(-100, 100, width=32, allow_subnormal=False), st.integers(1, 17))
 def test_ragged_recurrent_has_the_precision_of_its_type_for_every_input(value, units):
     one = np.ones((1, 1), bool)
@@ -485,7 +486,7 @@ def test_ragged_layout_of_the_documented_example():
     assert [values.dtype for values in (*layout, *places)] == [tf.int32, tf.int32, tf.bool, tf.int32, tf.int32]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=up_to(150))
 @given(
     st.integers(0, 2**16), st.integers(0, 7), st.integers(0, 8), st.sampled_from([0.0, 0.4, 0.8, 1.0]), st.booleans()
 )
@@ -515,7 +516,7 @@ def test_ragged_layout_refuses_shapes_that_differ(other):
             ragged_layout(np.ones(mask, bool), np.ones(resets, bool))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=up_to(50))
 @given(st.integers(0, 2**16), st.sampled_from([0.0, 0.6, 1.0]))
 def test_flat_steps_finds_each_step_of_one_layout_in_the_other(seed, valid):
     rng = np.random.default_rng(seed)
@@ -525,7 +526,7 @@ def test_flat_steps_finds_each_step_of_one_layout_in_the_other(seed, valid):
     np.testing.assert_array_equal(tf.gather(back.steps, flat_steps(back, there)), there.steps)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=up_to(100))
 @given(st.integers(0, 2**16), st.integers(0, 6), st.integers(0, 8))
 def test_mirrored_layout_is_the_one_of_the_same_rows_backwards(seed, rows, width):
     # Rows without gaps, as batches have them.

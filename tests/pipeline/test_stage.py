@@ -260,3 +260,49 @@ def test_what_keras_wraps_is_not_imported_with_tensorflow_and_can_be_afterwards(
     with quiet_tensorflow():
         assert importlib.import_module("sklearn").__name__ == "one that is there"
     assert sys.modules["sklearn"].__name__ == "one that is there"
+
+
+ENDS = """
+import atexit
+import sys
+
+from lengthwise.errors import LengthwiseError
+from lengthwise.pipeline.stage import run_without_figures
+
+
+class Held:
+    def __del__(self):
+        print("taken apart")
+
+
+held = Held()
+
+
+def main(how: str) -> None:
+    atexit.register(print, "at the end")
+    print("said")
+    if how == "refuses":
+        raise LengthwiseError("key: is wrong")
+    if how == "breaks":
+        raise RuntimeError
+
+
+if __name__ == "__main__":
+    run_without_figures(main)
+"""
+
+
+@pytest.mark.parametrize(("how", "status"), [("ends", 0), ("refuses", 2), ("breaks", 1)])
+def test_stage_that_has_ended_takes_nothing_apart_and_says_all_that_it_has_to(tmp_path, how, status):
+    (tmp_path / "ends.py").write_text(ENDS, encoding="utf-8")
+    done = subprocess.run([sys.executable, "ends.py", how], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stderr
+    # What is held goes with the process; where something went wrong it ends as any other.
+    assert done.stdout.splitlines() == ["said", "at the end", *["taken apart"][: status != 0]]
+
+
+def test_stage_whose_last_words_have_no_room_does_not_end_as_if_it_had_said_them(tmp_path):
+    (tmp_path / "ends.py").write_text(ENDS, encoding="utf-8")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "ends.py", "ends"], cwd=tmp_path, stdout=full, check=False)
+    assert done.returncode != 0

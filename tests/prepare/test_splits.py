@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from examples import up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,7 +33,7 @@ def plain(write_corpus, invent_posts, tmp_path):
     return write_corpus(tmp_path, invent_posts(2, 80), rows_per_slice=9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=up_to(40), deadline=None)
 @given(st.lists(st.text(st.characters(codec="utf-8"))), st.lists(st.text(st.characters(codec="utf-8"))), st.data())
 def test_shares_assign_each_id_whatever_the_others_are(ids, more, data):
     before = dict(zip(ids, SHARES.assign(ids).tolist(), strict=True))
@@ -89,7 +90,7 @@ def test_shares_that_grow_only_take_from_training():
     assert np.all(large[small == 1] == 1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=up_to(60), deadline=None)
 @given(
     st.lists(st.text(st.characters(codec="utf-8")), unique=True, max_size=60),
     st.integers(2, 100),
@@ -114,7 +115,7 @@ def test_folds_are_equally_large_in_expectation_and_so_is_the_validation_of_each
             assert abs(count - 20_000 * share) <= 4.5 * np.sqrt(20_000 * share * (1 - share))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=up_to(40), deadline=None)
 @given(st.lists(st.text(), max_size=30), st.lists(st.text(), max_size=30), st.integers(2, 20), st.data())
 def test_folds_move_nobody_when_units_are_added(ids, more, folds, data):
     shares = SplitShares(0.2, 0.1, 1, folds, data.draw(st.integers(0, folds - 1)))

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from examples import up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,7 +39,7 @@ def short_pieces(monkeypatch):
     monkeypatch.setattr(document_writer, "BYTES_PER_SLICE", 150)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=up_to(60), deadline=None)
 @given(st.lists(st.text("ab \n", max_size=9), max_size=8), st.integers(1, 9), st.integers(1, 9))
 def test_pieces_make_up_the_text_and_end_behind_lines_where_one_ends_near(parts, most, reach):
     with pytest.MonkeyPatch.context() as patch:

@@ -3,6 +3,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from examples import up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,7 +26,7 @@ TOKENS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zs", "Z
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=up_to(150), deadline=None)
 @given(st.dictionaries(TOKENS, st.integers(0, 5), max_size=30), st.integers(3, 20))
 def test_count_vocabulary_equals_a_counter_with_ties_by_token(counter, size):
     lexicon = sorted(counter, key=str.encode)
@@ -38,7 +39,7 @@ def test_count_vocabulary_equals_a_counter_with_ties_by_token(counter, size):
     assert len(vocabulary) == len(vocabulary.tokens) <= size
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=up_to(150), deadline=None)
 @given(st.dictionaries(TOKENS, st.integers(1, 2**40), max_size=20))
 def test_vocabulary_survives_its_table(tmp_path_factory, counter):
     path = tmp_path_factory.mktemp("vocabulary") / "vocabulary.tsv"

@@ -145,6 +145,7 @@ def test_each_map_has_its_own_start_in_the_folder_of_its_parent(named, tmp_path,
         list(workers.map(int, ["1"]))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("by", ["blanks", *(pytest.param(by, marks=pytest.mark.long) for by in ("bytes", "words"))])
 def test_tokens_have_the_bytes_of_own_workers(shared_cluster, tmp_path, monkeypatch, by):
     monkeypatch.setattr(documents_module, "BYTES_PER_SLICE", 20_000)

@@ -3,6 +3,7 @@ import re
 import threading
 
 import pytest
+from examples import up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -47,7 +48,7 @@ def test_short_count_examples(number, text):
     assert short_count(number) == text
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=up_to(60), deadline=None)
 @given(st.floats(0, 9e11))
 def test_short_count_has_four_characters_and_a_suffix_at_most(number):
     digits, suffix = re.fullmatch(r"([\d.]+)([kMG]?)", short_count(number)).groups()

@@ -3,6 +3,7 @@ from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import Literal
 
 import pytest
+from examples import up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -86,7 +87,7 @@ def same_types(left, right):
             same_types(one, other)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=up_to(200), deadline=None)
 @given(TREES)
 def test_record_is_read_back_as_it_was_written_to_the_types(tree):
     found = read_record(json.dumps(asdict(tree)), Tree)
@@ -94,7 +95,7 @@ def test_record_is_read_back_as_it_was_written_to_the_types(tree):
     same_types(found, tree)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=up_to(400), deadline=None)
 @given(st.data())
 def test_record_with_any_value_in_any_place_is_read_or_rejected_with_the_place(data):
     # What is read holds what stood there: nothing is converted but whole numbers to the floats that they are.
@@ -115,7 +116,7 @@ def test_record_with_any_value_in_any_place_is_read_or_rejected_with_the_place(d
             assert plain[key] == content[key]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=up_to(300), deadline=None)
 @given(st.binary(max_size=60) | st.text(max_size=60))
 def test_any_bytes_are_rejected_in_one_line(content):
     rejected(content)

@@ -2,6 +2,7 @@ import math
 from datetime import date
 
 import pytest
+from examples import up_to
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML, YAMLError
@@ -41,7 +42,7 @@ def same(ours, theirs):
     return ours == theirs and (type(ours) is type(theirs) or isinstance(ours, date))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=up_to(500), deadline=None)
 @given(SCALARS)
 @example("010")
 @example("no")

@@ -2,6 +2,7 @@ import codecs
 from collections import Counter
 
 import pytest
+from examples import up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -95,7 +96,7 @@ def test_read_posts_passes_over_a_declaration_that_cannot_be(name):
     assert is_unknown(data) == (name == "x-none")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=up_to(200), deadline=None)
 @given(
     st.lists(st.text(CHARACTERS, max_size=12), max_size=4),
     st.sampled_from([*WIDE]),

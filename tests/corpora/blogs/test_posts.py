@@ -5,6 +5,7 @@ from html.entities import html5
 from xml.etree import ElementTree
 
 import pytest
+from examples import up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -65,7 +66,7 @@ def texts(data: bytes) -> list[str]:
     return [post.text for post in read(data)[0]]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=up_to(300), deadline=None)
 @given(st.lists(BODY, max_size=6))
 def test_read_posts_finds_every_closed_post_in_order(blog, bodies):
     posts, counts = read(blog(*bodies))
@@ -74,7 +75,7 @@ def test_read_posts_finds_every_closed_post_in_order(blog, bodies):
     assert counts == {kind: count for kind, count in alone.items() if count}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=up_to(200), deadline=None)
 @given(st.lists(BODY, min_size=2, max_size=5), st.integers(0, 4), BODY)
 def test_read_posts_keeps_other_posts_when_one_is_spoiled(blog, bodies, place, spoiled):
     place %= len(bodies)
@@ -85,7 +86,7 @@ def test_read_posts_keeps_other_posts_when_one_is_spoiled(blog, bodies, place, s
     assert [t for i, t in enumerate(after) if i != place] == [t for i, t in enumerate(before) if i != place]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=up_to(300), deadline=None)
 @given(st.lists(st.one_of(st.sampled_from([*FRAGMENTS, *TAGS]), st.binary(max_size=10)), max_size=14).map(b"".join))
 def test_read_posts_yields_one_post_for_each_opening_tag_in_any_bytes(data):
     posts, counts = read(data)
@@ -98,7 +99,7 @@ def test_read_posts_yields_one_post_for_each_opening_tag_in_any_bytes(data):
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=up_to(300), deadline=None)
 @given(st.lists(st.one_of(st.sampled_from([*FRAGMENTS, *TAGS]), st.binary(max_size=10)), max_size=14).map(b"".join))
 def test_repair_bytes_leaves_no_control_character_and_no_white_space_at_the_ends(data):
     text = repair_bytes(data, Counter())
@@ -316,7 +317,7 @@ def test_repair_bytes_chooses_the_encoding_of_each_document(data, text, encoding
     assert {kind: n for kind, n in counts.items() if n and kind.startswith("documents")} == {f"documents_{encoding}": 1}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=up_to(200), deadline=None)
 @given(st.binary(max_size=30))
 def test_is_utf8_agrees_with_a_lossless_round_trip(data):
     assert is_utf8(data) == (data.decode("utf-8", "replace").encode() == data)
@@ -332,7 +333,7 @@ def reached_by_etree(data: bytes) -> tuple[bool, int]:
     return True, reached
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=up_to(300), deadline=None)
 @given(
     st.lists(
         st.sampled_from([b"a", b"&amp;", b"&nbsp;", b"&", b"<", b"<b>", b"</b>", b"\xe9", b"\x01", b"\xc3\xa9", b"]]>"])

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from examples import up_to
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -23,7 +24,7 @@ def recordings(draw):
     ]
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=up_to(50), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(made=recordings(), answer=st.sampled_from(["class", "target", ""]), blanks=st.sampled_from(["", " "]))
 def test_what_is_written_reads_back_the_same(tmp_path_factory, read_all, made, answer, blanks):
     head = {"class": "@classLabel true a b\n", "target": "@TargetLabel True\n", "": "@classlabel false\n"}[answer]

@@ -4,6 +4,7 @@ import io
 from unittest import mock
 
 import pytest
+from examples import up_to
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -31,7 +32,7 @@ def all_of(rows, wanted):
     return said, None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=up_to(60), deadline=None)
 @given(st.lists(PIECES, max_size=24).map("".join), st.sampled_from(['"', "'", None]), st.booleans(), st.integers(1, 9))
 @example('a,b\n1,"x"y\n', '"', True, 9)
 @example('a,b\n1,"never closed\n2,x\n', '"', True, 9)
@@ -55,7 +56,7 @@ def test_any_table_is_read_by_columns_as_by_csv_and_refused_in_the_same_words(
         assert all_of(wanted_rows(file, dialect, LIMIT, wanted), wanted) == expected
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=up_to(40), deadline=None)
 @given(st.binary(max_size=6), st.integers(1, 9))
 def test_bytes_that_are_no_utf8_are_left_to_csv(tmp_path_factory, data, block):
     path = tmp_path_factory.getbasetemp() / "any_bytes.csv"

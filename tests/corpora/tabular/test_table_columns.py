@@ -6,6 +6,7 @@ import json
 from collections import Counter
 
 import pytest
+from examples import up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -66,7 +67,7 @@ def read(source, keys, most):
     return form, documents, +counts, None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=up_to(60), deadline=None)
 @given(ROWS, WAYS, st.sampled_from([None, 1, 3]))
 def test_rows_by_columns_are_the_documents_that_they_are_one_by_one(tmp_path_factory, rows, keys, most):
     folder = tmp_path_factory.mktemp("columns")

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from examples import up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -50,7 +51,7 @@ LIMITS = st.tuples(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=up_to(400), deadline=None)
 @given(st.lists(st.integers(1, 60), max_size=30), LIMITS)
 def test_pieces_equals_a_plain_loop_and_its_funnel_adds_up(lengths, limits):
     shortest, more, too_long = limits

@@ -3,6 +3,7 @@ from itertools import pairwise
 
 import pyarrow as pa
 import pytest
+from examples import up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +18,7 @@ def in_byte_order(strings):
     return sorted(set(strings), key=str.encode)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=up_to(200), deadline=None)
 @given(STRINGS, st.text("ab\x01é\uffee\N{GRINNING FACE}", min_size=1, max_size=3))
 def test_lower_bound_counts_the_chunks_before_a_string_in_byte_order(strings, sought):
     ordered = in_byte_order(strings)

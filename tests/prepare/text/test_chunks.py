@@ -4,6 +4,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 import pytest
+from examples import up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -42,7 +43,7 @@ def by_hand(text):
     ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=up_to(300), deadline=None)
 @given(TEXTS)
 def test_split_chunks_gives_what_a_plain_split_gives(texts):
     assert chunks_of(texts) == [by_hand(text) for text in texts]
@@ -88,7 +89,7 @@ def grouped(flags):
     return runs
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=up_to(300), deadline=None)
 @given(st.lists(st.lists(st.tuples(st.integers(1, 4), st.booleans()), max_size=6), min_size=1, max_size=4))
 def test_find_and_replace_runs_join_what_lists_join(texts):
     flat = [pair for text in texts for pair in text]

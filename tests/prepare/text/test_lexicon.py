@@ -1,5 +1,6 @@
 import numpy as np
 import pyarrow as pa
+from examples import up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +15,7 @@ def arrays(parts):
     return [pa.array(part, pa.string()) for part in parts]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=up_to(150), deadline=None)
 @given(PARTS)
 def test_number_distinct_numbers_by_first_appearance(parts):
     distinct, numbers = number_distinct(arrays(parts))
@@ -22,7 +23,7 @@ def test_number_distinct_numbers_by_first_appearance(parts):
     assert [[distinct[n].as_py() for n in part.tolist()] for part in numbers] == parts
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=up_to(150), deadline=None)
 @given(PARTS)
 def test_merge_lexicons_orders_by_bytes(parts):
     lexicon, ids = merge_lexicons(arrays(parts))

@@ -1,4 +1,5 @@
 import pytest
+from examples import up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -35,7 +36,7 @@ def test_normalization_changes_nothing_only_if_all_is_off():
     assert [Normalization(*pair).changes_nothing for pair in flags] == [True, False, False, False]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=up_to(100), deadline=None)
 @given(CHUNKS, st.booleans(), st.booleans())
 def test_normalization_of_a_clean_chunk_changes_nothing(chunk, quotes, repeats):
     normalize = Normalization(quotes, repeats)

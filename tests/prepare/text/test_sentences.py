@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import spacy
+from examples import up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.pipeline import Sentencizer
@@ -26,7 +27,7 @@ def by_spacy():
     return starts
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=up_to(300), deadline=None)
 @given(st.lists(st.lists(st.sampled_from([WORD, END, QUOTE]), min_size=1, max_size=9), max_size=5))
 def test_sentence_starts_are_those_of_the_sentencizer(by_spacy, texts):
     flags = np.array([flag for text in texts for flag in text], np.uint8)

@@ -1,5 +1,6 @@
 import pytest
 import spacy
+from examples import up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.pipeline import Sentencizer
@@ -27,7 +28,7 @@ def english():
     return ChunkTokenizer("en", None)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=up_to(200), deadline=None)
 @given(st.lists(CHUNK, max_size=8))
 def test_chunk_tokenizer_gives_the_tokens_that_each_chunk_has_alone(nlp, english, chunks):
     tokens = english(chunks)

@@ -39,6 +39,8 @@ from lengthwise.training.step import Steps
 # Each line of the input is a run in a fork, which saves after every step and dies without a word before the step after
 # `steps`; a line of the output is its exit status. So TensorFlow is imported once for all of them.
 KILLED = """
+import gc
+gc.disable()
 import json, os, signal, sys, traceback
 from pathlib import Path
 from lengthwise.pipeline.settings.params import TrainParams

@@ -28,6 +28,7 @@ def blocks(shards):
     return len(ShardBlocks(shards, read_index(shards), "train"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("task", "changes"),
     [
