@@ -93,8 +93,8 @@ archs: .venv/.complete  ## Run the tests of kernel and networks with each instru
 		LENGTHWISE_KERNEL_ARCH=$$arch python -m pytest -q -n 2 --dist loadfile $(OF_KERNEL) || exit 1; \
 	done
 
-long: .venv/.complete  ## Run the tests that `make test` leaves out, but for those of faults: all cases of each test, hours
-	python -m pytest -n 2 --dist loadfile -m long --ignore tests/faults
+long: .venv/.complete  ## Run what `make test` leaves out, but for faults: all cases and examples of each test, hours
+	python -m pytest -n 2 --dist loadfile -m "long or hypothesis" --ignore tests/faults
 
 faults: .venv/.complete  ## Run all tests of faults, an hour: kills, full disks, damage (docs/reliability.md)
 	python -m pytest tests/faults -m "long or not long"
