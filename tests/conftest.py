@@ -135,7 +135,6 @@ class Corpus:
 def pytest_collection_finish() -> None:
     sys.dont_write_bytecode = NO_BYTECODE
     # Tracing makes so many objects that looking for cycles among them as often as usual takes a sixth of the time.
-    gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
 
