@@ -88,7 +88,7 @@ def test_docs_examples_are_of_20_lines_at_most(examples, number):
     assert 1 <= len(lines_of_code(examples[number])) <= MOST_LINES
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("number", range(EXAMPLES))
 def test_docs_examples_run_as_they_stand_and_train(examples, number, run):
     trainings = run(examples[number])

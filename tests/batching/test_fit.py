@@ -408,7 +408,7 @@ def stock_model():
     return model, from_arrays(sequences, LABELS), expected
 
 
-@pytest.mark.sampled(1)
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "padding"), [(name, padding) for name, padding in PADDED if name in ONE_IN_A_ROW])
 def test_fit_data_evaluates_a_model_of_stock_layers_as_sequence_by_sequence(name, padding):
     model, sequences, expected = stock_model()

@@ -293,8 +293,10 @@ def test_layer_has_no_use_for_what_stands_in_the_padding_not_even_for_its_gradie
 @pytest.mark.parametrize(
     ("name", "in_graph"),
     [
-        *((name, name == "gru") for name in sorted(CELLS)),
-        ("GRU", False),
+        ("simple", False),
+        # Each of the others takes seconds.
+        *(pytest.param(name, name == "gru", marks=pytest.mark.long) for name in sorted({*CELLS} - {"simple"})),
+        pytest.param("GRU", False, marks=pytest.mark.long),
     ],
 )
 def test_second_derivatives_of_the_native_kernel_are_those_of_keras(name, in_graph):

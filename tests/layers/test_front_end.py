@@ -233,6 +233,7 @@ def test_masked_conv1d_called_eagerly_tells_the_next_layer_what_is_padding(paddi
     assert_close(gru(layer(embedding(np.pad(tokens, [(0, 0), (0, 4)])))), expected)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("padding", ["causal", *(pytest.param(p, marks=pytest.mark.long) for p in ("same", "valid"))])
 def test_masked_conv1d_trains_in_a_functional_model(padding):
     tokens = np.random.default_rng(0).integers(1, 9, (10, 7))

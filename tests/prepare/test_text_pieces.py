@@ -85,7 +85,7 @@ def prepared(folder, by, split_by):
     return counts, table, [*read_document_ids(paths[0])], units
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("by", "split_by"), [("words", "document"), ("blanks", "sentence"), ("characters", "place"), ("bytes", "group")]
 )

@@ -1,10 +1,11 @@
 # `dvc plots show` and `dvc plots diff` as a user calls them, in a browser that finds no server.
+import os
 import re
 import shutil
 import subprocess
-import sys
 
 import pytest
+from dvc_at_hand import run_dvc
 
 WIDTHS = (400, 800, 1280)
 # Those of metrics/dvc.yaml, and two of each training, which grow while it trains.
@@ -35,9 +36,12 @@ def plotted(root, tmp_path_factory):
         for path in folder.glob("metrics/*/*/*.csv"):
             text = path.read_text(encoding="utf-8")
             path.write_text(re.sub(r"\b0\.([3-8])", lambda digit: f"0.{int(digit[1]) + 1}", text), encoding="utf-8")
-    dvc = (sys.executable, "-m", "dvc", "plots")
-    run(*dvc, "show", "-o", "shown")
-    run(*dvc, "diff", "-o", "compared", "first", "a-second-run-with-a-long-name", "workspace")
+    for words in (
+        ["show", "-o", "shown"],
+        ["diff", "-o", "compared", "first", "a-second-run-with-a-long-name", "workspace"],
+    ):
+        done = run_dvc(["plots", *words], folder, os.environ)
+        assert done.returncode == 0, done.stderr
     return folder
 
 

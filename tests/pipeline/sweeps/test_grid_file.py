@@ -136,6 +136,7 @@ def test_grid_has_a_run_for_every_combination_the_last_key_changing_fastest(read
     assert len({run.name for run in runs}) == 12
 
 
+@pytest.mark.long
 def test_grid_gives_each_run_the_params_that_dvc_makes_of_its_overrides(read, params_file):
     grid = {
         "ingest.source": "/where it/is/blogs.zip",

@@ -34,6 +34,7 @@ def test_blocks_without_any_run_say_what_to_run_and_nothing_else(kept_folder):
     assert leak_chart(Kept(kept_folder)) is None
 
 
+@pytest.mark.long
 def test_blocks_of_all_runs_leave_nothing_out(root, keep_runs):
     kept = keep_runs(*yaml.safe_load((root / "results" / "runs.yaml").read_text(encoding="utf-8")))
     blocks = result_blocks(kept)

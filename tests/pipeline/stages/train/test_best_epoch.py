@@ -78,6 +78,7 @@ def test_a_run_ends_when_patience_does(course, corpus, train_params, here, patie
     ],
 )
 # Where it is stopped, in epochs: before there is a best one, after the first, in the middle of a later one, at the end.
+@pytest.mark.long
 @pytest.mark.parametrize(
     "stops", [(2.5,), pytest.param((0.4, 1, 2.5, 99), marks=pytest.mark.long)], ids=["once", "often"]
 )

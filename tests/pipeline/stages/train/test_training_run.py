@@ -394,6 +394,7 @@ def test_train_survives_edits_that_do_not_concern_it(undisturbed, another_proces
     assert bytes_of(here) == bytes_of(folder)
 
 
+@pytest.mark.long
 def test_train_with_other_params_task_or_instruction_set_does_not_pick_up_a_state(
     corpus, train_params, here, monkeypatch
 ):
