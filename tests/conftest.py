@@ -53,6 +53,9 @@ TOKENIZER = TokenizerOptions("words", "en", SENTENCIZER, False, False, None)
 # runs the pipeline for test_repro.py, the other takes a file that does not wait for it.
 SLOWEST = (
     "pipeline/test_repro.py",
+    # These need no kernel, which the pipeline has built meanwhile.
+    "prepare/text/test_tokens.py",
+    "reports/change/test_configured.py",
     "pipeline/stages/train/test_training_run.py",
     "pipeline/test_ablations.py",
     "batching/test_fit.py",
@@ -72,7 +75,6 @@ SLOWEST = (
     "batching/test_in_order.py",
     "pipeline/test_sweeps.py",
     "models/test_ensemble.py",
-    "prepare/text/test_tokens.py",
     "models/test_network.py",
     "test_docs_examples.py",
     "reports/test_plots_browser.py",
@@ -82,7 +84,6 @@ SLOWEST = (
     "pipeline/sweeps/test_grid_file.py",
     "pipeline/settings/test_params.py",
     "training/test_class_weights.py",
-    "reports/change/test_configured.py",
     "layers/test_front_end.py",
     "pipeline/test_stage.py",
     "batching/test_contract.py",
