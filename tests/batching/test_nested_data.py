@@ -186,6 +186,7 @@ def trained(nested, epochs, begin=0, weights=None):
     return model.get_weights()
 
 
+@pytest.mark.long
 def test_training_resumed_at_an_epoch_comes_to_the_same_bytes(nested):
     whole, half = trained(nested, 2), trained(nested, 1)
     resumed = trained(nested, 2, begin=1, weights=half)

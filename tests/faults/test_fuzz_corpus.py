@@ -260,6 +260,7 @@ def write_gigabyte(path: Path, beginning: bytes, *, sparse: bool) -> None:
 MEMORY = 24
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("bomb", "limit", "seconds", "sparse"),
     [

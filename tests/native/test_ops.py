@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from closeness import CLOSE, assert_close
 from examples import up_to
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rows_alone import BIASED_TWICE, CELLS_ALONE, NORMALIZED, run_alone
 
@@ -113,9 +113,9 @@ def run(problem, save=True, wrap=lambda work: work, projected=False, every=True)
     return {name: values.numpy() for name, values in work(*map(tf.convert_to_tensor, arrays)).items()}
 
 
-def assert_same(found, expected, tolerance=CLOSE):
-    # What is added up is of size 1, also where it cancels out.
-    assert_close(found, expected, tolerance, terms=1.0)
+def assert_same(found, expected, tolerance=CLOSE, added=1):
+    # What is added up is of size 1, also where it cancels out; the roundings of n terms add up to those of its root.
+    assert_close(found, expected, tolerance, terms=added**0.5)
 
 
 def assert_same_bytes(found, expected):
@@ -142,9 +142,25 @@ SHAPES = st.fixed_dictionaries(
 
 @settings(deadline=None, max_examples=up_to(300))
 @given(shape=SHAPES, projected=st.booleans())
+# The gradient of an item is -0.85, of hundreds of terms of either sign.
+@example(
+    shape={
+        "cell": "layer_norm_lstm",
+        "seed": 1475,
+        "rows": 13,
+        "width": 7,
+        "features": 1,
+        "units": 68,
+        "items": 3,
+        "reverse": False,
+        "valid": 0.5,
+        "fresh": 0.0,
+    },
+    projected=False,
+)
 def test_ragged_recurrent_equals_each_row_run_alone(shape, projected):
     problem = draw_problem(**shape)
-    assert_same(run(problem, projected=projected), run_alone(problem))
+    assert_same(run(problem, projected=projected), run_alone(problem), added=shape["units"])
 
 
 @settings(deadline=None, max_examples=up_to(100))
@@ -156,7 +172,7 @@ def test_ragged_recurrent_gives_the_outputs_that_are_read_and_takes_their_gradie
     shown.reshape(-1)[places.steps.numpy()[::-1][::2]] = True
     expected = run_alone(replace(problem, by_outputs=problem.by_outputs * shown))
     found = run(problem, save=save, projected=projected, every=False)
-    assert_same(found, expected | {"outputs": expected["outputs"] * shown})
+    assert_same(found, expected | {"outputs": expected["outputs"] * shown}, added=shape["units"])
 
 
 @pytest.mark.sampled(1)

@@ -120,6 +120,7 @@ def test_a_refused_param_by_hand_costs_no_output(project, undisturbed):
     assert_refused_in_one_line(project.run("dvc", "repro", "evaluate@seq2seq", expect=255), WRONG["value"][1])
 
 
+@pytest.mark.long
 def test_a_file_that_is_no_yaml_costs_no_output(project, undisturbed):
     before = digests(project.folder)
     for text in ("train: {epochs: [", "a: 1\na: 2"):

@@ -231,6 +231,7 @@ os.execv(sys.executable, [sys.executable, "-c", {SAYS_ITS_PEAK!r}])
     assert peak_said_by(started.replace(repr(SAYS_ITS_PEAK), repr(inherited))) > 300
 
 
+@pytest.mark.long
 def test_peak_memory_is_that_of_the_largest_process():
     small = peak_said_by(SAYS_ITS_PEAK)
     # What it holds comes on top of what it imports.
@@ -292,6 +293,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("how", "status"), [("ends", 0), ("refuses", 2), ("breaks", 1)])
 def test_stage_that_has_ended_takes_nothing_apart_and_says_all_that_it_has_to(tmp_path, how, status):
     (tmp_path / "ends.py").write_text(ENDS, encoding="utf-8")

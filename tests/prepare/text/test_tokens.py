@@ -312,6 +312,7 @@ def test_make_tokenizer_takes_a_pipeline_by_its_name_alone(tmp_path, monkeypatch
     assert make_tokenizer(options(sentences="some_pipeline"))("Z.B. so") == ["z.b.", "so"]
 
 
+@pytest.mark.long
 def test_tokenize_does_not_depend_on_the_slices_and_ranges(
     tmp_path, monkeypatch, slices_of, random_texts, write_documents, read_sentences, options
 ):

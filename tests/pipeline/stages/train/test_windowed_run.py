@@ -66,6 +66,7 @@ LANES = {"strategy": "truncated", "batch_size": 16, "window": 3, "cell": "lstm",
 WORDS = {"schedule": "cosine", "word_dropout": 0.2, "batch_size": 16}
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("task", "changes", "share", "death"),
     [
