@@ -22,7 +22,6 @@ def site(tmp_path_factory):
     return {str(path.relative_to(folder)): path.read_text("utf-8") for path in folder.rglob("*.html")}
 
 
-@pytest.mark.long
 def test_site_has_every_page_and_every_public_name_once(site):
     assert {f"{page.stem}.html" for page in (ROOT / "docs").glob("*.md")} <= set(site)
     headings = [name for page in site.values() for name in re.findall(r'<h2 id="lengthwise\.(\w+)"', page)]
