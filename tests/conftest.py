@@ -20,6 +20,7 @@ import lengthwise.prepare.document_writer as documents_module
 from lengthwise.core.affixes import BUCKETS, PER_TOKEN
 from lengthwise.core.labels import LabelFactor
 from lengthwise.core.sequences import Sequences
+from lengthwise.pipeline.stage import SELDOM
 from lengthwise.prepare.counting import build_vocabulary
 from lengthwise.prepare.document_writer import DocumentWriter
 from lengthwise.prepare.forms.document_form import Document, DocumentForm
@@ -137,7 +138,7 @@ def pytest_collection_finish() -> None:
     sys.dont_write_bytecode = NO_BYTECODE
     # Tracing makes so many objects that looking for cycles among them as often as usual takes a sixth of the time.
     gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
+    gc.set_threshold(*SELDOM)
 
 
 def pytest_configure(config: pytest.Config) -> None:

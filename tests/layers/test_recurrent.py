@@ -673,3 +673,19 @@ def test_recurrent_takes_the_mask_of_its_inputs_also_where_it_is_given_other_ten
         found = model([row[np.newaxis], states if given == "initial_state" else flagged])
         for one, other in zip(found, expected, strict=True):
             assert_close(one, other)
+
+
+def test_recurrent_runs_a_cell_whose_dropout_is_its_own():
+    class Plain(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.state_size, self.dropout, self.recurrent_dropout = 3, 0.5, 0.5
+
+        def call(self, inputs, states):
+            state = 0.5 * states[0] + inputs
+            return state, [state]
+
+    steps = np.random.default_rng(0).normal(size=(2, 4, 3)).astype(np.float32)
+    found = Recurrent(Plain(), initial_state="zeros")(steps, training=True)
+    expected = keras.layers.RNN(Plain(), return_sequences=True)(steps)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)

@@ -115,12 +115,20 @@ def says_up_to_date(project):
 
 @pytest.mark.slow
 def test_ablations_are_trained_once_shared_through_git_and_refused_before_anything_is_cleared(project, tmp_path):
-    # One that changes nothing is the reference itself.
+    _, ran = repro(project)
+    assert ran
+    first = members(project)
+    assert len(first) == 1
+    assert says_up_to_date(project)
+    assert not repro(project)[1]
+
+    # A name more trains its member alone; one that changes nothing is the reference itself.
     more = {"few_words": {"vocabulary.size": 20}, "same": {"train.model.cell": "gru"}}
     write_ablations(project, {**ABLATIONS, **more})
     _, ran = repro(project)
     assert ran
     assert len(members(project)) == 2
+    assert first.items() <= members(project).items()
     metrics = project.folder / "metrics"
     table = pd.read_csv(metrics / "ablations.csv").set_index("name")
     assert table.index.tolist() == ["full", "few_words", "same"]
@@ -133,6 +141,7 @@ def test_ablations_are_trained_once_shared_through_git_and_refused_before_anythi
         assert set(figures) == {"accuracy"} if name == "full" else {"accuracy", "difference", "low", "high"}
         assert f"| {name} |" in (metrics / "timing_ablations.md").read_text(encoding="utf-8")
     assert len(list((metrics / "ablations").iterdir())) == len(table)
+    assert says_up_to_date(project)
     project.commit("ablations")
 
     # A clone with the data and what Git has, without the store, has nothing to do.
@@ -140,6 +149,7 @@ def test_ablations_are_trained_once_shared_through_git_and_refused_before_anythi
     clone = type(project)(tmp_path / "clone")
     clone.run("dvc", "cache", "dir", "--local", str(project.folder / ".dvc" / "cache"))
     clone.run("dvc", "checkout", "--quiet")
+    assert says_up_to_date(clone)
     assert not repro(clone)[1]
     assert members(clone) == {}
     assert clone.run("git", "status", "--porcelain") == ""

@@ -12,7 +12,7 @@ from lengthwise.layers.flat import at_padded_steps, flat_rows, run_flat
 from lengthwise.layers.initial_state import LearnedInitialState
 from lengthwise.layers.native_cell import KINDS, described, native_weights
 from lengthwise.layers.scan import PaddedSteps, draw_masks, forget_masks, scan
-from lengthwise.layers.states import CarriedStates, given_states, state_sizes
+from lengthwise.layers.states import CarriedStates, for_rows, given_states, state_sizes
 from lengthwise.native.choice import choose_kernel
 from lengthwise.native.ops import RaggedLayout, ragged_recurrent
 
@@ -212,10 +212,7 @@ class Recurrent(ComputedByKernel):
         """
         initial = self._initial()
         if states is None:
-            rows = tf.size(layout.order)
-            states = [
-                tf.broadcast_to(state, [rows, size]) for state, size in zip(initial, self.state_sizes, strict=True)
-            ]
+            states = [for_rows(state, tf.size(layout.order)) for state in initial]
         weights = native_weights(self.cell)
         if items is None:
             # The product of such a vector and the kernel is a row of it.

@@ -7,7 +7,8 @@ import tensorflow as tf
 class RowTable(keras.layers.Embedding):
     """Keras's embedding for ids that are never negative: to make room for those it takes ten times as many operations.
 
-    >>> tuple(RowTable(20, 3)(tf.constant([[4, 0], [4, 1]])).shape)
+    >>> import numpy as np
+    >>> tuple(RowTable(20, 3)(np.array([[4, 0], [4, 1]])).shape)
     (2, 2, 3)
 
     Args:

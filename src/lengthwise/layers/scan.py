@@ -29,9 +29,12 @@ class PaddedSteps(NamedTuple):
 
 def draw_masks(cell: keras.layers.Layer, inputs: tf.Tensor, states: list[tf.Tensor]) -> None:
     """Let a cell draw its masks of dropout, once for all steps of inputs (B, T, D), and not within a loop."""
-    if getattr(cell, "dropout", 0) > 0:
+    if not hasattr(cell, "get_dropout_mask"):
+        return
+    # A cell that drops nothing has no mask to draw.
+    if cell.dropout > 0:
         cell.get_dropout_mask(tf.ones([tf.shape(inputs)[0], inputs.shape[2]], states[0].dtype))
-    if getattr(cell, "recurrent_dropout", 0) > 0:
+    if cell.recurrent_dropout > 0:
         cell.get_recurrent_dropout_mask(states[0])
 
 

@@ -54,6 +54,11 @@ def given_states(states: Nested, initial_state: Nested, sizes: Sequence[int]) ->
     return found
 
 
+def for_rows(state: tf.Tensor, rows: tf.Tensor | int) -> tf.Tensor:
+    """The state of one row, (1, U), for so many rows: (rows, U)."""
+    return tf.broadcast_to(state, [rows, state.shape[1]])
+
+
 class CarriedStates:
     """States that go from a batch to the next, row by row; no weights, so neither trained nor saved.
 
@@ -76,7 +81,7 @@ class CarriedStates:
         """What each of so many rows goes on from; one that there never was begins with the initial state, (1, U)."""
         carried = [tf.cast(variable, state.dtype) for variable, state in zip(self.variables, initial, strict=True)]
         return [
-            tf.concat([old[:rows], _for_rows(first, tf.maximum(rows - tf.shape(old)[0], 0))], axis=0)
+            tf.concat([old[:rows], for_rows(first, tf.maximum(rows - tf.shape(old)[0], 0))], axis=0)
             for old, first in zip(carried, initial, strict=True)
         ]
 
@@ -89,8 +94,4 @@ class CarriedStates:
     def forget(self, initial: Sequence[tf.Tensor]) -> None:
         """Go back to the room of the beginning, each row in the initial state, (1, U)."""
         for variable, state in zip(self.variables, initial, strict=True):
-            variable.assign(tf.cast(_for_rows(state, self._rows), variable.dtype))
-
-
-def _for_rows(state: tf.Tensor, rows: tf.Tensor | int) -> tf.Tensor:
-    return tf.broadcast_to(state, [rows, state.shape[1]])
+            variable.assign(tf.cast(for_rows(state, self._rows), variable.dtype))

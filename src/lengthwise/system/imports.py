@@ -25,8 +25,7 @@ def imports_between_parts(package: Path) -> dict[str, set[str]]:
     for path in sorted(package.rglob("*.py")):
         part = path.relative_to(package).parts[0].removesuffix(".py")
         if part != "__init__":
-            found = set(_imported_parts(path.read_text(encoding="utf-8"), package.name))
-            parts[part] = parts.get(part, set()) | found - {part, "__init__"}
+            parts[part] = parts.get(part, set()) | _imported_parts(path, package.name) - {part, "__init__"}
     ground = _ground_modules(package)
     named = {part: GROUND if part in ground else part for part in parts}
     joined: dict[str, set[str]] = {}
@@ -76,9 +75,7 @@ def _node(part: str, package: Path) -> str:
 
 def _ground_modules(package: Path) -> set[str]:
     folders = {path.parent.name for path in package.glob("*/__init__.py")}
-    own = {
-        path.stem: set(_imported_parts(path.read_text(encoding="utf-8"), package.name)) for path in package.glob("*.py")
-    }
+    own = {path.stem: set(_imported_parts(path, package.name)) for path in package.glob("*.py")}
     return {name for name in own if name != "__init__" and not _reached(name, own) & folders}
 
 
@@ -94,8 +91,12 @@ def _reached(part: str, parts: Mapping[str, set[str]]) -> set[str]:
     return reached
 
 
+def _imported_parts(path: Path, package: str) -> frozenset[str]:
+    return _parts_imported_by(path.read_text(encoding="utf-8"), package)
+
+
 @cache
-def _imported_parts(source: str, package: str) -> frozenset[str]:
+def _parts_imported_by(source: str, package: str) -> frozenset[str]:
     parts = set()
     for node in ast.walk(ast.parse(source)):
         names = []

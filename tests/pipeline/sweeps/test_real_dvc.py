@@ -64,7 +64,11 @@ def test_runs_two_at_once_of_which_one_fails(project):
     rows = [line.split()[0] for line in said.splitlines() if re.match(r"units=\d+,log_every=20 ", line)]
     assert rows == [f"units={number},log_every=20" for number in [*reversed([n for n in units if n != 7]), 7]]
 
+    # Again: what is there is not run again.
+    project.trace.unlink()
     assert said.count(": is there already") == 0
+    assert project.sweep(units=units, milliseconds=20, jobs=2, expect=1).count(": is there already") == 2
+    assert [event[:2] for event in project.traced()] == [("begin", "7")]
 
 
 @pytest.mark.long
