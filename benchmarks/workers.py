@@ -4,7 +4,8 @@
     python benchmarks/workers.py arithmetic --vocabulary 10000 --units 64 512
 
 `rate` runs the stage train of the shipped classifier on two processors, in turn: whole batches with one thread and with
-two, and logical shards by one worker with one thread, one with two, and two with one each. Ratios are medians of the
+two, and logical shards by one worker with one thread, one with two, and two with one each. Two runs at once, which
+have nothing in common, say what the second processor is worth: no two workers can be faster. Ratios are medians of the
 rounds. `arithmetic` says what a step sends and how long that takes, beside the measured cost of a step of one thread.
 """
 
@@ -14,6 +15,8 @@ import os
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -30,6 +33,7 @@ KINDS = {
     "8 shards, 2 workers, 1 thread": (8, 2, 1),
 }
 BASE = "8 shards, 1 worker, 1 thread"
+TWO_RUNS = "8 shards, 2 runs at once, 1 thread each"
 GIGABIT = 1e9 / 8
 
 
@@ -50,15 +54,18 @@ def sequences_per_second(shards: Path, batch: int, epochs: int, kind: tuple[int 
 def rate(arguments: argparse.Namespace) -> None:
     """Rates of all kinds in turn."""
     for batch in arguments.batch:
-        found: dict[str, list[float]] = {name: [] for name in KINDS}
+        found: dict[str, list[float]] = {name: [] for name in (*KINDS, TWO_RUNS)}
         for number in range(arguments.rounds):
-            for name in list(KINDS)[:: -1 if number % 2 else 1]:
-                found[name].append(sequences_per_second(arguments.shards, batch, arguments.epochs, KINDS[name]))
+            for name in list(found)[:: -1 if number % 2 else 1]:
+                of_one = partial(sequences_per_second, arguments.shards, batch, arguments.epochs)
+                kinds = [KINDS[BASE]] * 2 if name == TWO_RUNS else [KINDS[name]]
+                with ThreadPoolExecutor(len(kinds)) as runs:
+                    found[name].append(sum(runs.map(of_one, kinds)))
         print(f"batch {batch}")
         for name, rates in found.items():
             ratios = [here / base for here, base in zip(rates, found[BASE], strict=True)]
             spread = f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-            print(f"  {name:<30} {median(rates):>8,.0f} sequences/s  {spread}", flush=True)
+            print(f"  {name:<39} {median(rates):>8,.0f} sequences/s  {spread}", flush=True)
 
 
 def arithmetic(arguments: argparse.Namespace) -> None:

@@ -19,7 +19,7 @@ Count = tuple[int, float]
 
 
 def run(
-    data: Data, stopwatch: Stopwatch, *, batching: str, steps_per_execution: int = 1, drop_in: bool = False
+    data: Data, stopwatch: Stopwatch, *, batching: str, steps_per_execution: int = 1, recurrent: str = "keras"
 ) -> None:
     """Train, or for the task `evaluation` predict, in one call that does not end.
 
@@ -28,13 +28,13 @@ def run(
         stopwatch: what to count on.
         batching: a strategy's name, whose batches are cut beforehand; or `bucket_by_sequence_length`.
         steps_per_execution: batches that Keras runs before it is back in Python.
-        drop_in: whether the recurrent layer is Lengthwise's of the same name, and everything else Keras's.
+        recurrent: a name in `RECURRENT`: whose recurrent layer it is. Everything else is Keras's.
     """
     keras.utils.set_random_seed(data.params.seed)
     source = _bucket_by_sequence_length if batching == "bucket_by_sequence_length" else partial(_cut, name=batching)
     dataset, counts, stopwatch.padding_share = source(data)
     # A mask costs time: batches of one length need none.
-    model = _model(data, batching != "exact", lw.GRU if drop_in else keras.layers.GRU)
+    model = _model(data, batching != "exact", RECURRENT[recurrent])
     model.steps_per_execution = steps_per_execution
     turns = [_Turns(stopwatch, counts, model.steps_per_execution)]
     if data.task == "evaluation":
@@ -58,6 +58,31 @@ def _model(data: Data, masked: bool, recurrent: type[keras.layers.Layer]) -> ker
     optimizer = keras.optimizers.Adam(data.params.optimizer.learning_rate)
     model.compile(optimizer, loss)
     return model
+
+
+class _LastStep(keras.layers.Layer):
+    """What a recurrent layer without any cost would leave: the last step of each row."""
+
+    def __init__(self, _units: int, *, return_sequences: bool) -> None:
+        super().__init__()
+        self.supports_masking = True
+        self._every = return_sequences
+
+    def compute_mask(self, _inputs: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor | None:
+        return mask if self._every else None
+
+    def call(self, inputs: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+        if self._every:
+            return inputs
+        return tf.gather(inputs, tf.reduce_sum(tf.cast(mask, tf.int32), axis=1) - 1, batch_dims=1)
+
+
+# That of Keras, the one of the same name of this project, and none.
+RECURRENT: dict[str, type[keras.layers.Layer]] = {
+    "keras": keras.layers.GRU,
+    "lengthwise": lw.GRU,
+    "nothing": _LastStep,
+}
 
 
 class _Turns(keras.callbacks.Callback):
