@@ -1,6 +1,7 @@
 """A trained network on any text: whole, or token by token as it comes."""
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -101,7 +102,7 @@ class Predictor:
     def unknown_in(self, texts: Sequence[Sequence[str]]) -> list[int]:
         """The same of each of S texts."""
         offsets = offsets_of(np.array([len(tokens) for tokens in texts], np.int64))
-        ids = self.vocabulary.encode(token for tokens in texts for token in tokens)
+        ids = self.vocabulary.encode(chain.from_iterable(texts))
         before = offsets_of(ids == UNK_ID)
         counts: list[int] = np.diff(before[offsets]).tolist()
         return counts
@@ -138,7 +139,7 @@ class Predictor:
             texts: S lists of tokens.
         """
         offsets = offsets_of(np.array([len(tokens) for tokens in texts], np.int64))
-        flat = [token for tokens in texts for token in tokens]
+        flat = list(chain.from_iterable(texts))
         steps = {TOKENS: self.vocabulary.encode(flat)}
         if (letters := self.network.config.affixes) is not None:
             steps[AFFIXES] = affixes_of(flat, letters)

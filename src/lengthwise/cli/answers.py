@@ -129,10 +129,16 @@ class TabSeparated:
 class CommaSeparated(TabSeparated):
     """The same cells as RFC 4180 has them."""
 
+    def __init__(self, answers: AnyAnswers, only: bool = False) -> None:
+        super().__init__(answers, only)
+        self._written = io.StringIO(newline="")
+        self._writer = csv.writer(self._written)
+
     def _line(self, cells: Sequence[str]) -> str:
-        with io.StringIO(newline="") as line:
-            csv.writer(line).writerow(cells)
-            return line.getvalue()
+        self._written.seek(0)
+        self._written.truncate()
+        self._writer.writerow(cells)
+        return self._written.getvalue()
 
 
 class JsonLines:

@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,7 @@ class Vocabulary:
 
     def encode(self, tokens: Iterable[str]) -> np.ndarray:
         """Ids of the tokens of a text or of a lexicon, `<UNK>` for those that are not kept: int32 (N,)."""
-        return np.array([self._ids.get(token, UNK_ID) for token in tokens], np.int32)
+        return np.fromiter(map(self._ids.get, tokens, repeat(UNK_ID)), np.int32)
 
     @cached_property
     def _ids(self) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """Texts tokenized chunk by chunk, as the stage does it: spaCy sees each distinct chunk once, not in every text."""
 
 from collections.abc import Callable
+from itertools import chain
 
 from lengthwise.core.ragged import offsets_of
 from lengthwise.prepare.text.normalization import Normalization
@@ -47,18 +48,18 @@ class KnownChunks:
         return [self._tokens(text, of_text) for text, of_text in zip(texts, chunks, strict=True)]
 
     def _tokens(self, text: str, chunks: list[str]) -> list[str]:
-        tokens: list[str] = []
-        before = 0
-        for chunk in chunks:
-            known = self._known[chunk]
-            if known is None:
+        known = [self._known[chunk] for chunk in chunks]
+        if None in known:
+            return self._tokenize(text)
+        if not known:
+            return []
+        tokens, firsts, lasts = zip(*known, strict=True)  # type: ignore[misc] # None is not among them.
+        # Nearly no text has both.
+        if any(firsts) and any(lasts):
+            borders = zip(lasts, firsts[1:], strict=False)
+            if any(before and first and self._joined[before, first] for before, first in borders):
                 return self._tokenize(text)
-            own, first, last = known
-            if before and first and self._joined[before, first]:
-                return self._tokenize(text)
-            tokens += own
-            before = last
-        return tokens
+        return list(chain.from_iterable(tokens))
 
     def _learn(self, chunks: set[str]) -> None:
         clean: dict[str, list[str]] = {}

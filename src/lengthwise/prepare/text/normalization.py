@@ -40,6 +40,8 @@ class Normalization:
         """
         chunk = self(chunk)
         size = self.longest or max(1, len(chunk))
+        if 0 < len(chunk) <= size:
+            return [chunk]
         return [chunk[begin : begin + size] for begin in range(0, len(chunk), size)]
 
     def clean(self, text: str) -> str:
