@@ -12,8 +12,8 @@ Rates are tokens per second by the mean length, since that depends least on whic
 the median of the rounds' ratios to the first row. The share of the limit counts what real tokens need of the GRU's
 matrix products against what the same machine does in one large matrix product in the same round.
 
-Run it on an idle machine. Turns in which other processes worked are counted below the table; PyTorch with a thread for
-each core then comes to a standstill, since its threads wait for each other by spinning.
+Run it on an idle machine. Turns in which other processes worked are counted below the table, and `--out` then writes
+nothing; PyTorch with a thread for each core comes to a standstill, since its threads wait for each other by spinning.
 """
 
 import argparse
@@ -51,7 +51,8 @@ def contestants(task: str, kernels: list[str]) -> list[Contestant]:
     """The rows of a task's table; the first is the base of the ratios."""
     if task == "evaluation":
         ours = [Contestant(f"lengthwise, {kernel}", "lengthwise_steps", {"kernel": kernel}) for kernel in kernels]
-        return [_keras("keras predict, padded", "padded"), _keras("keras predict, five buckets", "bucketed"), *ours]
+        stock = [_keras("keras predict, padded", "padded"), _keras("keras predict, five buckets", "bucketed")]
+        return [*stock, *(_onnx(threads) for threads in (1, 2)), *ours]
     buckets = [_keras("keras fit, five buckets", "bucketed"), _keras("keras fit, five buckets", "bucketed", TUNED)]
     if task == "seq2seq":
         return [*buckets, *_ours(("padded", "bucketed"), kernels)]
@@ -69,6 +70,10 @@ def contestants(task: str, kernels: list[str]) -> list[Contestant]:
         _pytorch("random", "padded", 2),
         _pytorch("buckets", "bucketed", 1),
         _pytorch("buckets", "bucketed", 2),
+        _pytorch("exact length", "exact", 1, packed=False),
+        _pytorch("exact length", "exact", 2, packed=False),
+        _pytorch("exact length", "exact", 1, packed=False, compiled=True),
+        Contestant("jax scan, exact length", "jax_scan"),
         *_ours(STRATEGIES, kernels),
     ]
 
@@ -80,11 +85,18 @@ def _keras(name: str, batching: str, steps: int = 1, *, recurrent: str = "keras"
     return Contestant(name, "keras_models", options)
 
 
-def _pytorch(name: str, batching: str, threads: int) -> Contestant:
-    unit = "thread" if threads == 1 else "threads"
-    return Contestant(
-        f"pytorch packed, {name}, {threads} {unit}", "pytorch", {"batching": batching, "threads": threads}
-    )
+def _pytorch(name: str, batching: str, threads: int, *, packed: bool = True, compiled: bool = False) -> Contestant:
+    how = "pytorch packed" if packed else "pytorch compiled" if compiled else "pytorch unpacked"
+    options = {"batching": batching, "threads": threads, "packed": packed, "compiled": compiled}
+    return Contestant(f"{how}, {name}, {_threads(threads)}", "pytorch", options)
+
+
+def _onnx(threads: int) -> Contestant:
+    return Contestant(f"onnx runtime, exact length, {_threads(threads)}", "onnx_runtime", {"threads": threads})
+
+
+def _threads(number: int) -> str:
+    return "1 thread" if number == 1 else f"{number} threads"
 
 
 def _ours(strategies: tuple[str, ...], kernels: list[str]) -> list[Contestant]:
@@ -180,6 +192,11 @@ def main() -> None:
         measured.append(measure(group, data, arguments.rounds, arguments.seconds))
         print(report.table(measured[-1]), end="\n\n", flush=True)
     if arguments.out is not None:
+        if disturbed := sum(report.disturbed_turns(of_task) for of_task in measured):
+            sys.exit(
+                f"error: --out: got {disturbed} turns in which other processes worked; expected an idle machine; "
+                "nothing is written; measure again"
+            )
         settings = {"rounds": arguments.rounds, "seconds": arguments.seconds, "train": params.model_dump()}
         arguments.out.mkdir(parents=True, exist_ok=True)
         made = [row for task in measured for row in report.rows(task)]

@@ -13,7 +13,7 @@ from peers.data import Data
 from peers.matrix_product import PRODUCT_FLOP
 from peers.processes import Turn
 
-PACKAGES = ("tensorflow", "keras", "torch", "numpy")
+PACKAGES = ("tensorflow", "keras", "torch", "jax", "onnxruntime", "numpy")
 
 
 # Cores: threads that wait for each other by spinning come to a standstill where another process has one of theirs.
@@ -52,6 +52,11 @@ class Measured:
     def limit(self) -> float:
         """Sentences per second if all was done at the matrix product's rate."""
         return median(self.matrix_rates) / (self.data.token_flop * self.data.mean_length)
+
+
+def disturbed_turns(measured: Measured) -> int:
+    """In how many turns other processes worked at the same time."""
+    return sum(is_disturbed(turn) for turns in measured.rounds for turn in turns.values())
 
 
 @dataclass(frozen=True)
@@ -114,8 +119,7 @@ def table(measured: Measured) -> str:
         for row in made
     ]
     notes = [f"{name}: skipped: {reason}" for name, reason in measured.skipped.items()]
-    disturbed = sum(is_disturbed(turn) for turns in measured.rounds for turn in turns.values())
-    if disturbed:
+    if disturbed := disturbed_turns(measured):
         notes.append(f"{disturbed} turns were disturbed: other processes kept more than {DISTURBED} cores busy")
     limit = (
         f"limit: {measured.limit:,.0f} sentences/s, {measured.data.token_flop / 1e3:.1f} kFLOP a token at the "

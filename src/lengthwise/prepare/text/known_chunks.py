@@ -53,7 +53,7 @@ class KnownChunks:
             return self._tokenize(text)
         if not known:
             return []
-        tokens, firsts, lasts = zip(*known, strict=True)  # type: ignore[misc] # None is not among them.
+        tokens, firsts, lasts = zip(*known, strict=True)
         # Nearly no text has both.
         if any(firsts) and any(lasts):
             borders = zip(lasts, firsts[1:], strict=False)
