@@ -82,6 +82,7 @@ class Strategy(ABC):
     Attributes:
         packs: whether a row may hold several sequences, one after another.
         cuts: whether a sequence may be cut into windows, in successive batches, its state carried on.
+        counts_sequences: whether the number of batches depends on that of the sequences alone, not on their lengths.
         pads: whether rows may be filled up, as they are where a batch has several.
 
     Raises:
@@ -90,6 +91,7 @@ class Strategy(ABC):
 
     packs: ClassVar[bool] = False
     cuts: ClassVar[bool] = False
+    counts_sequences: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_fields(self, SETTING)
