@@ -96,6 +96,7 @@ WRONG = {
     "train.batching.window": ([0, 2**31, 1.0, "64", None, True], [1, 2**31 - 1]),
     "train.batching.window_blocks": ([0, -1, 1.5, "8", True, "all"], [None, 1, 64]),
     "train.batching.padding": (["same", "left", 0, None, True], ["post", "pre"]),
+    "train.batching.group_limit": ([0, -1, 1.5, "8", True, "all"], [None, 1, 64]),
     "train.batching.sample": ([0, -1, 1.5, "8", True, "all"], [None, 1, 64]),
     "train.model.outer": (["first", "Mean", 0, None, True], list(OUTERS)),
     "train.model.input": (["tokens", 0, None, True], ["embedding", "one_hot"]),
