@@ -108,6 +108,13 @@ def test_strategies_say_whether_their_batches_depend_on_the_number_of_sequences_
     assert (name in BY_COUNT) == all(len(found) == 1 for found in sizes.values())
 
 
+def test_a_length_without_a_batch_is_rejected_in_every_epoch_whoever_is_drawn():
+    limited = LimitedGroups(lw.TokenBudget(4), 1, by="group")
+    for epoch in range(9):
+        with pytest.raises(ArgumentError, match=r"^tokens: got 4; expected at least 9, the length of sequence 5;"):
+            limited.plan([1, 2, 3, 4, 4, 9], [0, 0, 0, 0, 0, 0], epoch_rng(0, epoch))
+
+
 def author_sequences():
     tokens = [np.full(length, number + 1) for number, length in enumerate(LENGTHS)]
     columns = {"author": [f"a{group}" for group in GROUPS], "label": GROUPS % 2}

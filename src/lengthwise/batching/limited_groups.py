@@ -89,6 +89,8 @@ class LimitedGroups:
         steps, whose = checked_lengths(lengths), np.asarray(groups)
         if whose.shape != steps.shape:
             raise ArgumentError("groups", f"got shape {whose.shape}; expected {steps.shape}, one for each sequence")
+        # Whoever is drawn: a run must not fail in a later epoch.
+        self.strategy.check_lengths(steps)
         chance = epoch_rng(0, 0) if rng is None else rng
         drawn = draw(np.unique(whose, return_inverse=True)[1], self.group_limit, chance)
         plan = self.strategy.plan(steps[drawn], chance)

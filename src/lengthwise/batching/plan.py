@@ -110,7 +110,16 @@ class Strategy(ABC):
         Raises:
             ArgumentError: the lengths are no whole numbers from 1, or the strategy has no batch for one of them.
         """
-        return self._plan(checked_lengths(lengths), epoch_rng(0, 0) if rng is None else rng)
+        checked = checked_lengths(lengths)
+        self.check_lengths(checked)
+        return self._plan(checked, epoch_rng(0, 0) if rng is None else rng)
+
+    def check_lengths(self, lengths: np.ndarray) -> None:  # noqa: B027 - most strategies have a batch for any length.
+        """Reject lengths int (S,) for which there is no batch.
+
+        Raises:
+            ArgumentError: there is none for one of them; it is a `ValueError`.
+        """
 
     @abstractmethod
     def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
