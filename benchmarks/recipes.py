@@ -220,6 +220,9 @@ def stock_network(config: NetworkConfig, task: Task, rows: int | None = None) ->
         steps = LargestOverSteps()(steps)
     if task not in EVERY_STEP_TASKS and config.readout == "mean":
         steps = keras.layers.GlobalAveragePooling1D()(steps)
+    if task not in EVERY_STEP_TASKS and config.readout == "mean_max":
+        pooled = [keras.layers.GlobalAveragePooling1D()(steps), LargestOverSteps()(steps)]
+        steps = keras.layers.Concatenate()(pooled)
     return keras.Model(inputs, keras.layers.Dense(config.outputs)(keras.layers.Dropout(config.dropout)(steps)))
 
 

@@ -13,7 +13,7 @@ from lengthwise.batching.registry import STRATEGIES, make_strategy
 pytestmark = pytest.mark.filterwarnings("ignore:.*shuffle=True:UserWarning")
 
 SETTINGS = {"batch_size": 2, "buckets": 2, "tokens": 6, "window": 16}
-EXAMPLES = 11
+EXAMPLES = 12
 MOST_LINES = 20
 ONE_IN_A_ROW = sorted(set(STRATEGIES) - {"bucketed", "packed", "truncated"})
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from lengthwise.batching.fit import fit_data
     from lengthwise.batching.fit_epoch import FitEpoch
     from lengthwise.batching.in_order import predict
+    from lengthwise.batching.limited_groups import LimitedGroups
     from lengthwise.batching.nested_data import fit_nested, predict_nested
     from lengthwise.batching.packed import Packed
     from lengthwise.batching.padded import Padded
@@ -87,6 +88,7 @@ __all__ = [
     "LayerNormLSTMCell",
     "LayerNormSimpleCell",
     "LearnedInitialState",
+    "LimitedGroups",
     "MaskedConv1D",
     "NestedSequences",
     "Packed",
@@ -143,6 +145,7 @@ _MODULES = {
     "LayerNormLSTMCell": "layers.cells",
     "LayerNormSimpleCell": "layers.cells",
     "LearnedInitialState": "layers.initial_state",
+    "LimitedGroups": "batching.limited_groups",
     "MaskedConv1D": "layers.front_end",
     "NestedSequences": "core.nested",
     "Packed": "batching.packed",

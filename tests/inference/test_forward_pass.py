@@ -7,7 +7,7 @@ from closeness import assert_close
 from forward_pass import forward_of
 
 from lengthwise.core.affixes import BUCKETS
-from lengthwise.core.names import ACTIVATIONS, CELL_PLACES
+from lengthwise.core.names import ACTIVATIONS, CELL_PLACES, READOUTS
 from lengthwise.core.ragged import offsets_of
 from lengthwise.core.sequences import Sequences
 from lengthwise.errors import KernelError
@@ -40,6 +40,7 @@ NETWORKS = {
     },
     "affixes": {"affixes": 3, **FEATURES, "ensemble": 2, "task": "tagger"},
     "same": {"front_end": "conv1d", "readout": "mean", "bidirectional": True},
+    "mean_max": {"readout": "mean_max", "bidirectional": True, "ensemble": 2},
     "causal": {"front_end": "conv1d", "conv_padding": "causal", "stride": 1, "input": "one_hot", "affixes": 3},
     "valid": {**VALID, "task": "regressor"},
     "language_model": {"task": "language_model", "layers": 3},
@@ -100,6 +101,10 @@ def test_forward_pass_says_what_the_keras_network_says(network, sequences, expec
 def test_weights_have_the_shapes_that_the_settings_say(network):
     found = {name: tuple(variable.shape) for name, variable in named_variables(network).items()}
     assert weight_shapes(network.config) == found
+
+
+def test_every_readout_is_compared():
+    assert {changes.get("readout", "last") for changes in NETWORKS.values()} == set(READOUTS)
 
 
 def test_every_cell_and_activation_has_its_equations():

@@ -77,7 +77,7 @@ def test_members_begin_with_other_weights_and_the_first_with_those_of_a_network_
     [
         ("keras", "classifier", {}),
         pytest.param("native", "seq2seq", {"cell": "lstm", "layers": 2}, marks=pytest.mark.native),
-        pytest.param("native", "classifier", {"readout": "mean", "bidirectional": True}, marks=pytest.mark.native),
+        pytest.param("native", "classifier", {"readout": "mean_max", "bidirectional": True}, marks=pytest.mark.native),
         ("keras", "classifier", {"front_end": "conv1d", "stride": 2}),
     ],
 )

@@ -51,7 +51,7 @@ def alone(network, nested):
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("outer", READS)
 @pytest.mark.parametrize("kernel", ["native", pytest.param("keras", marks=pytest.mark.long)])
-@pytest.mark.parametrize("changes", [{"readout": "mean"}, {"front_end": "conv1d"}, {"bidirectional": True}])
+@pytest.mark.parametrize("changes", [{"readout": "mean_max"}, {"front_end": "conv1d"}, {"bidirectional": True}])
 def test_group_logits_equal_those_of_each_sequence_and_group_alone(
     sequences, make_config, monkeypatch, outer, kernel, changes
 ):

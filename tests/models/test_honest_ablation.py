@@ -163,6 +163,7 @@ def test_logits_are_other_ones_where_a_packed_neighbour_or_a_carried_state_is_mi
         ("classifier", {"readout": "mean", "layers": 2}),
         ("classifier", {"readout": "max", "bidirectional": True, "cell": "lstm", "masking": True}),
         ("classifier", {"readout": "mean", "front_end": "conv1d", "stride": 2}),
+        pytest.param("classifier", {"readout": "mean_max", "bidirectional": True}, marks=pytest.mark.long),
     ],
 )
 def test_the_kernel_changes_no_logits_and_no_gradients(make_network, make_sequences, task, changes):
@@ -266,7 +267,7 @@ PADDED = [
     ("seq2seq", {"front_end": "conv1d", "conv_padding": "causal", "kernel": 5, "masking": True, "cell": "lstm"}),
     ("classifier", {"readout": "mean"}),
     ("classifier", {"readout": "max", "masking": True, "bidirectional": True, "layers": 2}),
-    ("classifier", {"readout": "mean", "front_end": "conv1d", "conv_padding": "valid", "stride": 2}),
+    ("classifier", {"readout": "mean_max", "front_end": "conv1d", "conv_padding": "valid", "stride": 2}),
 ]
 
 
@@ -317,6 +318,7 @@ def test_a_classifier_predicts_each_sequence_once_where_it_ends(make_network, ma
     [
         ({"readout": "mean"}, "auto"),
         ({"readout": "max", "bidirectional": True, "masking": True}, "auto"),
+        ({"readout": "mean_max"}, "auto"),
         pytest.param({"readout": "mean"}, "keras", marks=pytest.mark.long),
         pytest.param({"readout": "max", "bidirectional": True, "masking": True}, "keras", marks=pytest.mark.long),
     ],

@@ -210,7 +210,12 @@ def test_params_know_the_cells_that_networks_know():
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize(
     ("readout", "stock"),
-    [("mean", keras.layers.GlobalAveragePooling1D()), ("max", keras.layers.GlobalMaxPooling1D()), ("gated", None)],
+    [
+        ("mean", keras.layers.GlobalAveragePooling1D()),
+        ("max", keras.layers.GlobalMaxPooling1D()),
+        ("mean_max", lambda rows: tf.concat([tf.reduce_mean(rows, axis=1), tf.reduce_max(rows, axis=1)], axis=-1)),
+        ("gated", None),
+    ],
 )
 def test_network_pools_the_outputs_of_each_sequence(make_network, readout, stock, bidirectional, kernel):
     network = by_kernel(make_network(readout=readout, bidirectional=bidirectional), kernel)

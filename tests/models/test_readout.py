@@ -8,6 +8,8 @@ from lengthwise.core.names import ATTENTION_READOUTS, READOUTS
 from lengthwise.models.readout import POOLS, AttentionReadout, flat_sequences, padded_sequences, pool
 from lengthwise.native.ops import ragged_layout
 
+MEAN, MAX = keras.layers.GlobalAveragePooling1D(), keras.layers.GlobalMaxPooling1D()
+
 
 def random_rows(seed, rows=5, width=9):
     # Rows with gaps anywhere, some empty, several sequences in a row; the first may go on from a batch before.
@@ -58,7 +60,7 @@ def test_flat_sequences_are_the_padded_ones_in_the_flat_order(seed):
 
 @pytest.mark.parametrize(
     ("readout", "stock"),
-    [("mean", keras.layers.GlobalAveragePooling1D()), ("max", keras.layers.GlobalMaxPooling1D())],
+    [("mean", MEAN), ("max", MAX), ("mean_max", lambda rows: tf.concat([MEAN(rows), MAX(rows)], axis=-1))],
 )
 @pytest.mark.parametrize("seed", range(5))
 def test_pool_is_what_keras_pools_of_each_sequence_alone(readout, stock, seed):
@@ -66,7 +68,7 @@ def test_pool_is_what_keras_pools_of_each_sequence_alone(readout, stock, seed):
     sequence = rng.integers(-1, 4, 30)
     outputs = tf.constant(rng.normal(size=(30, 3)).astype(np.float32))
     at = np.array([np.flatnonzero(sequence == number)[-1] for number in (2, 0, 3)])
-    weights = rng.normal(size=(3, 3)).astype(np.float32)
+    weights = rng.normal(size=(3, 6 if readout == "mean_max" else 3)).astype(np.float32)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(outputs)
         ours = pool(readout, outputs, tf.constant(sequence, tf.int32), tf.constant(at, tf.int32))

@@ -127,6 +127,54 @@ def test_one_window_of_all_blocks_has_the_plans_of_the_sequences_in_memory(strat
             assert np.array_equal(getattr(found, column), getattr(by_hand, column))
 
 
+@pytest.fixture(scope="module")
+def grouped():
+    # One group has half of the sequences.
+    whole = SomeBlocks(LENGTHS["zipf"], 7).whole
+    group = np.random.default_rng(2).permutation(np.concatenate([np.zeros(60, int), np.arange(60) % 25]))
+    return Sequences(whole.offsets, whole.per_step, {"group": group})
+
+
+@pytest.mark.parametrize("limit", [1, 4, 1000])
+def test_limited_groups_say_beforehand_what_all_epochs_plan(strategy, grouped, limit):
+    parts, epochs = InMemory(grouped, limit), 5
+    plans = parts.plans(strategy, 7)
+    steps = [
+        np.concatenate([span for batch in steps_of(parts, plans, epoch) for span in batch]) for epoch in range(epochs)
+    ]
+    assert plans.tokens(epochs) == sum(map(len, steps))
+    assert plans.tokens(2) == sum(map(len, steps[:2]))
+    assert plans.batches(epochs) == sum(len(plans.of(epoch, 0)) for epoch in range(epochs))
+    _, sizes = np.unique(grouped["group"], return_counts=True)
+    for found in steps:
+        assert len({*found.tolist()}) == len(found)
+        drawn = np.unique(np.searchsorted(grouped.offsets, found, side="right") - 1)
+        assert np.array_equal(np.bincount(grouped["group"][drawn]), np.minimum(sizes, limit))
+    # Nothing is counted out of what an epoch reads.
+    assert [sequences["tokens"].tolist() for sequences in parts] == [grouped["tokens"].tolist()]
+
+
+@pytest.mark.sampled(4)
+def test_limited_groups_give_the_same_batches_again_from_any_batch_on(strategy, grouped):
+    def fresh():
+        parts = InMemory(grouped, 3)
+        return parts, parts.plans(strategy, 5)
+
+    parts, plans = fresh()
+    whole = list(steps_of(parts, plans, 2))
+    for number in range(len(whole)):
+        parts, plans = fresh()
+        assert list(steps_of(parts, plans, 2, (0, number))) == whole[number:]
+        assert plans.tokens_before(2, 0, number) == sum(len(span) for batch in whole[:number] for span in batch)
+
+
+def test_without_a_limit_all_epochs_are_as_large_as_the_first(strategy, grouped):
+    plans = InMemory(grouped).plans(strategy, 3)
+    assert type(plans) is EpochPlans
+    assert plans.batches(6) == 6 * len(plans.of(0, 0)) == sum(len(plans.of(epoch, 0)) for epoch in range(6))
+    assert plans.tokens(6) == 6 * len(grouped["tokens"])
+
+
 @pytest.mark.parametrize("window", [2, 4])
 def test_windows_come_in_another_order_in_every_epoch_and_seed(window):
     strategy = make_strategy("padded", SETTINGS)

@@ -187,6 +187,7 @@ SETTINGS = {"batch_size": 3, "buckets": 2, "tokens": 40, "window": 5}
         pytest.param("classifier", "bucketed", {"readout": "mean"}, marks=pytest.mark.long),
         ("classifier", "packed", {"readout": "mean"}),
         ("classifier", "packed", {"readout": "gated"}),
+        ("classifier", "packed", {"readout": "mean_max", "ensemble": 2}),
         ("classifier", "packed", {"bidirectional": True, "cell": "layer_norm_gru", "layers": 2}),
         ("tagger", "bucketed", {"bidirectional": True, "initial_state": "learned"}),
         pytest.param("classifier", "packed", {"bidirectional": True, "readout": "mean"}, marks=pytest.mark.long),

@@ -6,6 +6,7 @@ length, so successive gradients differ more than with random batches.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -35,6 +36,7 @@ class Bucketed(Strategy):
         ValueError: a setting is no whole number from 1.
     """
 
+    counts_sequences: ClassVar[bool] = True
     batch_size: BatchSize
     buckets: BucketCount
 

@@ -5,6 +5,7 @@ here the last batch is smaller instead. Costs padding: among 256 sentences one i
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -33,6 +34,7 @@ class Padded(Strategy):
         ValueError: a setting is no whole number from 1.
     """
 
+    counts_sequences: ClassVar[bool] = True
     batch_size: BatchSize
 
     def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:

@@ -4,6 +4,7 @@ Source: the assignment, which starts from it. The most wasteful way, and the bas
 """
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -33,6 +34,7 @@ class PaddedToLongest(Strategy):
         ValueError: a setting is no whole number from 1.
     """
 
+    counts_sequences: ClassVar[bool] = True
     batch_size: BatchSize
 
     @property

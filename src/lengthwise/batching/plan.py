@@ -82,6 +82,7 @@ class Strategy(ABC):
     Attributes:
         packs: whether a row may hold several sequences, one after another.
         cuts: whether a sequence may be cut into windows, in successive batches, its state carried on.
+        counts_sequences: whether the number of batches depends on that of the sequences alone, not on their lengths.
         pads: whether rows may be filled up, as they are where a batch has several.
 
     Raises:
@@ -90,6 +91,7 @@ class Strategy(ABC):
 
     packs: ClassVar[bool] = False
     cuts: ClassVar[bool] = False
+    counts_sequences: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_fields(self, SETTING)
@@ -108,7 +110,16 @@ class Strategy(ABC):
         Raises:
             ArgumentError: the lengths are no whole numbers from 1, or the strategy has no batch for one of them.
         """
-        return self._plan(checked_lengths(lengths), epoch_rng(0, 0) if rng is None else rng)
+        checked = checked_lengths(lengths)
+        self.check_lengths(checked)
+        return self._plan(checked, epoch_rng(0, 0) if rng is None else rng)
+
+    def check_lengths(self, lengths: np.ndarray) -> None:  # noqa: B027 - most strategies have a batch for any length.
+        """Reject lengths int (S,) for which there is no batch.
+
+        Raises:
+            ArgumentError: there is none for one of them; it is a `ValueError`.
+        """
 
     @abstractmethod
     def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:

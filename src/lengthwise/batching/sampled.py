@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lengthwise.batching.grid import Grid, grid_of
+from lengthwise.batching.limited_groups import draw
 from lengthwise.batching.packed import Packed
 from lengthwise.batching.plan import Plan, Strategy, checked_lengths, epoch_rng, plan_of_batches
 from lengthwise.batching.sizes import WindowSize
 from lengthwise.bounds import Count, check_fields
-from lengthwise.core.ragged import offsets_of, places_in_runs, ranges
+from lengthwise.core.ragged import offsets_of, ranges
 from lengthwise.errors import ArgumentError
 
 
@@ -175,14 +176,9 @@ class Sampled:
         if (total := int(outer.sum())) != len(inner):
             raise ArgumentError("inner_lengths", f"got {len(inner)}; expected {total}, the sum of outer_lengths")
         chance = epoch_rng(0, 0) if rng is None else rng
-        drawn = self._draw(outer, chance)
-        counts = outer if self.sample is None else np.minimum(outer, self.sample)
-        return NestedPlan(self.strategy.plan(counts, chance), drawn, offsets_of(counts), inner, self.window)
-
-    def _draw(self, outer: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """The numbers of the drawn inner sequences, rising: int64 (D,)."""
         if self.sample is None:
-            return np.arange(int(outer.sum()))
-        owner = np.repeat(np.arange(len(outer)), outer)
-        shuffled = np.lexsort((rng.random(len(owner)), owner))
-        return np.sort(shuffled[places_in_runs(owner) < self.sample])
+            drawn, counts = np.arange(total), outer
+        else:
+            drawn = draw(np.repeat(np.arange(len(outer)), outer), self.sample, chance)
+            counts = np.minimum(outer, self.sample)
+        return NestedPlan(self.strategy.plan(counts, chance), drawn, offsets_of(counts), inner, self.window)

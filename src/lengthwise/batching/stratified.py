@@ -9,6 +9,7 @@ computes none of it: the rows stand by falling length, and row *i* is about as l
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -37,6 +38,7 @@ class Stratified(Strategy):
         ValueError: a setting is no whole number from 1.
     """
 
+    counts_sequences: ClassVar[bool] = True
     batch_size: BatchSize
 
     def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:

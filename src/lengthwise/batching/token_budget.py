@@ -38,7 +38,8 @@ class TokenBudget(Strategy):
 
     tokens: TokenCount
 
-    def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
+    def check_lengths(self, lengths: np.ndarray) -> None:
+        """Reject lengths beyond the budget: int (S,)."""
         longest = int(lengths.max(initial=0))
         if longest > self.tokens:
             raise ArgumentError(
@@ -46,6 +47,8 @@ class TokenBudget(Strategy):
                 f"got {self.tokens}; expected at least {longest}, the length of sequence {int(lengths.argmax())}",
                 "raise it, or leave longer sequences out",
             )
+
+    def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> Plan:
         by_length = order_with_random_ties(lengths, rng)
         begins = np.zeros(len(lengths), bool)
         begins[cuts_within_budget(lengths[by_length], self.tokens)[:-1]] = True

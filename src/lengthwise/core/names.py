@@ -80,7 +80,7 @@ InitialState = Literal["learned", "zeros"]
 INITIAL_STATES: tuple[InitialState, ...] = get_args(InitialState)
 
 # What a classifier reads of a sequence's outputs.
-Readout = Literal["attention", "gated", "last", "max", "mean"]
+Readout = Literal["attention", "gated", "last", "max", "mean", "mean_max"]
 READOUTS: tuple[Readout, ...] = get_args(Readout)
 # Those that weight steps by what they learn.
 ATTENTION_READOUTS: tuple[Readout, ...] = ("attention", "gated")

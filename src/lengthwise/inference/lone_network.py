@@ -79,13 +79,10 @@ class LoneNetwork:
         if not self._config.pooled:
             return self._classified(self._run(steps, at_ends=True)[0])
         outputs, offsets, _ = self._run(steps, at_ends=False)
-        if self._config.readout == "max":
-            return self._classified(np.maximum.reduceat(outputs, offsets[:-1]))
         if self._config.attends:
             weighted = outputs * self._attention(outputs, offsets)[:, np.newaxis]
             return self._classified(np.add.reduceat(weighted, offsets[:-1]))
-        counts = np.diff(offsets)[:, np.newaxis].astype(np.float32)
-        return self._classified(np.add.reduceat(outputs, offsets[:-1]) / counts)
+        return self._classified(_pooled(self._config.readout, outputs, offsets))
 
     def _attention(self, outputs: np.ndarray, offsets: np.ndarray) -> np.ndarray:
         """The weight of each step in the mean of its sequence, float32 (N,): see `lengthwise.models.readout`."""
@@ -165,6 +162,17 @@ class LoneNetwork:
             ), steps.offsets
         convolved, offsets = self._convolution(inputs, steps.offsets)
         return _LayerInputs(convolved, None), offsets
+
+
+def _pooled(readout: str, outputs: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """What is read of the outputs (N, D) of each sequence: its mean, its maximum, or both side by side."""
+    parts = []
+    if readout in ("mean", "mean_max"):
+        counts = np.diff(offsets)[:, np.newaxis].astype(np.float32)
+        parts.append(np.add.reduceat(outputs, offsets[:-1]) / counts)
+    if readout in ("max", "mean_max"):
+        parts.append(np.maximum.reduceat(outputs, offsets[:-1]))
+    return np.concatenate(parts, axis=1)
 
 
 def _over(

@@ -53,7 +53,7 @@ def _of_member(config: NetworkConfig, name: str, prefix: str) -> dict[str, Shape
         shapes |= {f"{name}/readout/{gate}kernel": (made, made) for gate in matrices}
         shapes |= {f"{name}/readout/{gate}bias": (made,) for gate in matrices}
         shapes[f"{name}/readout/context"] = (made, 1)
-    shapes[f"{name}/softmax/kernel"] = (made, config.outputs)
+    shapes[f"{name}/softmax/kernel"] = (config.read_features, config.outputs)
     shapes[f"{name}/softmax/bias"] = (config.outputs,)
     scales = {"scale": config.features, "target_scale": len(config.numbers) if config.task == "regressor" else 0}
     for scale, size in scales.items():

@@ -150,3 +150,9 @@ class NetworkConfig(Architecture, Purpose):
     def attends(self) -> bool:
         """Whether the outputs that are read have weights that are learned."""
         return self.pooled and self.readout in ATTENTION_READOUTS
+
+    @property
+    def read_features(self) -> int:
+        """How many features are read of a sequence, or at a step: those of the last layer, or its mean and maximum."""
+        outputs = self.units * (2 if self.bidirectional else 1)
+        return outputs * (2 if self.pooled and self.readout == "mean_max" else 1)

@@ -114,7 +114,7 @@ class GroupNetwork(Network):
     @property
     def said_size(self) -> int:
         """Numbers that are said of a sequence."""
-        return self.config.units * (2 if self.config.bidirectional else 1)
+        return self.config.read_features
 
     def say(self, inputs: Inputs) -> np.ndarray:
         """What is said of whole sequences, by a function that is traced once: float32 (P, D)."""

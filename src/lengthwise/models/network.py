@@ -263,7 +263,7 @@ class Network(keras.Model):
         return self.softmax(items), tuple(after)
 
     def _read_padded(self, outputs: tf.Tensor, mask: tf.Tensor, resets: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
-        """What is read (P, D) of the last layer's outputs (B, T, D)."""
+        """What is read (P, R) of the last layer's outputs (B, T, D)."""
         if not self.config.pooled:
             return tf.gather_nd(outputs, positions)
         at = positions[:, 0] * tf.shape(outputs)[1] + positions[:, 1]

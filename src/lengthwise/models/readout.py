@@ -3,11 +3,12 @@
 last       "the last relevant output" of the article: what the state still holds of a long sequence
 mean       of the outputs of all steps, so that the thousandth token counts as much as the last
 max        of each feature, over all steps (Collobert and Weston, 2008)
+mean_max   the two side by side (concat pooling: Howard and Ruder, 2018, section 3.3)
 attention  a mean that is weighted by learned scores of the steps (Yang et al., 2016, equations 5 to 7)
 gated      the same, each score passed by a learned gate (Ilse et al., 2018, equation 9)
 
 Only steps that have a token are outputs of a sequence, so padding changes nothing. Shapes: B rows, T padded width, N
-steps, P predictions, D features.
+steps, P predictions, D features, R features that are read: D, or 2 D by `mean_max`.
 """
 
 import keras
@@ -15,23 +16,29 @@ import tensorflow as tf
 
 from lengthwise.native.ops import RaggedLayout
 
-POOLS = {"max": tf.math.unsorted_segment_max, "mean": tf.math.unsorted_segment_mean}
+# What stands side by side in what is read.
+POOLS = {
+    "max": (tf.math.unsorted_segment_max,),
+    "mean": (tf.math.unsorted_segment_mean,),
+    "mean_max": (tf.math.unsorted_segment_mean, tf.math.unsorted_segment_max),
+}
 
 
 def pool(readout: str, outputs: tf.Tensor, sequence: tf.Tensor, at: tf.Tensor) -> tf.Tensor:
     """Pool the outputs of whole sequences.
 
     Args:
-        readout: `max` or `mean`.
+        readout: `max`, `mean` or `mean_max`.
         outputs: float32 (N, D).
         sequence: int32 (N,), which sequence a step is of; negative where it is of none.
         at: int32 (P,), a step of each sequence that is asked for.
 
     Returns:
-        float32 (P, D).
+        float32 (P, R).
     """
-    pooled = POOLS[readout](outputs, sequence, tf.reduce_max(sequence) + 1)
-    return tf.gather(pooled, tf.gather(sequence, at))
+    count = tf.reduce_max(sequence) + 1
+    pooled = [pooling(outputs, sequence, count) for pooling in POOLS[readout]]
+    return tf.gather(tf.concat(pooled, axis=-1), tf.gather(sequence, at))
 
 
 class AttentionReadout(keras.layers.Layer):
@@ -121,7 +128,7 @@ def flat_sequences(layout: RaggedLayout) -> tf.Tensor:
 def read_out(
     attention: AttentionReadout | None, readout: str, outputs: tf.Tensor, sequence: tf.Tensor, at: tf.Tensor
 ) -> tf.Tensor:
-    """What is read of each sequence, float32 (P, D): by attention where there is one, or pooled.
+    """What is read of each sequence, float32 (P, R): by attention where there is one, or pooled.
 
     Args:
         attention: the layer, or None.

@@ -4,14 +4,16 @@ Each part is planned by itself, as a `Stream`'s buffers are: an epoch in memory 
 """
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Protocol
 
 import numpy as np
 
 from lengthwise.batching.block_windows import part_rng, read_ahead, windows_of
+from lengthwise.batching.limited_groups import LimitedGroups
 from lengthwise.batching.plan import Plan, Strategy
 from lengthwise.core.sequences import Sequences
+from lengthwise.models.groups import GROUP
 
 
 class Blocks(Protocol):
@@ -65,11 +67,12 @@ class InMemory:
     """All sequences, one part.
 
     Args:
-        sequences: which.
+        sequences: which; with the column `group`, where a group has a limit.
+        group_limit: sequences of a group that an epoch draws, others in each; None for all.
     """
 
-    def __init__(self, sequences: Sequences) -> None:
-        self.parts, self._sequences = 1, sequences
+    def __init__(self, sequences: Sequences, group_limit: int | None = None) -> None:
+        self.parts, self._sequences, self._group_limit = 1, sequences, group_limit
         self.length_counts = np.stack(np.unique(sequences.lengths, return_counts=True), axis=1)
 
     def __iter__(self) -> Iterator[Sequences]:
@@ -82,7 +85,9 @@ class InMemory:
         yield from [self._sequences][first:]
 
     def plans(self, strategy: Strategy, seed: int) -> "EpochPlans":  # noqa: D102 - see `EpochParts`.
-        return EpochPlans(self, strategy, seed)
+        if self._group_limit is None:
+            return EpochPlans(self, strategy, seed)
+        return LimitedPlans(self, LimitedGroups(strategy, self._group_limit, GROUP), self._sequences[GROUP], seed)
 
 
 class Windowed:
@@ -137,7 +142,65 @@ class EpochPlans:
         """One after another, those of all parts."""
         return (self.of(epoch, part) for part in range(self._parts.parts))
 
+    def batches(self, epochs: int) -> int:
+        """Batches of so many epochs: in memory each has as many; one of windows may have a few more or fewer."""
+        return epochs * sum(map(len, self.epoch(0)))
+
+    def tokens(self, epochs: int) -> int:
+        """Steps with a token of so many epochs."""
+        return epochs * int(self._parts.length_counts.prod(axis=1).sum())
+
     def tokens_before(self, epoch: int, part: int, batch: int) -> int:
         """Steps with a token before a batch of a part of an epoch."""
         before = sum(int(self._parts.lengths(epoch, number).sum()) for number in range(part))
         return before + int(self.of(epoch, part).steps[:batch].sum())
+
+
+class DrawnPlans(EpochPlans):
+    """The plans of epochs of one part, of which each draws some sequences: what they come to is known from the plans.
+
+    Args:
+        parts: see `EpochPlans`.
+        strategy: see `EpochPlans`.
+        seed: see `EpochPlans`.
+    """
+
+    def __init__(self, parts: EpochParts, strategy: Strategy, seed: int) -> None:
+        super().__init__(parts, strategy, seed)
+        self._size = cache(self._count)
+
+    def _count(self, epoch: int) -> tuple[int, int]:
+        """Batches of an epoch, and its steps with a token."""
+        steps = self.of(epoch, 0).steps
+        return len(steps), int(steps.sum())
+
+    def batches(self, epochs: int) -> int:
+        """Batches of so many epochs: one may have more or fewer than another."""
+        return sum(self._size(number)[0] for number in range(epochs))
+
+    def tokens(self, epochs: int) -> int:
+        """Drawn steps with a token of so many epochs."""
+        return sum(self._size(number)[1] for number in range(epochs))
+
+    def tokens_before(self, epoch: int, part: int, batch: int) -> int:
+        """Drawn tokens before a batch of an epoch."""
+        return int(self.of(epoch, part).steps[:batch].sum())
+
+
+class LimitedPlans(DrawnPlans):
+    """The plans of at most so many sequences of a group: what is drawn is a function of seed and epoch.
+
+    Args:
+        parts: all sequences.
+        limited: how many of a group, and how they come together in batches.
+        groups: int (S,), the group of each sequence.
+        seed: of what is drawn and of the order of batches, with the number of the epoch.
+    """
+
+    def __init__(self, parts: EpochParts, limited: LimitedGroups, groups: np.ndarray, seed: int) -> None:
+        super().__init__(parts, limited.strategy, seed)
+        self._limited, self._groups = limited, groups
+
+    def _plan(self, epoch: int, part: int) -> Plan:
+        lengths = self._parts.lengths(epoch, part)
+        return self._limited.plan(lengths, self._groups, part_rng(self._seed, epoch, part))

@@ -9,7 +9,7 @@ from lengthwise.batching.plan import Strategy
 from lengthwise.batching.sampled import NestedPlan, Sampled
 from lengthwise.core.nested import NestedSequences
 from lengthwise.core.sequences import Sequences
-from lengthwise.training.epoch_parts import EpochPlans
+from lengthwise.training.epoch_parts import DrawnPlans
 
 
 class GroupsInMemory:
@@ -38,7 +38,7 @@ class GroupsInMemory:
         return GroupPlans(self, strategy, seed)
 
 
-class GroupPlans(EpochPlans):
+class GroupPlans(DrawnPlans):
     """The plans of groups: what is drawn is a function of the seed and the number of the epoch.
 
     Args:
@@ -54,7 +54,3 @@ class GroupPlans(EpochPlans):
     def _plan(self, epoch: int, part: int) -> NestedPlan:  # type: ignore[override]
         rng = part_rng(self._seed, epoch, part)
         return self._sampled.plan(self._groups.outer.lengths, self._groups.inner.lengths, rng)
-
-    def tokens_before(self, epoch: int, part: int, batch: int) -> int:
-        """Drawn tokens before a batch of an epoch."""
-        return int(self.of(epoch, part).steps[:batch].sum())

@@ -95,9 +95,7 @@ class Training:
         counts = training.length_counts
         self._count, self._tokens = int(counts[:, 1].sum()), int(counts.prod(axis=1).sum())
         self._plans = training.plans(settings.strategy, course.seed)
-        # Every epoch in memory has as many batches; one of windows may have a few more or fewer than the first.
-        batches = [plan.steps for plan in self._plans.epoch(0)]
-        steps, self._drawn_tokens = course.epochs * sum(map(len, batches)), int(sum(map(np.sum, batches)))
+        steps = self._plans.batches(course.epochs)
         self._rate = learning_rate(optimizer.schedule, optimizer.learning_rate, steps, optimizer.warmup_steps)
         made_by = (network, self._rate, optimizer.clip_norm, self._rule(still or {}))
         whole = Steps if network.config.outer == "none" else GroupSteps
@@ -134,14 +132,14 @@ class Training:
     def complete(self, watcher: Watcher) -> None:
         """Train to the end, and tell `watcher` of it; the network then has the weights that are kept."""
         epochs, position = self._settings.course.epochs, self.position
-        done = position.epoch * self._drawn_tokens
+        done = self._plans.tokens(position.epoch)
         if position.epoch < epochs:
             done += self._plans.tokens_before(position.epoch, position.part, position.batch)
         if self.resumed_at:
             print(f"train: goes on at step {self.resumed_at}", file=sys.stderr)
         name = f"train {self._network.config.task}"
         watcher.begin(position.epoch_rows, position.step_rows, position.headline)
-        with interruptions() as received, Progress(name, self._drawn_tokens * epochs, "tokens", done) as progress:
+        with interruptions() as received, Progress(name, self._plans.tokens(epochs), "tokens", done) as progress:
             if self._team is not None:
                 self._team.listen(received, lambda: self.state.due)
             while position.epoch < epochs and not self._best.is_over(position.epoch):

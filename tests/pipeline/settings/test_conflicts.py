@@ -186,6 +186,19 @@ CASES = [
             ("train.class_weights", "balanced", "balanced", "none"),
         )
     ),
+    *(
+        (
+            of("train.batching.group_limit", key),
+            {"train.batching.group_limit": 8, key: wrong},
+            {"train.batching.group_limit": limit, "tasks": ["classifier"], key: right},
+        )
+        for key, wrong, right, limit in (
+            ("train.model.outer", "mean_max", "mean_max", None),
+            ("train.batching.window_blocks", 8, 8, None),
+            ("train.batching.window_blocks", 8, None, 8),
+            ("train.class_weights", "balanced", "none", 1),
+        )
+    ),
     (
         of("train.model.vectors", "train.model.input"),
         {"train.model.vectors": "file", "train.model.input": "one_hot"},

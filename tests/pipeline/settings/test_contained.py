@@ -130,7 +130,7 @@ def test_sections_of_params_contain_the_dataclasses_of_the_library(root, dotted)
 
 def test_every_setting_of_a_strategy_is_a_key(root):
     batching = load_params(root / "params.yaml").train.batching
-    others = {"strategy", "padding", "sample", "window_blocks"}
+    others = {"strategy", "padding", "group_limit", "sample", "window_blocks"}
     assert set(settings_of_strategies()) == set(type(batching).model_fields) - others
     for name, kind in STRATEGIES.items():
         chosen = batching.model_copy(update={"strategy": name}).chosen

@@ -10,6 +10,7 @@ from dvc.utils.hydra import apply_overrides
 from pydantic import ValidationError
 
 from lengthwise.batching.registry import STRATEGIES
+from lengthwise.core.names import OUTERS
 from lengthwise.corpora.blogs.form import AGES_IN_WORDS
 from lengthwise.errors import ParamsError
 from lengthwise.pipeline.settings.params import check_params, load_params
@@ -95,8 +96,9 @@ WRONG = {
     "train.batching.window": ([0, 2**31, 1.0, "64", None, True], [1, 2**31 - 1]),
     "train.batching.window_blocks": ([0, -1, 1.5, "8", True, "all"], [None, 1, 64]),
     "train.batching.padding": (["same", "left", 0, None, True], ["post", "pre"]),
+    "train.batching.group_limit": ([0, -1, 1.5, "8", True, "all"], [None, 1, 64]),
     "train.batching.sample": ([0, -1, 1.5, "8", True, "all"], [None, 1, 64]),
-    "train.model.outer": (["first", "Mean", 0, None, True], ["attention", "gated", "last", "max", "mean", "none"]),
+    "train.model.outer": (["first", "Mean", 0, None, True], list(OUTERS)),
     "train.model.input": (["tokens", 0, None, True], ["embedding", "one_hot"]),
     "train.model.front_end": (["conv2d", 0, None, True], ["conv1d", "none"]),
     "train.model.filters": ([0, 65_537, 1.0, "64", None, True], [1, 65_536]),
@@ -109,7 +111,7 @@ WRONG = {
     "train.model.bidirectional": (["both", 0, 1, None], [True, False]),
     "train.model.masking": (["yes", 0, 1, None], [True, False]),
     "train.model.ensemble": ([0, 65, 1.0, "2", None, True], [1, 64]),
-    "train.model.readout": (["first", "Mean", 0, None, True], ["last", "max", "mean"]),
+    "train.model.readout": (["first", "Mean", 0, None, True], ["last", "max", "mean", "mean_max"]),
     "train.model.word_dropout": ([-0.1, 1.0, "some", None, True], [0.0, 0, 0.999, "5e-1"]),
     "train.best": (["last", 1, None, False, True], ["none", "loss", "accuracy"]),
     "train.patience": ([0, -1, 1.5, "3", True, "none"], [None, 1, 3]),

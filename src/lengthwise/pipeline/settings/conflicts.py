@@ -7,10 +7,8 @@ from operator import getitem
 from typing import Any
 
 from lengthwise.batching.contradictions import CONTRADICTIONS, LayerReading, RowLayout
-from lengthwise.batching.registry import STRATEGIES
 from lengthwise.core.names import NATIVE_CELLS, STEP_TASKS, UNBOUNDED, UNITS, WEIGHTED_TASKS
-
-Sections = Mapping[str, Any]
+from lengthwise.pipeline.settings.group_conflicts import GROUP_CONFLICTS, Sections, strategy_of
 
 
 @dataclass(frozen=True)
@@ -23,14 +21,10 @@ class Conflict:
     remedy: str
 
 
-def _strategy(sections: Sections) -> type[Any]:
-    return STRATEGIES[sections["train"]["batching"]["strategy"]]
-
-
 def reading(sections: Sections) -> tuple[RowLayout, LayerReading]:
     """What the library's table of contradictions asks for: how `train` makes rows, and what its network does."""
     batching, model = sections["train"]["batching"], sections["train"]["model"]
-    kind, convolves = _strategy(sections), model["front_end"] == "conv1d"
+    kind, convolves = strategy_of(sections), model["front_end"] == "conv1d"
     # A network is told where sequences begin, and hands its states on where a strategy cuts; it reads what it predicts
     # of at its place, never in the padding.
     network = LayerReading(
@@ -94,63 +88,6 @@ def _kernel_without_cell(key: str) -> Conflict:
     )
 
 
-# With a network over groups: the keys, when it does not go, why, and what to do.
-OF_GROUPS: tuple[tuple[tuple[str, ...], Callable[[Sections], bool], str, str], ...] = (
-    (
-        ("shards.unit",),
-        lambda s: s["shards"]["unit"] == "group",
-        "a group would be one sequence",
-        "set shards.unit to sentence or document, or train.model.outer to none",
-    ),
-    (
-        ("split.by",),
-        lambda s: s["split"]["by"] != "group",
-        "a group that is learned from would be tested",
-        "set split.by to group, or train.model.outer to none",
-    ),
-    (
-        ("train.batching.strategy",),
-        lambda s: _strategy(s).packs or _strategy(s).cuts,
-        "a row is a group, and its strategy would put several there, or a part of one",
-        "choose another strategy, or set train.model.outer to none",
-    ),
-    (
-        ("train.batching.window_blocks",),
-        lambda s: s["train"]["batching"]["window_blocks"] is not None,
-        "the sequences of a group lie in all blocks",
-        "leave train.batching.window_blocks empty, or set train.model.outer to none",
-    ),
-    (
-        ("train.logical_shards",),
-        lambda s: s["train"]["logical_shards"] is not None,
-        "groups are not dealt to logical shards",
-        "leave train.logical_shards empty, or set train.model.outer to none",
-    ),
-    (
-        ("train.model.ensemble",),
-        lambda s: s["train"]["model"]["ensemble"] > 1,
-        "one network reads groups",
-        "set train.model.ensemble to 1, or train.model.outer to none",
-    ),
-    (
-        ("train.class_weights",),
-        lambda s: s["train"]["class_weights"] != "none",
-        "classes are counted by sequence, not by group",
-        "set train.class_weights or train.model.outer to none",
-    ),
-    (
-        ("tasks",),
-        lambda s: s["tasks"] != ["classifier"],
-        "only a classifier predicts of groups",
-        "set tasks to [classifier], or train.model.outer to none",
-    ),
-)
-
-
-def _with_groups(holds: Callable[[Sections], bool]) -> Callable[[Sections], bool]:
-    return lambda sections: sections["train"]["model"]["outer"] != "none" and holds(sections)
-
-
 CONFLICTS = (
     Conflict(
         ("split.validation", "split.test"),
@@ -186,7 +123,7 @@ CONFLICTS = (
     Conflict(
         ("train.batching.strategy", "train.batching.tokens", "shards.max_length"),
         lambda s: (
-            "tokens" in {field.name for field in fields(_strategy(s))}
+            "tokens" in {field.name for field in fields(strategy_of(s))}
             and s["train"]["batching"]["tokens"] < (s["shards"]["max_length"] or 1)
         ),
         "the longest sequences fit into no batch",
@@ -243,10 +180,7 @@ CONFLICTS = (
         f"only {', '.join(WEIGHTED_TASKS)} predict one of few classes",
         "set train.class_weights to none, or take the others from tasks",
     ),
-    *(
-        Conflict(("train.model.outer", *keys), _with_groups(holds), reason, remedy)
-        for keys, holds, reason, remedy in OF_GROUPS
-    ),
+    *(Conflict(*of_groups) for of_groups in GROUP_CONFLICTS),
     Conflict(
         ("train.optimizer.name", "train.optimizer.weight_decay"),
         lambda s: s["train"]["optimizer"]["name"] == "adam" and s["train"]["optimizer"]["weight_decay"] > 0,

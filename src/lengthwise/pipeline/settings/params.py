@@ -104,6 +104,7 @@ class BatchingParams(StrategyKeys):
     """How sequences come together in a batch."""
 
     padding: Padding
+    group_limit: Count | None
     sample: Count | None
     window_blocks: Count | None
 

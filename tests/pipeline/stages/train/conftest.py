@@ -17,7 +17,7 @@ def _train_params(**changes: object) -> TrainParams:
         "kernel": "auto",
         "logical_shards": None,
         "batching": {"strategy": "bucketed", "batch_size": 64, "buckets": 2, "tokens": 4096, "window": 8}
-        | {"padding": "post", "sample": 32, "window_blocks": None},
+        | {"padding": "post", "group_limit": None, "sample": 32, "window_blocks": None},
         "model": {
             "input": "embedding",
             "embedding": 4,

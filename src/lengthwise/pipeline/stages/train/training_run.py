@@ -174,7 +174,7 @@ def training_parts(shards: Path, index: ShardIndex, params: "TrainParams") -> Ep
     if params.model.architecture.outer != "none":
         return GroupsInMemory(groups_of(read_split(shards, index, "train")), params.batching.sample)
     if window is None:
-        return InMemory(read_split(shards, index, "train"))
+        return InMemory(read_split(shards, index, "train"), params.batching.group_limit)
     return Windowed(ShardBlocks(shards, index, "train"), window, params.course.seed)
 
 
