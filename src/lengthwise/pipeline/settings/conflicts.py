@@ -8,7 +8,7 @@ from typing import Any
 
 from lengthwise.batching.contradictions import CONTRADICTIONS, LayerReading, RowLayout
 from lengthwise.batching.registry import STRATEGIES
-from lengthwise.core.names import NATIVE_CELLS, STEP_TASKS, UNBOUNDED, UNITS, WEIGHTED_TASKS
+from lengthwise.core.names import NATIVE_CELLS, STEP_TASKS, UNBOUNDED, UNITS, WEIGHTED_TASKS, WORDLIKE
 
 Sections = Mapping[str, Any]
 
@@ -270,6 +270,12 @@ CONFLICTS = (
         lambda s: s["train"]["model"]["vectors"] == "none" and s["train"]["model"]["vectors_frozen"],
         "there are no vectors to keep",
         "set train.model.vectors_frozen to false, or train.model.vectors to file or the name of a spaCy package",
+    ),
+    Conflict(
+        ("baselines.characters", "tokens.by"),
+        lambda s: s["baselines"]["characters"] is not None and s["tokens"]["by"] not in WORDLIKE,
+        "such tokens have no characters within",
+        f"set tokens.by to {' or '.join(WORDLIKE)}, or leave baselines.characters empty",
     ),
 )
 

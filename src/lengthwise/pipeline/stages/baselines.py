@@ -18,6 +18,7 @@ from lengthwise.evaluation.fit_baselines import (
 from lengthwise.evaluation.levels import items_of
 from lengthwise.evaluation.resampling import Bootstrap
 from lengthwise.pipeline.stages.task_data import inputs_of, purpose_of, scoring_of
+from lengthwise.prepare.shards.encoding import read_shard_encoding
 from lengthwise.prepare.shards.reader import read_index, read_split
 from lengthwise.system.files import replacing_folder, write_metrics
 from lengthwise.system.progress import Progress
@@ -51,12 +52,13 @@ def evaluate_baselines(
         if len(sequences) or name != "validation":
             splits[name] = SplitItems(sequences, items_of(sequences.per_sequence, index.unit, index.form.words))
     asked = [splits[name] for name in splits if name != "train"]
+    tokens = () if options.linear.characters is None else read_shard_encoding(shards, index).vocabulary.tokens
     headlines: dict[str, dict[str, float]] = {}
     with replacing_folder(folder) as out:
         for task in _of_different_targets(tasks):
             purpose_of(task, index)
             judge = len(asked) - 1 if "validation" in splits else None
-            of_task = BaselineTask(scoring_of(task, index), inputs_of(index), options, judge)
+            of_task = BaselineTask(scoring_of(task, index), inputs_of(index), options, judge, tokens)
             with Progress("baselines", baseline_work(of_task, splits["train"]), "iterations") as progress:
                 fitted = fit_baselines(of_task, splits["train"], asked, progress)
             for model, (on_test, *on_validation) in fitted.predictions.items():
