@@ -16,6 +16,7 @@ from lengthwise.core.sequences import Sequences
 from lengthwise.evaluation.baseline_models import count_tokens, linear
 from lengthwise.evaluation.baseline_options import BaselineOptions, LinearOptions, NgramOptions, TagModelOptions
 from lengthwise.evaluation.baseline_task import EVERY_LEVEL, BaselineTask, SplitItems
+from lengthwise.evaluation.character_grams import character_grams
 from lengthwise.evaluation.fit_baselines import (
     baseline_points,
     baseline_work,
@@ -33,6 +34,7 @@ from lengthwise.evaluation.scoring.next_token_scoring import NextTokenScoring
 from lengthwise.evaluation.scoring.number_scoring import NumberScoring
 from lengthwise.evaluation.scoring.registry import SCORINGS
 from lengthwise.evaluation.scoring.tag_scoring import TagScoring
+from lengthwise.prepare.shards.encoding import read_shard_encoding
 from lengthwise.prepare.shards.reader import read_index, read_split
 from lengthwise.system.progress import Progress
 
@@ -274,3 +276,29 @@ def test_baselines_of_texts_are_those_of_their_words_at_every_level(corpus):
         expected = linear(counts, known.labels, queries, 6, options, quiet(1))
         found = [by_level[known.name]["log_probabilities"] for by_level in made["linear"]]
         assert np.array_equal(np.concatenate(found), expected)
+
+
+def test_characters_add_to_documents_what_they_say_and_leave_sentences_as_they_are(corpus):
+    index = read_index(corpus.shards)
+    tokens = read_shard_encoding(corpus.shards, index).vocabulary.tokens
+    splits = []
+    for name in ("train", "test"):
+        sequences = read_split(corpus.shards, index, name)
+        splits.append(SplitItems(sequences, items_of(sequences.per_sequence, index.unit, index.form.words)))
+    training, test = splits
+    inputs, scoring = InputColumns({"tokens": index.vocabulary_size}), ClassScoring(tuple(index.factors))
+
+    def fitted(characters):
+        options = replace(OPTIONS, linear=LinearOptions(0.5, 40, characters=characters))
+        task = BaselineTask(scoring, inputs, options, tokens=tokens)
+        return fit_baselines(task, training, [test], quiet(1)).predictions["linear"][0]
+
+    without, found = fitted(None), fitted(3)
+    assert np.array_equal(found["sentence"]["log_probabilities"], without["sentence"]["log_probabilities"])
+    for place, known in [*enumerate(training.items)][1:]:
+        features = ItemFeatures(inputs, training.sequences, known, lengths=False, grams=character_grams(tokens, 3))
+        rows, queries = features.rows(training.sequences, known), features.rows(test.sequences, test.items[place])
+        assert rows.shape[1] > index.vocabulary_size
+        expected = linear(rows, known.labels, queries, 6, LinearOptions(0.5, 40), quiet(1))
+        assert np.array_equal(found[known.name]["log_probabilities"], expected)
+        assert not np.allclose(without[known.name]["log_probabilities"], expected, atol=1e-3)

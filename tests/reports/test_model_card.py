@@ -41,7 +41,7 @@ def levels_of(root):
 
 def test_model_card_has_every_figure_of_the_metrics_at_its_place_and_no_other(root, card):
     expected = {
-        (row["level"], row["metric"].replace("_", " "), row["model"]): tuple(
+        (row["level"], row["metric"].replace("_", " "), row["model"].replace("_", " ")): tuple(
             f"{float(row[key]):.4f}" for key in ("value", "low", "high")
         )
         for row in levels_of(root)

@@ -29,6 +29,8 @@ StepKind = Literal["tokens", "tags", "features"]
 # What a text is cut into: words and marks, by spaCy; what stands between blanks; characters; or the bytes of UTF-8.
 TokenUnit = Literal["words", "blanks", "characters", "bytes"]
 TOKEN_UNITS: tuple[TokenUnit, ...] = get_args(TokenUnit)
+# Those that have characters within.
+WORDLIKE: tuple[TokenUnit, ...] = ("words", "blanks")
 
 # What is in one split only; `place` cuts every document: its beginning is for training, its end for the test.
 SplitBy = Literal["sentence", "document", "group", "place"]

@@ -6,6 +6,10 @@ from lengthwise.core.names import LABEL_TASKS, TASKS, Task
 
 # What knows the frequencies of classes, tags or tokens, or the mean of numbers, and nothing else.
 SIMPLE = ("majority", "mean")
+# A network of classes and the linear model of the same, whose predictions are pooled.
+LINEAR, TOGETHER = "linear", "_and_linear"
+# The folder of a folder a baseline.
+TABLES = "tables"
 
 
 def baseline_name(task: Task, model: str) -> str:
@@ -40,7 +44,36 @@ def baselines_of(task: str, baselines: Iterable[str]) -> list[str]:
 def model_of(baseline: str) -> str:
     """A baseline's name without its task.
 
-    >>> model_of("language_model_ngram"), model_of("linear")
-    ('ngram', 'linear')
+    >>> model_of("language_model_ngram"), model_of("linear"), model_of("seq2seq_and_linear")
+    ('ngram', 'linear', 'seq2seq and linear')
     """
+    if is_together(baseline):
+        return baseline.replace("_", " ")
     return next((baseline.removeprefix(f"{task}_") for task in TASKS if baseline.startswith(f"{task}_")), baseline)
+
+
+def together_name(task: str) -> str:
+    """What a task's network and the linear model are called together.
+
+    >>> together_name("classifier")
+    'classifier_and_linear'
+    """
+    return f"{task}{TOGETHER}"
+
+
+def is_together(model: str) -> bool:
+    """Whether a name is that of a network and the linear model together.
+
+    >>> is_together("seq2seq_and_linear"), is_together("linear"), is_together("tagger_linear")
+    (True, False, False)
+    """
+    return model in map(together_name, TASKS)
+
+
+def folder_of(model: str) -> str:
+    """Where the figures of a network, alone or together with the linear model, lie below those of all networks.
+
+    >>> folder_of("classifier"), folder_of("classifier_and_linear")
+    ('classifier', 'classifier/classifier_and_linear')
+    """
+    return f"{model.removesuffix(TOGETHER)}/{model}" if is_together(model) else model

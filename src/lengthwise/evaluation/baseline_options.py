@@ -22,6 +22,8 @@ class LinearOptions:
         inverse_regularization: its `C`.
         max_iterations: of L-BFGS.
         tuned: whether `C` is chosen by a split that is held out: this one, or one some decades away.
+        characters: of the longest n-grams of characters that are counted beside tokens, see
+            `lengthwise.evaluation.character_grams`; None for none.
 
     Raises:
         ArgumentError: an option is out of range; it is a `ValueError`.
@@ -30,6 +32,7 @@ class LinearOptions:
     inverse_regularization: Annotated[float, Within(above=0.0)]
     max_iterations: Count
     tuned: bool = False
+    characters: Annotated[int, Within(2, 8)] | None = None
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from lengthwise.core.sequences import Sequences
+from lengthwise.core.sequences import TOKENS, Sequences
+from lengthwise.errors import ArgumentError
 from lengthwise.evaluation.baseline_options import BaselineOptions
 from lengthwise.evaluation.input_columns import InputColumns
 from lengthwise.evaluation.levels import Items
@@ -37,12 +38,27 @@ class BaselineTask:
         inputs: what may be read of a step, and how many of each there are.
         options: how they are fitted.
         judge: which of the splits that are asked about chooses among linear models; None if there is none for that.
+        tokens: of the vocabulary, by their number; only n-grams of characters are made of them.
+
+    Raises:
+        ArgumentError: n-grams of characters are to be counted, and `tokens` are not those of the vocabulary; it is a
+            `ValueError`.
     """
 
     scoring: TaskScoring
     inputs: InputColumns
     options: BaselineOptions
     judge: int | None = None
+    tokens: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        size = self.inputs.counted.get(TOKENS, 0)
+        if self.options.linear.characters is not None and len(self.tokens) != (size or None):
+            raise ArgumentError(
+                "tokens",
+                f"got {len(self.tokens)} for a vocabulary of {size}; expected all of one, to count characters; give "
+                "them, or leave characters out",
+            )
 
     @property
     def tunes(self) -> bool:

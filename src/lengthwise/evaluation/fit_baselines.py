@@ -19,6 +19,7 @@ from lengthwise.core.sequences import LABEL, LABELS, NUMBERS, TOKENS
 from lengthwise.evaluation.baseline_models import fit_linear, majority, predict_linear
 from lengthwise.evaluation.baseline_options import MOST_DECADES, LinearOptions
 from lengthwise.evaluation.baseline_task import EVERY_LEVEL, BaselineTask, ByLevel, Fitted, SplitItems, Tried
+from lengthwise.evaluation.character_grams import character_grams
 from lengthwise.evaluation.item_features import FeatureRows, ItemFeatures
 from lengthwise.evaluation.levels import Items
 from lengthwise.evaluation.ngrams import NextTokens, NgramModel
@@ -119,12 +120,22 @@ def _fit_items(
     """
     made: dict[str, list[dict[str, PredictedColumns]]] = {}
     tried: list[Tried] = []
+    longest = task.options.linear.characters
+    grams = None if longest is None else character_grams(task.tokens, longest)
     for known in with_one_target(training.items, targets):
         place = [items.name for items in training.items].index(known.name)
         # Texts are known by their words alone; each word of a sentence counts as it is.
         of_text = isinstance(task.scoring, ClassScoring) and task.inputs.names == (TOKENS,)
-        plain = of_text and place == 0 and known.name == "sentence"
-        features = ItemFeatures(task.inputs, training.sequences, known, weighted=not plain, lengths=not of_text)
+        of_sentences = place == 0 and known.name == "sentence"
+        features = ItemFeatures(
+            task.inputs,
+            training.sequences,
+            known,
+            weighted=not (of_text and of_sentences),
+            lengths=not of_text,
+            # A sentence has too few.
+            grams=None if of_sentences else grams,
+        )
         _, first = np.unique(known.group, return_index=True)
         rows = [features.rows(split.sequences, split.items[place]) for split in asked]
         of_training = features.rows(training.sequences, known)

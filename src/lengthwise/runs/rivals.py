@@ -9,7 +9,7 @@ from itertools import combinations
 import pandas as pd
 
 from lengthwise.core.names import LABEL_TASKS, STEP_TASKS
-from lengthwise.evaluation.baseline_names import baselines_of
+from lengthwise.evaluation.baseline_names import LINEAR, baselines_of
 from lengthwise.evaluation.item_table import LevelScores
 from lengthwise.evaluation.scoring.registry import metric_of
 from lengthwise.runs.run import Run
@@ -54,7 +54,7 @@ class Rivals:
     @cached_property
     def items(self) -> dict[str, list[LevelScores]]:
         """What each test item adds to the metrics, by model, networks first, where that is at hand and of this run."""
-        models = (*self.tasks, *self.baselines)
+        models = (*self.tasks, *self.baselines, *self.run.together(self.tasks).values())
         return {model: found for model in models if (found := items_at_hand(self.run, model))}
 
     @cached_property
@@ -75,12 +75,19 @@ class Rivals:
     def differences(self) -> Differences:
         """The first metric of each level, of one model less that of another: by both, where their items are at hand."""
         confidence = self.run.params("evaluate")["confidence"]
-        known = {model: self.items[model] for model in (*self.tasks, *self.baselines[-1:]) if model in self.items}
+        known = [model for model in (*self.tasks, *self.baselines[-1:]) if model in self.items]
+        # Of two together less each.
+        together = [
+            (part, name)
+            for task, name in self.run.together(self.tasks).items()
+            for part in (task, LINEAR)
+            if {part, name} <= self.items.keys()
+        ]
         found = {}
-        for other, one in combinations(known, 2):
+        for other, one in [*combinations(known, 2), *together]:
             pairs = [
                 replace(pair, items=self.sizes[pair.level])
-                for pair in paired_differences(known[one], known[other], confidence)
+                for pair in paired_differences(self.items[one], self.items[other], confidence)
                 if self.first_metric.get(pair.level) == pair.metric
             ]
             if pairs:

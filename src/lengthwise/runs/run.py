@@ -13,7 +13,7 @@ import yaml
 
 from lengthwise.core.names import LABEL_TASKS, TASKS
 from lengthwise.errors import FormatError
-from lengthwise.evaluation.baseline_names import baselines_of
+from lengthwise.evaluation.baseline_names import baselines_of, folder_of, together_name
 from lengthwise.runs.metric_tables import csv_table, number_table
 from lengthwise.runs.run_files import (
     LOCK,
@@ -126,12 +126,18 @@ class Run:
         return self.levels_of(self.tasks)
 
     def levels_of(self, tasks: Sequence[str]) -> pd.DataFrame:
-        """The same of some tasks' networks, and of the baselines that predict what they do."""
+        """The same of some tasks' networks, the baselines that predict what they do, and both together."""
         models = dict.fromkeys(model for task in tasks for model in baselines_of(task, self.baselines))
         names = [*(f"baselines/tables/{model}/levels.csv" for model in models)]
-        names += [f"evaluate/{task}/levels.csv" for task in tasks]
+        networks = [*tasks, *self.together(tasks).values()]
+        names += [f"evaluate/{folder_of(model)}/levels.csv" for model in networks]
         tables = [self.table(name, ("model", "level", "metric"), LEVELS_COLUMNS) for name in names]
         return pd.concat(tables, ignore_index=True)
+
+    def together(self, tasks: Sequence[str]) -> dict[str, str]:
+        """By task, the name of its network and the linear model together, where they are scored so."""
+        names = {task: together_name(task) for task in tasks}
+        return {task: name for task, name in names.items() if self.has(f"evaluate/{folder_of(name)}/levels.csv")}
 
     @property
     def on_sample(self) -> bool:

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lengthwise.errors import FormatError
+from lengthwise.evaluation.baseline_names import folder_of
 from lengthwise.evaluation.item_figures import paired_figures
 from lengthwise.evaluation.item_table import ITEMS_NAME, LevelScores, read_item_scores
 from lengthwise.evaluation.metric import headline_name
@@ -74,13 +75,14 @@ def holds_items(path: str) -> bool:
 
 def items_at_hand(run: Run, model: str) -> list[LevelScores] | None:
     """What each test item adds to a model's metrics, if that is at hand and gives the run's figures; else None."""
-    for folder in (OF_NETWORKS, OF_BASELINES):
-        path = f"{folder}/{model}/{ITEMS_NAME}"
+    for below in (OF_NETWORKS, OF_BASELINES):
+        folder = f"{below}/{folder_of(model)}"
+        path = f"{folder}/{ITEMS_NAME}"
         try:
             found = read_item_scores(BytesIO(run.files[path]), path)
         except (KeyError, FormatError):
             continue
-        if _give(found, run.csv(f"{METRICS}{folder.removeprefix(FIGURES)}/{model}/levels.csv", *KEY, "value")):
+        if _give(found, run.csv(f"{METRICS}{folder.removeprefix(FIGURES)}/levels.csv", *KEY, "value")):
             return found
     return None
 

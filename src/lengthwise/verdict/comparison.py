@@ -51,7 +51,7 @@ class Rule:
     smallest: float
 
 
-LEVEL_FIGURE = re.compile(r"(evaluate|baselines)/[^/]+\.json:[a-z]+_(?P<name>.+)")
+LEVEL_FIGURE = re.compile(r"(evaluate|baselines)/[^:]+\.json:[a-z]+_(?P<name>.+)")
 
 
 @dataclass(frozen=True)

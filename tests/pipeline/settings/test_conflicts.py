@@ -214,6 +214,14 @@ CASES = [
         {"train.model.vectors_frozen": True, "train.model.vectors": "none"},
         {"train.model.vectors_frozen": True, "train.model.vectors": "file"},
     ),
+    *(
+        (
+            of("baselines.characters", "tokens.by"),
+            {"baselines.characters": 4, "tokens.by": by},
+            {"baselines.characters": characters, "tokens.by": right},
+        )
+        for by, characters, right in (("bytes", 8, "words"), ("characters", 2, "blanks"), ("bytes", None, "bytes"))
+    ),
 ]
 
 

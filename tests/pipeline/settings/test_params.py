@@ -132,6 +132,7 @@ WRONG = {
     "train.optimizer.learning_rate": ([0.0, -1e-3, 10.1, "fast", None, True], [1e-9, 10, "1e-3"]),
     "baselines.inverse_regularization": ([0.0, -1, "much", None, True], [1e-9, 1000]),
     "baselines.tuned": (["yes", 1, None], [True, False]),
+    "baselines.characters": ([1, 9, 4.0, "4", True, "none"], [None, 2, 8]),
     "baselines.max_iterations": ([0, 1.0, "100", None, True], [1]),
     "baselines.tag_window": ([-1, 17, 1.0, "1", None, True], [0, 16]),
     "baselines.tag_bits": ([7, 25, 18.0, "18", None, True], [8, 24]),

@@ -164,6 +164,20 @@ def test_a_source_behind_a_closed_door_is_refused(folder):
         (folder / "closed").chmod(0o700)
 
 
+def test_characters_of_steps_without_tokens_are_refused(folder):
+    change(folder / "params.yaml", "ingest.corpus", "steps")
+    change(folder / "params.yaml", "tasks", ["classifier"])
+    change(folder / "params.yaml", "ingest.steps.label", "class")
+    change(folder / "params.yaml", "baselines.characters", 4)
+    for tokens in (None, "form"):
+        change(folder / "params.yaml", "ingest.steps.tokens", tokens)
+        if tokens:
+            check(folder)
+        else:
+            expected = "baselines.characters: got 4; ingest.steps names no tokens; "
+            assert refusal_of(folder, "params.yaml").startswith(expected)
+
+
 def test_an_ablation_that_makes_no_sense_with_todays_params_is_no_reason_to_stop(folder):
     # ablations.bidirectional and such go on; they refuse themselves, see ablations.
     change(folder / "params.yaml", "train.batching.strategy", "truncated")

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -107,6 +109,86 @@ def test_evaluate_gives_the_same_bytes_twice(corpus, save_random_network, tmp_pa
         }
         contents.append((figures, files))
     assert contents[0] == contents[1]
+
+
+@pytest.fixture
+def fit_linear_model(corpus, tmp_path):
+    options = BaselineOptions(LinearOptions(1.0, 5), TagModelOptions(1, 8, 1), NgramOptions(2))
+
+    def fit(shards=corpus.shards, tasks=("classifier",)):
+        evaluate_baselines(shards, tmp_path / "baselines", tasks, options, BOOTSTRAP)
+        return tmp_path / "baselines"
+
+    return fit
+
+
+def run_together(corpus, folder, baselines):
+    files = (folder / "model", folder / "predictions.parquet", folder / "tables")
+    return evaluate(corpus.shards, *files, BOOTSTRAP, "auto", baselines)
+
+
+@pytest.mark.sampled(1)
+@pytest.mark.parametrize("task", ["classifier", "seq2seq"])
+def test_network_and_linear_model_together_are_one_more_model_beside(
+    corpus, save_random_network, fit_linear_model, tmp_path, task
+):
+    save_random_network(tmp_path / "model", corpus, task)
+    alone = run(corpus, tmp_path)
+    assert not [*(tmp_path / "tables").glob("*_and_linear*")]
+    before = {path.name: path.read_bytes() for path in (tmp_path / "tables").iterdir()}
+    baselines = fit_linear_model()
+    # The headline, and all that is of the network alone, stays as it is.
+    assert run_together(corpus, tmp_path, baselines) == alone
+    name = f"{task}_and_linear"
+    added = {path.name for path in (tmp_path / "tables").iterdir()} - before.keys()
+    assert added == {name, f"{name}.json"}
+    assert all((tmp_path / "tables" / file).read_bytes() == content for file, content in before.items())
+    assert {path.name for path in (tmp_path / "tables" / name).iterdir()} == {"items.parquet", "levels.csv"}
+
+    figures = pd.read_csv(tmp_path / "tables" / name / "levels.csv")
+    assert set(figures["model"]) == {name}
+    values = figures.set_index(["level", "metric"])["value"]
+    said = pq.read_table(baselines / "tables" / "linear" / "item_predictions.parquet").to_pandas()
+    network = pq.read_table(tmp_path / "predictions.parquet").to_pandas()
+    columns = [f"log_probability_{number}" for number in range(6)]
+    for level, key in (("sentence", "sequence"), ("document", "document"), ("author", "group")):
+        mine = network.groupby(key)[columns].mean()
+        mine = mine.sub(np.log(np.exp(mine).sum(axis=1)), axis=0)
+        its = said[said["level"] == level].set_index("item")[columns].loc[mine.index]
+        chances = np.sqrt(np.exp(mine) * np.exp(its)).to_numpy()
+        right = network.groupby(key)["label"].first().to_numpy()
+        loss = -np.log(chances[np.arange(len(right)), right] / chances.sum(axis=1)).mean()
+        assert values[level, "nll"] == pytest.approx(loss)
+        assert values[level, "accuracy"] == pytest.approx((chances.argmax(axis=1) == right).mean())
+    headline = json.loads((tmp_path / "tables" / f"{name}.json").read_text(encoding="utf-8"))
+    assert headline.keys() == alone.keys() - {"step_accuracy"}
+    assert headline["author_accuracy"] == pytest.approx(values["author", "accuracy"])
+
+
+def test_where_no_linear_model_predicts_classes_nothing_is_scored_together(
+    corpus, save_random_network, fit_linear_model, tmp_path
+):
+    save_random_network(tmp_path / "model", corpus, "classifier")
+    baselines = fit_linear_model(tasks=("language_model",))
+    assert not [*baselines.rglob("item_predictions.parquet")]
+    run_together(corpus, tmp_path, baselines)
+    assert not [*(tmp_path / "tables").glob("*_and_linear*")]
+
+
+def test_baselines_of_other_shards_are_refused_and_nothing_is_written(
+    corpus, save_random_network, fit_linear_model, tmp_path
+):
+    save_random_network(tmp_path / "model", corpus, "classifier")
+    baselines = fit_linear_model()
+    path = baselines / "tables" / "linear" / "item_predictions.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.replace_schema_metadata({b"lengthwise.shards_digest": b"0" * 64}), path)
+    with pytest.raises(FormatError, match=r"item_predictions\.parquet: is of shards 000000000000; expected "):
+        run_together(corpus, tmp_path, baselines)
+    path.unlink()
+    with pytest.raises(FormatError, match=r"item_predictions\.parquet: cannot be read"):
+        run_together(corpus, tmp_path, baselines)
+    assert {path.name for path in tmp_path.iterdir()} == {"model", "baselines"}
 
 
 def test_evaluate_refuses_a_folder_that_is_no_network_and_writes_nothing(corpus, tmp_path):

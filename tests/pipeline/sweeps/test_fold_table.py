@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -92,6 +94,40 @@ def test_a_model_that_a_fold_lacks_is_left_out(folds):
     assert set(tables.figures["model"]) == {"classifier"}
     assert len(tables.differences) == 0
     assert "Paired" not in tables.text()
+
+
+def test_two_together_are_one_more_model_and_compared_with_each_of_the_two(folds):
+    rng = np.random.default_rng(1)
+    together = []
+    for fold in folds:
+        levels = [
+            LevelScores(level.name, level.group, {"accuracy": (rng.random(len(level.group)) < 0.9) * 1.0})
+            for level in fold.models["linear"]
+        ]
+        together.append(replace(fold, together={"classifier_and_linear": levels}))
+    before, tables = pooled(folds, True, BOOTSTRAP), pooled(together, True, BOOTSTRAP)
+    assert [*dict.fromkeys(tables.figures["model"])] == [*MODELS, "classifier_and_linear"]
+    assert (tables.by_fold["model"] == "classifier_and_linear").sum() == 3 * 2
+    # All else is what it is without.
+    assert tables.differences.query("network == 'classifier'").equals(before.differences)
+    more = tables.differences.query("network == 'classifier_and_linear'").set_index(["baseline", "level"])
+    assert [*more.index] == [(part, level) for part in ("linear", "classifier") for level in ("sentence", "author")]
+    for (part, level), row in more.iterrows():
+        place = ("sentence", "author").index(level)
+        one = np.concatenate([fold.together["classifier_and_linear"][place].scores["accuracy"] for fold in together])
+        other = np.concatenate([fold.models[part][place].scores["accuracy"] for fold in folds])
+        assert row["difference"] == pytest.approx(one.mean() - other.mean())
+    text = tables.text()
+    assert "| level | metric | majority | linear | classifier | classifier and linear |" in text
+    assert "Paired differences from the best baseline, and of two together from each:" in text
+    for part in ("linear", "classifier"):
+        assert f"| sentence | accuracy | classifier and linear | {part} | " in text
+    assert "two together" not in before.text()
+
+
+def test_two_together_are_left_out_where_a_fold_lacks_them(folds):
+    first = replace(folds[0], together={"classifier_and_linear": folds[0].models["linear"]})
+    assert pooled([first, *folds[1:]], True, BOOTSTRAP).text() == pooled(folds, True, BOOTSTRAP).text()
 
 
 def test_a_network_is_not_compared_with_the_baselines_of_another_task(folds):

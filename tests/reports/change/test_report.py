@@ -21,6 +21,12 @@ from lengthwise.reports.change.report import report_on
 from lengthwise.reports.change.report_frame import MARKER, MOST_CHARACTERS
 
 CLASSIFIER = "metrics/evaluate/classifier.json"
+# Of the headline: three accuracies at three levels, and a likelihood.
+FIGURES_A_MODEL = 10
+
+
+def number_of_models(project):
+    return sum(1 for _ in (project.folder / "metrics").rglob("levels.csv"))
 
 
 def verdict_of(report, metric, file="evaluate/classifier.json"):
@@ -71,7 +77,8 @@ def test_report_on_no_change_is_within_noise(project):
     report = report_on("HEAD", project.folder)
     assert report.verdict == "within noise"
     assert not report.failed
-    assert "40 within noise (40 of these the same)" in report.text
+    judged = FIGURES_A_MODEL * number_of_models(project)
+    assert f"{judged} within noise ({judged} of these the same)" in report.text
     assert "No key of params.yaml changed." in report.text
     assert "Nothing else changed." in report.text
 
@@ -208,7 +215,8 @@ def test_report_takes_paired_intervals_where_test_items_are_at_hand(project, fac
     for is_wanted in wanted.values():
         assert all(map(is_wanted, ("data/predictions/seq2seq.parquet", "data/figures/evaluate/seq2seq")))
     assert "Intervals of 10 differences: paired by test author" in report.text
-    assert "Intervals of 30 differences: from each run's own interval" in report.text
+    others = FIGURES_A_MODEL * (number_of_models(project) - 1)
+    assert f"Intervals of {others} differences: from each run's own interval" in report.text
     assert verdict_of(report, "sentence_accuracy") == "worse"
     # Items that are not those of the metrics are not believed.
     for wrong in (0.123, None, "text"):

@@ -1,8 +1,12 @@
 import csv
+import shutil
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from lengthwise.evaluation.item_table import read_item_scores, write_item_scores
 from lengthwise.reports.page.scores import by_length, confusion, results
 from lengthwise.runs.rivals import rivals_of
 from lengthwise.runs.run import run_in
@@ -53,6 +57,63 @@ def test_results_pair_the_models_whose_predictions_are_there(run, predict):
         accuracy_of(run, "evaluate/classifier", "sentence")["value"]
     )
     assert f"by sentence: {gain:+.3f} (" in chart.replace("−", "-")
+
+
+def write_items(run, place, right_of):
+    # Of one more model on the items of seq2seq, as stages do it.
+    levels = read_item_scores(run.files.folder / "data/figures/evaluate/seq2seq/items.parquet", "items")
+    rng = np.random.default_rng(1)
+    scores = [replace(level, scores={"accuracy": (rng.random(len(level.group)) < right_of) * 1.0}) for level in levels]
+    figures, metrics = (run.files.folder / below / place for below in ("data/figures", "metrics"))
+    for folder in (figures, metrics):
+        folder.mkdir(exist_ok=True, parents=True)
+    write_item_scores(figures / "items.parquet", scores)
+    table = pd.read_csv(run.files.folder / "metrics/evaluate/seq2seq/levels.csv").assign(model=figures.name)
+    for level in scores:
+        row = (table["level"] == level.name) & (table["metric"] == "accuracy")
+        table.loc[row, "value"] = level.scores["accuracy"].mean()
+    table.to_csv(metrics / "levels.csv", index=False)
+    return {level.name: level.scores["accuracy"].mean() for level in scores}
+
+
+TOGETHER = "evaluate/seq2seq/seq2seq_and_linear"
+
+
+def test_results_have_network_and_linear_model_together_beside_the_others(run, predict):
+    predict(run)
+    for path in (run.files.folder / "metrics" / "evaluate").glob("*/*_and_linear*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    linear = write_items(run, "baselines/tables/linear", 0.6)
+    before = rivals_of(run_in(run.files.folder))[0]
+    models, pairs, said = [*before.levels["model"].unique()], {*before.differences}, results(before).text
+    assert "seq2seq_and_linear" not in models
+    together = write_items(run, TOGETHER, 0.9)
+    (rivals,) = rivals_of(run_in(run.files.folder))
+    assert [*rivals.levels["model"].unique()] == [*models, "seq2seq_and_linear"]
+    # Less each of the two, not less the other network.
+    assert {*rivals.differences} - pairs == {("seq2seq_and_linear", part) for part in ("seq2seq", "linear")}
+    for part in ("seq2seq", "linear"):
+        found = rivals.differences["seq2seq_and_linear", part]
+        assert [one.level for one in found] == ["sentence", "document", "author"]
+        for one in found:
+            alone = float(accuracy_of(run, "evaluate/seq2seq", one.level)["value"])
+            assert one.one == pytest.approx(together[one.level])
+            assert one.other == pytest.approx(alone if part == "seq2seq" else linear[one.level])
+    section = results(rivals)
+    assert ">seq2seq and linear<" in section.charts[0]
+    assert "seq2seq and linear less seq2seq" in section.charts[-1]
+    assert "seq2seq and linear less linear" in section.charts[-1]
+    # What is said in words is of networks and baselines, as before.
+    assert section.text == said
+
+
+def test_together_of_another_run_is_passed_over(run, predict):
+    predict(run)
+    write_items(run, TOGETHER, 0.9)
+    table = run.files.folder / "metrics" / TOGETHER / "levels.csv"
+    pd.read_csv(table).assign(value=0.123).to_csv(table, index=False)
+    (rivals,) = rivals_of(run_in(run.files.folder))
+    assert not [pair for pair in rivals.differences if "seq2seq_and_linear" in pair]
 
 
 def test_results_pass_over_predictions_of_another_run(run, predict):

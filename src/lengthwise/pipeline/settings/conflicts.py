@@ -7,7 +7,7 @@ from operator import getitem
 from typing import Any
 
 from lengthwise.batching.contradictions import CONTRADICTIONS, LayerReading, RowLayout
-from lengthwise.core.names import NATIVE_CELLS, STEP_TASKS, UNBOUNDED, UNITS, WEIGHTED_TASKS
+from lengthwise.core.names import NATIVE_CELLS, STEP_TASKS, UNBOUNDED, UNITS, WEIGHTED_TASKS, WORDLIKE
 from lengthwise.pipeline.settings.group_conflicts import GROUP_CONFLICTS, Sections, strategy_of
 
 
@@ -204,6 +204,12 @@ CONFLICTS = (
         lambda s: s["train"]["model"]["vectors"] == "none" and s["train"]["model"]["vectors_frozen"],
         "there are no vectors to keep",
         "set train.model.vectors_frozen to false, or train.model.vectors to file or the name of a spaCy package",
+    ),
+    Conflict(
+        ("baselines.characters", "tokens.by"),
+        lambda s: s["baselines"]["characters"] is not None and s["tokens"]["by"] not in WORDLIKE,
+        "such tokens have no characters within",
+        f"set tokens.by to {' or '.join(WORDLIKE)}, or leave baselines.characters empty",
     ),
 )
 

@@ -47,6 +47,7 @@ def check_files(params: Path, ablations: Path, checked: Path) -> None:
         try:
             _check_source(content.ingest.source)
             _check_tasks(content)
+            _check_characters(content)
             _check_tokenizer(content.tokens.options)
             _check_vectors(content.train.model)
         except ParamsError as error:
@@ -70,6 +71,17 @@ def _check_tasks(params: Params) -> None:
             raise ParamsError(
                 f"tasks: got {task}; ingest.{corpus} names no {missing}; name their column there, or take it from tasks"
             )
+
+
+def _check_characters(params: Params) -> None:
+    """Refuse n-grams of characters where no step has a token."""
+    longest = params.baselines.linear.characters
+    if longest is not None and not params.ingest.chosen.outline.has_tokens:
+        corpus = params.ingest.corpus
+        raise ParamsError(
+            f"baselines.characters: got {longest}; ingest.{corpus} names no tokens; name their column there, or leave "
+            "it empty"
+        )
 
 
 def _check_source(source: str) -> None:

@@ -2,12 +2,13 @@
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lengthwise.errors import SweepError
+from lengthwise.evaluation.baseline_names import is_together
 from lengthwise.evaluation.item_table import ITEMS_NAME, LevelScores, read_item_scores
 from lengthwise.pipeline.settings.params import load_params
 from lengthwise.pipeline.sweeps.grid_file import SCALARS, SweepRun, Value, changed_run, check_key
@@ -27,15 +28,17 @@ class FoldItems:
     Attributes:
         baselines: by model, its levels.
         networks: by task.
+        together: of a network and the linear model together, by their name.
     """
 
     baselines: Mapping[str, list[LevelScores]]
     networks: Mapping[str, list[LevelScores]]
+    together: Mapping[str, list[LevelScores]] = field(default_factory=dict)
 
     @property
     def models(self) -> dict[str, list[LevelScores]]:
         """All of them, the baselines first."""
-        return {**self.baselines, **self.networks}
+        return {**self.baselines, **self.networks, **self.together}
 
 
 def fold_runs(folds: str, params_file: Path, keys: Path | None) -> list[SweepRun]:
@@ -92,13 +95,14 @@ def items_at(reference: str, name: str) -> FoldItems:
     # It takes half a second and more to import.
     api: Any = importlib.import_module("dvc.api")
     files = api.DVCFileSystem(rev=reference)
-    found = [_models_below(files, folder, name) for folder in (BASELINES, NETWORKS)]
-    if not found[1]:
+    baselines, networks = (_models_below(files, folder, name) for folder in (BASELINES, NETWORKS))
+    if not networks:
         raise SweepError(
             f"{name}: has no {ITEMS_NAME} below {NETWORKS}; expected an experiment of this version; dvc exp remove "
             f"{name}, and run this again"
         )
-    return FoldItems(*found)
+    together = {model: networks.pop(model) for model in [*networks] if is_together(model)}
+    return FoldItems(baselines, networks, together)
 
 
 def _models_below(files: Any, folder: str, name: str) -> dict[str, list[LevelScores]]:  # noqa: ANN401

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lengthwise.errors import SweepError
-from lengthwise.evaluation.baseline_names import is_baseline_of
+from lengthwise.evaluation.baseline_names import LINEAR, is_baseline_of, is_together, model_of, together_name
 from lengthwise.evaluation.item_figures import mean_figures, paired_figures
 from lengthwise.evaluation.item_table import LevelScores, joined
 from lengthwise.evaluation.resampling import Bootstrap
@@ -28,8 +28,8 @@ class FoldTables:
     Attributes:
         figures: of all test items together, with the columns of `levels.csv`.
         by_fold: columns fold, groups, model, level, items, metric, value.
-        differences: of each network less each baseline, columns network, baseline, level, metric, one, other,
-            difference, low, high.
+        differences: of each network less each baseline, and of a network and the linear model together less each of the
+            two; columns network, baseline, level, metric, one, other, difference, low, high.
         head: what was tested, in a sentence.
     """
 
@@ -61,7 +61,7 @@ class FoldTables:
         }
         rows = dict.fromkeys((level, metric) for level, metric, _ in cells)
         lines = [[*row, *(cells.get((*row, model), "") for model in models)] for row in rows]
-        return _table(["level", "metric", *models], lines)
+        return _table(["level", "metric", *map(_words, models)], lines)
 
     def _folds(self) -> str:
         """The first metric of the finest level, fold by fold."""
@@ -77,14 +77,15 @@ class FoldTables:
         ends = {"mean": values.mean(axis=0), "standard deviation": values.std(axis=0, ddof=1)}
         lines += [[name, "", "", *(f"{value:.3f}" for value in of)] for name, of in ends.items()]
         title = f"By fold, {first['metric']} by {first['level']}:"
-        header = ["fold", "groups", f"{first['level']}s", *models]
+        header = ["fold", "groups", f"{first['level']}s", *map(_words, models)]
         return f"{title}\n\n{_table(header, lines)}"
 
     def _differences(self) -> str:
-        """Of each network less the baseline that is best."""
-        best: dict[tuple[str, str, str], Any] = {}
+        """Of each network less the baseline that is best, and of two together less each."""
+        best: dict[tuple[str, str, str, str], Any] = {}
         for row in _records(self.differences):
-            known, place = metric_of(row.metric), (row.network, row.level, row.metric)
+            part = row.baseline if is_together(row.network) else ""
+            known, place = metric_of(row.metric), (row.network, row.level, row.metric, part)
             direction = known.direction if known else 1
             if place not in best or direction * row.other > direction * best[place].other:
                 best[place] = row
@@ -92,14 +93,15 @@ class FoldTables:
             [
                 level,
                 metric,
-                network,
+                _words(network),
                 of.baseline,
                 _ranged(of.difference, of.low, of.high, "+"),
             ]
-            for (network, level, metric), of in best.items()
+            for (network, level, metric, _), of in best.items()
         ]
+        more = ", and of two together from each" if any(is_together(row.network) for row in best.values()) else ""
         header = ["level", "metric", "network", "less", "difference"]
-        return f"Paired differences from the best baseline:\n\n{_table(header, lines)}" if lines else ""
+        return f"Paired differences from the best baseline{more}:\n\n{_table(header, lines)}" if lines else ""
 
 
 def pooled(folds: Sequence[FoldItems], is_grouped: bool, bootstrap: Bootstrap) -> FoldTables:
@@ -148,6 +150,8 @@ def _differences(fold: FoldItems, together: Mapping[str, Sequence[LevelScores]],
     pairs = [
         (task, baseline) for task in fold.networks for baseline in fold.baselines if is_baseline_of(task, baseline)
     ]
+    for task in fold.networks:
+        pairs += [(together_name(task), part) for part in (LINEAR, task)]
     tables = [
         paired_figures(together[network], together[baseline], bootstrap.confidence).assign(
             network=network, baseline=baseline
@@ -161,6 +165,11 @@ def _differences(fold: FoldItems, together: Mapping[str, Sequence[LevelScores]],
 
 def _records(table: pd.DataFrame) -> list[Any]:
     return list(table.itertuples(index=False))
+
+
+def _words(model: str) -> str:
+    """A model's name; of two together in words."""
+    return model_of(model) if is_together(model) else model
 
 
 def _ranged(value: float, low: float, high: float, sign: str = "") -> str:

@@ -18,7 +18,7 @@ from lengthwise.verdict.figures import Figure, Key
 METRICS_TITLE, PARAMS, DATA, COST, CHARTS, OTHER = "Metrics", "Params", "Data", "Cost", "Charts", "Other figures"
 ORDER_OF_CUTS = (OTHER, CHARTS, COST, DATA, PARAMS, METRICS_TITLE)
 
-METRIC_FILES = re.compile(r"((evaluate|baselines|train)/[^/]+\.json|ablations\.csv)")
+METRIC_FILES = re.compile(r"((evaluate(/[^/]+)?|baselines|train)/[^/]+\.json|ablations\.csv)")
 COST_FILES = re.compile(r"train/[^/]+/cost\.json")
 # The way of the corpus to batches: what is always shown; whatever else changed follows.
 FUNNEL = {

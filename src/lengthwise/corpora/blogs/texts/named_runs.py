@@ -11,8 +11,10 @@ from lengthwise.charts.frame import Caption
 from lengthwise.charts.rows import IntervalRow, interval_chart
 from lengthwise.charts.style import standalone
 from lengthwise.core.names import LABEL_TASKS
+from lengthwise.corpora.blogs.texts.author_folds import author_folds_block
 from lengthwise.corpora.blogs.texts.changed_keys import changes_of, not_run
 from lengthwise.corpora.blogs.texts.unknown_authors import best_block, search_block, splits_block
+from lengthwise.evaluation.baseline_names import model_of
 from lengthwise.reports.words import count, hue_of, percent, ranged, records
 from lengthwise.runs.kept import Kept, measured
 from lengthwise.runs.run import Run
@@ -55,6 +57,7 @@ def result_blocks(kept: Kept) -> dict[str, str]:
         "search": search_block(kept),
         "best": best_block(kept),
         "splits": splits_block(kept),
+        "folds": author_folds_block(kept),
         "time": _time(kept),
         "ablations": _if_there(kept, ["ablations"], _ablations),
     }
@@ -71,7 +74,8 @@ def leak_block(kept: Kept, chart: str) -> str:
     parts = []
     if there:
         levels = {by: _sentences(run) for by, run in there.items()}
-        models = list(next(iter(levels.values())))
+        # Runs of before have no network and linear model together.
+        models = [model for model in next(iter(levels.values())) if all(model in of for of in levels.values())]
         shared = {by: run.figures("split.json")["authors_in_several_splits"] for by, run in there.items()}
         rows = [(by, count(shared[by]), *(_interval(levels[by][model]) for model in models)) for by in there]
         parts.append(f'<img src="{chart}" width="480" alt="Accuracy of sentences under each split, with intervals">')
@@ -101,7 +105,9 @@ def _sentences(run: Run) -> dict[str, IntervalRow]:
     """The accuracy of sentences by model."""
     chosen = run.levels[(run.levels["level"] == "sentence") & (run.levels["metric"] == "accuracy")]
     return {
-        row.model: IntervalRow(row.model, row.value, row.low, row.high, hue_of(row.model)) for row in records(chosen)
+        name: IntervalRow(name, row.value, row.low, row.high, hue_of(row.model))
+        for row in records(chosen)
+        for name in [model_of(row.model)]
     }
 
 

@@ -1,0 +1,75 @@
+"""N-grams of characters within tokens, counted without reading any text.
+
+How often an item has an n-gram is how often it has each token times how often the token has the n-gram: a product of
+sparse matrices.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from lengthwise.core.sequences import UNK_ID
+
+# Where a token begins and ends. Halves of surrogate pairs are no characters: no token has them.
+BEGIN, END = "\ud800", "\udfff"
+# N-grams that fewer training items have are left out.
+FEWEST_ITEMS = 5
+# Items whose n-grams are counted at once, before the rare ones are left out.
+BLOCK = 256
+
+
+def character_grams(tokens: Sequence[str], longest: int) -> csr_matrix:
+    """How often each token of a vocabulary has each n-gram of characters, between a mark of its beginning and its end.
+
+    So `at` has the n-grams `^a`, `at`, `t$`, `^at`, `at$` and `^at$` of 2 to 4 characters, where `^` and `$` are the
+    marks. Source: Cavnar and Trenkle (1994), "N-gram-based text categorization", who mark the ends of words so too.
+
+    Args:
+        tokens: by their number; the first two, padding and unknown tokens, have no n-grams.
+        longest: characters of the longest n-grams, marks among them, from 2.
+
+    Returns:
+        float32 (tokens, G), sparse; n-grams in the order in which they are met.
+
+    >>> from lengthwise.evaluation.character_grams import character_grams
+    >>> character_grams(["<PAD>", "<UNK>", "at", "a"], 3).toarray().astype(int).tolist()
+    [[0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 0], [1, 0, 0, 0, 0, 1]]
+    """
+    numbers: dict[str, int] = {}
+    starts, columns = [0], []
+    for token in [""] * (UNK_ID + 1) + [*tokens[UNK_ID + 1 :]]:
+        marked = f"{BEGIN}{token}{END}" if token else ""
+        for size in range(2, min(longest, len(marked)) + 1):
+            for start in range(len(marked) - size + 1):
+                columns.append(numbers.setdefault(marked[start : start + size], len(numbers)))
+        starts.append(len(columns))
+    matrix = csr_matrix((np.ones(len(columns), np.float32), columns, starts), (len(tokens), len(numbers)))
+    matrix.sum_duplicates()
+    return matrix
+
+
+def common_grams(counts: csr_matrix, grams: csr_matrix) -> csr_matrix:
+    """The columns of `grams` that at least `FEWEST_ITEMS` items have; a block of items is in memory at a time.
+
+    Args:
+        counts: (N, V), how often each of N items has each token.
+        grams: (V, G), see `character_grams`.
+
+    Returns:
+        float32 (V, of G those that are common), sparse.
+    """
+    having = np.zeros(grams.shape[1], np.int64)
+    for start in range(0, counts.shape[0], BLOCK):
+        having += np.bincount(gram_counts(counts[start : start + BLOCK], grams).indices, minlength=len(having))
+    return grams[:, np.flatnonzero(having >= FEWEST_ITEMS)]
+
+
+def gram_counts(counts: csr_matrix, grams: csr_matrix) -> csr_matrix:
+    """How often each item has each n-gram: float32 (N, G), sparse, exact to 16 million.
+
+    Args:
+        counts: (N, V), how often each of N items has each token.
+        grams: (V, G), see `character_grams`.
+    """
+    return counts.astype(np.float32) @ grams
