@@ -7,7 +7,6 @@ import pandas as pd
 
 from lengthwise.corpora.blogs.texts.unknown_authors import BEST_METRICS
 from lengthwise.errors import FormatError
-from lengthwise.evaluation.baseline_names import model_of
 from lengthwise.reports.words import ranged, records
 from lengthwise.runs.kept import MEND, Kept
 from lengthwise.system.markdown import table
@@ -39,7 +38,7 @@ def author_folds_block(kept: Kept) -> str:
         other = published.get(f"{level}_{metric}")
         shown = (cells.get(model, "") for model in models)
         rows.append((level, BEST_METRICS[str(metric)], *shown, "" if other is None else f"{other:.3f}"))
-    header = ("by", "of", *map(model_of, models), "Schler et al.")
+    header = ("by", "of", *(model.replace("_", " ") for model in models), "Schler et al.")
     pairs = table(("by", "of", "model", "less", "difference"), [*_pairs(differences)])
     return "\n\n".join(
         [table(header, rows), "Paired differences on the same items, with intervals over authors:", pairs]
@@ -50,7 +49,7 @@ def _pairs(differences: pd.DataFrame) -> Iterator[tuple[str, ...]]:
     """What is compared with more than the frequencies of classes."""
     for row in records(differences[differences["metric"].isin(BEST_METRICS) & (differences["baseline"] != "majority")]):
         cell = f"{row.difference:+.3f} ({row.low:+.3f} to {row.high:+.3f})"
-        yield row.level, BEST_METRICS[row.metric], model_of(row.network), model_of(row.baseline), cell
+        yield row.level, BEST_METRICS[row.metric], row.network.replace("_", " "), row.baseline, cell
 
 
 def _read(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
