@@ -14,7 +14,6 @@ from lengthwise.core.names import LABEL_TASKS
 from lengthwise.corpora.blogs.texts.author_folds import author_folds_block
 from lengthwise.corpora.blogs.texts.changed_keys import changes_of, not_run
 from lengthwise.corpora.blogs.texts.unknown_authors import best_block, search_block, splits_block
-from lengthwise.evaluation.baseline_names import model_of
 from lengthwise.reports.words import count, hue_of, percent, ranged, records
 from lengthwise.runs.kept import Kept, measured
 from lengthwise.runs.run import Run
@@ -107,7 +106,7 @@ def _sentences(run: Run) -> dict[str, IntervalRow]:
     return {
         name: IntervalRow(name, row.value, row.low, row.high, hue_of(row.model))
         for row in records(chosen)
-        for name in [model_of(row.model)]
+        for name in [row.model.replace("_", " ")]
     }
 
 
