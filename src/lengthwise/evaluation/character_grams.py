@@ -34,7 +34,7 @@ def character_grams(tokens: Sequence[str], longest: int) -> csr_matrix:
 
     >>> from lengthwise.evaluation.character_grams import character_grams
     >>> character_grams(["<PAD>", "<UNK>", "at", "a"], 3).toarray().astype(int).tolist()
-    [[0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 0], [1, 0, 0, 0, 0, 1]]
+    [[0, 0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 0, 0], [1, 0, 0, 0, 0, 1, 1]]
     """
     numbers: dict[str, int] = {}
     starts, columns = [0], []

@@ -34,7 +34,8 @@ with open(os.environ["TRACE"], "a") as file:
 if fold == 1 and unit == 7:
     sys.exit("error: fold 1 has no luck")
 group = [number for number in range(40) if number % folds == fold]
-for place, right in (("evaluate/classifier", 4), ("baselines/tables/majority", 2)):
+places = {"evaluate/classifier": 4, "baselines/tables/linear": 2, "evaluate/classifier/classifier_and_linear": 3}
+for place, right in places.items():
     path = Path("data/figures") / place / "items.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     accuracy = [float(number % 5 < right) for number in group]
@@ -68,11 +69,13 @@ def test_all_folds_make_one_table_in_which_each_group_is_tested_once(folds, proj
     assert "run 1 of 4: fold-0-of-4: done" in said
     assert "4 folds test 40 groups, each in one fold: 40 authors." in said
     assert "| author | accuracy | 0.400 (" in said
-    assert "| author | accuracy | classifier | majority | +0.400 (" in said
+    assert "| author | accuracy | classifier | linear | +0.400 (" in said
+    assert "| author | accuracy | classifier and linear | linear | +0.200 (" in said
+    assert "| author | accuracy | classifier and linear | classifier | \N{MINUS SIGN}0.200 (" in said
     out = project.folder / "results" / "folds"
     figures = pd.read_csv(out / "levels.csv").set_index("model")["value"]
-    assert figures.to_dict() == {"majority": 0.4, "classifier": 0.8}
-    assert pd.read_csv(out / "folds.csv").groupby("model")["items"].sum().tolist() == [40, 40]
+    assert figures.to_dict() == {"linear": 0.4, "classifier": 0.8, "classifier_and_linear": 0.6}
+    assert pd.read_csv(out / "folds.csv").groupby("model")["items"].sum().tolist() == [40, 40, 40]
     assert project.experiments() == [f"fold-{fold}-of-4" for fold in range(4)]
     written = {path.name: path.read_bytes() for path in out.iterdir()}
 
