@@ -16,12 +16,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lengthwise.core.sequences import UNK_ID
 from lengthwise.errors import FormatError
 from lengthwise.system.seals import MARK, UNSEALED, check_seal, rerun, sealed_file
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 PAD, UNK = "<PAD>", "<UNK>"
 HEADER = "id\ttoken\tcount"
@@ -45,13 +49,23 @@ class Vocabulary:
         """Ids of the tokens of a text or of a lexicon, `<UNK>` for those that are not kept: int32 (N,)."""
         return np.array([self._ids.get(token, UNK_ID) for token in tokens], np.int32)
 
+    def encode_lexicon(self, lexicon: "pa.StringArray") -> np.ndarray:
+        """The same of a lexicon, none of whose tokens becomes an object of Python."""
+        # Arrow takes long to import, and a saved network does not need it.
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        places = pc.index_in(lexicon, value_set=pa.array(self.tokens, pa.string())).fill_null(UNK_ID)
+        # Those of the two reserved entries are the first.
+        return np.maximum(places.to_numpy(), UNK_ID)
+
     @cached_property
     def _ids(self) -> dict[str, int]:
         # A text's own `<PAD>` is a word like any other, and unknown.
         return {token: number for number, token in enumerate(self.tokens) if number > UNK_ID}
 
 
-def count_vocabulary(lexicon: list[str], counts: np.ndarray, size: int) -> Vocabulary:
+def count_vocabulary(lexicon: "pa.StringArray", counts: np.ndarray, size: int) -> Vocabulary:
     """The `size - 2` most frequent tokens, by falling count, ties by token.
 
     Args:
@@ -59,13 +73,13 @@ def count_vocabulary(lexicon: list[str], counts: np.ndarray, size: int) -> Vocab
         counts: int64 (len(lexicon),), in the training split; a token that is not in it has no place here.
         size: entries in all, `<PAD>` and `<UNK>` among them.
     """
+    seen = np.flatnonzero(counts)
     # A text may hold the very names of the two reserved entries: such a token is unknown.
-    nameable = [count > 0 and token not in (PAD, UNK) for token, count in zip(lexicon, counts.tolist(), strict=True)]
-    order = np.lexsort((np.arange(len(counts)), -counts))
-    order = order[np.array(nameable, bool)[order]][: size - 2]
-    unknown = int(counts.sum() - counts[order].sum())
-    tokens = (PAD, UNK, *(lexicon[place] for place in order.tolist()))
-    return Vocabulary(tokens, (0, unknown, *counts[order].tolist()))
+    frequent = seen[np.argsort(-counts[seen], kind="stable")][:size]
+    named = zip(lexicon.take(frequent).to_pylist(), counts[frequent].tolist(), strict=True)
+    kept = [(token, count) for token, count in named if token not in (PAD, UNK)][: size - 2]
+    unknown = int(counts.sum()) - sum(count for _, count in kept)
+    return Vocabulary((PAD, UNK, *(token for token, _ in kept)), (0, unknown, *(count for _, count in kept)))
 
 
 def write_vocabulary(path: Path, vocabulary: Vocabulary) -> None:

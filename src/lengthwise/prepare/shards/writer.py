@@ -83,9 +83,8 @@ def build_shards(
     table = read_document_table(inputs.documents)
     store = TokenStore(inputs.tokens)
     vocabulary = read_vocabulary(inputs.vocabulary)
-    lexicon = store.lexicon()
-    encoding = vocabulary.encode(lexicon)
-    letters = None if affixes is None else affixes_of(lexicon, affixes)
+    encoding = vocabulary.encode_lexicon(store.lexicon_strings())
+    letters = None if affixes is None else affixes_of(store.lexicon(), affixes)
     schema = shard_schema(table.form, affixes)
     funnel: Counter[str] = Counter()
 
