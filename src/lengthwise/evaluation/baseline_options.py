@@ -22,6 +22,8 @@ class LinearOptions:
         inverse_regularization: its `C`.
         max_iterations: of L-BFGS.
         tuned: whether `C` is chosen by a split that is held out: this one, or one some decades away.
+        memory_mb: MiB that the features of a level's items may take, as `FeatureBytes` estimates them; where all would
+            take more, a model is fitted by passes over parts of them. None for no bound.
 
     Raises:
         ArgumentError: an option is out of range; it is a `ValueError`.
@@ -30,6 +32,7 @@ class LinearOptions:
     inverse_regularization: Annotated[float, Within(above=0.0)]
     max_iterations: Count
     tuned: bool = False
+    memory_mb: Annotated[int, Within(64)] | None = None
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -1,5 +1,6 @@
 """What a linear model reads of an item of any length: counts of its tokens and tags, and statistics of its numbers."""
 
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
 import numpy as np
@@ -28,19 +29,27 @@ class ItemFeatures:
         items: of the training sequences.
         weighted: whether counts are weighted, or stay as they are.
         lengths: whether the steps of an item are among its features.
+        parts: the same sequences and items in parts, which are read one after another, several times.
     """
 
     def __init__(
-        self, inputs: InputColumns, training: Sequences, items: Items, *, weighted: bool = True, lengths: bool = True
+        self,
+        inputs: InputColumns,
+        training: Sequences,
+        items: Items,
+        *,
+        weighted: bool = True,
+        lengths: bool = True,
+        parts: Iterable[tuple[Sequences, Items]] = (),
     ) -> None:
         self._inputs, self._lengths = inputs, lengths
+        parts = parts or [(training, items)]
         self._weighting = {
-            name: TfidfTransformer(sublinear_tf=True).fit(count_column(training, items, name, size))
+            name: weighting_of(count_column(*part, name, size) for part in parts)
             for name, size in inputs.counted.items()
             if weighted
         }
-        dense = self._dense(training, items)
-        self._mean, spread = dense.mean(axis=0), dense.std(axis=0)
+        self._mean, spread = _moments_of(lambda: (self._dense(*part) for part in parts))
         self._spread = np.where(spread > 0, spread, 1)
 
     def rows(self, sequences: Sequences, items: Items) -> FeatureRows:
@@ -67,6 +76,26 @@ def count_column(sequences: Sequences, items: Items, column: str, size: int) -> 
     matrix = csr_matrix((np.ones(len(rows)), (rows, values.reshape(-1))), (len(items.labels), size))
     matrix.sum_duplicates()
     return matrix
+
+
+def weighting_of(parts: Iterable[csr_matrix]) -> TfidfTransformer:
+    """TF-IDF fitted to the counts of items that come in parts: to the last bit what `fit` makes of all of them."""
+    items, having = 0, np.zeros(1)
+    for counts in parts:
+        items += counts.shape[0]
+        having = having + np.bincount(counts.indices, minlength=counts.shape[1])
+    weighting = TfidfTransformer(sublinear_tf=True)
+    weighting.idf_ = np.log((items + 1) / (having + 1)) + 1
+    return weighting
+
+
+def _moments_of(parts: Callable[[], Iterator[np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of all rows, float64 (D,) each; of one part to the last bit what NumPy says."""
+    sums = [(len(dense), dense.sum(axis=0)) for dense in parts()]
+    count = sum(rows for rows, _ in sums)
+    mean = np.sum([of_part for _, of_part in sums], axis=0) / count
+    squares = np.sum([((dense - mean) ** 2).sum(axis=0) for dense in parts()], axis=0)
+    return mean, np.sqrt(squares / count)
 
 
 def statistics(sequences: Sequences, items: Items, column: str) -> np.ndarray:

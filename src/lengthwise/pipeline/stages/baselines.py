@@ -68,8 +68,9 @@ def evaluate_baselines(
                     headlines[name] |= {f"validation_{figure}": value for figure, value in points.items()}
                 (out / TABLES / name).mkdir(parents=True)
                 scores.write(out / TABLES / name)
-                if model == "linear" and fitted.tried:
-                    pd.DataFrame(fitted.tried).to_csv(out / TABLES / name / "regularization.csv", index=False)
+                for table, rows in (("regularization", fitted.tried), ("fits", fitted.fits)):
+                    if model == "linear" and rows:
+                        pd.DataFrame(rows).to_csv(out / TABLES / name / f"{table}.csv", index=False)
                 write_metrics(out / f"{name}.json", headlines[name])
     return headlines
 
