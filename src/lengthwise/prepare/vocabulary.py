@@ -49,16 +49,6 @@ class Vocabulary:
         """Ids of the tokens of a text or of a lexicon, `<UNK>` for those that are not kept: int32 (N,)."""
         return np.array([self._ids.get(token, UNK_ID) for token in tokens], np.int32)
 
-    def encode_lexicon(self, lexicon: "pa.StringArray") -> np.ndarray:
-        """The same of a lexicon, none of whose tokens becomes an object of Python."""
-        # Arrow takes long to import, and a saved network does not need it.
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        places = pc.index_in(lexicon, value_set=pa.array(self.tokens, pa.string())).fill_null(UNK_ID)
-        # Those of the two reserved entries are the first.
-        return np.maximum(places.to_numpy(), UNK_ID)
-
     @cached_property
     def _ids(self) -> dict[str, int]:
         # A text's own `<PAD>` is a word like any other, and unknown.
