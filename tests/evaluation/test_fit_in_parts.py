@@ -182,6 +182,23 @@ def test_minibatches_come_to_the_weights_of_logistic_regression():
     assert found == pytest.approx(expected, abs=0.01)
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+def test_chances_by_minibatches_are_those_of_scikit_learn_and_finite_however_sure(classes):
+    split = make_split(7, 200)
+    labels = np.minimum(split.items[0].labels, classes - 1)
+    rows = in_parts_of(split, split.items[0], most=15_000)
+    model = logistic_in_parts(rows, labels, LinearOptions(0.1, 3), quiet(3))
+    whole = rows.features.rows(split.sequences, split.items[0])
+    assert np.allclose(np.exp(model.predict_log_proba(whole)), model.predict_proba(whole), atol=1e-12)
+    # So sure that all chances of scikit-learn's are zeros, which make no distribution.
+    model.coef_ *= 1e5
+    model.intercept_ -= 1e5
+    sure = model.predict_log_proba(whole)
+    assert sure.shape == (len(labels), classes)
+    assert np.isfinite(sure).all()
+    assert np.allclose(np.exp(sure).sum(axis=1), 1)
+
+
 @pytest.mark.parametrize(("most", "passes"), [(1, 1), (3, 3), (12, 12)])
 def test_minibatches_take_no_more_passes_than_iterations(monkeypatch, most, passes):
     split = make_split(6, 100)

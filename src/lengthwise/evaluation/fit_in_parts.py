@@ -2,6 +2,7 @@
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, cg
+from scipy.special import log_expit, logsumexp
 from sklearn.linear_model import SGDClassifier
 
 from lengthwise.evaluation.baseline_options import LinearOptions
@@ -16,9 +17,19 @@ ORDER_SEED = 0
 RESIDUAL = 1e-6
 
 
+class OneAgainstOthers(SGDClassifier):
+    """scikit-learn's `SGDClassifier` of log loss, whose chances are no zeros and no NaN however sure it is."""
+
+    def predict_log_proba(self, rows: FeatureRows) -> np.ndarray:
+        """Log-probabilities of Q rows, of each class against all others, made a distribution: float64 (Q, C)."""
+        scores = self.decision_function(rows)
+        chances: np.ndarray = log_expit(np.stack([-scores, scores], axis=1) if scores.ndim == 1 else scores)
+        return chances - logsumexp(chances, axis=1, keepdims=True)
+
+
 def logistic_in_parts(
     rows: RowsInParts, labels: np.ndarray, options: LinearOptions, progress: Progress
-) -> SGDClassifier:
+) -> OneAgainstOthers:
     """Logistic regression by stochastic gradient descent, one class against all others.
 
     A step is an item. Parts come in a random order, and so do the items of a part; the order is the same each time. The
@@ -33,7 +44,7 @@ def logistic_in_parts(
     """
     count, most = len(labels), options.max_iterations
     passes = min(most, max(LEAST_PASSES, -(-STEPS_IN_ALL // count)))
-    model = SGDClassifier(
+    model = OneAgainstOthers(
         loss="log_loss",
         alpha=1 / (options.inverse_regularization * count),
         average=max(1, count * passes // 2),
