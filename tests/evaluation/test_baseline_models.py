@@ -12,6 +12,7 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 
 from lengthwise.errors import LengthwiseError
+from lengthwise.evaluation import bounded_rows
 from lengthwise.evaluation.baseline_models import count_tokens, linear, majority
 from lengthwise.evaluation.baseline_options import BaselineOptions, LinearOptions, NgramOptions, TagModelOptions
 from lengthwise.evaluation.levels import Items, items_of
@@ -147,6 +148,26 @@ def test_evaluate_baselines_linear_equals_scikit_learn_at_every_level(corpus, ev
         assert headlines["linear"][f"validation_{known.name}_accuracy"] == pytest.approx(
             right, abs=1.5 / len(held_out.labels)
         )
+
+
+def test_evaluate_baselines_says_how_the_linear_model_of_each_level_was_fitted(
+    corpus, evaluated, tmp_path, monkeypatch
+):
+    folder, _ = evaluated
+    of_all = pd.read_csv(folder / "tables" / "linear" / "fits.csv")
+    assert of_all.columns.tolist() == ["level", "features_mb", "fitted_by"]
+    assert of_all["level"].tolist() == ["sentence", "document", "author"]
+    assert set(of_all["fitted_by"]) == {"lbfgs"}
+    assert not (folder / "tables" / "majority" / "fits.csv").exists()
+    # A megabyte of 256 bytes.
+    monkeypatch.setattr(bounded_rows, "MIB", 256)
+    options = options_of(LinearOptions(0.5, 6, memory_mb=64))
+    folders = [tmp_path / name for name in ("parts", "again")]
+    headlines = [evaluate_baselines(corpus.shards, out, ["classifier"], options, BOOTSTRAP) for out in folders]
+    assert headlines[0] == headlines[1]
+    assert set(pd.read_csv(folders[0] / "tables" / "linear" / "fits.csv")["fitted_by"]) == {"minibatches"}
+    for path in folders[0].rglob("*.*"):
+        assert path.read_bytes() == (folders[1] / path.relative_to(folders[0])).read_bytes()
 
 
 def test_evaluate_baselines_without_a_validation_split_has_no_figures_of_it(corpus, tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from lengthwise.core.ragged import offsets_of
 from lengthwise.core.sequences import Sequences
 from lengthwise.evaluation.input_columns import InputColumns
-from lengthwise.evaluation.item_features import ItemFeatures, count_column, statistics
+from lengthwise.evaluation.item_features import ItemFeatures, count_column, statistics, weighting_of
 from lengthwise.evaluation.levels import Items
 
 
@@ -89,3 +89,14 @@ def test_a_number_that_never_changes_is_no_feature():
     assert np.isfinite(rows).all()
     # Its spread is always none.
     assert not rows[:, 2].any()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_weights_of_counts_in_parts_are_to_the_last_bit_those_of_scikit_learn(seed):
+    sequences, items = make_split(seed)
+    counts = count_column(sequences, items, "tokens", 9)
+    expected = TfidfTransformer(sublinear_tf=True).fit(counts)
+    for parts in ([counts], [counts[:4], counts[4:5], counts[5:]]):
+        found = weighting_of(parts)
+        assert found.idf_.tobytes() == expected.idf_.tobytes()
+        assert (found.transform(counts) != expected.transform(counts)).nnz == 0

@@ -2,6 +2,7 @@ import sys
 from collections import Counter
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from examples import up_to
 from hypothesis import given, settings
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from lengthwise.errors import FormatError
 from lengthwise.prepare.counting import build_vocabulary
+from lengthwise.prepare.shards.writer import encode_lexicon
 from lengthwise.prepare.splits import SplitShares, read_splits, split_sentences
 from lengthwise.prepare.vocabulary import (
     PAD,
@@ -30,7 +32,9 @@ TOKENS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zs", "Z
 @given(st.dictionaries(TOKENS, st.integers(0, 5), max_size=30), st.integers(3, 20))
 def test_count_vocabulary_equals_a_counter_with_ties_by_token(counter, size):
     lexicon = sorted(counter, key=str.encode)
-    vocabulary = count_vocabulary(lexicon, np.array([counter[token] for token in lexicon], np.int64), size)
+    vocabulary = count_vocabulary(
+        pa.array(lexicon, pa.string()), np.array([counter[token] for token in lexicon], np.int64), size
+    )
     seen = [(token, count) for token, count in counter.items() if count]
     kept = sorted(seen, key=lambda pair: (-pair[1], pair[0].encode()))[: size - 2]
     assert vocabulary.tokens == (PAD, UNK, *(token for token, _ in kept))
@@ -49,10 +53,15 @@ def test_vocabulary_survives_its_table(tmp_path_factory, counter):
 
 
 def test_vocabulary_from_a_lexicon_with_the_reserved_tokens_survives_its_table(tmp_path):
-    vocabulary = count_vocabulary(["<PAD>", "<UNK>", "a"], np.array([9, 8, 7]), 10)
+    vocabulary = count_vocabulary(pa.array(["<PAD>", "<UNK>", "a"]), np.array([9, 8, 7]), 10)
     write_vocabulary(tmp_path / "vocabulary.tsv", vocabulary)
     assert read_vocabulary(tmp_path / "vocabulary.tsv") == vocabulary
     assert vocabulary == Vocabulary((PAD, UNK, "a"), (0, 17, 7))
+
+
+def test_the_reserved_tokens_take_no_entry_from_others():
+    lexicon = pa.array(["<PAD>", "<UNK>", "a", "b", "c"])
+    assert count_vocabulary(lexicon, np.array([9, 8, 7, 6, 5]), 4) == Vocabulary((PAD, UNK, "a", "b"), (0, 22, 7, 6))
 
 
 def test_encoding_gives_unknown_tokens_and_the_reserved_ones_the_id_of_unk():
@@ -61,6 +70,16 @@ def test_encoding_gives_unknown_tokens_and_the_reserved_ones_the_id_of_unk():
     assert codes.tolist() == [1, 1, 3, 2, 1]
     assert codes.dtype == np.int32
     assert vocabulary.encode([]).shape == (0,)
+
+
+@settings(max_examples=up_to(100), deadline=None)
+@given(st.lists(TOKENS, unique=True, max_size=12), st.lists(TOKENS | st.sampled_from([PAD, UNK]), max_size=12))
+def test_a_lexicon_is_encoded_as_its_tokens_are(known, others):
+    vocabulary = Vocabulary((PAD, UNK, *known), (0,) * (len(known) + 2))
+    lexicon = [*known, *others]
+    codes = encode_lexicon(pa.array(lexicon, pa.string()), vocabulary)
+    assert codes.tolist() == vocabulary.encode(lexicon).tolist()
+    assert codes.dtype == np.int32
 
 
 @pytest.fixture

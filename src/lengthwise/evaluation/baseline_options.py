@@ -24,6 +24,8 @@ class LinearOptions:
         tuned: whether `C` is chosen by a split that is held out: this one, or one some decades away.
         characters: of the longest n-grams of characters that are counted beside tokens, see
             `lengthwise.evaluation.character_grams`; None for none.
+        memory_mb: MiB that the features of a level's items may take, as `FeatureBytes` estimates them; where all would
+            take more, a model is fitted by passes over parts of them. None for no bound.
 
     Raises:
         ArgumentError: an option is out of range; it is a `ValueError`.
@@ -33,6 +35,7 @@ class LinearOptions:
     max_iterations: Count
     tuned: bool = False
     characters: Annotated[int, Within(2, 8)] | None = None
+    memory_mb: Annotated[int, Within(64)] | None = None
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -76,7 +76,10 @@ class Fitted(NamedTuple):
         predictions: by the model's name, for each split that is asked about, by level.
         tried: of a linear model that is tuned, a row for each level and C: `level`, `inverse_regularization`,
             `validation_loss`, and whether it is `chosen`.
+        fits: of a linear model of items, a row for each level: `level`, `features_mb`, what its features take in MiB,
+            estimated, and what it is `fitted_by`.
     """
 
     predictions: dict[str, list[ByLevel]]
     tried: Sequence[Tried] = ()
+    fits: Sequence[Tried] = ()

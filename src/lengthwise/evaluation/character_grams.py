@@ -4,7 +4,7 @@ How often an item has an n-gram is how often it has each token times how often t
 sparse matrices.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -49,19 +49,20 @@ def character_grams(tokens: Sequence[str], longest: int) -> csr_matrix:
     return matrix
 
 
-def common_grams(counts: csr_matrix, grams: csr_matrix) -> csr_matrix:
+def common_grams(parts: Iterable[csr_matrix], grams: csr_matrix) -> csr_matrix:
     """The columns of `grams` that at least `FEWEST_ITEMS` items have; a block of items is in memory at a time.
 
     Args:
-        counts: (N, V), how often each of N items has each token.
+        parts: (N, V) each, how often each of N items has each token.
         grams: (V, G), see `character_grams`.
 
     Returns:
         float32 (V, of G those that are common), sparse.
     """
     having = np.zeros(grams.shape[1], np.int64)
-    for start in range(0, counts.shape[0], BLOCK):
-        having += np.bincount(gram_counts(counts[start : start + BLOCK], grams).indices, minlength=len(having))
+    for counts in parts:
+        for start in range(0, counts.shape[0], BLOCK):
+            having += np.bincount(gram_counts(counts[start : start + BLOCK], grams).indices, minlength=len(having))
     return grams[:, np.flatnonzero(having >= FEWEST_ITEMS)]
 
 

@@ -19,8 +19,9 @@ from lengthwise.core.sequences import LABEL, LABELS, NUMBERS, TOKENS
 from lengthwise.evaluation.baseline_models import fit_linear, majority, predict_linear
 from lengthwise.evaluation.baseline_options import MOST_DECADES, LinearOptions
 from lengthwise.evaluation.baseline_task import EVERY_LEVEL, BaselineTask, ByLevel, Fitted, SplitItems, Tried
+from lengthwise.evaluation.bounded_rows import ModelRows, RowsInParts, predict_rows, rows_of_level
 from lengthwise.evaluation.character_grams import character_grams
-from lengthwise.evaluation.item_features import FeatureRows, ItemFeatures
+from lengthwise.evaluation.fit_in_parts import RidgeInParts, logistic_in_parts
 from lengthwise.evaluation.levels import Items
 from lengthwise.evaluation.ngrams import NextTokens, NgramModel
 from lengthwise.evaluation.resampling import Bootstrap
@@ -39,9 +40,7 @@ from lengthwise.system.progress import Progress
 Fit = Callable[[BaselineTask, SplitItems, Sequence[SplitItems], Progress], Fitted]
 # From the training items, their targets, their rows, the rows of each split that is asked about, and options: by model,
 # predictions for the items of these.
-FitLevel = Callable[
-    [Items, np.ndarray, FeatureRows, list[FeatureRows], LinearOptions], dict[str, list[PredictedColumns]]
-]
+FitLevel = Callable[[Items, np.ndarray, ModelRows, list[ModelRows], LinearOptions], dict[str, list[PredictedColumns]]]
 
 
 def fit_baselines(task: BaselineTask, training: SplitItems, asked: Sequence[SplitItems], progress: Progress) -> Fitted:
@@ -122,24 +121,25 @@ def _fit_items(
     tried: list[Tried] = []
     longest = task.options.linear.characters
     grams = None if longest is None else character_grams(task.tokens, longest)
+    fits: list[Tried] = []
     for known in with_one_target(training.items, targets):
-        place = [items.name for items in training.items].index(known.name)
         # Texts are known by their words alone; each word of a sentence counts as it is.
         of_text = isinstance(task.scoring, ClassScoring) and task.inputs.names == (TOKENS,)
-        of_sentences = place == 0 and known.name == "sentence"
-        features = ItemFeatures(
-            task.inputs,
-            training.sequences,
+        of_sentences = known.name == training.items[0].name == "sentence"
+        # A sentence has too few n-grams of characters.
+        rows = rows_of_level(
+            task,
+            training,
             known,
+            asked,
             weighted=not (of_text and of_sentences),
             lengths=not of_text,
-            # A sentence has too few.
             grams=None if of_sentences else grams,
         )
+        ways = FITTED_BY_PASSES if rows.in_parts else FITTED_AT_ONCE
+        fits.append({"level": known.name, "features_mb": rows.megabytes, "fitted_by": ways[type(task.scoring)]})
         _, first = np.unique(known.group, return_index=True)
-        rows = [features.rows(split.sequences, split.items[place]) for split in asked]
-        of_training = features.rows(training.sequences, known)
-        of_level = partial(fit, known, targets[first], of_training, rows)
+        of_level = partial(fit, known, targets[first], rows.training, rows.asked)
         if task.tunes:
             begun = progress.done
             fitted, found = tuned_models(task, asked, known.name, of_level)
@@ -152,7 +152,7 @@ def _fit_items(
             of_model = made.setdefault(model, [{} for _ in asked])
             for by_level, of_items in zip(of_model, predictions, strict=True):
                 by_level[known.name] = of_items
-    return Fitted({model: [*of_model] for model, of_model in made.items()}, tried)
+    return Fitted({model: [*of_model] for model, of_model in made.items()}, tried, fits)
 
 
 def _classes(task: BaselineTask, training: SplitItems, asked: Sequence[SplitItems], progress: Progress) -> Fitted:
@@ -161,7 +161,7 @@ def _classes(task: BaselineTask, training: SplitItems, asked: Sequence[SplitItem
     classes = len(joint_class_names(scoring.factors))
 
     def fit(
-        known: Items, labels: np.ndarray, rows: FeatureRows, others: list[FeatureRows], options: LinearOptions
+        known: Items, labels: np.ndarray, rows: ModelRows, others: list[ModelRows], options: LinearOptions
     ) -> dict[str, list[PredictedColumns]]:
         frequent = [majority(known, other.shape[0], classes) for other in others]
         scores = _logistic(rows, labels, others, classes, options, progress)
@@ -174,9 +174,9 @@ def _classes(task: BaselineTask, training: SplitItems, asked: Sequence[SplitItem
 
 
 def _logistic(
-    rows: FeatureRows,
+    rows: ModelRows,
     labels: np.ndarray,
-    others: Sequence[FeatureRows],
+    others: Sequence[ModelRows],
     classes: int,
     options: LinearOptions,
     progress: Progress,
@@ -187,13 +187,16 @@ def _logistic(
         certain = np.full(classes, np.log(np.finfo(float).tiny))
         certain[labels[0]] = 0
         return [np.tile(certain, (other.shape[0], 1)) for other in others]
-    model = fit_linear(rows, labels, options, progress)
-    return [predict_linear(model, other, classes) for other in others]
+    if isinstance(rows, RowsInParts):
+        model = logistic_in_parts(rows, labels, options, progress)
+    else:
+        model = fit_linear(rows, labels, options, progress)
+    return [predict_rows(lambda queries: predict_linear(model, queries, classes), other) for other in others]
 
 
 def _labels(task: BaselineTask, training: SplitItems, asked: Sequence[SplitItems], progress: Progress) -> Fitted:
     def fit(
-        _: Items, labels: np.ndarray, rows: FeatureRows, others: list[FeatureRows], options: LinearOptions
+        _: Items, labels: np.ndarray, rows: ModelRows, others: list[ModelRows], options: LinearOptions
     ) -> dict[str, list[PredictedColumns]]:
         yes = labels.sum(axis=0)
         odds = np.log(yes + 1) - np.log(len(labels) - yes + 1)
@@ -215,14 +218,17 @@ def _labels(task: BaselineTask, training: SplitItems, asked: Sequence[SplitItems
 
 def _numbers(task: BaselineTask, training: SplitItems, asked: Sequence[SplitItems], progress: Progress) -> Fitted:
     def fit(
-        _: Items, numbers: np.ndarray, rows: FeatureRows, others: list[FeatureRows], options: LinearOptions
+        _: Items, numbers: np.ndarray, rows: ModelRows, others: list[ModelRows], options: LinearOptions
     ) -> dict[str, list[PredictedColumns]]:
-        model = Ridge(alpha=0.5 / options.inverse_regularization).fit(rows, numbers)
+        if isinstance(rows, RowsInParts):
+            model = RidgeInParts(rows, numbers, options)
+        else:
+            model = Ridge(alpha=0.5 / options.inverse_regularization).fit(rows, numbers)
         progress.update(options.max_iterations)
         mean, width = numbers.mean(axis=0), numbers.shape[1]
         return {
             "mean": [{"predicted": np.tile(mean, (other.shape[0], 1))} for other in others],
-            "linear": [{"predicted": model.predict(other).reshape(-1, width)} for other in others],
+            "linear": [{"predicted": predict_rows(model.predict, other).reshape(-1, width)} for other in others],
         }
 
     return _fit_items(task, training, asked, np.asarray(training.sequences[NUMBERS], np.float64), fit, progress)
@@ -262,6 +268,13 @@ def _next_tokens(task: BaselineTask, training: SplitItems, asked: Sequence[Split
     return Fitted({name: [{EVERY_LEVEL: vars(of)} for of in predictions] for name, predictions in made.items()})
 
 
+# How linear models of items are fitted where memory holds the features of all items, and where it does not.
+FITTED_AT_ONCE: dict[type[TaskScoring], str] = {ClassScoring: "lbfgs", LabelScoring: "lbfgs", NumberScoring: "ridge"}
+FITTED_BY_PASSES: dict[type[TaskScoring], str] = {
+    ClassScoring: "minibatches",
+    LabelScoring: "minibatches",
+    NumberScoring: "conjugate_gradients",
+}
 FITS: dict[type[TaskScoring], Fit] = {
     ClassScoring: _classes,
     LabelScoring: _labels,

@@ -1,5 +1,6 @@
 """What a linear model reads of an item of any length: counts of its tokens and tags, and statistics of its numbers."""
 
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
 import numpy as np
@@ -31,6 +32,7 @@ class ItemFeatures:
         weighted: whether counts are weighted, or stay as they are.
         lengths: whether the steps of an item are among its features.
         grams: n-grams of characters that tokens have, see `lengthwise.evaluation.character_grams`; None for none.
+        parts: the same sequences and items in parts, which are read one after another, several times.
     """
 
     def __init__(
@@ -42,22 +44,17 @@ class ItemFeatures:
         weighted: bool = True,
         lengths: bool = True,
         grams: csr_matrix | None = None,
+        parts: Iterable[tuple[Sequences, Items]] = (),
     ) -> None:
         self._inputs, self._lengths = inputs, lengths
-        self._grams: tuple[csr_matrix, TfidfTransformer] | None = None
-        if grams is not None:
-            counts = count_column(training, items, TOKENS, inputs.counted[TOKENS])
-            common = common_grams(counts, grams)
-            if common.shape[1]:
-                weighting = TfidfTransformer(sublinear_tf=True).fit(gram_counts(counts, common))
-                self._grams = common, weighting
+        parts = parts or [(training, items)]
+        self._grams = None if grams is None else self._weighted_grams(grams, parts)
         self._weighting = {
-            name: TfidfTransformer(sublinear_tf=True).fit(count_column(training, items, name, size))
+            name: weighting_of(count_column(*part, name, size) for part in parts)
             for name, size in inputs.counted.items()
             if weighted
         }
-        dense = self._dense(training, items)
-        self._mean, spread = dense.mean(axis=0), dense.std(axis=0)
+        self._mean, spread = _moments_of(lambda: (self._dense(*part) for part in parts))
         self._spread = np.where(spread > 0, spread, 1)
 
     def rows(self, sequences: Sequences, items: Items) -> FeatureRows:
@@ -69,12 +66,23 @@ class ItemFeatures:
             counts.append(self._weighting[name].transform(found) if name in self._weighting else found)
         if self._grams is not None:
             common, weighting = self._grams
-            tokens = count_column(sequences, items, TOKENS, self._inputs.counted[TOKENS])
             # In place, and in half the bytes, until they stand beside the others.
-            counts.append(weighting.transform(gram_counts(tokens, common), copy=False))
+            counts.append(weighting.transform(gram_counts(self._tokens(sequences, items), common), copy=False))
         if len(counts) == 1 and not dense.shape[1]:
             return counts[0]
         return hstack([*counts, csr_matrix(dense)], format="csr") if counts else dense
+
+    def _weighted_grams(
+        self, grams: csr_matrix, parts: Iterable[tuple[Sequences, Items]]
+    ) -> tuple[csr_matrix, TfidfTransformer] | None:
+        """The n-grams that are common among the training items, and their weighting; None if there is none."""
+        common = common_grams((self._tokens(*part) for part in parts), grams)
+        if not common.shape[1]:
+            return None
+        return common, weighting_of(gram_counts(self._tokens(*part), common) for part in parts)
+
+    def _tokens(self, sequences: Sequences, items: Items) -> csr_matrix:
+        return count_column(sequences, items, TOKENS, self._inputs.counted[TOKENS])
 
     def _dense(self, sequences: Sequences, items: Items) -> np.ndarray:
         steps = np.bincount(items.group, sequences.lengths, minlength=len(items.labels))[:, np.newaxis]
@@ -89,6 +97,26 @@ def count_column(sequences: Sequences, items: Items, column: str, size: int) -> 
     matrix = csr_matrix((np.ones(len(rows)), (rows, values.reshape(-1))), (len(items.labels), size))
     matrix.sum_duplicates()
     return matrix
+
+
+def weighting_of(parts: Iterable[csr_matrix]) -> TfidfTransformer:
+    """TF-IDF fitted to the counts of items that come in parts: to the last bit what `fit` makes of all of them."""
+    items, having = 0, np.zeros(1)
+    for counts in parts:
+        items += counts.shape[0]
+        having = having + np.bincount(counts.indices, minlength=counts.shape[1])
+    weighting = TfidfTransformer(sublinear_tf=True)
+    weighting.idf_ = np.log((items + 1) / (having + 1)) + 1
+    return weighting
+
+
+def _moments_of(parts: Callable[[], Iterator[np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of all rows, float64 (D,) each; of one part to the last bit what NumPy says."""
+    sums = [(len(dense), dense.sum(axis=0)) for dense in parts()]
+    count = sum(rows for rows, _ in sums)
+    mean = np.sum([of_part for _, of_part in sums], axis=0) / count
+    squares = np.sum([((dense - mean) ** 2).sum(axis=0) for dense in parts()], axis=0)
+    return mean, np.sqrt(squares / count)
 
 
 def statistics(sequences: Sequences, items: Items, column: str) -> np.ndarray:

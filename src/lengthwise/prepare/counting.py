@@ -21,7 +21,7 @@ def build_vocabulary(tokens: Path, split: Path, out: Path, size: int) -> dict[st
         FormatError: an input is absent or of another version.
     """
     store = TokenStore(tokens)
-    lexicon = store.lexicon()
+    lexicon = store.lexicon_strings()
     counts = np.zeros(len(lexicon), np.int64)
     with Progress("vocabulary", store.tokens, "tokens") as progress:
         for sentences, splits in zip(store, read_splits(split), strict=True):

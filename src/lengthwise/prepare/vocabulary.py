@@ -17,12 +17,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lengthwise.core.sequences import UNK_ID
 from lengthwise.errors import FormatError
 from lengthwise.system.seals import MARK, UNSEALED, check_seal, rerun, sealed_file
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 PAD, UNK = "<PAD>", "<UNK>"
 HEADER = "id\ttoken\tcount"
@@ -52,7 +56,7 @@ class Vocabulary:
         return {token: number for number, token in enumerate(self.tokens) if number > UNK_ID}
 
 
-def count_vocabulary(lexicon: list[str], counts: np.ndarray, size: int) -> Vocabulary:
+def count_vocabulary(lexicon: "pa.StringArray", counts: np.ndarray, size: int) -> Vocabulary:
     """The `size - 2` most frequent tokens, by falling count, ties by token.
 
     Args:
@@ -60,13 +64,13 @@ def count_vocabulary(lexicon: list[str], counts: np.ndarray, size: int) -> Vocab
         counts: int64 (len(lexicon),), in the training split; a token that is not in it has no place here.
         size: entries in all, `<PAD>` and `<UNK>` among them.
     """
+    seen = np.flatnonzero(counts)
     # A text may hold the very names of the two reserved entries: such a token is unknown.
-    nameable = [count > 0 and token not in (PAD, UNK) for token, count in zip(lexicon, counts.tolist(), strict=True)]
-    order = np.lexsort((np.arange(len(counts)), -counts))
-    order = order[np.array(nameable, bool)[order]][: size - 2]
-    unknown = int(counts.sum() - counts[order].sum())
-    tokens = (PAD, UNK, *(lexicon[place] for place in order.tolist()))
-    return Vocabulary(tokens, (0, unknown, *counts[order].tolist()))
+    frequent = seen[np.argsort(-counts[seen], kind="stable")][:size]
+    named = zip(lexicon.take(frequent).to_pylist(), counts[frequent].tolist(), strict=True)
+    kept = [(token, count) for token, count in named if token not in (PAD, UNK)][: size - 2]
+    unknown = int(counts.sum()) - sum(count for _, count in kept)
+    return Vocabulary((PAD, UNK, *(token for token, _ in kept)), (0, unknown, *(count for _, count in kept)))
 
 
 def write_vocabulary(path: Path, vocabulary: Vocabulary) -> None:

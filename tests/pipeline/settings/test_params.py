@@ -134,6 +134,7 @@ WRONG = {
     "baselines.tuned": (["yes", 1, None], [True, False]),
     "baselines.characters": ([1, 9, 4.0, "4", True, "none"], [None, 2, 8]),
     "baselines.max_iterations": ([0, 1.0, "100", None, True], [1]),
+    "baselines.memory_mb": ([0, 63, -1, 100.0, "4096", True], [None, 64, 65_536]),
     "baselines.tag_window": ([-1, 17, 1.0, "1", None, True], [0, 16]),
     "baselines.tag_bits": ([7, 25, 18.0, "18", None, True], [8, 24]),
     "baselines.tag_epochs": ([0, 1.0, "5", None, True], [1]),

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lengthwise.prepare.text import by_rule
-from lengthwise.prepare.text.by_rule import SPACE_CHUNK, _chunk_ranges, _lower_bound
+from lengthwise.prepare.text.by_rule import SPACE_CHUNK, _chunk_ranges
 from lengthwise.prepare.text.chunks import SPACE
+from lengthwise.prepare.text.lexicon import lower_bound
 
 STRINGS = st.lists(st.text("ab\x01é\uffee\N{GRINNING FACE}", min_size=1, max_size=3), max_size=12)
 
@@ -22,7 +23,7 @@ def in_byte_order(strings):
 @given(STRINGS, st.text("ab\x01é\uffee\N{GRINNING FACE}", min_size=1, max_size=3))
 def test_lower_bound_counts_the_chunks_before_a_string_in_byte_order(strings, sought):
     ordered = in_byte_order(strings)
-    found = _lower_bound(pa.array([SPACE, *ordered]), sought)
+    found = lower_bound(pa.array([SPACE, *ordered]), sought.encode(), SPACE_CHUNK + 1)
     # White space comes first, also before chunks that are less in byte order.
     assert found == SPACE_CHUNK + 1 + bisect_left([string.encode() for string in ordered], sought.encode())
 

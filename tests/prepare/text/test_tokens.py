@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lengthwise.corpora.blogs.posts import read_posts
 from lengthwise.errors import FormatError, ParamsError
 from lengthwise.prepare import document_writer as documents_module
-from lengthwise.prepare.text import by_rule, spacy_tokenizer
+from lengthwise.prepare.text import by_rule, lexicon, spacy_tokenizer
 from lengthwise.prepare.text.spacy_tokenizer import ChunkTokenizer
 from lengthwise.prepare.text.store import TokenStore
 from lengthwise.prepare.text.text_tokenizer import make_tokenizer
@@ -329,14 +329,28 @@ def test_tokenize_does_not_depend_on_the_slices_and_ranges(
     assert results[0] == results[1] == results[2]
 
 
+@pytest.mark.parametrize("by", ["words", "blanks"])
+def test_tokenize_writes_the_same_bytes_however_many_tokens_are_merged_at_once(
+    by, tmp_path, monkeypatch, slices_of, random_texts, write_documents, options
+):
+    slices_of(7)
+    documents = write_documents(tmp_path / "documents.parquet", random_texts(3, 60))
+    tokenize(documents, tmp_path / "whole", options(by=by), 1)
+    monkeypatch.setattr(lexicon, "TOKENS_AT_ONCE", 20)
+    monkeypatch.setattr(lexicon, "TOKENS_PER_SAMPLE", 3)
+    tokenize(documents, tmp_path / "parts", options(by=by), 1)
+    assert len(files_of(tmp_path / "whole")) == 2 + 9
+    assert files_of(tmp_path / "parts") == files_of(tmp_path / "whole")
+
+
 def test_tokenize_writes_a_lexicon_in_byte_order_of_what_occurs(tmp_path, random_texts, write_documents, options):
     texts = random_texts(7, 200)
     tokenize(write_documents(tmp_path / "documents.parquet", texts), tmp_path / "tokens", options(), 1)
     store = TokenStore(tmp_path / "tokens")
-    lexicon = store.lexicon()
-    assert lexicon == sorted(set(lexicon), key=str.encode)
+    tokens = store.lexicon()
+    assert tokens == sorted(set(tokens), key=str.encode)
     used = [token for part in store for token in part.tokens.tolist()]
-    assert set(used) == set(range(len(lexicon)))
+    assert set(used) == set(range(len(tokens)))
     assert len(used) == store.tokens
     assert all((part.offsets[1:] > part.offsets[:-1]).all() for part in store)
 

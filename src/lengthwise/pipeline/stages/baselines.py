@@ -76,8 +76,9 @@ def evaluate_baselines(
                     place = out / TABLES / name / ITEM_PREDICTIONS_NAME
                     digest = file_digest(shards / INDEX_NAME)
                     write_item_predictions(place, splits["test"], on_test, index.form.words, digest)
-                if model == "linear" and fitted.tried:
-                    pd.DataFrame(fitted.tried).to_csv(out / TABLES / name / "regularization.csv", index=False)
+                for table, rows in (("regularization", fitted.tried), ("fits", fitted.fits)):
+                    if model == "linear" and rows:
+                        pd.DataFrame(rows).to_csv(out / TABLES / name / f"{table}.csv", index=False)
                 write_metrics(out / f"{name}.json", headlines[name])
     return headlines
 

@@ -10,7 +10,6 @@ Four maps in worker processes, with small reductions between them:
 What a slice hands from one map to the next waits in a scratch folder.
 """
 
-from bisect import bisect_left
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -24,7 +23,7 @@ import pyarrow.compute as pc
 from lengthwise.core.ragged import offsets_of, take_rows
 from lengthwise.prepare.documents import document_id, read_texts, slice_rows
 from lengthwise.prepare.text.chunks import Chunks, ChunkTokens, Runs, find_runs, replace_runs, split_chunks
-from lengthwise.prepare.text.lexicon import merge_lexicons, number_distinct
+from lengthwise.prepare.text.lexicon import lower_bound, merge_lexicons, number_distinct
 from lengthwise.prepare.text.normalization import Normalization
 from lengthwise.prepare.text.notices import TextNotices, all_notices, notice
 from lengthwise.prepare.text.scratch_arrays import save_array
@@ -191,19 +190,13 @@ def _tokenize_range(task: _Range) -> _RangeTokens:
     parts = []
     for number in range(task.slices):
         strings = _load_strings(_worker.config.scratch, number)
-        low = SPACE_CHUNK + 1 if task.low is None else _lower_bound(strings, task.low)
-        high = len(strings) if task.high is None else _lower_bound(strings, task.high)
+        low = SPACE_CHUNK + 1 if task.low is None else lower_bound(strings, task.low.encode(), SPACE_CHUNK + 1)
+        high = len(strings) if task.high is None else lower_bound(strings, task.high.encode(), low)
         parts.append(strings.slice(low, high - low))
     distinct, numbers = merge_lexicons(parts)
     if _worker.tokenizer.known_words > MOST_WORDS:
         start_worker(_worker.config)
     return _RangeTokens(_worker.tokenizer(distinct.to_pylist()), numbers)
-
-
-def _lower_bound(strings: pa.Array, string: str) -> int:
-    """The first chunk of a slice that is not before `string` in byte order, as Arrow sorts."""
-    sought = string.encode()
-    return bisect_left(range(SPACE_CHUNK + 1, len(strings)), sought, key=lambda i: strings[i].as_py().encode()) + 1
 
 
 def _tokenize_runs(runs: pa.Array) -> ChunkTokens:

@@ -170,8 +170,12 @@ class TokenStore:
 
     def lexicon(self) -> list[str]:
         """All distinct tokens; a token's id is its place."""
-        tokens: list[str] = self._read(self._folder / LEXICON_NAME, LEXICON_SCHEMA)["token"].to_pylist()
+        tokens: list[str] = self.lexicon_strings().to_pylist()
         return tokens
+
+    def lexicon_strings(self) -> pa.StringArray:
+        """The lexicon as Arrow has it: an eighth of a list's memory."""
+        return self._read(self._folder / LEXICON_NAME, LEXICON_SCHEMA)["token"].combine_chunks()
 
     def __iter__(self) -> Iterator[Sentences]:
         """The slices in order, one in memory at a time."""
