@@ -12,6 +12,7 @@ from scipy.sparse import issparse
 
 from lengthwise.core.ragged import offsets_of
 from lengthwise.core.sequences import Sequences
+from lengthwise.evaluation.character_grams import character_grams
 from lengthwise.evaluation.input_columns import InputColumns
 from lengthwise.evaluation.item_features import ItemFeatures
 from lengthwise.evaluation.item_parts import FeatureBytes, ItemParts, level_bytes
@@ -21,7 +22,13 @@ INPUTS = {
     "tokens": InputColumns({"tokens": 5000}),
     "several": InputColumns({"tokens": 5000, "affixes": 40}, ("x",)),
     "numbers": InputColumns({}, ("x",)),
+    "characters": InputColumns({"tokens": 5000}),
 }
+
+
+def grams_of(kind):
+    names = ["<PAD>", "<UNK>", *(f"{7919 * number % 99991:x}" for number in range(4998))]
+    return character_grams(names, 4) if kind == "characters" else None
 
 
 def invent(seed, count, longest, items, vocabulary=5000):
@@ -68,12 +75,12 @@ def test_parts_have_every_item_once_with_all_its_sequences(seed, items, more, mo
 @pytest.mark.parametrize("kind", INPUTS)
 @pytest.mark.parametrize("weighted", [False, True])
 def test_rows_of_parts_are_those_of_all_items(kind, weighted):
-    inputs = INPUTS[kind]
+    inputs, grams = INPUTS[kind], grams_of(kind)
     (training, known), (asked, items) = invent(1, 90, 7, 40), invent(2, 50, 7, 20)
-    parts = ItemParts.within(inputs, training, known, 3_000, shuffled=True)
+    parts = ItemParts.within(inputs, training, known, 3_000, shuffled=True, grams=grams)
     assert len(parts) > 3
-    whole = ItemFeatures(inputs, training, known, weighted=weighted)
-    of_parts = ItemFeatures(inputs, training, known, weighted=weighted, parts=parts)
+    whole = ItemFeatures(inputs, training, known, weighted=weighted, grams=grams)
+    of_parts = ItemFeatures(inputs, training, known, weighted=weighted, grams=grams, parts=parts)
     assert_close(dense(of_parts.rows(asked, items)), dense(whole.rows(asked, items)), EXACT)
     expected = dense(whole.rows(training, known))
     for members, part in zip(parts.members, parts, strict=True):
@@ -83,13 +90,13 @@ def test_rows_of_parts_are_those_of_all_items(kind, weighted):
 @pytest.mark.parametrize("kind", INPUTS)
 @pytest.mark.parametrize(("longest", "items"), [(30, 6000), (30, 300), (4, 6000)])
 def test_the_features_of_a_level_take_no_more_than_is_estimated_and_not_much_less(kind, longest, items):
-    inputs = INPUTS[kind]
+    inputs, grams = INPUTS[kind], grams_of(kind)
     splits = [invent(seed, 6000, longest, items) for seed in (1, 2)]
-    estimated = level_bytes([FeatureBytes.of(inputs, *split) for split in splits])
+    estimated = level_bytes([FeatureBytes.of(inputs, *split, grams) for split in splits])
     # What is imported or allocated once.
-    ItemFeatures(inputs, *invent(1, 9, 5, 3)).rows(*invent(1, 9, 5, 3))
+    ItemFeatures(inputs, *invent(1, 9, 5, 3), grams=grams).rows(*invent(1, 9, 5, 3))
     tracemalloc.start()
-    features = ItemFeatures(inputs, *splits[0])
+    features = ItemFeatures(inputs, *splits[0], grams=grams)
     held = [features.rows(*split) for split in splits]
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

@@ -18,9 +18,10 @@ from lengthwise.evaluation.step_windows import as_columns
 # numbers, and of a value that is taken from all sequences.
 COUNT_BYTES, NUMBER_BYTES = 12, 32
 COUNTING_BYTES, STEP_BYTES, STEP_NUMBER_BYTES, TAKEN_BYTES = 36, 16, 24, 16
-# Of a count of an n-gram, in half the bytes before it stands beside the others; sequences whose n-grams are counted at
-# once.
-GRAM_BYTES, COUNTED_AT_ONCE = 8, 4096
+# While rows are made, of a count of an n-gram, which is then copied beside the others.
+GRAM_BYTES = 20
+# Sequences whose n-grams are counted at once.
+COUNTED_AT_ONCE = 4096
 # What the statistics of a number are, and the length of an item.
 DENSE_OF_NUMBER, DENSE_OF_ITEM = 6, 1
 # Of the order in which training items come.
