@@ -12,7 +12,7 @@ from lengthwise.errors import FormatError
 from lengthwise.runs.kept import Kept
 from lengthwise.system.markdown import with_blocks
 
-BLOCKS = ("runs", "article", "leak", "search", "best", "splits", "time", "ablations")
+BLOCKS = ("folds", "article", "leak", "search", "best", "splits", "time", "ablations", "runs")
 TIMES = ("time_padded", "time_bucketed", "time_padded_keras", "time_bucketed_keras")
 
 
@@ -28,7 +28,7 @@ def test_blocks_without_any_run_say_what_to_run_and_nothing_else(kept_folder):
     assert tuple(blocks) == BLOCKS
     assert blocks["article"] == '`article` has not been run: `make real CORPUS=path/to/corpus RUNS="article"`.'
     assert blocks["leak"].startswith("`article`, `leak_document` and `leak_author` have not been run: ")
-    for name in ("time", "search", "best", "splits", "ablations"):
+    for name in ("folds", "time", "search", "best", "splits", "ablations"):
         assert "not been run" in blocks[name]
         assert "|" not in blocks[name]
     assert leak_chart(Kept(kept_folder)) is None

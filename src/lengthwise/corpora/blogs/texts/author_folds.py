@@ -23,7 +23,7 @@ def author_folds_block(kept: Kept) -> str:
     """
     folder = kept.folder / FOLDER
     if not folder.is_dir():
-        return f"Not run yet: `results/{FOLDER}`."
+        return f"The folds have not been run: `make folds FOLDS=10 KEYS=results/{FOLDER}.yaml`."
     levels = _read(folder / "levels.csv", ("model", *COLUMNS))
     differences = _read(
         folder / "differences.csv", ("network", "baseline", "level", "metric", "difference", *COLUMNS[3:])

@@ -50,15 +50,15 @@ def result_blocks(kept: Kept) -> dict[str, str]:
         FormatError: a file of a run that is there is absent or damaged.
     """
     return {
-        "runs": _runs(kept),
+        "folds": author_folds_block(kept),
         "article": _if_there(kept, ["article"], _article),
         "leak": leak_block(kept, LEAK_CHART),
         "search": search_block(kept),
         "best": best_block(kept),
         "splits": splits_block(kept),
-        "folds": author_folds_block(kept),
         "time": _time(kept),
         "ablations": _if_there(kept, ["ablations"], _ablations),
+        "runs": _runs(kept),
     }
 
 
