@@ -13,6 +13,8 @@ FULL = WIDTH - NAMES - FIGURES - 2 * MARGIN
 COLOURS = {
     "keras": "#9aa5b1",
     "pytorch": "#e0913f",
+    "jax": "#4f9d69",
+    "onnx": "#8a6fb0",
     "lengthwise native": "#1f5fbf",
     "lengthwise": "#7fb0ea",
 }

@@ -71,7 +71,7 @@ class _LastStep(keras.layers.Layer):
     def compute_mask(self, _inputs: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor | None:
         return mask if self._every else None
 
-    def call(self, inputs: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    def call(self, inputs: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
         if self._every:
             return inputs
         return tf.gather(inputs, tf.reduce_sum(tf.cast(mask, tf.int32), axis=1) - 1, batch_dims=1)

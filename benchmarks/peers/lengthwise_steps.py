@@ -36,7 +36,7 @@ def run(data: Data, stopwatch: Stopwatch, *, kernel: str, batching: str | None =
 
 
 def _network(data: Data, task: str, kernel: str) -> Network:
-    config = NetworkConfig(task, data.vocabulary_size, data.factors, **data.params.model.model_dump())
+    config = NetworkConfig(task, data.vocabulary_size, data.factors, **vars(data.params.model.architecture))
     try:
         return Network(config, kernel=kernel)
     except KernelError as error:

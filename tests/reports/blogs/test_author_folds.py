@@ -12,8 +12,8 @@ from lengthwise.runs.kept import Kept
 def kept(root, tmp_path):
     # Two models on two levels, whose figures differ in every cell.
     shutil.copy(root / "results" / "published.yaml", tmp_path)
-    folder = tmp_path / FOLDER
-    folder.mkdir()
+    folder = tmp_path / FOLDER / "some"
+    folder.mkdir(parents=True)
     figures = [
         (model, level, metric, value, value - 0.01, value + 0.01)
         for number, model in enumerate(("majority", "linear", "classifier", "classifier_and_linear"))
@@ -37,8 +37,8 @@ def kept(root, tmp_path):
 
 def test_the_table_has_every_model_beside_what_was_published(kept):
     lines = author_folds_block(kept).splitlines()
-    assert lines[0] == "| by | of | majority | linear | classifier | classifier and linear | Schler et al. |"
-    assert "| author | both | 0.300 (0.290 to 0.310) | 0.310 (0.300 to 0.320) | 0.320 (0.310 to 0.330) | " in lines[2]
+    assert lines[0] == "| recipe | by | of | linear | classifier | classifier and linear | Schler et al. |"
+    assert "| `some` | author | both | 0.310 (0.300 to 0.320) | 0.320 (0.310 to 0.330) | 0.330 (" in lines[2]
     assert lines[3].endswith("| 0.530 (0.520 to 0.540) | 0.801 |")
     # What is no accuracy and no likelihood is left out.
     assert not any("f1" in line or "0.9" in line for line in lines)
@@ -46,14 +46,14 @@ def test_the_table_has_every_model_beside_what_was_published(kept):
 
 def test_differences_are_from_what_knows_the_text(kept):
     text = author_folds_block(kept)
-    assert "| author | both | classifier | linear | -0.010 (-0.020 to +0.000) |" in text
-    assert "| author | gender | classifier and linear | linear | +0.020 (+0.015 to +0.025) |" in text
+    assert "| `some` | author | both | classifier | linear | -0.010 (-0.020 to +0.000) |" in text
+    assert "| `some` | author | gender | classifier and linear | linear | +0.020 (+0.015 to +0.025) |" in text
     assert "| classifier | majority |" not in text
 
 
 @pytest.mark.parametrize("name", ["levels.csv", "differences.csv"])
 def test_a_table_that_is_damaged_is_named(kept, name):
-    path = kept.folder / FOLDER / name
+    path = kept.folder / FOLDER / "some" / name
     for content in ("a,b\n1,2\n", "", '"'):
         path.write_text(content, encoding="utf-8")
         with pytest.raises(FormatError, match=rf"{name}: .*expected the table of folds"):

@@ -9,47 +9,53 @@ from lengthwise.corpora.blogs.texts.unknown_authors import BEST_METRICS
 from lengthwise.errors import FormatError
 from lengthwise.reports.words import ranged, records
 from lengthwise.runs.kept import MEND, Kept
-from lengthwise.system.markdown import table
+from lengthwise.system.markdown import code, table
 
 FOLDER = "author_folds"
-COLUMNS = ("level", "metric", "value", "low", "high")
+# The models that have columns of their own; what knows only how frequent classes are is in none.
+MODELS = ("linear", "classifier", "classifier_and_linear")
+INTERVAL = ("low", "high")
 
 
 def author_folds_block(kept: Kept) -> str:
-    """Figures of all models over all folds, and how far the network is from the linear model on the same authors.
+    """Figures of each recipe over all folds, and how far its models are from each other on the same authors.
 
     Raises:
         FormatError: a table that is there is damaged.
     """
-    folder = kept.folder / FOLDER
-    if not folder.is_dir():
-        return f"The folds have not been run: `make folds FOLDS=10 KEYS=results/{FOLDER}.yaml`."
-    levels = _read(folder / "levels.csv", ("model", *COLUMNS))
-    differences = _read(
-        folder / "differences.csv", ("network", "baseline", "level", "metric", "difference", *COLUMNS[3:])
-    )
-    models = [*dict.fromkeys(levels["model"])]
-    published = kept.published["schler"]
-    rows = []
-    for (level, metric), figures in levels[levels["metric"].isin(BEST_METRICS)].groupby(
-        ["level", "metric"], sort=False
-    ):
-        cells = {row.model: ranged(row.value, row.low, row.high) for row in records(figures)}
-        other = published.get(f"{level}_{metric}")
-        shown = (cells.get(model, "") for model in models)
-        rows.append((level, BEST_METRICS[str(metric)], *shown, "" if other is None else f"{other:.3f}"))
-    header = ("by", "of", *(model.replace("_", " ") for model in models), "Schler et al.")
-    pairs = table(("by", "of", "model", "less", "difference"), [*_pairs(differences)])
+    recipes = sorted(path for path in (kept.folder / FOLDER).glob("*") if path.is_dir())
+    if not recipes:
+        return f"The folds have not been run: `make folds FOLDS=10 KEYS=results/{FOLDER}/last.yaml`."
+    figures = [row for recipe in recipes for row in _figures(recipe, kept.published["schler"])]
+    header = ("recipe", "by", "of", *map(_words, MODELS), "Schler et al.")
+    pairs = table(("recipe", "by", "of", "model", "less", "difference"), [row for of in recipes for row in _pairs(of)])
     return "\n\n".join(
-        [table(header, rows), "Paired differences on the same items, with intervals over authors:", pairs]
+        [table(header, figures), "Paired differences on the same items, with intervals over authors:", pairs]
     )
 
 
-def _pairs(differences: pd.DataFrame) -> Iterator[tuple[str, ...]]:
+def _figures(recipe: Path, published: dict[str, float]) -> Iterator[tuple[str, ...]]:
+    """A row a level and metric."""
+    levels = _read(recipe / "levels.csv", ("model", "level", "metric", "value", *INTERVAL))
+    levels = levels[levels["metric"].isin(BEST_METRICS)]
+    for (level, metric), of_models in levels.groupby(["level", "metric"], sort=False):
+        cells = {row.model: ranged(row.value, row.low, row.high) for row in records(of_models)}
+        other = published.get(f"{level}_{metric}")
+        there = "" if other is None else f"{other:.3f}"
+        yield code(recipe.name), str(level), BEST_METRICS[str(metric)], *(cells.get(model, "") for model in MODELS), there
+
+
+def _pairs(recipe: Path) -> Iterator[tuple[str, ...]]:
     """What is compared with more than the frequencies of classes."""
-    for row in records(differences[differences["metric"].isin(BEST_METRICS) & (differences["baseline"] != "majority")]):
+    columns = ("network", "baseline", "level", "metric", "difference", *INTERVAL)
+    differences = _read(recipe / "differences.csv", columns)
+    for row in records(differences[differences["metric"].isin(BEST_METRICS) & differences["baseline"].isin(MODELS)]):
         cell = f"{row.difference:+.3f} ({row.low:+.3f} to {row.high:+.3f})"
-        yield row.level, BEST_METRICS[row.metric], row.network.replace("_", " "), row.baseline, cell
+        yield code(recipe.name), row.level, BEST_METRICS[row.metric], _words(row.network), row.baseline, cell
+
+
+def _words(model: str) -> str:
+    return model.replace("_", " ")
 
 
 def _read(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
