@@ -1,9 +1,10 @@
 import shutil
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
 
-from lengthwise.corpora.blogs.texts.author_folds import FOLDER, author_folds_block
+from lengthwise.corpora.blogs.texts.author_folds import FOLDER, author_folds_block, author_folds_chart
 from lengthwise.errors import FormatError
 from lengthwise.runs.kept import Kept
 
@@ -61,3 +62,10 @@ def test_a_table_that_is_damaged_is_named(kept, name):
     path.unlink()
     with pytest.raises(FormatError, match=rf"{name}: cannot be read"):
         author_folds_block(kept)
+
+
+def test_the_chart_has_what_is_compared_with_the_linear_model(kept):
+    texts = [element.text for element in ElementTree.fromstring(author_folds_chart(kept)).iter() if element.text]
+    assert {"both, some", "gender, some", "classifier and linear"} <= set(map(str.strip, texts))
+    shutil.rmtree(kept.folder / FOLDER)
+    assert author_folds_chart(kept) is None

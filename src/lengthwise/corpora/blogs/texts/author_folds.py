@@ -5,16 +5,38 @@ from pathlib import Path
 
 import pandas as pd
 
+from lengthwise.charts.frame import Caption
+from lengthwise.charts.rows import IntervalRow, interval_chart
 from lengthwise.corpora.blogs.texts.unknown_authors import BEST_METRICS
 from lengthwise.errors import FormatError
-from lengthwise.reports.words import ranged, records
+from lengthwise.reports.words import hue_of, ranged, records
 from lengthwise.runs.kept import MEND, Kept
 from lengthwise.system.markdown import code, table
 
 FOLDER = "author_folds"
+CHART = "author_folds.svg"
 # The models that have columns of their own; what knows only how frequent classes are is in none.
-MODELS = ("linear", "classifier", "classifier_and_linear")
+LINEAR = "linear"
+MODELS = (LINEAR, "classifier", "classifier_and_linear")
 INTERVAL = ("low", "high")
+
+
+def author_folds_chart(kept: Kept) -> str | None:
+    """How far the network, and both models together, are from the linear model in accuracy; None without any folds.
+
+    Raises:
+        FormatError: a table that is there is damaged.
+    """
+    groups = {}
+    for recipe in _recipes(kept):
+        for metric, what in [*BEST_METRICS.items()][:-1]:
+            groups[f"{what}, {recipe.name}"] = [
+                IntervalRow(_words(row.network), row.difference, row.low, row.high, hue_of(row.network))
+                for row in records(_compared(recipe))
+                if row.metric == metric and row.baseline == LINEAR
+            ]
+    caption = Caption("Accuracy of authors less that of the linear model")
+    return interval_chart(caption, groups, "accuracy less the linear model's", signed=True) if groups else None
 
 
 def author_folds_block(kept: Kept) -> str:
@@ -23,14 +45,15 @@ def author_folds_block(kept: Kept) -> str:
     Raises:
         FormatError: a table that is there is damaged.
     """
-    recipes = sorted(path for path in (kept.folder / FOLDER).glob("*") if path.is_dir())
+    recipes = _recipes(kept)
     if not recipes:
         return f"The folds have not been run: `make folds FOLDS=10 KEYS=results/{FOLDER}/last.yaml`."
     figures = [row for recipe in recipes for row in _figures(recipe, kept.published["schler"])]
     header = ("recipe", "by", "of", *map(_words, MODELS), "Schler et al.")
     pairs = table(("recipe", "by", "of", "model", "less", "difference"), [row for of in recipes for row in _pairs(of)])
+    picture = f'<img src="{CHART}" width="480" alt="Accuracies less those of the linear model, with intervals">'
     return "\n\n".join(
-        [table(header, figures), "Paired differences on the same items, with intervals over authors:", pairs]
+        [table(header, figures), picture, "Paired differences on the same items, with intervals over authors:", pairs]
     )
 
 
@@ -42,14 +65,28 @@ def _figures(recipe: Path, published: dict[str, float]) -> Iterator[tuple[str, .
         cells = {row.model: ranged(row.value, row.low, row.high) for row in records(of_models)}
         other = published.get(f"{level}_{metric}")
         there = "" if other is None else f"{other:.3f}"
-        yield code(recipe.name), str(level), BEST_METRICS[str(metric)], *(cells.get(model, "") for model in MODELS), there
+        yield (
+            code(recipe.name),
+            str(level),
+            BEST_METRICS[str(metric)],
+            *(cells.get(model, "") for model in MODELS),
+            there,
+        )
 
 
-def _pairs(recipe: Path) -> Iterator[tuple[str, ...]]:
+def _recipes(kept: Kept) -> list[Path]:
+    return sorted(path for path in (kept.folder / FOLDER).glob("*") if path.is_dir())
+
+
+def _compared(recipe: Path) -> pd.DataFrame:
     """What is compared with more than the frequencies of classes."""
     columns = ("network", "baseline", "level", "metric", "difference", *INTERVAL)
     differences = _read(recipe / "differences.csv", columns)
-    for row in records(differences[differences["metric"].isin(BEST_METRICS) & differences["baseline"].isin(MODELS)]):
+    return differences[differences["metric"].isin(BEST_METRICS) & differences["baseline"].isin(MODELS)]
+
+
+def _pairs(recipe: Path) -> Iterator[tuple[str, ...]]:
+    for row in records(_compared(recipe)):
         cell = f"{row.difference:+.3f} ({row.low:+.3f} to {row.high:+.3f})"
         yield code(recipe.name), row.level, BEST_METRICS[row.metric], _words(row.network), row.baseline, cell
 

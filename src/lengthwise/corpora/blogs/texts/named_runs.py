@@ -11,7 +11,7 @@ from lengthwise.charts.frame import Caption
 from lengthwise.charts.rows import IntervalRow, interval_chart
 from lengthwise.charts.style import standalone
 from lengthwise.core.names import LABEL_TASKS
-from lengthwise.corpora.blogs.texts.author_folds import author_folds_block
+from lengthwise.corpora.blogs.texts.author_folds import CHART, author_folds_block, author_folds_chart
 from lengthwise.corpora.blogs.texts.changed_keys import changes_of, not_run
 from lengthwise.corpora.blogs.texts.unknown_authors import best_block, search_block, splits_block
 from lengthwise.reports.words import count, hue_of, percent, ranged, records
@@ -26,7 +26,7 @@ LEAK_CHART = "leak.svg"
 
 
 def written(root: Path, kept: Kept) -> dict[Path, str]:
-    """What is written of the named runs into documents: `docs/results.md`, its chart, and a part of README.md.
+    """What is written of the named runs into documents: `docs/results.md`, its charts, and a part of README.md.
 
     Args:
         root: of the working tree.
@@ -35,9 +35,10 @@ def written(root: Path, kept: Kept) -> dict[Path, str]:
     Raises:
         FormatError: a file of a run that is there, or a document, is absent or damaged.
     """
-    docs, readme, chart = root / "docs", root / "README.md", leak_chart(kept)
+    docs, readme = root / "docs", root / "README.md"
+    charts = {LEAK_CHART: leak_chart(kept), CHART: author_folds_chart(kept)}
     return {
-        **({} if chart is None else {docs / LEAK_CHART: standalone(chart)}),
+        **{docs / name: standalone(chart) for name, chart in charts.items() if chart is not None},
         docs / "results.md": with_blocks(docs / "results.md", result_blocks(kept)),
         readme: with_blocks(readme, {"real-text": leak_block(kept, f"docs/{LEAK_CHART}")}),
     }
