@@ -97,7 +97,10 @@ def test_committed_runs_would_be_found_wrong(keep_runs):
 def test_results_folder_holds_runs_of_the_file_alone():
     # One that was renamed would stay, and nobody would look at it.
     assert {path.stem for path in COMMITTED.folder.glob("*.json")} == set(COMMITTED.runs)
-    assert not [path for path in COMMITTED.folder.iterdir() if path.is_dir()]
+    assert [path.name for path in COMMITTED.folder.iterdir() if path.is_dir()] == ["author_folds"]
+    # Of each recipe of folds its keys and its tables.
+    folds = {path.name for path in (COMMITTED.folder / "author_folds").iterdir()}
+    assert {name for name in folds if name.endswith(".yaml")} == {f"{name}.yaml" for name in folds if "." not in name}
 
 
 def test_kept_of_no_folder_is_refused(tmp_path):
