@@ -119,7 +119,7 @@ def _padded(units: int, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return rng.normal(size=shape).astype(np.float32), rng.normal(size=shape).astype(np.float32)
 
 
-def ratios(steps: dict[str, Step], rounds: int) -> dict[str, list[float]]:
+def seconds_by_round(steps: dict[str, Step], rounds: int) -> dict[str, list[float]]:
     """Seconds of a step of each, in each round."""
     times = {}
     for name, step in steps.items():
@@ -160,7 +160,7 @@ def main() -> None:
         for kind in arguments.rows:
             for units in arguments.units:
                 lengths = rows_of(kind)
-                found = ratios(
+                found = seconds_by_round(
                     {
                         KERNEL: layer_step(cell, units, units, lengths),
                         "pytorch padded": pytorch_step(cell, units, lengths, packed=False),

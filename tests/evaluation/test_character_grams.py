@@ -71,7 +71,7 @@ def test_n_grams_of_items_are_those_that_scikit_learn_counts_in_their_tokens(lon
         found = gram_counts(counts, grams)
         present = found[:, np.flatnonzero(found.getnnz(axis=0))]
         assert np.array_equal(by_column(present), by_column(reference(longest).fit_transform(texts)))
-        common = common_grams([counts], grams)
+        common = common_grams([counts], grams).grams
         assert 0 < common.shape[1] < present.shape[1]
         kept = reference(longest, FEWEST_ITEMS).fit_transform(texts)
         assert np.array_equal(by_column(gram_counts(counts, common)), by_column(kept))
@@ -95,9 +95,13 @@ def test_common_n_grams_are_counted_alike_in_blocks(monkeypatch):
     sequences, items, _ = make_texts(1)
     counts, grams = count_column(sequences, items, "tokens", len(TOKENS)), character_grams(TOKENS, 4)
     whole = common_grams([counts], grams)
+    assert whole.having.min() >= FEWEST_ITEMS
     for block in (1, 5, 12):
         monkeypatch.setattr("lengthwise.evaluation.character_grams.BLOCK", block)
-        assert (common_grams([counts], grams) != whole).nnz == 0
+        found = common_grams([counts], grams)
+        assert (found.grams != whole.grams).nnz == 0
+        assert found.items == whole.items == counts.shape[0]
+        assert found.having.tolist() == whole.having.tolist()
 
 
 def test_rows_have_n_grams_with_a_weighting_of_their_own_behind_the_tokens():

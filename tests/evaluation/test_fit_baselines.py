@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from closeness import EXACT, assert_close
+from messages import split_of_messages
 from scipy.sparse import vstack
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from lengthwise.core.labels import LabelFactor
-from lengthwise.core.ragged import offsets_of
 from lengthwise.core.sequences import Sequences
 from lengthwise.evaluation.baseline_models import count_tokens, linear
 from lengthwise.evaluation.baseline_options import BaselineOptions, LinearOptions, NgramOptions, TagModelOptions
@@ -61,17 +61,7 @@ def make_split(seed, count=240):
         "x": rng.normal(class_of[row], 1.0)[:, np.newaxis].astype(np.float32),
         "tags": np.where(tokens > 7, 1, 0).astype(np.int32),
     }
-    per_sequence = {
-        "sequence": np.arange(count),
-        "document": document,
-        "group": document // 4,
-        "label": class_of,
-        "labels": np.stack([class_of > 0, class_of == 2, np.ones(count)], axis=1).astype(np.int32),
-        "numbers": np.stack([class_of * 10.0, 3.0 - class_of], axis=1),
-    }
-    sequences = Sequences(offsets_of(lengths), per_step, per_sequence)
-    words = {"document": "message", "group": "author"}
-    return SplitItems(sequences, items_of(per_sequence, "document", words))
+    return split_of_messages(lengths, per_step, document, class_of)
 
 
 SCORED = {

@@ -8,21 +8,19 @@ import pytest
 from examples import up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from messages import split_of_messages
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from lengthwise.core.labels import LabelFactor
-from lengthwise.core.ragged import offsets_of
-from lengthwise.core.sequences import Sequences
 from lengthwise.evaluation import bounded_rows
 from lengthwise.evaluation.baseline_options import BaselineOptions, LinearOptions, NgramOptions, TagModelOptions
-from lengthwise.evaluation.baseline_task import BaselineTask, SplitItems
+from lengthwise.evaluation.baseline_task import BaselineTask
 from lengthwise.evaluation.bounded_rows import RowsInParts, rows_of_level
 from lengthwise.evaluation.fit_baselines import baseline_work, fit_baselines
 from lengthwise.evaluation.fit_in_parts import RidgeInParts, logistic_in_parts
 from lengthwise.evaluation.input_columns import InputColumns
 from lengthwise.evaluation.item_features import ItemFeatures
 from lengthwise.evaluation.item_parts import ItemParts
-from lengthwise.evaluation.levels import items_of
 from lengthwise.evaluation.scoring.class_scoring import ClassScoring
 from lengthwise.evaluation.scoring.label_scoring import LabelScoring
 from lengthwise.evaluation.scoring.number_scoring import NumberScoring
@@ -58,16 +56,7 @@ def make_split(seed, count=600, length=8, vocabulary=60):
         "tokens": tokens.astype(np.int32),
         "x": rng.normal(class_of[row], 4.0)[:, np.newaxis].astype(np.float32),
     }
-    per_sequence = {
-        "sequence": np.arange(count),
-        "document": document,
-        "group": document // 4,
-        "label": class_of,
-        "labels": np.stack([class_of > 0, class_of == 2, np.ones(count)], axis=1).astype(np.int32),
-        "numbers": np.stack([class_of * 10.0, 3.0 - class_of], axis=1),
-    }
-    items = items_of(per_sequence, "document", {"document": "message", "group": "author"})
-    return SplitItems(Sequences(offsets_of(lengths), per_step, per_sequence), items)
+    return split_of_messages(lengths, per_step, document, class_of)
 
 
 def task_of(kind, memory_mb, inputs=INPUTS, iterations=100, **options):

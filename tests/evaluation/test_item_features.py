@@ -6,8 +6,9 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from lengthwise.core.ragged import offsets_of
 from lengthwise.core.sequences import Sequences
 from lengthwise.evaluation.input_columns import InputColumns
-from lengthwise.evaluation.item_features import ItemFeatures, count_column, statistics, weighting_of
+from lengthwise.evaluation.item_features import ItemFeatures, count_column, statistics
 from lengthwise.evaluation.levels import Items
+from lengthwise.evaluation.weighting import items_having, tf_idf
 
 
 def make_split(seed, count=40):
@@ -97,6 +98,6 @@ def test_weights_of_counts_in_parts_are_to_the_last_bit_those_of_scikit_learn(se
     counts = count_column(sequences, items, "tokens", 9)
     expected = TfidfTransformer(sublinear_tf=True).fit(counts)
     for parts in ([counts], [counts[:4], counts[4:5], counts[5:]]):
-        found = weighting_of(parts)
+        found = tf_idf(*items_having(parts))
         assert found.idf_.tobytes() == expected.idf_.tobytes()
         assert (found.transform(counts) != expected.transform(counts)).nnz == 0

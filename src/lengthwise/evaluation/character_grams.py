@@ -5,11 +5,13 @@ sparse matrices.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
 from lengthwise.core.sequences import UNK_ID
+from lengthwise.evaluation.weighting import items_having
 
 # Where a token begins and ends. Halves of surrogate pairs are no characters: no token has them.
 BEGIN, END = "\ud800", "\udfff"
@@ -49,21 +51,31 @@ def character_grams(tokens: Sequence[str], longest: int) -> csr_matrix:
     return matrix
 
 
-def common_grams(parts: Iterable[csr_matrix], grams: csr_matrix) -> csr_matrix:
-    """The columns of `grams` that at least `FEWEST_ITEMS` items have; a block of items is in memory at a time.
+class CommonGrams(NamedTuple):
+    """The n-grams that at least `FEWEST_ITEMS` items have.
+
+    Attributes:
+        grams: float32 (V, G), sparse: the columns of `character_grams` that are common.
+        items: how many items were asked.
+        having: int64 (G,), how many of them have each n-gram.
+    """
+
+    grams: csr_matrix
+    items: int
+    having: np.ndarray
+
+
+def common_grams(parts: Iterable[csr_matrix], grams: csr_matrix) -> CommonGrams:
+    """The n-grams that are common among items; a block of items is in memory at a time.
 
     Args:
-        parts: (N, V) each, how often each of N items has each token.
+        parts: (N, V) each, how often each of N items has each token; one part at least.
         grams: (V, G), see `character_grams`.
-
-    Returns:
-        float32 (V, of G those that are common), sparse.
     """
-    having = np.zeros(grams.shape[1], np.int64)
-    for counts in parts:
-        for start in range(0, counts.shape[0], BLOCK):
-            having += np.bincount(gram_counts(counts[start : start + BLOCK], grams).indices, minlength=len(having))
-    return grams[:, np.flatnonzero(having >= FEWEST_ITEMS)]
+    blocks = (counts[start : start + BLOCK] for counts in parts for start in range(0, counts.shape[0], BLOCK))
+    items, having = items_having(gram_counts(block, grams) for block in blocks)
+    common = np.flatnonzero(having >= FEWEST_ITEMS)
+    return CommonGrams(grams[:, common], items, having[common])
 
 
 def gram_counts(counts: csr_matrix, grams: csr_matrix) -> csr_matrix:

@@ -12,6 +12,7 @@ from lengthwise.evaluation.character_grams import common_grams, gram_counts
 from lengthwise.evaluation.input_columns import InputColumns
 from lengthwise.evaluation.levels import Items
 from lengthwise.evaluation.step_windows import as_columns
+from lengthwise.evaluation.weighting import items_having, tf_idf
 
 # Sparse, float64 (N, F); or dense.
 FeatureRows: TypeAlias = csr_matrix | np.ndarray
@@ -50,7 +51,7 @@ class ItemFeatures:
         parts = parts or [(training, items)]
         self._grams = None if grams is None else self._weighted_grams(grams, parts)
         self._weighting = {
-            name: weighting_of(count_column(*part, name, size) for part in parts)
+            name: tf_idf(*items_having(count_column(*part, name, size) for part in parts))
             for name, size in inputs.counted.items()
             if weighted
         }
@@ -77,9 +78,7 @@ class ItemFeatures:
     ) -> tuple[csr_matrix, TfidfTransformer] | None:
         """The n-grams that are common among the training items, and their weighting; None if there is none."""
         common = common_grams((self._tokens(*part) for part in parts), grams)
-        if not common.shape[1]:
-            return None
-        return common, weighting_of(gram_counts(self._tokens(*part), common) for part in parts)
+        return (common.grams, tf_idf(common.items, common.having)) if len(common.having) else None
 
     def _tokens(self, sequences: Sequences, items: Items) -> csr_matrix:
         return count_column(sequences, items, TOKENS, self._inputs.counted[TOKENS])
@@ -97,17 +96,6 @@ def count_column(sequences: Sequences, items: Items, column: str, size: int) -> 
     matrix = csr_matrix((np.ones(len(rows)), (rows, values.reshape(-1))), (len(items.labels), size))
     matrix.sum_duplicates()
     return matrix
-
-
-def weighting_of(parts: Iterable[csr_matrix]) -> TfidfTransformer:
-    """TF-IDF fitted to the counts of items that come in parts: to the last bit what `fit` makes of all of them."""
-    items, having = 0, np.zeros(1)
-    for counts in parts:
-        items += counts.shape[0]
-        having = having + np.bincount(counts.indices, minlength=counts.shape[1])
-    weighting = TfidfTransformer(sublinear_tf=True)
-    weighting.idf_ = np.log((items + 1) / (having + 1)) + 1
-    return weighting
 
 
 def _moments_of(parts: Callable[[], Iterator[np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:

@@ -67,8 +67,9 @@ def evaluate(
     scores = score_task(task, scoring, test, made, items, bootstrap)
     together = None
     if baselines is not None and isinstance(scoring, ClassScoring):
-        linear = _said_by_linear(baselines, scoring, SplitItems(test, items), shards, index)
-        together = score_together(together_name(task), scoring, SplitItems(test, items), made, linear, bootstrap)
+        split = SplitItems(test, items)
+        linear = _said_by_linear(baselines, scoring, split, shards, index)
+        together = score_together(together_name(task), scoring, split, made, linear, bootstrap)
     with replacing_folder(tables) as out:
         scores.write(out)
         if together is not None:

@@ -11,6 +11,7 @@ from lengthwise.corpora.blogs.texts.unknown_authors import BEST_METRICS
 from lengthwise.errors import FormatError
 from lengthwise.reports.words import hue_of, ranged, records
 from lengthwise.runs.kept import MEND, Kept
+from lengthwise.runs.metric_tables import csv_table
 from lengthwise.system.markdown import code, table
 
 FOLDER = "author_folds"
@@ -29,10 +30,11 @@ def author_folds_chart(kept: Kept) -> str | None:
     """
     groups = {}
     for recipe in _recipes(kept):
+        compared = records(_compared(recipe))
         for metric, what in [*BEST_METRICS.items()][:-1]:
             groups[f"{what}, {recipe.name}"] = [
-                IntervalRow(_words(row.network), row.difference, row.low, row.high, hue_of(row.network))
-                for row in records(_compared(recipe))
+                IntervalRow(model_words(row.network), row.difference, row.low, row.high, hue_of(row.network))
+                for row in compared
                 if row.metric == metric and row.baseline == LINEAR
             ]
     caption = Caption("Accuracy of authors less that of the linear model")
@@ -49,7 +51,7 @@ def author_folds_block(kept: Kept) -> str:
     if not recipes:
         return f"The folds have not been run: `make folds FOLDS=10 KEYS=results/{FOLDER}/last.yaml`."
     figures = [row for recipe in recipes for row in _figures(recipe, kept.published["schler"])]
-    header = ("recipe", "by", "of", *map(_words, MODELS), "Schler et al.")
+    header = ("recipe", "by", "of", *map(model_words, MODELS), "Schler et al.")
     pairs = table(("recipe", "by", "of", "model", "less", "difference"), [row for of in recipes for row in _pairs(of)])
     picture = f'<img src="{CHART}" width="480" alt="Accuracies less those of the linear model, with intervals">'
     return "\n\n".join(
@@ -88,18 +90,16 @@ def _compared(recipe: Path) -> pd.DataFrame:
 def _pairs(recipe: Path) -> Iterator[tuple[str, ...]]:
     for row in records(_compared(recipe)):
         cell = f"{row.difference:+.3f} ({row.low:+.3f} to {row.high:+.3f})"
-        yield code(recipe.name), row.level, BEST_METRICS[row.metric], _words(row.network), row.baseline, cell
+        yield code(recipe.name), row.level, BEST_METRICS[row.metric], model_words(row.network), row.baseline, cell
 
 
-def _words(model: str) -> str:
+def model_words(model: str) -> str:
+    """What a model is called for a person: of two together in words."""
     return model.replace("_", " ")
 
 
 def _read(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     try:
-        found = pd.read_csv(path)
+        return csv_table(path.read_bytes(), columns)
     except (OSError, ValueError) as error:
         raise FormatError(f"{path}: cannot be read ({error}); expected the table of folds; {MEND}") from error
-    if missing := [name for name in columns if name not in found.columns]:
-        raise FormatError(f"{path}: has no column {missing[0]}; expected the table of folds; {MEND}")
-    return found

@@ -11,7 +11,7 @@ from lengthwise.charts.frame import Caption
 from lengthwise.charts.rows import IntervalRow, interval_chart
 from lengthwise.charts.style import standalone
 from lengthwise.core.names import LABEL_TASKS
-from lengthwise.corpora.blogs.texts.author_folds import CHART, author_folds_block, author_folds_chart
+from lengthwise.corpora.blogs.texts.author_folds import CHART, author_folds_block, author_folds_chart, model_words
 from lengthwise.corpora.blogs.texts.changed_keys import changes_of, not_run
 from lengthwise.corpora.blogs.texts.unknown_authors import best_block, search_block, splits_block
 from lengthwise.reports.words import count, hue_of, percent, ranged, records
@@ -104,11 +104,10 @@ def _leak_runs(kept: Kept) -> dict[str, Run]:
 def _sentences(run: Run) -> dict[str, IntervalRow]:
     """The accuracy of sentences by model."""
     chosen = run.levels[(run.levels["level"] == "sentence") & (run.levels["metric"] == "accuracy")]
-    return {
-        name: IntervalRow(name, row.value, row.low, row.high, hue_of(row.model))
-        for row in records(chosen)
-        for name in [row.model.replace("_", " ")]
-    }
+    rows = [
+        IntervalRow(model_words(row.model), row.value, row.low, row.high, hue_of(row.model)) for row in records(chosen)
+    ]
+    return {row.label: row for row in rows}
 
 
 def _interval(row: IntervalRow) -> str:
