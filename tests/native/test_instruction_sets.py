@@ -13,7 +13,7 @@ from lengthwise.native.arch import ARCH_VARIABLE, kernel_archs
 pytestmark = [pytest.mark.native, pytest.mark.long]
 
 # In a process of its own, for TensorFlow takes an operation's name once. Sizes beside the lanes of every vector, rows
-# and steps beyond what the kernel computes at once, gates from shut to open.
+# and steps beyond what the kernel computes at once, a layer so wide that factors are packed, gates from shut to open.
 COMPUTE = """
 import sys
 import numpy as np
@@ -30,7 +30,13 @@ def draw(*shape, scale=1.0):
     return tf.constant(scale * rng.normal(size=shape), tf.float32)
 
 for name in NATIVE_CELLS:
-    for units, features, rows, width in ((1, 3, 2, 5), (17, 40, 60, 12), (64, 33, 7, 9), (5, 3, 1, 150)):
+    for units, features, rows, width in (
+        (1, 3, 2, 5),
+        (17, 40, 60, 12),
+        (64, 33, 7, 9),
+        (5, 3, 1, 150),
+        (150, 451, 20, 4),
+    ):
         for reverse in (False, True):
             layer = Recurrent(
                 CELLS[name](units), kernel="native", return_state=True, initial_state="learned", reverse=reverse

@@ -22,18 +22,19 @@ def draw(seed, *shape):
     return np.random.default_rng([seed, 4]).normal(0, 1, shape).astype(np.float32)
 
 
-def make_pair(name, units=5, seed=0, **options):
-    # The same weights, by the native kernel and by Keras.
+def make_pair(name, units=5, seed=0, features=FEATURES, **options):
+    # The same weights, by the native kernel and by Keras; those of wide layers such that no gate is shut.
     pair = [
         Recurrent(CELLS[name](units), kernel=kernel, **{"return_state": True, "initial_state": "learned", **options})
         for kernel in ("native", "keras")
     ]
     for layer in pair:
-        layer.build((None, None, FEATURES))
+        layer.build((None, None, features))
     assert [layer.native for layer in pair] == [True, False]
     rng = np.random.default_rng([seed, 5])
     for ours, theirs in zip(*(layer.weights for layer in pair), strict=True):
-        ours.assign(rng.normal(0, 0.5, ours.shape))
+        wide = len(ours.shape) > 1 and ours.shape[0] > 100
+        ours.assign(rng.normal(0, ours.shape[0] ** -0.5 if wide else 0.5, ours.shape))
         theirs.assign(ours)
     return pair
 
@@ -131,6 +132,21 @@ def test_recurrent_of_no_rows_and_of_many_is_the_same_by_both_kernels(name, rows
     mask = np.random.default_rng(0).random((rows, 4)) < 0.6
     by = [draw(0, rows, 4, 5), *(draw(1, rows, 5) for _ in pair[0].state_sizes)]
     assert_same(*(results(layer, draw(2, rows, 4, FEATURES), by, mask=mask) for layer in pair))
+
+
+@pytest.mark.sampled(4)
+@pytest.mark.parametrize("rows", [3, 150])
+@pytest.mark.parametrize("name", NATIVE_CELLS)
+def test_recurrent_of_wide_layers_is_the_same_by_both_kernels(name, rows):
+    # So wide that factors of products are packed: units and features that no panel, tile or vector divides, and more rows
+    # than go through a step together.
+    units, features = 150, 451
+    pair = make_pair(name, units, features=features)
+    rng = np.random.default_rng(rows)
+    mask = rng.random((rows, 4)) < 0.8
+    resets = (rng.random((rows, 4)) < 0.2) & mask
+    by = [draw(0, rows, 4, units), *(draw(1, rows, units) for _ in pair[0].state_sizes)]
+    assert_same(*(results(layer, draw(2, rows, 4, features), by, mask=mask, resets=resets) for layer in pair))
 
 
 @pytest.mark.parametrize("dtype", ["int32", "bool", "float16", "float64"])

@@ -20,8 +20,8 @@ template <class Cell>
 int64_t BackwardScratch(const Problem& p) {
   const Sizes<Cell> z(p);
   const int64_t by_rows = (MostRows(p) + 1) * z.states() +
-                          (kChunk + MostRows(p)) * (z.wide_units + (Cell::kNormalizesParts ? z.gates : 0));
-  const int64_t by_items = kTogether * (z.gates + 2 * z.wide_features);
+                          (kChunk + MostRows(p)) * (std::max(z.wide_units, InTiles(p.units)) + z.gates + z.panels());
+  const int64_t by_items = z.together() * (z.gates + z.panels() + z.wide_features + InTiles(p.features));
   return Padded(z.sums()) + std::max(by_rows, by_items);
 }
 
@@ -30,10 +30,14 @@ void BackwardShard(const Problem& p, const float* packed, const Gradients& g, fl
   const Sizes<Cell> z(p);
   const Share share(p, shard);
   float* sums = scratch;
-  float* d = sums + Padded(z.sums());            // (rows, S, U)
-  float* own = d + MostRows(p) * z.states();     // (S, U), of a row that begins with states that were given.
-  float* before = own + z.states();              // Outputs before the steps of a chunk.
-  float* parts = before + (kChunk + MostRows(p)) * z.wide_units;  // Gradients by the state's part, if that is normalized.
+  float* d = sums + Padded(z.sums());         // (rows, S, U)
+  float* own = d + MostRows(p) * z.states();  // (S, U), of a row that begins with states that were given.
+  // Of the steps of a chunk, of which there are at most so many: the outputs before them, gradients by the state's part of
+  // the gates, and these in panels.
+  const int64_t most = kChunk + MostRows(p);
+  float* before = own + z.states();
+  float* parts = before + most * std::max(z.wide_units, InTiles(p.units));
+  float* panels = parts + most * z.gates;
   std::memset(sums, 0, z.sums() * sizeof(float));
   float* initial_sums = sums + z.initial_sums();
 
@@ -46,15 +50,17 @@ void BackwardShard(const Problem& p, const float* packed, const Gradients& g, fl
   for (int64_t t = 0; t < p.times; ++t) steps += share.Of(p.active[t]);
   const int64_t first = StepsBefore(p, shard);
   const float* saved = g.saved + first * z.saved;
-  // Gradients by the gates stand in the order in which they come; by the recurrent weights a chunk is taken together.
+  // Gradients by the input's part of the gates stand in the order in which they come; by the recurrent weights a chunk is
+  // taken together.
   int64_t place = first, chunk = first;
   const auto flush = [&] {
-    const float* gates = Cell::kNormalizesParts ? parts : g.gates + chunk * z.blocks;
     float* recurrent = sums + z.recurrent_sums();
-    Multiply(p.units, place - chunk, z.gates, {before, 1, z.wide_units}, gates, z.by_blocks(), recurrent, z.gates,
-             recurrent, z.gates);
+    const int64_t count = place - chunk;
+    if (z.is_wide()) PutPanels(parts, z.gates, count, z.gates, panels);
+    Multiply(p.units, count, z.gates, z.is_wide() ? LeftTiles(before, most) : LeftColumns(before, z.wide_units),
+             z.is_wide() ? RightPanels(panels, count) : RightRows(parts, z.gates), recurrent, z.gates, recurrent, z.gates);
     // A cell that normalizes the state's part has added what comes before that.
-    if (!Cell::kNormalizesParts) AddRows(gates, z.blocks, place - chunk, z.gates, sums + z.recurrent_bias_sums());
+    if (!Cell::kNormalizesParts) AddRows(parts, z.gates, count, z.gates, sums + z.recurrent_bias_sums());
     chunk = place;
   };
   int64_t flat = p.steps;
@@ -65,9 +71,9 @@ void BackwardShard(const Problem& p, const float* packed, const Gradients& g, fl
     const float* here = saved + steps * z.saved;
     // The rows of the time before are as many or more, and stand in the same order.
     const float* there = t ? here - share.Of(p.active[t - 1]) * z.saved + z.blocks : nullptr;
-    for (int64_t from = 0; from < active; from += kTogether) {
-      const int64_t to = std::min(from + kTogether, active);
-      float* gates = Cell::kNormalizesParts ? parts + (place - chunk) * z.gates : g.gates + place * z.blocks;
+    for (int64_t from = 0; from < active; from += z.together()) {
+      const int64_t to = std::min(from + z.together(), active);
+      float* part = parts + (place - chunk) * z.gates;
       for (int64_t i = from; i < to; ++i, ++place) {
         const int64_t step = flat + share.Row(i);
         const float* row = here + i * z.saved;
@@ -79,14 +85,15 @@ void BackwardShard(const Problem& p, const float* packed, const Gradients& g, fl
           for (int k = 0; k < Cell::kStates; ++k)
             CopyRow(own + k * z.wide_units, p.states + (k * p.rows + p.order[share.Row(i)]) * p.units, p.units, z.wide_units);
         Cell::BackRow({z.units, z.wide_units, packed + z.vector(), packed + z.recurrent_bias(), row, known, di,
-                       g.gates + place * z.by_blocks(), gates + (i - from) * z.by_blocks(), sums + z.vector_sums(),
+                       g.gates + place * z.gates, part + (i - from) * z.gates, sums + z.vector_sums(),
                        sums + z.recurrent_bias_sums()});
-        std::memcpy(before + (place - chunk) * z.wide_units, known, z.wide_units * sizeof(float));
+        if (z.is_wide()) PutColumn(known, p.units, most, place - chunk, before);
+        else std::memcpy(before + (place - chunk) * z.wide_units, known, z.wide_units * sizeof(float));
         g.place[step] = static_cast<int32_t>(place);
       }
       float* by_state = d + from * z.states();
-      Multiply(to - from, z.gates, z.wide_units, {gates, z.by_blocks(), 1}, packed + z.recurrent_transposed(), z.wide_units,
-               by_state, z.states(), by_state, z.states());
+      Multiply(to - from, z.gates, z.wide_units, LeftRows(part, z.gates),
+               RightPanels(packed + z.recurrent_transposed(), z.gates), by_state, z.states(), by_state, z.states());
       for (int64_t i = from; i < to; ++i) {
         if (!p.resets[flat + share.Row(i)]) continue;
         float* di = d + i * z.states();
@@ -110,17 +117,17 @@ void ProjectItemsBackward(const Problem& p, const float* packed, const Gradients
   const ItemShare items(p, share);
   float* sums = scratch;
   float* by_gates = sums + Padded(z.sums());
-  float* by_inputs = by_gates + kTogether * z.gates;
-  float* features = by_inputs + kTogether * z.wide_features;
-  const float* gates = g.gates + z.by_input();
-  for (int64_t from = items.begin; from < items.end; from += kTogether) {
-    const int64_t count = std::min(kTogether, items.end - from);
+  float* panels = by_gates + z.together() * z.gates;
+  float* by_inputs = panels + z.together() * z.panels();
+  float* features = by_inputs + z.together() * z.wide_features;
+  for (int64_t from = items.begin; from < items.end; from += z.together()) {
+    const int64_t count = std::min(z.together(), items.end - from);
     for (int64_t i = 0; i < count; ++i) {
       const int32_t* reader = g.reader + g.reader_offset[from + i];
       const int32_t* last = g.reader + g.reader_offset[from + i + 1];
       float* to = by_gates + i * z.gates;
-      std::memcpy(to, gates + int64_t{g.place[*reader]} * z.by_blocks(), z.gates * sizeof(float));
-      while (++reader < last) AddRows(gates + int64_t{g.place[*reader]} * z.by_blocks(), 0, 1, z.gates, to);
+      std::memcpy(to, g.gates + int64_t{g.place[*reader]} * z.gates, z.gates * sizeof(float));
+      while (++reader < last) AddRows(g.gates + int64_t{g.place[*reader]} * z.gates, 0, 1, z.gates, to);
     }
     AddRows(by_gates, z.gates, count, z.gates, sums + z.bias_sums());
     if constexpr (Cell::kNormalizesParts)
@@ -136,11 +143,16 @@ void ProjectItemsBackward(const Problem& p, const float* packed, const Gradients
                       p.units * sizeof(float));
       continue;
     }
-    for (int64_t i = 0; i < count; ++i)
-      std::memcpy(features + i * p.features, p.inputs + int64_t{used[i]} * p.features, p.features * sizeof(float));
-    Multiply(p.features, count, z.gates, {features, 1, p.features}, by_gates, z.gates, sums, z.gates, sums, z.gates);
-    Multiply(count, z.gates, z.wide_features, {by_gates, z.gates, 1}, packed + z.kernel_transposed(), z.wide_features,
-             nullptr, 0, by_inputs, z.wide_features);
+    for (int64_t i = 0; i < count; ++i) {
+      const float* item = p.inputs + int64_t{used[i]} * p.features;
+      if (z.is_wide()) PutColumn(item, p.features, count, i, features);
+      else std::memcpy(features + i * p.features, item, p.features * sizeof(float));
+    }
+    if (z.is_wide()) PutPanels(by_gates, z.gates, count, z.gates, panels);
+    Multiply(p.features, count, z.gates, z.is_wide() ? LeftTiles(features, count) : LeftColumns(features, p.features),
+             z.is_wide() ? RightPanels(panels, count) : RightRows(by_gates, z.gates), sums, z.gates, sums, z.gates);
+    Multiply(count, z.gates, z.wide_features, LeftRows(by_gates, z.gates),
+             RightPanels(packed + z.kernel_transposed(), z.gates), nullptr, 0, by_inputs, z.wide_features);
     for (int64_t i = 0; i < count; ++i)
       std::memcpy(g.inputs + int64_t{used[i]} * p.features, by_inputs + i * z.wide_features, p.features * sizeof(float));
   }

@@ -21,9 +21,10 @@ namespace {
 struct RowStep {
   int64_t units, wide;
   const float* vectors;         // (V, wide)
-  const float* recurrent_bias;  // (G, wide), what `row` begins with if the cell does not normalize it
+  const float* recurrent_bias;  // (G, wide), what `part` begins with if the cell does not normalize it
   const float* input;           // (G, wide), the input's part of the gates
-  float* row;                   // (blocks, wide), then the states (S, wide): the state's part of the gates, to what is kept
+  const float* part;            // (G, wide), the state's part
+  float* row;                   // (blocks, wide), then the states (S, wide): what is kept
   float* state;                 // (S, wide)
 };
 
@@ -35,8 +36,8 @@ struct RowBack {
   const float* row;     // What was kept.
   const float* before;  // (S, wide), the states before the step
   float* by_state;      // (S, wide), the gradient by the states after it, to that by those before it, but for the product
-  float* by_blocks;     // (blocks, wide), the gradient by both parts of the gates; or (G, wide), the input's alone
-  float* by_part;       // (G, wide), that by the state's part, if the cell normalizes both, or else the first blocks
+  float* by_input;      // (G, wide), the gradient by the input's part of the gates
+  float* by_part;       // (G, wide), that by the state's part
   float* vector_sums;   // (V, wide), to which the gradients by the vectors are added
   float* recurrent_bias_sums;  // (G, wide), to which a cell that normalizes adds its gradients
 };
@@ -65,7 +66,7 @@ struct ByUnit {
       Vector x[Cell::kBlocks], now[Cell::kStates];
       for (int b = 0; b < Cell::kBlocks; ++b) {
         // The state's part, which the first G blocks have, and the input's, which the last G have.
-        x[b] = b < Cell::kGates ? Load(r.row + b * r.wide + u) : Vector{};
+        x[b] = b < Cell::kGates ? Load(r.part + b * r.wide + u) : Vector{};
         if (b >= Cell::kInputBlock) x[b] += Load(r.input + (b - Cell::kInputBlock) * r.wide + u);
       }
       for (int s = 0; s < Cell::kStates; ++s) now[s] = Load(r.state + s * r.wide + u);
@@ -93,7 +94,10 @@ struct ByUnit {
         for (Vector& value : dx) value = FirstLanes(value, r.units - u);
         for (Vector& value : ds) value = FirstLanes(value, r.units - u);
       }
-      for (int b = 0; b < Cell::kBlocks; ++b) Store(r.by_blocks + b * r.wide + u, dx[b]);
+      for (int b = 0; b < Cell::kGates; ++b) {
+        Store(r.by_part + b * r.wide + u, dx[b]);
+        Store(r.by_input + b * r.wide + u, dx[Cell::kInputBlock + b]);
+      }
       for (int s = 0; s < Cell::kStates; ++s) Store(r.by_state + s * r.wide + u, ds[s]);
     }
   }

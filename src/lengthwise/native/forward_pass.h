@@ -19,7 +19,7 @@ namespace {
 template <class Cell>
 int64_t ForwardScratch(const Problem& p) {
   const Sizes<Cell> z(p);
-  return std::max(Padded(kTogether * z.features), kTogether * z.saved + MostRows(p) * z.states());
+  return std::max(Padded(z.together() * z.features), z.together() * z.gates + z.saved + MostRows(p) * z.states());
 }
 
 template <class Cell>
@@ -27,8 +27,8 @@ void ProjectItems(const Problem& p, const float* packed, float* projected, float
                   int64_t share) {
   const Sizes<Cell> z(p);
   const ItemShare items(p, share);
-  for (int64_t from = items.begin; from < items.end; from += kTogether) {
-    const int64_t count = std::min(kTogether, items.end - from);
+  for (int64_t from = items.begin; from < items.end; from += z.together()) {
+    const int64_t count = std::min(z.together(), items.end - from);
     float* out = projected + from * z.gates;
     for (int64_t i = 0; i < count; ++i) {
       const float* item = p.inputs + int64_t{p.items_used[from + i]} * p.features;
@@ -44,7 +44,7 @@ void ProjectItems(const Problem& p, const float* packed, float* projected, float
       }
     }
     if (!p.projected)
-      Multiply(count, p.features, z.gates, {scratch, p.features, 1}, packed + z.kernel(), z.gates,
+      Multiply(count, p.features, z.gates, LeftRows(scratch, p.features), RightPanels(packed + z.kernel(), p.features),
                Cell::kNormalizesParts ? nullptr : packed + z.bias(), 0, out, z.gates);
     if constexpr (Cell::kNormalizesParts)
       for (int64_t i = 0; i < count; ++i)
@@ -58,8 +58,10 @@ void ForwardShard(const Problem& p, const float* packed, const float* projected,
                   int64_t shard) {
   const Sizes<Cell> z(p);
   const Share share(p, shard);
-  float* unsaved = scratch;
-  float* states = unsaved + kTogether * z.saved;  // (rows, S, U)
+  // What a row keeps is written while its gates are computed: to write the products there would wait for memory.
+  float* parts = scratch;
+  float* unsaved = parts + z.together() * z.gates;
+  float* states = unsaved + z.saved;  // (rows, S, U)
   float* saved = out.saved ? out.saved + StepsBefore(p, shard) * z.saved : nullptr;
   const float* initial = packed;
 
@@ -71,20 +73,21 @@ void ForwardShard(const Problem& p, const float* packed, const float* projected,
   int64_t flat = 0;  // The first step of time t, all shards' rows counted.
   for (int64_t t = 0; t < p.times; flat += p.active[t], ++t) {
     const int64_t active = share.Of(p.active[t]);
-    for (int64_t from = 0; from < active; from += kTogether) {
-      const int64_t to = std::min(from + kTogether, active);
+    for (int64_t from = 0; from < active; from += z.together()) {
+      const int64_t to = std::min(from + z.together(), active);
       for (int64_t i = from; i < to; ++i)
         if (p.resets[flat + share.Row(i)])
           std::memcpy(states + i * z.states(), initial, z.states() * sizeof(float));
-      float* row = saved ? saved : unsaved;
-      if (saved) saved += (to - from) * z.saved;
-      Multiply(to - from, p.units, z.gates, {states + from * z.states(), z.states(), 1}, packed + z.recurrent(), z.gates,
-               Cell::kNormalizesParts ? nullptr : packed + z.recurrent_bias(), 0, row, z.saved);
-      for (int64_t i = from; i < to; ++i, row += z.saved) {
+      Multiply(to - from, p.units, z.gates, LeftRows(states + from * z.states(), z.states()),
+               RightPanels(packed + z.recurrent(), p.units),
+               Cell::kNormalizesParts ? nullptr : packed + z.recurrent_bias(), 0, parts, z.gates);
+      const float* part = parts;
+      for (int64_t i = from; i < to; ++i, part += z.gates) {
         const int64_t step = flat + share.Row(i);
-        float* state = states + i * z.states();
+        float *state = states + i * z.states(), *row = saved ? saved : unsaved;
+        if (saved) saved += z.saved;
         Cell::StepRow({z.units, z.wide_units, packed + z.vector(), packed + z.recurrent_bias(),
-                       projected + int64_t{p.slot[step]} * z.gates, row, state});
+                       projected + int64_t{p.slot[step]} * z.gates, part, row, state});
         const int64_t said = p.read ? p.read[step] : step;
         if (said >= 0) std::memcpy(out.outputs + said * p.units, state, p.units * sizeof(float));
       }

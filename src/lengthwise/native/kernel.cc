@@ -58,7 +58,7 @@ int64_t PackedFloats(const Problem& p) { LENGTHWISE_BY_KIND(p.kind, std::max(Siz
 void Pack(const Problem& p, bool back, float* packed) { LENGTHWISE_BY_KIND(p.kind, PackCell<Cell>(p, back, packed)) }
 
 int64_t ProjectedFloats(const Problem& p) { LENGTHWISE_BY_KIND(p.kind, p.used * Sizes<Cell>(p).gates) }
-int64_t GatesFloats(const Problem& p) { LENGTHWISE_BY_KIND(p.kind, p.steps * Sizes<Cell>(p).by_blocks()) }
+int64_t GatesFloats(const Problem& p) { LENGTHWISE_BY_KIND(p.kind, p.steps * Sizes<Cell>(p).gates) }
 int64_t ForwardScratchFloats(const Problem& p) { LENGTHWISE_BY_KIND(p.kind, ForwardScratch<Cell>(p)) }
 int64_t BackwardScratchFloats(const Problem& p) { LENGTHWISE_BY_KIND(p.kind, BackwardScratch<Cell>(p)) }
 

@@ -13,8 +13,10 @@
 namespace lengthwise {
 namespace {
 
-constexpr int64_t kChunk = 128;    // Steps whose gradients by the weights are taken together, at least.
-constexpr int64_t kTogether = 48;  // Rows that go through a step, or items that are projected, and stay in the first cache.
+constexpr int64_t kChunk = 128;  // Steps whose gradients by the weights are taken together, at least.
+// Rows that go through a step, or items that are projected, together: so few that they stay in the first cache; or, where
+// the weights are more than the second holds well, so many that these are not read too often.
+constexpr int64_t kTogether = 48, kTogetherWide = 128, kWide = 1 << 16;
 
 int64_t Padded(int64_t size) { return (size + kLanes - 1) / kLanes * kLanes; }
 
@@ -31,22 +33,22 @@ struct Sizes {
         blocks(Cell::kBlocks * wide_units),
         saved((Cell::kBlocks + Cell::kStates) * wide_units + (Cell::kHasStatistics ? kLanes : 0)) {}
 
+  // Whether the factors of a product are so large that they are packed.
+  bool is_wide() const { return std::max(units, features) * gates > kWide; }
+  int64_t together() const { return is_wide() ? kTogetherWide : kTogether; }
+  int64_t panels() const { return is_wide() ? gates : 0; }
   int64_t states() const { return Cell::kStates * wide_units; }
-  // Gradients by the gates of a step that the items need too: of a cell that normalizes both parts the input's alone.
-  int64_t by_blocks() const { return Cell::kNormalizesParts ? gates : blocks; }
-  int64_t by_input() const { return Cell::kNormalizesParts ? 0 : Cell::kInputBlock * wide_units; }
   // Of an item whose part of the gates is normalized: that, and how.
   int64_t item_saved() const { return Cell::kNormalizesParts ? gates + kLanes : 0; }
   int64_t vectors() const { return Cell::kVectors * wide_units; }
-  // Packed, in both directions: the initial states, the vectors of single units, the biases, with the
-  // offsets of normalized parts in them. Forward: the kernel (D, G),
-  // the recurrent one (U, G).
+  // Packed, in both directions: the initial states, the vectors of single units, the biases, with the offsets of normalized
+  // parts in them. Forward: the kernel (D, G), the recurrent one (U, G), both in panels.
   int64_t vector() const { return states(); }
   int64_t bias() const { return vector() + vectors(); }
   int64_t recurrent_bias() const { return bias() + gates; }
   int64_t kernel() const { return recurrent_bias() + gates; }
   int64_t recurrent() const { return kernel() + features * gates; }
-  // Backward: the kernels transposed.
+  // Backward: the kernels transposed, in panels.
   int64_t kernel_transposed() const { return kernel(); }
   int64_t recurrent_transposed() const { return kernel_transposed() + gates * wide_features; }
   int64_t packed(bool back) const {

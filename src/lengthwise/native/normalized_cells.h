@@ -40,13 +40,13 @@ struct LayerNormLSTM {
     const int64_t wide = r.wide;
     const float *gain = r.vectors + 8 * wide, *shown_gain = r.vectors + 16 * wide, *shown_offset = r.vectors + 17 * wide;
     float *gates = r.row + 4 * wide, *output = r.row + 8 * wide, *memory = r.row + 9 * wide, *statistics = r.row + 10 * wide;
-    const Spread part = SpreadOf<4>(r.row, r.units, wide);
+    const Spread part = SpreadOf<4>(r.part, r.units, wide);
     float sum;
     ForUnits<1>(wide, &sum, [&](int64_t u, Vector* added) {
       Vector x[4];
       for (int b = 0; b < 4; ++b) {
         const int64_t at = b * wide + u;
-        const Vector plain = Inside(part.Of(Load(r.row + at)), u, r.units);
+        const Vector plain = Inside(part.Of(Load(r.part + at)), u, r.units);
         Store(r.row + at, plain);
         x[b] = plain * Load(gain + at) + Load(r.recurrent_bias + at) + Load(r.input + at);
         x[b] = b == 2 ? Tanh(x[b]) : Sigmoid(x[b]);
@@ -73,7 +73,7 @@ struct LayerNormLSTM {
     const int64_t wide = r.wide;
     const float *gain = r.vectors + 8 * wide, *shown_gain = r.vectors + 16 * wide, *shown_offset = r.vectors + 17 * wide;
     const float *gates = r.row + 4 * wide, *memory = r.row + 9 * wide, *statistics = r.row + 10 * wide;
-    float *gain_sums = r.vector_sums + 8 * wide, *by_gates = r.by_blocks;
+    float *gain_sums = r.vector_sums + 8 * wide, *by_gates = r.by_input;
     const Spread shown = {statistics[1], statistics[2]};
     float sums[2];
     ForUnits<2>(wide, sums, [&](int64_t u, Vector* added) {
@@ -140,12 +140,12 @@ struct LayerNormGRU {
     const int64_t wide = r.wide;
     const float* gain = r.vectors + 6 * wide;
     float *gates = r.row + 3 * wide, *output = r.row + 6 * wide, *statistics = r.row + 7 * wide;
-    const Spread part = SpreadOf<2>(r.row, r.units, wide), candidate = SpreadOf<1>(r.row + 2 * wide, r.units, wide);
+    const Spread part = SpreadOf<2>(r.part, r.units, wide), candidate = SpreadOf<1>(r.part + 2 * wide, r.units, wide);
     for (int64_t u = 0; u < wide; u += kLanes) {
       Vector x[3];
       for (int b = 0; b < 3; ++b) {
         const int64_t at = b * wide + u;
-        const Vector plain = Inside((b < 2 ? part : candidate).Of(Load(r.row + at)), u, r.units);
+        const Vector plain = Inside((b < 2 ? part : candidate).Of(Load(r.part + at)), u, r.units);
         Store(r.row + at, plain);
         x[b] = plain * Load(gain + at) + Load(r.recurrent_bias + at);
       }
@@ -164,7 +164,7 @@ struct LayerNormGRU {
   static void BackRow(const RowBack& r) {
     const int64_t wide = r.wide;
     const float *gain = r.vectors + 6 * wide, *gates = r.row + 3 * wide, *statistics = r.row + 7 * wide;
-    float *gain_sums = r.vector_sums + 6 * wide, *by_gates = r.by_blocks;
+    float *gain_sums = r.vector_sums + 6 * wide, *by_gates = r.by_input;
     float sums[4];
     ForUnits<4>(wide, sums, [&](int64_t u, Vector* added) {
       const Vector z = Load(gates + u), reset = Load(gates + wide + u), g = Load(gates + 2 * wide + u);
@@ -209,7 +209,7 @@ struct LayerNormSimple {
     const int64_t wide = r.wide;
     float sum, *output = r.row + wide;
     ForUnits<1>(wide, &sum, [&](int64_t u, Vector* added) {
-      const Vector both = Load(r.row + u) + Load(r.input + u);
+      const Vector both = Load(r.part + u) + Load(r.input + u);
       Store(r.row + u, both);
       added[0] = Inside(both, u, r.units);
     });
@@ -233,13 +233,16 @@ struct LayerNormSimple {
       AddTo(r.vector_sums + u, own * plain);
       AddTo(r.vector_sums + wide + u, own);
       Store(r.by_state + u, Vector{});
-      Store(r.by_blocks + u, scaled);
+      Store(r.by_part + u, scaled);
       added[0] = scaled;
       added[1] = scaled * plain;
     });
     const SpreadBack back = SpreadBack::Of<1>(r.row[2 * wide], r.units, sums);
-    for (int64_t u = 0; u < wide; u += kLanes)
-      Store(r.by_blocks + u, Inside(back.By(Load(r.by_blocks + u), Load(r.row + u)), u, r.units));
+    for (int64_t u = 0; u < wide; u += kLanes) {
+      const Vector by_both = Inside(back.By(Load(r.by_part + u), Load(r.row + u)), u, r.units);
+      Store(r.by_part + u, by_both);
+      Store(r.by_input + u, by_both);
+    }
   }
 };
 
