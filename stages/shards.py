@@ -5,6 +5,7 @@ from pathlib import Path
 from lengthwise.pipeline.settings.params import ShardsParams
 from lengthwise.pipeline.stage import Figures, run_stage
 from lengthwise.prepare.shards.writer import ShardInputs, build_shards
+from lengthwise.system.no_pandas import without_pandas
 
 
 def main(params: ShardsParams, documents: Path, tokens: Path, split: Path, vocabulary: Path, shards: Path) -> Figures:
@@ -14,4 +15,5 @@ def main(params: ShardsParams, documents: Path, tokens: Path, split: Path, vocab
 
 
 if __name__ == "__main__":
-    run_stage(main, "shards")
+    with without_pandas():
+        run_stage(main, "shards")

@@ -6,6 +6,7 @@ from pathlib import Path
 from lengthwise.pipeline.settings.params import SplitParams
 from lengthwise.pipeline.stage import Figures, run_stage
 from lengthwise.prepare.splits import split_sentences
+from lengthwise.system.no_pandas import without_pandas
 
 
 def main(params: SplitParams, documents: Path, tokens: Path, split: Path) -> Figures:
@@ -17,4 +18,5 @@ def main(params: SplitParams, documents: Path, tokens: Path, split: Path) -> Fig
 
 
 if __name__ == "__main__":
-    run_stage(main, "split")
+    with without_pandas():
+        run_stage(main, "split")

@@ -5,6 +5,7 @@ from pathlib import Path
 from lengthwise.pipeline.settings.params import VocabularyParams
 from lengthwise.pipeline.stage import Figures, run_stage
 from lengthwise.prepare.counting import build_vocabulary
+from lengthwise.system.no_pandas import without_pandas
 
 
 def main(params: VocabularyParams, tokens: Path, split: Path, vocabulary: Path) -> Figures:
@@ -13,4 +14,5 @@ def main(params: VocabularyParams, tokens: Path, split: Path, vocabulary: Path) 
 
 
 if __name__ == "__main__":
-    run_stage(main, "vocabulary")
+    with without_pandas():
+        run_stage(main, "vocabulary")

@@ -88,6 +88,15 @@ def test_stages_before_train_need_no_tensorflow(imported_names_of, import_closur
             assert not {name.split(".")[0] for name in imported_names_of(path)} & {"tensorflow", "keras"}, path
 
 
+def test_stages_that_keep_pandas_away_need_none(imported_names_of, import_closure_of):
+    # `without_pandas` refuses it.
+    found = [path for path in sorted((ROOT / "stages").glob("*.py")) if "with without_pandas()" in path.read_text()]
+    assert [path.stem for path in found] == ["shards", "split", "vocabulary"]
+    for stage in found:
+        for path in import_closure_of(stage):
+            assert "pandas" not in {name.split(".")[0] for name in imported_names_of(path)}, (stage, path)
+
+
 def test_stages_of_networks_need_no_scikit_learn(imported_names_of, import_closure_of):
     # `quiet_tensorflow` keeps it away.
     for stage in ("train", "evaluate", "ablation_member"):

@@ -1,7 +1,7 @@
 """Which shard each sequence goes to, and which number it has in its split, from lengths and splits alone.
 
-What there is of every sequence lies in scratch files. In memory are twelve bytes for each sequence of a split while its
-shards are found, and what a slice has.
+What there is of every sequence lies in scratch files. In memory are nine bytes for each sequence of a split while its
+shards are found, ten where there are 256 lengths or more, and what a slice has.
 """
 
 from collections import Counter
@@ -18,7 +18,7 @@ from lengthwise.core.ragged import offsets_of
 from lengthwise.errors import CorpusError
 
 # Sequences that are placed at once.
-CHUNK = 1 << 20
+CHUNK = 1 << 18
 # Of a split: their numbers have 32 bits.
 MOST_SEQUENCES = np.iinfo(np.int32).max
 # Of a shard: what lists of Arrow count their values with.
@@ -110,7 +110,7 @@ def place(slices: Iterable[tuple[np.ndarray, np.ndarray]], rows_per_shard: int, 
         path = _file(folder, "length", number)
         first = shards[-1].stop if shards else 0
         shards.append(range(first, first - (-count // rows_per_shard)))
-        shard = _rank_by_length(np.fromfile(path, np.int32), number)
+        shard = _rank_by_length(path, of_split, number)
         path.unlink()
         shard //= rows_per_shard
         shard += first
@@ -134,22 +134,33 @@ def _steps_of_shards(counts: Mapping[int, int], rows_per_shard: int) -> np.ndarr
     return np.diff(steps[last] - (ends[last] - cuts) * length[last]) if len(ends) else cuts[1:]
 
 
-def _rank_by_length(length: np.ndarray, seed: int) -> np.ndarray:
-    """Where each sequence is in the order of `by_length`, in less memory: int32 (R,)."""
-    rank = np.empty(len(length), np.int32)
-    kinds, counts = np.unique(length, return_counts=True)
-    ahead = offsets_of(counts)[:-1]
+def _rank_by_length(path: Path, counts: Mapping[int, int], seed: int) -> np.ndarray:
+    """Where each sequence is in the order of `by_length`, in less memory: int32 (R,).
+
+    Args:
+        path: a file of their lengths, int32 (R,).
+        counts: how many sequences have each length.
+        seed: of the order.
+    """
+    kinds, times = np.array(sorted(counts.items()), np.int32).reshape(-1, 2).T
+    ahead = offsets_of(times)[:-1]
+    # Numbers of 16 bits are sorted by their digits, in a tenth of the time.
+    kind = np.empty(int(times.sum()), np.min_scalar_type(len(kinds)))
+    with path.open("rb") as stream:
+        for begin in range(0, len(kind), CHUNK):
+            lengths = np.fromfile(stream, np.int32, CHUNK)
+            kind[begin : begin + CHUNK] = np.searchsorted(kinds, lengths)
+    rank = np.empty(len(kind), np.int32)
     # As `permutation` draws it, in half of its memory.
-    shuffled = np.arange(len(length), dtype=np.int32)
+    shuffled = np.arange(len(kind), dtype=np.int32)
     np.random.default_rng(seed).shuffle(shuffled)
-    for begin in range(0, len(length), CHUNK):
+    for begin in range(0, len(kind), CHUNK):
         members = shuffled[begin : begin + CHUNK]
-        # Numbers of 16 bits are sorted by their digits, in a tenth of the time.
-        kind = np.searchsorted(kinds, length[members]).astype(np.min_scalar_type(len(kinds)))
-        order = np.argsort(kind, kind="stable")
-        here = np.bincount(kind, minlength=len(kinds))
-        kind = kind[order]
-        rank[members[order]] = ahead[kind] + np.arange(len(members)) - offsets_of(here)[kind]
+        of_members = kind[members]
+        order = np.argsort(of_members, kind="stable")
+        here = np.bincount(of_members, minlength=len(kinds))
+        of_members = of_members[order]
+        rank[members[order]] = ahead[of_members] + np.arange(len(members)) - offsets_of(here)[of_members]
         ahead += here
     return rank
 

@@ -3,13 +3,14 @@
 Sequences of one length are in random order, and so a block, which is a run of sequences on disk, is a fair sample of
 them: in the corpus's order it would be of few authors, or of one class where the corpus is sorted by class.
 
-Two passes over the tokens: the first sees lengths alone and places every sequence; the second hands each slice's
-sequences on to the shards' scratch files. In memory are one slice, one shard, and what `place` has of each sequence.
+Two passes over the sequences: the first reads them, puts down what is kept (`kept_units`), and places every one by its
+length alone; the second hands each slice's sequences on to the shards' scratch files. In memory are one slice, one
+shard, and what `place` has of each sequence.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import get_args
@@ -21,11 +22,13 @@ import pyarrow.parquet as pq
 
 from lengthwise.core.affixes import affixes_of
 from lengthwise.core.names import Split, Unit
-from lengthwise.core.ragged import offsets_of, take_ranges, take_rows
+from lengthwise.core.ragged import offsets_of
 from lengthwise.core.sequences import AFFIXES, LABEL, LABELS, NUMBERS, TOKENS, UNK_ID
 from lengthwise.errors import CorpusError
 from lengthwise.prepare.documents import DocumentTable, read_document_table
-from lengthwise.prepare.shards.lengths import LengthLimits, Pieces
+from lengthwise.prepare.shards.kept_units import KeptUnits, pieces_of
+from lengthwise.prepare.shards.lengths import LengthLimits
+from lengthwise.prepare.shards.part_bytes import take_parts
 from lengthwise.prepare.shards.placing import Placement, by_length, place
 from lengthwise.prepare.shards.schema import (
     BLOCK_STEPS,
@@ -37,7 +40,7 @@ from lengthwise.prepare.shards.schema import (
     SplitEntry,
     shard_schema,
 )
-from lengthwise.prepare.shards.units import read_units
+from lengthwise.prepare.shards.units import Units, read_units
 from lengthwise.prepare.splits import TRAIN
 from lengthwise.prepare.text.store import TokenStore, lists_of
 from lengthwise.prepare.vocabulary import Vocabulary, read_vocabulary, write_vocabulary
@@ -89,33 +92,32 @@ def build_shards(
     schema = shard_schema(table.form, affixes)
     funnel: Counter[str] = Counter()
 
-    def lengths_and_splits() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def lengths_and_splits(kept: KeptUnits, progress: Progress) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for part in read_units(store, inputs.split, table, unit):
-            kept = limits.pieces(np.diff(part.offsets))
-            funnel.update(kept.funnel)
-            yield kept.length, part.split[kept.unit]
+            pieces = limits.pieces(np.diff(part.offsets))
+            funnel.update(pieces.funnel)
+            units = pieces_of(part, pieces)
+            kept.add(units)
+            progress.update(int(part.offsets[-1]))
+            yield pieces.length, units.split
 
     with replacing_folder(folder) as out, scratch_folder(folder) as scratch:
-        placed = place(lengths_and_splits(), rows_per_shard, scratch)
+        kept = KeptUnits(scratch)
+        with Progress("shards", store.tokens, "tokens") as progress:
+            placed = place(lengths_and_splits(kept, progress), rows_per_shard, scratch)
         if not placed.lengths[TRAIN]:
             raise CorpusError(
                 "shards: no training sequence is left; expected some between shards.min_length and "
                 "shards.max_length; widen them"
             )
-        with Progress("shards", store.tokens, "tokens") as progress, placed.in_order() as places:
-            for part in read_units(store, inputs.split, table, unit):
-                steps = dict(part.steps)
+        with placed.in_order() as places:
+            for units in kept:
+                steps = dict(units.steps)
                 if TOKENS in steps:
                     if letters is not None:
                         steps[AFFIXES] = letters[steps[TOKENS]]
                     steps[TOKENS] = encoding[steps[TOKENS]]
-                kept = limits.pieces(np.diff(part.offsets))
-                shard, sequence = places.take(part.split[kept.unit])
-                rows = np.stack(
-                    [kept.length, part.document[kept.unit], sequence], axis=1, dtype=np.int32, casting="unsafe"
-                )
-                _distribute(steps, rows, part.offsets, kept, shard, scratch)
-                progress.update(int(part.offsets[-1]))
+                _distribute(replace(units, steps=steps), *places.take(units.split), scratch)
         splits = _write_splits(out, placed, table, schema, scratch)
         write_vocabulary(out / VOCABULARY_NAME, vocabulary)
         index = ShardIndex(
@@ -141,25 +143,17 @@ def encode_lexicon(lexicon: pa.StringArray, vocabulary: Vocabulary) -> np.ndarra
     return codes
 
 
-def _distribute(
-    steps: Mapping[str, np.ndarray],
-    rows: np.ndarray,
-    offsets: np.ndarray,
-    pieces: Pieces,
-    shard: np.ndarray,
-    scratch: Path,
-) -> None:
+def _distribute(units: Units, shard: np.ndarray, sequence: np.ndarray, scratch: Path) -> None:
     """Append a slice's sequences to the scratch files of their shards, each shard's in the corpus's order."""
     order = np.argsort(shard, kind="stable")
-    lengths = pieces.length[order]
-    begins = offsets[pieces.unit[order]] + pieces.start[order]
-    ends = offsets_of(lengths)
+    lengths = np.diff(units.offsets)
+    ends = offsets_of(lengths[order])
     parts = list(zip(*np.unique(shard[order], return_index=True, return_counts=True), strict=True))
-    in_order = rows[order]
+    rows = np.stack([lengths, units.document, sequence], axis=1, dtype=np.int32, casting="unsafe")[order]
     for number, begin, count in parts:
-        _append(scratch / f"{number}", in_order[begin : begin + count])
-    for name, column in steps.items():
-        values = take_ranges(column, begins, lengths)
+        _append(scratch / f"{number}", rows[begin : begin + count])
+    for name, column in units.steps.items():
+        values = take_parts(column, units.offsets[:-1], lengths, order)
         for number, begin, count in parts:
             _append(_step_file(scratch, number, name), values[ends[begin] : ends[begin + count]])
 
@@ -250,5 +244,5 @@ def _lists(field: pa.Field, scratch: Path, offsets: np.ndarray, order: np.ndarra
     values = np.fromfile(scratch, (item.value_type if vectors else item).to_pandas_dtype())
     if vectors:
         values = values.reshape(-1, item.list_size)
-    taken, lengths = take_rows(values, offsets, order)
-    return lists_of(offsets_of(lengths), taken)
+    lengths = np.diff(offsets)
+    return lists_of(offsets_of(lengths[order]), take_parts(values, offsets[:-1], lengths, order))
