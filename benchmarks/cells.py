@@ -1,11 +1,13 @@
-"""What the native kernel takes for each cell, and for two directions, in processor seconds beside the GRU's.
+"""What the native kernel takes for each cell, two directions and a front end, in processor seconds beside the GRU's.
 
     python benchmarks/cells.py --rounds 9
 
 Of each cell: one layer, forward and backward pass over a batch, each step with features of its own; the processor
-seconds, and those by multiply-add of the cell's own equations. Of two directions: the updates of the article's network
-on flat batches of invented sentences, by those of the same network in one direction. All take turns in each round, and
-what is printed are medians of the ratios of one round, since the processor's speed moves. `LENGTHWISE_KERNEL_ARCH`
+seconds, and those by multiply-add of the cell's own equations. Of two directions and of a front end: the updates of the
+article's network on flat batches of invented sentences, by those of the same network in one direction, or without. Of
+the front end alone: forward and backward pass over words and over features of the steps, by the three products of
+matrices that make it up where no word comes twice. All take turns in each round, and what is printed are medians of the
+ratios of one round, since the processor's speed moves. `LENGTHWISE_KERNEL_ARCH`
 chooses the instruction set, which is printed too. Memory stays with the process: to take it from the system again takes
 half as long as a step does, and whether glibc gives it back depends on what else was asked for.
 """
@@ -23,10 +25,11 @@ from article import article_params
 
 from lengthwise.batching.padded import Padded
 from lengthwise.core.labels import LabelFactor
-from lengthwise.core.names import NATIVE_CELLS
+from lengthwise.core.names import FRONT_ENDS, NATIVE_CELLS
 from lengthwise.core.ragged import offsets_of
 from lengthwise.core.sequences import Sequences
 from lengthwise.layers.cells import CELLS
+from lengthwise.layers.front_end import MaskedConv1D, output_lengths
 from lengthwise.layers.recurrent import Recurrent
 from lengthwise.models.config import NetworkConfig
 from lengthwise.models.network import Network
@@ -34,7 +37,7 @@ from lengthwise.native.arch import arch_of_run
 from lengthwise.native.ops import ragged_layout
 from lengthwise.training.step import Steps
 
-BESIDE = "gru"
+BESIDE, VOCABULARY = "gru", 5000
 # A value that is normalized is added to the mean and to the variance, scaled, and multiplied by its gain.
 PER_NORMALIZED = 4
 KEEPS_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "1000000000", "MALLOC_TRIM_THRESHOLD_": "4000000000"}
@@ -72,19 +75,65 @@ def layer_step(cell: str, units: int, features: int, lengths: np.ndarray) -> Cal
     return step
 
 
-def network_step(cell: str, bidirectional: bool, lengths: np.ndarray) -> Callable[[], object]:
-    """An epoch of the article's network, in one direction or both, over sentences of these lengths."""
-    params, vocabulary = article_params(), 5000
+def words(count: int, rng: np.random.Generator) -> np.ndarray:
+    """Frequent words and rare ones, by Zipf's law: among 4,500 of them, as 256 sentences have, 1,400 different ones."""
+    share = 1 / np.arange(1, VOCABULARY)
+    return rng.choice(np.arange(1, VOCABULARY), count, p=share / share.sum()).astype(np.int32)
+
+
+def network_step(changes: dict[str, object], lengths: np.ndarray) -> Callable[[], object]:
+    """An epoch of the article's network with some changes, over sentences of these lengths."""
     rng = np.random.default_rng(2)
-    # Frequent words and rare ones.
-    tokens = np.minimum(rng.zipf(1.3, int(lengths.sum())) + 1, vocabulary - 1).astype(np.int32)
+    tokens = words(int(lengths.sum()), rng)
     labels = rng.integers(0, 2, len(lengths)).astype(np.int32)
     sequences = Sequences(offsets_of(lengths), {"tokens": tokens}, {"label": labels})
-    model = {**vars(params.model.architecture), "cell": cell, "bidirectional": bidirectional}
-    network = Network(NetworkConfig("classifier", vocabulary, (LabelFactor("label", ("a", "b")),), **model), "native")
+    model = {**vars(article_params().model.architecture), **changes}
+    network = Network(NetworkConfig("classifier", VOCABULARY, (LabelFactor("label", ("a", "b")),), **model), "native")
     steps = Steps(network, 1e-3, None)
     plan = Padded(256).plan(lengths)
     return lambda: list(steps.train_over(plan, sequences))
+
+
+def front_end_steps(features: int, lengths: np.ndarray) -> dict[str, Callable[[], object]]:
+    """Forward and backward pass of the article's front end over rows of these lengths, and its own products."""
+    article, rng = article_params().model.architecture, np.random.default_rng(4)
+    size, filters = article.kernel, article.filters
+    layer = MaskedConv1D(filters, size, stride=article.stride, padding=article.conv_padding)
+    layer.build((None, None, features))
+    mask = np.arange(lengths.max()) < lengths[:, np.newaxis]
+    layout, places = ragged_layout(mask, np.zeros_like(mask))
+    count = int(output_lengths(lengths, size, article.stride, article.conv_padding).sum())
+
+    def drawn(*shape: int) -> tf.Tensor:
+        return tf.constant(rng.normal(size=shape), tf.float32)
+
+    by = drawn(count, filters)
+
+    def over(items: tf.Tensor, index: tf.Tensor | None) -> Callable[[], object]:
+        @tf.function
+        def step() -> list[tf.Tensor]:
+            with tf.GradientTape() as tape:
+                tape.watch(items)
+                outputs, _ = layer.over(items, index, layout)
+            weights = [variable.value for variable in layer.trainable_variables]
+            # Were the outputs not returned, TensorFlow would leave the way forward out.
+            return [outputs, *tape.gradient(outputs, [items, *weights], by)]
+
+        return step
+
+    under, kernel = drawn(count, size * features), drawn(size * features, filters)
+
+    @tf.function
+    def products() -> list[tf.Tensor]:
+        by_under, by_kernel = tf.matmul(by, kernel, transpose_b=True), tf.matmul(under, by, transpose_a=True)
+        return [tf.matmul(under, kernel), by_under, by_kernel]
+
+    steps = len(places.steps)
+    return {
+        "products": products,
+        "words": over(drawn(VOCABULARY, features), tf.constant(words(steps, rng))),
+        "features": over(drawn(steps, features), None),
+    }
 
 
 def processor_seconds(step: Callable[[], object], times: int) -> float:
@@ -137,9 +186,15 @@ def main() -> None:
         print(f"| {cell} | {ratio:.2f} | {by_products:.2f} | {by_all:.2f} |")
     sentences = np.random.default_rng(3).integers(5, 31, 16 * arguments.rows)
     for cell in (BESIDE, "lstm"):
-        both = {f"{cell}, {name}": network_step(cell, way, sentences) for name, way in (("one", False), ("both", True))}
+        ways = (("one", False), ("both", True))
+        both = {f"{cell}, {name}": network_step({"cell": cell, "bidirectional": way}, sentences) for name, way in ways}
         ratio = ratios(both, f"{cell}, one", arguments.rounds, 1)[f"{cell}, both"]
         print(f"two directions to one, updates of a network, {cell}: {ratio:.2f}")
+    ends = {name: network_step({"front_end": name}, sentences) for name in FRONT_ENDS}
+    ratio = ratios(ends, "none", arguments.rounds, 1)["conv1d"]
+    print(f"a front end to none, updates of a network: {ratio:.2f}")
+    alone = ratios(front_end_steps(arguments.features, lengths), "products", arguments.rounds, arguments.times)
+    print(f"a front end to its own products, over words: {alone['words']:.2f}, over features: {alone['features']:.2f}")
 
 
 if __name__ == "__main__":

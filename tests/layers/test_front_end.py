@@ -3,13 +3,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from closeness import assert_close
-from hypothesis import given
+from examples import up_to
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lengthwise.core.names import CONV_PADDINGS
 from lengthwise.layers.cells import GRUCell
-from lengthwise.layers.front_end import MaskedConv1D, output_lengths
+from lengthwise.layers.front_end import MaskedConv1D, behind_convolution, output_lengths, steps_at
 from lengthwise.layers.recurrent import Recurrent
+from lengthwise.native.ops import RaggedLayout, ragged_layout
 
 FILTERS, FEATURES = 4, 3
 LENGTHS = (1, 2, 5, 8)
@@ -333,3 +335,93 @@ def test_masked_conv1d_refuses_what_makes_no_convolution(options):
     (key, value), *_ = options.items()
     with pytest.raises(ValueError, match=rf"^{key}: got {value!r}; expected (at least 1|one of causal, same, valid)$"):
         MaskedConv1D(settings.pop("filters"), settings.pop("kernel_size"), **settings)
+
+
+def flat_positions(layout):
+    # Row and step of each flat step.
+    steps = np.argwhere(np.arange(int(layout.order.shape[0])) < layout.active.numpy()[:, np.newaxis])
+    return np.stack([layout.order.numpy()[steps[:, 1]], steps[:, 0]], axis=1)
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("reads", ["table", "one_hot", "steps"])
+@settings(deadline=None, max_examples=up_to(40))
+@given(
+    st.lists(st.integers(0, 12), min_size=1, max_size=7),
+    st.integers(1, 6),
+    st.integers(1, 5),
+    st.sampled_from(CONV_PADDINGS),
+    st.sampled_from([None, "tanh"]),
+    st.integers(0, 2**16),
+)
+def test_masked_conv1d_over_flat_steps_is_the_one_over_padded_rows(
+    reads, lengths, kernel_size, stride, padding, activation, seed
+):
+    lengths, rng = np.array(lengths), np.random.default_rng(seed)
+    layer = make(kernel_size, seed, stride=stride, padding=padding, activation=activation, use_bias=seed % 2 == 0)
+    mask = np.arange(lengths.max(initial=1)) < lengths[:, np.newaxis]
+    ids = rng.integers(0, FEATURES, mask.shape)
+    table = tf.constant(np.eye(FEATURES) if reads == "one_hot" else rng.normal(size=(FEATURES, FEATURES)), tf.float32)
+    layout, places = ragged_layout(mask, np.zeros_like(mask))
+    index = tf.gather(ids.reshape(-1).astype(np.int32), places.steps)
+    weights = [weight.value for weight in layer.trainable_variables] + [table] * (reads != "one_hot")
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(table)
+        if reads == "steps":
+            flat, behind = layer.over(tf.gather(table, index), None, layout)
+        else:
+            flat, behind = layer.over(table if reads == "table" else None, index, layout)
+        features = tf.gather(table, ids)
+        rows, there = layer(features, mask=mask), np.asarray(layer.compute_mask(features, mask))
+        at = flat_positions(behind)
+        by = tf.constant(rng.normal(size=flat.shape), tf.float32)
+        sums = tf.reduce_sum(flat * by), tf.reduce_sum(tf.gather_nd(rows, at) * by)
+    assert len(flat) == there.sum() == output_lengths(lengths[lengths > 0], kernel_size, stride, padding).sum()
+    np.testing.assert_array_equal(there[tuple(at.T)], True)
+    assert_close(flat, tf.gather_nd(rows, at), terms=1.0)
+    for ours, theirs in zip(*(tape.gradient(total, weights) for total in sums), strict=True):
+        assert_close(tf.convert_to_tensor(ours), tf.convert_to_tensor(theirs), terms=1.0)
+    np.testing.assert_array_equal(steps_at(behind, at.astype(np.int32)), np.arange(len(flat)))
+    np.testing.assert_array_equal(behind.begins, at[:, 1] == 0)
+
+
+@pytest.mark.native
+@pytest.mark.sampled
+@pytest.mark.parametrize("padding", ["causal", "valid"])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("kernel_size", [1, 2, 4])
+def test_masked_conv1d_over_flat_steps_is_the_stock_layer_of_each_sequence(kernel_size, padding, stride):
+    layer = make(kernel_size, padding=padding, stride=stride, activation="tanh")
+    stock = keras.layers.Conv1D(FILTERS, kernel_size, strides=stride, padding=padding, activation="tanh")
+    stock.build((None, None, FEATURES))
+    stock.set_weights(layer.get_weights())
+    table, lengths = draw(0, 9, FEATURES), np.array([5, 4, 9, 4, 7])
+    mask = np.arange(9) < lengths[:, np.newaxis]
+    ids = np.random.default_rng(1).integers(0, 9, mask.shape).astype(np.int32)
+    layout, places = ragged_layout(mask, np.zeros_like(mask))
+    flat, behind = layer.over(table, tf.gather(ids.reshape(-1), places.steps), layout)
+    at = flat_positions(behind)
+    for row, length in enumerate(lengths):
+        assert_close(flat.numpy()[at[:, 0] == row], stock(table[ids[row, :length]][np.newaxis])[0])
+
+
+@pytest.mark.parametrize("padding", CONV_PADDINGS)
+def test_behind_convolution_rows_have_as_many_steps_as_output_lengths_say(padding):
+    lengths = np.arange(20, 0, -1)
+    active = np.array([np.sum(lengths > time) for time in range(20)], np.int32)
+    for kernel_size in range(1, 7):
+        for stride in range(1, 7):
+            before = RaggedLayout(tf.range(20), tf.constant(active), tf.range(active.sum()) < 20)
+            behind = behind_convolution(before, kernel_size, stride, padding)
+            found = np.sum(np.arange(20)[:, np.newaxis] < behind.active, axis=1)
+            np.testing.assert_array_equal(found, output_lengths(lengths, kernel_size, stride, padding))
+
+
+@pytest.mark.native
+def test_masked_conv1d_over_flat_steps_refuses_an_item_that_there_is_not():
+    layout, _ = ragged_layout(np.ones((1, 2), bool), np.zeros((1, 2), bool))
+    for items in (None, draw(0, FEATURES, FEATURES)):
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match=f"index: got {FEATURES}; expected 0 to {FEATURES - 1}"
+        ):
+            make(2).over(items, tf.constant([0, FEATURES]), layout)

@@ -17,7 +17,6 @@ from lengthwise.layers.sequence_ends import sequence_ends
 from lengthwise.native.ops import (
     CellWeights,
     RaggedLayout,
-    flat_steps,
     load,
     mirrored_layout,
     ragged_layout,
@@ -536,16 +535,6 @@ def test_ragged_layout_refuses_shapes_that_differ(other):
             ragged_layout(np.ones(mask, bool), np.ones(resets, bool))
 
 
-@settings(deadline=None, max_examples=up_to(50))
-@given(st.integers(0, 2**16), st.sampled_from([0.0, 0.6, 1.0]))
-def test_flat_steps_finds_each_step_of_one_layout_in_the_other(seed, valid):
-    rng = np.random.default_rng(seed)
-    mask, resets = rng.random((2, 4, 6)) < np.array([valid, 0.3])[:, np.newaxis, np.newaxis]
-    (_, there), (_, back) = ragged_layout(mask, resets), ragged_layout(mask, resets, reverse=True)
-    np.testing.assert_array_equal(tf.gather(there.steps, flat_steps(there, back)), back.steps)
-    np.testing.assert_array_equal(tf.gather(back.steps, flat_steps(back, there)), there.steps)
-
-
 @settings(deadline=None, max_examples=up_to(100))
 @given(st.integers(0, 2**16), st.integers(0, 6), st.integers(0, 8))
 def test_mirrored_layout_is_the_one_of_the_same_rows_backwards(seed, rows, width):
@@ -558,8 +547,8 @@ def test_mirrored_layout_is_the_one_of_the_same_rows_backwards(seed, rows, width
     expected, places_back = ragged_layout(mask, sequence_ends(tf.constant(resets), tf.constant(mask)), reverse=True)
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    np.testing.assert_array_equal(mirror, flat_steps(places, places_back))
-    np.testing.assert_array_equal(mirror, flat_steps(places_back, places))
+    for one, other in ((places, places_back), (places_back, places)):
+        np.testing.assert_array_equal(mirror, tf.gather(tf.reshape(one.place, [-1]), other.steps))
 
 
 def test_mirrored_layout_of_the_documented_example():

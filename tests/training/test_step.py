@@ -173,6 +173,7 @@ def twin(network, kernel):
 
 
 SETTINGS = {"batch_size": 3, "buckets": 2, "tokens": 40, "window": 5}
+CONVOLUTION = {"front_end": "conv1d", "kernel": 4, "stride": 2, "conv_padding": "same"}
 
 
 @pytest.mark.sampled(1)
@@ -202,6 +203,28 @@ SETTINGS = {"batch_size": 3, "buckets": 2, "tokens": 40, "window": 5}
     ],
 )
 def test_steps_over_flat_batches_are_those_over_padded_ones(make_network, make_sequences, task, name, changes):
+    assert_flat_as_padded(make_network, make_sequences, task, name, changes)
+
+
+@pytest.mark.sampled(1)
+@pytest.mark.native
+@pytest.mark.parametrize(
+    ("task", "name", "changes"),
+    [
+        # Strategies with one sequence a row.
+        ("classifier", "padded", {}),
+        ("seq2seq", "bucketed", {"conv_padding": "valid", "readout": "last"}),
+        ("classifier", "token_budget", {"conv_padding": "causal", "bidirectional": True, "layers": 2}),
+        ("classifier", "exact", {"input": "one_hot", "stride": 3}),
+        ("regressor", "bucketed", {"readout": "attention", "affixes": 2}),
+        ("seq2seq", "padded", {"ensemble": 2, "stride": 1}),
+    ],
+)
+def test_steps_behind_a_front_end_are_those_over_padded_batches(make_network, make_sequences, task, name, changes):
+    assert_flat_as_padded(make_network, make_sequences, task, name, CONVOLUTION | changes)
+
+
+def assert_flat_as_padded(make_network, make_sequences, task, name, changes):
     lengths = [1, 7, 3, 12, 2, 5, 9, 1, 4, 4, 30, 6]
     sequences = make_sequences(lengths, changes.get("vocabulary_size", 20), 0)
     plan = make_strategy(name, SETTINGS).plan(sequences.lengths, epoch_rng(1, 0))
@@ -221,11 +244,11 @@ def test_steps_over_flat_batches_are_those_over_padded_ones(make_network, make_s
 
 @pytest.mark.sampled(1)
 @pytest.mark.native
-@pytest.mark.parametrize("name", ["bucketed", "truncated"])
-def test_steps_over_the_rest_of_a_plan_go_on_from_the_states_before(make_network, make_sequences, name):
+@pytest.mark.parametrize(("name", "changes"), [("bucketed", {}), ("truncated", {}), ("bucketed", CONVOLUTION)])
+def test_steps_over_the_rest_of_a_plan_go_on_from_the_states_before(make_network, make_sequences, name, changes):
     sequences = make_sequences(np.random.default_rng(0).integers(1, 40, 50), 20, 0)
     plan = make_strategy(name, SETTINGS).plan(sequences.lengths, epoch_rng(1, 0))
-    whole = make_network(dropout=0.0)
+    whole = make_network(dropout=0.0, **changes)
     parts = twin(whole, "native")
     expected = [figures for figures, _ in Steps(whole, 0.01, None).train_over(plan, sequences)]
     # Each call that is cut off gives on its states, through NumPy, as a run that is resumed does.

@@ -9,6 +9,8 @@ import tensorflow as tf
 
 from lengthwise.core.names import CONV_PADDINGS
 from lengthwise.layers.weight_options import Option, WithWeightOptions
+from lengthwise.native.convolution import convolution_steps, shared_products, sum_rows
+from lengthwise.native.ops import RaggedLayout
 
 
 def output_lengths(lengths: np.ndarray, kernel_size: int, stride: int, padding: str) -> np.ndarray:
@@ -25,6 +27,41 @@ def output_lengths(lengths: np.ndarray, kernel_size: int, stride: int, padding: 
     if padding == "valid":
         return (np.maximum(lengths, kernel_size) - kernel_size) // stride + 1
     return -(-lengths // stride)
+
+
+def behind_convolution(layout: RaggedLayout, kernel_size: int, stride: int, padding: str) -> RaggedLayout:
+    """How the steps stand flat that a convolution makes of flat ones; the rows, a sequence each, stay in their order.
+
+    Args:
+        layout: of the steps before it.
+        kernel_size: steps under the kernel.
+        stride: steps from one place of the kernel to the next.
+        padding: see `output_lengths`, which says how many steps each row has.
+
+    >>> rows = RaggedLayout(order=tf.range(3), active=tf.constant([3, 3, 2, 2, 1, 1]), begins=None)
+    >>> behind_convolution(rows, kernel_size=4, stride=2, padding="valid").active.numpy().tolist()
+    [3, 1]
+    """
+    active = layout.active[::stride]
+    if padding == "valid":
+        # A place of the kernel counts if its last step does, and the first place always.
+        active = tf.concat([layout.active[:1], layout.active[kernel_size - 1 + stride :: stride]], axis=0)
+    return RaggedLayout(layout.order, active, tf.range(tf.reduce_sum(active)) < active[:1])
+
+
+def steps_at(layout: RaggedLayout, positions: tf.Tensor) -> tf.Tensor:
+    """Which flat steps stand at some positions.
+
+    Args:
+        layout: of rows whose steps are counted from 0.
+        positions: int32 (P, 2), row and step.
+
+    Returns:
+        int32 (P,).
+    """
+    place_of_row = tf.math.invert_permutation(layout.order)
+    begin_of_time = tf.cumsum(layout.active, exclusive=True)
+    return tf.gather(begin_of_time, positions[:, 1]) + tf.gather(place_of_row, positions[:, 0])
 
 
 @keras.saving.register_keras_serializable("lengthwise")
@@ -106,11 +143,50 @@ class MaskedConv1D(WithWeightOptions):
         if mask is not None:
             inputs = tf.where(tf.cast(mask, tf.bool)[..., tf.newaxis], inputs, tf.zeros((), inputs.dtype))
         width = tf.shape(inputs)[1]
-        before = {"same": (self.kernel_size - 1) // 2, "causal": self.kernel_size - 1, "valid": 0}[self.padding]
-        after = tf.maximum(0, (self._steps(width) - 1) * self.stride + self.kernel_size - before - width)
-        padded = tf.pad(inputs, [[0, 0], [before, after], [0, 0]])
+        after = tf.maximum(0, (self._steps(width) - 1) * self.stride + self.kernel_size - self._before - width)
+        padded = tf.pad(inputs, [[0, 0], [self._before, after], [0, 0]])
         outputs = tf.nn.conv1d(padded, tf.convert_to_tensor(self.kernel), self.stride, "VALID")[:, : self._steps(width)]
         return self.activation(outputs if self.bias is None else outputs + self.bias)
+
+    def over(
+        self, items: tf.Tensor | None, index: tf.Tensor | None, layout: RaggedLayout
+    ) -> tuple[tf.Tensor, RaggedLayout]:
+        """Convolve by the native kernel steps that are laid out flat, one sequence a row; the same to 1e-5 as `call`.
+
+        What an item gives to a tap of the kernel is computed once, however many steps read it.
+
+        Args:
+            items: float32 (M, D), see `lengthwise.native.ops.ragged_recurrent`; None: the D vectors with a single one,
+                in their order.
+            index: int32 (N,), the item that each step reads; None: its own.
+            layout: of the N steps.
+
+        Returns:
+            The outputs, float32 (N', F), and the layout of these N' steps.
+
+        Raises:
+            tf.errors.InvalidArgumentError: shapes do not fit, or an index is out of range.
+        """
+        kernel = tf.convert_to_tensor(self.kernel)
+        taps, features, filters = self.kernel.shape
+        behind = behind_convolution(layout, taps, self.stride, self.padding)
+        steps = convolution_steps(
+            layout.active, behind.active, kernel_size=taps, stride=self.stride, before=self._before
+        )
+        if index is None:
+            read = sum_rows(items, tf.reshape(steps, [-1, 1]))
+            outputs = tf.matmul(tf.reshape(read, [-1, taps * features]), tf.reshape(kernel, [-1, filters]))
+        else:
+            read, place = shared_products(steps, index, features if items is None else tf.shape(items)[0])
+            if items is None:
+                # The product of such a vector and a tap is a row of the tap.
+                rows = tf.where(read < 0, -1, read + features * tf.range(taps)[:, tf.newaxis])
+                products = sum_rows(tf.reshape(kernel, [-1, filters]), tf.reshape(rows, [-1, 1]))
+            else:
+                read = tf.reshape(sum_rows(items, tf.reshape(read, [-1, 1])), [taps, -1, features])
+                products = tf.reshape(tf.matmul(read, kernel), [-1, filters])
+            outputs = sum_rows(products, place)
+        return self.activation(outputs if self.bias is None else outputs + self.bias), behind
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
         """The shape (B, T', F) for inputs of the shape (B, T, D)."""
@@ -134,6 +210,11 @@ class MaskedConv1D(WithWeightOptions):
         names = ("filters", "kernel_size", "stride", "padding", "use_bias")
         activation = keras.activations.serialize(self.activation)
         return {**super().get_config(), **{name: getattr(self, name) for name in names}, "activation": activation}
+
+    @property
+    def _before(self) -> int:
+        """Steps under the kernel before a sequence's first one."""
+        return {"same": (self.kernel_size - 1) // 2, "causal": self.kernel_size - 1, "valid": 0}[self.padding]
 
     def _steps(self, length: tf.Tensor) -> tf.Tensor:
         """`output_lengths` in the graph."""

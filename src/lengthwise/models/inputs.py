@@ -7,9 +7,10 @@ import numpy as np
 import tensorflow as tf
 
 from lengthwise.batching.collate import Batch
-from lengthwise.layers.front_end import output_lengths
+from lengthwise.layers.front_end import behind_convolution, output_lengths, steps_at
 from lengthwise.models.config import NetworkConfig
 from lengthwise.models.tasks import Targets, TaskColumns, shortened, targets_of
+from lengthwise.native.ops import FlatBatch
 
 
 class Inputs(NamedTuple):
@@ -53,6 +54,25 @@ def network_inputs(config: NetworkConfig, batch: Batch, columns: TaskColumns | N
     targets = targets_of(config.task, there, None if columns is None else columns.target)
     read = {} if columns is None else {name: _at_steps(of, batch) for name, of in columns.inputs.items()}
     return Inputs(batch.tokens, batch.mask, batch.resets, targets.positions, read), targets
+
+
+def flat_inputs(config: NetworkConfig, batch: FlatBatch) -> FlatBatch:
+    """A flat batch of which `read` and `labels` are of the steps that the recurrent layers read.
+
+    Args:
+        config: of the network.
+        batch: of a plan; in front of a convolution one whole sequence a row.
+    """
+    if config.front_end != "conv1d":
+        return batch
+    behind = behind_convolution(batch.layout, config.kernel, config.stride, config.conv_padding)
+    there = tf.sequence_mask(behind.active, tf.size(behind.order))
+    if batch.read is None:
+        # A row's first step stands at the row's own place.
+        return batch._replace(labels=tf.gather(batch.labels, tf.where(there)[:, 1]))
+    lengths = tf.gather(tf.reduce_sum(tf.cast(there, tf.int32), axis=0), tf.math.invert_permutation(behind.order))
+    ends = tf.stack([tf.range(tf.size(lengths)), lengths - 1], axis=1)
+    return batch._replace(read=steps_at(behind, ends))
 
 
 def _at_steps(values: np.ndarray, batch: Batch) -> np.ndarray:

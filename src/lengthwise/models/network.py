@@ -9,7 +9,7 @@ import tensorflow as tf
 from lengthwise.core.sequences import NUMBERS, Sequences
 from lengthwise.layers.cells import CELLS
 from lengthwise.layers.dropout import Dropout
-from lengthwise.layers.front_end import MaskedConv1D
+from lengthwise.layers.front_end import MaskedConv1D, steps_at
 from lengthwise.layers.recurrent import Recurrent
 from lengthwise.layers.row_table import RowTable
 from lengthwise.layers.sequence_ends import sequence_ends
@@ -20,9 +20,11 @@ from lengthwise.models.outputs import traced_prediction
 from lengthwise.models.readout import AttentionReadout, flat_sequences, padded_sequences, read_out
 from lengthwise.models.step_features import NumberScale, StepFeatures, column_specs, reads_columns
 from lengthwise.models.tasks import read_columns
-from lengthwise.native.ops import FlatBatch, RaggedLayout, flat_steps, mirrored_layout, ragged_layout
+from lengthwise.native.ops import FlatBatch, RaggedLayout, mirrored_layout, ragged_layout
 
 States = Sequence[np.ndarray | tf.Tensor]
+# What flat steps read, see `Recurrent.over`: the items, the item of each step, the layout.
+FlatItems = tuple[tf.Tensor | None, tf.Tensor, RaggedLayout]
 
 
 class Network(keras.Model):
@@ -193,37 +195,21 @@ class Network(keras.Model):
 
     def _run_flat(self, inputs: Inputs, states: States | None, training: bool) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """The same by the native kernel, from the first layer to the last without padding."""
-        if self.front_end is None and self.step_features is None:
-            items, mask, resets = self._items(), inputs.mask, inputs.resets
-            ids = tf.reshape(inputs.tokens, [-1])
-        else:
-            features, mask, resets = self._features(inputs)
-            items, ids = tf.reshape(features, [-1, features.shape[-1]]), None
-        there, places = ragged_layout(mask, resets)
-        back, places_back = (
-            ragged_layout(mask, sequence_ends(resets, mask), reverse=True) if self.backwards else (there, places)
-        )
-        index, index_back = (
-            order.steps if ids is None else tf.gather(ids, order.steps) for order in (places, places_back)
-        )
-        after: list[tf.Tensor] = []
-        for number, (forward, dropout) in enumerate(zip(self.forwards, self.dropouts, strict=True)):
-            outputs, last = forward.over(items, index, there, self._states_of(number, states), training)
-            after += last
-            if self.backwards:
-                behind, _ = self.backwards[number].over(items, index_back, back, None, training)
-                # Each direction has an order of steps of its own.
-                outputs = tf.concat([outputs, tf.gather(behind, flat_steps(places_back, places))], axis=-1)
-            if number == self.config.layers - 1:
-                outputs = self._read_flat(outputs, there, tf.gather_nd(places.place, inputs.positions))
-            items = dropout(outputs, training=training)
-            index, index_back = tf.range(tf.size(places.steps)), flat_steps(places, places_back)
-        return items, after
+        layout, places = ragged_layout(inputs.mask, inputs.resets)
+
+        def flat(padded: tf.Tensor) -> tf.Tensor:
+            return tf.gather(tf.reshape(padded, [-1, *padded.shape[2:]]), places.steps)
+
+        columns = {name: flat(inputs.columns[name]) for name in column_specs(self.config)}
+        below = self._flat_items(flat(inputs.tokens), columns, layout)
+        at = inputs.positions
+        at = tf.gather_nd(places.place, at) if self.front_end is None else steps_at(below[-1], at)
+        return self._layers_over(below, states, training, None, at)
 
     @property
     def reads_flat_batches(self) -> bool:
         """Whether `over` takes its batches: the native kernel computes all between tokens and predictions."""
-        return self.kernel == "native" and self.front_end is None
+        return self.kernel == "native"
 
     def over(
         self,
@@ -243,24 +229,42 @@ class Network(keras.Model):
         Returns:
             Logits or scaled numbers, float32 (P, C), at the steps that the batch reads, and the states after the last.
         """
-        items, index = self._items(), self.word_dropout(batch.ids, training=training)
+        ids = self.word_dropout(batch.ids, training=training)
+        # Of what is pooled all is read.
+        read, at = (None, batch.read) if self.config.pooled else (batch.read, None)
+        below = self._flat_items(ids, columns or {}, batch.layout)
+        features, after = self._layers_over(below, states, training, read, at)
+        return self.softmax(features), tuple(after)
+
+    def _flat_items(self, ids: tf.Tensor, columns: Mapping[str, tf.Tensor], layout: RaggedLayout) -> FlatItems:
+        """What the flat steps below the recurrent layers read, see `Recurrent.over`, and their layout."""
+        items, index = None if self.embedding is None else self.embedding.rows, ids
         if self.step_features is not None:
-            items, index = self._of_tokens_and_columns(index, columns or {}), tf.range(tf.size(index))
-        back, mirror = mirrored_layout(batch.layout) if self.backwards else (batch.layout, None)
+            items, index = self._of_tokens_and_columns(ids, columns), None
+        if self.front_end is not None:
+            (items, layout), index = self.front_end.over(items, index, layout), None
+        return items, tf.range(tf.shape(items)[0]) if index is None else index, layout
+
+    def _layers_over(
+        self, below: FlatItems, states: States | None, training: bool, read: tf.Tensor | None, at: tf.Tensor | None
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """The layers over flat steps: of the outputs of the steps `read`, each once, what is read `at`; None: all."""
+        items, index, layout = below
+        back, mirror = mirrored_layout(layout) if self.backwards else (layout, None)
         after: list[tf.Tensor] = []
         for number, (forward, dropout) in enumerate(zip(self.forwards, self.dropouts, strict=True)):
             is_last = number == self.config.layers - 1
-            read = batch.read if is_last and not self.config.pooled else None
-            outputs, last = forward.over(items, index, batch.layout, self._states_of(number, states), training, read)
+            wanted = read if is_last else None
+            outputs, last = forward.over(items, index, layout, self._states_of(number, states), training, wanted)
             after += last
             if mirror is not None:
-                wanted = mirror if read is None else tf.gather(mirror, read)
+                wanted = mirror if wanted is None else tf.gather(mirror, wanted)
                 behind, _ = self.backwards[number].over(items, tf.gather(index, mirror), back, None, training, wanted)
                 outputs = tf.concat([outputs, behind], axis=-1)
-            if is_last and self.config.pooled:
-                outputs = self._read_flat(outputs, batch.layout, batch.read)
-            items, index = dropout(outputs, training=training), tf.range(tf.size(batch.ids))
-        return self.softmax(items), tuple(after)
+            if is_last and at is not None:
+                outputs = self._read_flat(outputs, layout, at)
+            items, index = dropout(outputs, training=training), tf.range(tf.size(index))
+        return items, after
 
     def _read_padded(self, outputs: tf.Tensor, mask: tf.Tensor, resets: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
         """What is read (P, R) of the last layer's outputs (B, T, D)."""
@@ -275,10 +279,6 @@ class Network(keras.Model):
         if not self.config.pooled:
             return tf.gather(outputs, at)
         return read_out(self.attention, self.config.readout, outputs, flat_sequences(layout), at)
-
-    def _items(self) -> tf.Tensor | None:
-        """What the ids of tokens are indices of, for `Recurrent.over`."""
-        return None if self.embedding is None else self.embedding.rows
 
     def _of_tokens_and_columns(self, tokens: tf.Tensor, columns: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """The features of steps, float32 (..., D), in rows or flat."""

@@ -18,6 +18,7 @@ GLUE_SOURCES = (
     "op_support.h",
     "layout_op.h",
     "batch_op.h",
+    "convolution_op.h",
     "recurrent_op.h",
     "dropout_op.h",
     "adam_op.h",

@@ -3,6 +3,7 @@
 
 #include "adam_op.h"
 #include "batch_op.h"
+#include "convolution_op.h"
 #include "dropout_op.h"
 #include "layout_op.h"
 #include "recurrent_op.h"

@@ -46,9 +46,20 @@ def load() -> Any:  # noqa: ANN401 - a module that TensorFlow makes.
         seed, rate = operation.inputs[1], operation.get_attr("rate")
         return [operations.lengthwise_dropout(by_dropped, seed, rate=rate), None]
 
+    def sum_rows_gradient(operation: tf.Operation, by_sums: tf.Tensor) -> list[Any]:
+        rows, which = operation.inputs
+        return [operations.lengthwise_sum_rows_grad(by_sums, which, tf.shape(rows)[0]), None]
+
+    def sum_rows_gradient_of_gradient(operation: tf.Operation, upstream: tf.Tensor) -> list[Any]:
+        return [operations.lengthwise_sum_rows(upstream, operation.inputs[1]), None, None]
+
     tf.RegisterGradient("LengthwiseRaggedRecurrent")(gradient)
     tf.RegisterGradient("LengthwiseRaggedRecurrentGrad")(gradient_of_gradient)
     tf.RegisterGradient("LengthwiseDropout")(dropout_gradient)
+    tf.RegisterGradient("LengthwiseSumRows")(sum_rows_gradient)
+    tf.RegisterGradient("LengthwiseSumRowsGrad")(sum_rows_gradient_of_gradient)
+    tf.no_gradient("LengthwiseConvolutionSteps")
+    tf.no_gradient("LengthwiseSharedProducts")
     tf.no_gradient("LengthwiseRaggedLayout")
     tf.no_gradient("LengthwiseMirroredLayout")
     tf.no_gradient("LengthwiseFlatBatch")

@@ -216,19 +216,6 @@ def ragged_recurrent(
     return outputs, last
 
 
-def flat_steps(places: PaddedPlaces, order: PaddedPlaces) -> tf.Tensor:
-    """Where the steps of one layout are in another of the same rows.
-
-    Args:
-        places: where they are looked for.
-        order: the order they are asked for in.
-
-    Returns:
-        int32 (N,).
-    """
-    return tf.gather(tf.reshape(places.place, [-1]), order.steps)
-
-
 def dropout(values: tf.Tensor, seed: tf.Tensor, rate: float) -> tf.Tensor:
     """Set a share of the values to 0 and multiply the others by 1 / (1 - rate) (Srivastava et al., 2014).
 

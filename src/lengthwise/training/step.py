@@ -14,7 +14,7 @@ from lengthwise.batching.plan import Plan
 from lengthwise.core.names import EVERY_STEP_TASKS
 from lengthwise.core.sequences import TOKENS, Sequences
 from lengthwise.models.ensemble import Ensemble
-from lengthwise.models.inputs import Inputs, network_inputs
+from lengthwise.models.inputs import Inputs, flat_inputs, network_inputs
 from lengthwise.models.network import Network, States
 from lengthwise.models.outputs import each_alone, together
 from lengthwise.models.tasks import TaskColumns, task_columns
@@ -243,10 +243,10 @@ class Steps:
         batch = flat_batch(plan, sequences, number, every_step=config.task in EVERY_STEP_TASKS)
         # The sequences are numbered, and so are their steps: see `flat_sequences`.
         read = {name: tf.gather(values, batch.ids) for name, values in columns.per_step.items()}
-        tokens = read.pop(TOKENS, tf.zeros_like(batch.ids))
+        batch = flat_inputs(config, batch._replace(ids=read.pop(TOKENS, tf.zeros_like(batch.ids))))
         of_sequence = {name: tf.gather(values, batch.labels) for name, values in columns.per_sequence.items()}
         target = read.pop(TARGET) if TARGET in read else of_sequence[TARGET]
-        return batch._replace(ids=tokens), target, read
+        return batch, target, read
 
     def _update(
         self, predict: Callable[[], tuple[tf.Tensor, tuple[tf.Tensor, ...]]], labels: tf.Tensor
