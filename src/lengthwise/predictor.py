@@ -1,14 +1,11 @@
 """A trained network on any text: whole, or token by token as it comes."""
 
-from collections.abc import Callable, Sequence
-from itertools import chain
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from lengthwise.core.affixes import affixes_of
 from lengthwise.core.labels import joint_class_names
-from lengthwise.core.ragged import offsets_of
 from lengthwise.core.sequences import AFFIXES, TOKENS, UNK_ID, Sequences
 from lengthwise.errors import ArgumentError, FormatError, ParamsError
 from lengthwise.inference.forward import ForwardNetwork
@@ -16,7 +13,9 @@ from lengthwise.models.config import NetworkConfig
 from lengthwise.models.saved_folder import CONFIG_NAME, REMEDY, STAGE, VOCABULARY_NAME, read_config
 from lengthwise.prepare.forms.tokenizer_options import TokenizerOptions
 from lengthwise.prepare.shards.text_encoding import TextEncoding
-from lengthwise.prepare.text.text_tokenizer import TokenizeMany, make_tokenizer, make_tokenizer_of_many
+from lengthwise.prepare.text.text_tokenizer import TokenizeMany, make_tokenizer, make_tokenizer_of_many, one_by_one
+from lengthwise.prepare.text.token_codes import TokenCodes, token_columns
+from lengthwise.prepare.text.tokenized import TokenizedTexts, as_tokenized
 from lengthwise.prepare.vocabulary import Vocabulary, read_vocabulary
 
 # Tokens that are read at once, as far as the state can be carried on.
@@ -51,7 +50,8 @@ class Predictor:
                 "was trained with; give that one, or train again"
             )
         self.network, self.vocabulary, self.tokenize = network, vocabulary, tokenize
-        self.tokenize_many = tokenize_many or (lambda texts: [*map(tokenize, texts)])
+        self.tokenize_many = tokenize_many or one_by_one(tokenize)
+        self._codes = TokenCodes(vocabulary, network.config.affixes)
 
     @classmethod
     def load(cls, model: Path) -> "Predictor":
@@ -97,15 +97,7 @@ class Predictor:
 
     def unknown(self, tokens: Sequence[str]) -> int:
         """How many of a text's tokens are not in the vocabulary."""
-        return self.unknown_in([tokens])[0]
-
-    def unknown_in(self, texts: Sequence[Sequence[str]]) -> list[int]:
-        """The same of each of S texts."""
-        offsets = offsets_of(np.array([len(tokens) for tokens in texts], np.int64))
-        ids = self.vocabulary.encode(chain.from_iterable(texts))
-        before = offsets_of(ids == UNK_ID)
-        counts: list[int] = np.diff(before[offsets]).tolist()
-        return counts
+        return int((self.vocabulary.encode(tokens) == UNK_ID).sum())
 
     def whole(self, texts: Sequence[list[str]]) -> np.ndarray:
         """What the network says of whole texts, at the last token of each: probabilities, or numbers.
@@ -120,16 +112,33 @@ class Predictor:
             FormatError: a text has more tokens than `longest`.
             ArgumentError: a text has none; it is a `ValueError`.
         """
-        lengths = np.array([len(tokens) for tokens in texts], np.int64)
-        if len(empty := np.flatnonzero(lengths == 0)):
+        sequences = self.sequences(texts)
+        if len(empty := np.flatnonzero(sequences.lengths == 0)):
             raise ArgumentError(f"text {empty[0]}", "has no token; expected one at least", "leave empty texts out")
+        return self.at_ends(sequences)
+
+    def at_ends(self, sequences: Sequences) -> np.ndarray:
+        """The same of texts that are encoded already.
+
+        Args:
+            sequences: S, each of one step at least, as `encode` or `sequences` gives them.
+
+        Returns:
+            See `whole`.
+
+        Raises:
+            FormatError: a text has more tokens than `longest`.
+        """
+        lengths = sequences.lengths
         self.check_length(int(lengths.max(initial=0)), "a text")
-        probabilities = np.empty((len(texts), self.network.config.outputs), np.float32)
         windowed = (lengths > WINDOW) & (self.longest is None)
+        if not windowed.any():
+            return self.network.predict(sequences)
+        probabilities = np.empty((len(sequences), self.network.config.outputs), np.float32)
         at_once = np.flatnonzero(~windowed)
-        probabilities[at_once] = self._at_once([texts[place] for place in at_once.tolist()])
+        probabilities[at_once] = self.network.predict(sequences.take(at_once))
         for place in np.flatnonzero(windowed).tolist():
-            probabilities[place] = self.stream().read(texts[place])
+            probabilities[place] = self.stream().read_steps(sequences.take([place]).per_step)
         return probabilities
 
     def sequences(self, texts: Sequence[list[str]]) -> Sequences:
@@ -138,15 +147,12 @@ class Predictor:
         Args:
             texts: S lists of tokens.
         """
-        offsets = offsets_of(np.array([len(tokens) for tokens in texts], np.int64))
-        flat = list(chain.from_iterable(texts))
-        steps = {TOKENS: self.vocabulary.encode(flat)}
-        if (letters := self.network.config.affixes) is not None:
-            steps[AFFIXES] = affixes_of(flat, letters)
-        return Sequences(offsets, steps)
+        return self.encode(as_tokenized(texts))
 
-    def _at_once(self, texts: Sequence[list[str]]) -> np.ndarray:
-        return self.network.predict(self.sequences(texts))
+    def encode(self, texts: TokenizedTexts) -> Sequences:
+        """The same of what `tokenize_many` gives; each token of its lexicon is looked up once."""
+        of_lexicon = self._codes.of(texts.lexicon)
+        return Sequences(texts.offsets, {name: column[texts.numbers] for name, column in of_lexicon.items()})
 
     def every_step(self, texts: Sequence[list[str]]) -> np.ndarray:
         """What a network that predicts at every step says of whole texts.
@@ -202,11 +208,20 @@ class TokenStream:
         Returns:
             The class probabilities after the last of them: float32 (C,).
         """
-        ids, letters = self._vocabulary.encode(tokens), self._network.config.affixes
+        return self.read_steps(token_columns(tokens, self._vocabulary, self._network.config.affixes))
+
+    def read_steps(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The same of tokens that are encoded already.
+
+        Args:
+            columns: by name, of each of N tokens what the network reads, as `Predictor.sequences` has it.
+        """
+        read = {AFFIXES: columns[AFFIXES]} if AFFIXES in columns else {}
+        ids = columns[TOKENS]
         for begin in range(0, len(ids), WINDOW):
             window = slice(begin, begin + WINDOW)
-            columns = {} if letters is None else {AFFIXES: affixes_of(tokens[window], letters)}
-            said, self._states = self._network.read_on(ids[window], columns, self._states)
+            beside = {name: column[window] for name, column in read.items()}
+            said, self._states = self._network.read_on(ids[window], beside, self._states)
         return said
 
 

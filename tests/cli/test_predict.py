@@ -198,7 +198,7 @@ def test_predict_reads_standard_input_as_it_comes(workspace, capsys, monkeypatch
     seen = []
 
     class Typed(io.BytesIO):
-        def readline(self, size=-1):
+        def read1(self, size=-1):
             seen.append(capsys.readouterr().out.count("\n"))
             return super().readline(size)
 

@@ -1,4 +1,6 @@
+import contextlib
 import io
+import itertools
 import os
 import sys
 from unittest import mock
@@ -15,10 +17,13 @@ from lengthwise.errors import FormatError
 CHARACTERS = st.sampled_from(
     [*"ab \t", "\n", "\r", "\r\n", "\x0b", "\x0c", "\x85", "\u2028", "é", "\ufeff", "你", "🎈"]
 )
+# Bytes that come together: few, so that characters and what ends a line are cut, or all.
+AT_ONCE = st.sampled_from([1, 2, 3, 7, texts_module.READ_BYTES])
 
 
-def read(content, by_lines=True):
+def read(content, by_lines=True, at_once=texts_module.READ_BYTES):
     with (
+        mock.patch.object(texts_module, "READ_BYTES", at_once),
         mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(content), encoding="ascii")),
         opened_texts([], None, by_lines) as texts,
     ):
@@ -26,27 +31,59 @@ def read(content, by_lines=True):
 
 
 @settings(deadline=None)
-@given(st.lists(CHARACTERS).map("".join), st.booleans())
-def test_opened_texts_reads_lines_as_python_reads_text(text, mark):
+@given(st.lists(CHARACTERS).map("".join), st.booleans(), AT_ONCE)
+def test_opened_texts_reads_lines_as_python_reads_text(text, mark, at_once):
     content = text.encode("utf-8-sig" if mark else "utf-8")
     expected = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig").readlines()
-    assert read(content) == expected
-    assert read(content, by_lines=False) == ["".join(expected)]
+    assert read(content, at_once=at_once) == expected
+    assert read(content, by_lines=False, at_once=at_once) == ["".join(expected)]
 
 
 @settings(deadline=None)
-@given(st.lists(st.sampled_from([b"a", b"\n", "é".encode(), b"\xef\xbb\xbf", b"\xff", b"\xc3", b"\x80", b"\r"])))
-def test_opened_texts_names_the_first_byte_that_is_not_utf_8(pieces):
+@given(
+    st.lists(st.sampled_from([b"a", b"\n", "é".encode(), b"\xef\xbb\xbf", b"\xff", b"\xc3", b"\x80", b"\r"])), AT_ONCE
+)
+def test_opened_texts_names_the_first_byte_that_is_not_utf_8(pieces, at_once):
     content = b"".join(pieces)
     try:
         content.decode("utf-8")
     except UnicodeDecodeError as error:
         with pytest.raises(FormatError) as caught:
-            read(content)
+            read(content, at_once=at_once)
         told = f"standard input: is not UTF-8 (0x{content[error.start]:02x} at byte {error.start}); expected UTF-8"
         assert str(caught.value).startswith(told)
     else:
-        read(content)
+        read(content, at_once=at_once)
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from([b"ab", b"\n", b"\r", "é".encode(), b"\xff", b"\0"])), AT_ONCE)
+def test_opened_texts_gives_the_lines_before_a_fault(pieces, at_once):
+    content = b"".join(pieces)
+    faultless = itertools.takewhile(lambda line: b"\0" not in line and b"\xff" not in line, io.BytesIO(content))
+    expected = io.TextIOWrapper(io.BytesIO(b"".join(faultless)), encoding="utf-8").readlines()
+    given_lines = []
+    with (
+        mock.patch.object(texts_module, "READ_BYTES", at_once),
+        mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(content))),
+        contextlib.suppress(FormatError),
+        opened_texts([], None, True) as texts,
+    ):
+        given_lines.extend("".join(text) for text in texts)
+    assert given_lines == expected
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 12), max_size=6), AT_ONCE)
+def test_opened_texts_refuses_a_line_that_is_too_long_and_no_other(lengths, at_once):
+    # Of eight bytes, with what ends it.
+    content = b"".join(b"a" * length + b"\n" for length in lengths)
+    with mock.patch.object(texts_module, "LARGEST_TEXT", 8):
+        if max(lengths, default=0) < 8:
+            assert [len(line) - 1 for line in read(content, at_once=at_once)] == lengths
+        else:
+            with pytest.raises(FormatError, match="has a line of more than 8 bytes"):
+                read(content, at_once=at_once)
 
 
 @settings(deadline=None)

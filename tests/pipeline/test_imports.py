@@ -137,6 +137,7 @@ LATE_IMPORTS = {
     LIBRARY / "system" / "cluster.py",
     LIBRARY / "prepare" / "text" / "text_tokenizer.py",
     LIBRARY / "prepare" / "text" / "tokens.py",
+    LIBRARY / "prepare" / "vocabulary.py",
 }
 
 

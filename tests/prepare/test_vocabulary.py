@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from lengthwise.errors import FormatError
 from lengthwise.prepare.counting import build_vocabulary
-from lengthwise.prepare.shards.writer import encode_lexicon
 from lengthwise.prepare.splits import SplitShares, read_splits, split_sentences
 from lengthwise.prepare.vocabulary import (
     PAD,
@@ -77,7 +76,7 @@ def test_encoding_gives_unknown_tokens_and_the_reserved_ones_the_id_of_unk():
 def test_a_lexicon_is_encoded_as_its_tokens_are(known, others):
     vocabulary = Vocabulary((PAD, UNK, *known), (0,) * (len(known) + 2))
     lexicon = [*known, *others]
-    codes = encode_lexicon(pa.array(lexicon, pa.string()), vocabulary)
+    codes = vocabulary.encode_lexicon(pa.array(lexicon, pa.string()))
     assert codes.tolist() == vocabulary.encode(lexicon).tolist()
     assert codes.dtype == np.int32
 

@@ -1,9 +1,8 @@
 """What a network says of a text, as a row: tab-separated, CSV or JSON, always with an answer first."""
 
 import csv
-import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -27,7 +26,7 @@ class RowFormat(Protocol):
     def header(self, leading: Sequence[str]) -> str:
         """What comes before the first row: the names of the leading cells and of all others."""
 
-    def rows(self, leading: Sequence[Mapping[str, LeadingValue]], probabilities: np.ndarray) -> Iterator[str]:
+    def rows(self, leading: Iterable[Mapping[str, LeadingValue]], probabilities: np.ndarray) -> Iterator[str]:
         """Rows: cells that say which text each is of, and the probabilities of its classes, float (N, C)."""
 
 
@@ -54,10 +53,16 @@ class Answers:
                 "the model: gives probabilities that are no numbers; expected finite weights; train again"
             )
         single = factor_probabilities(probabilities, self.factors)
-        likeliest = zip(*(own.argmax(axis=1).tolist() for own in single), strict=True)
-        for joint, codes in zip(probabilities.argmax(axis=1).tolist(), likeliest, strict=True):
-            by_factor = {factor.name: factor.classes[code] for factor, code in zip(self.factors, codes, strict=True)}
-            yield self.classes[joint], by_factor
+        likeliest = (own.argmax(axis=1).tolist() for own in (probabilities, *single))
+        # Of many rows, few answers differ.
+        said: dict[tuple[int, ...], Answer] = {}
+        for codes in zip(*likeliest, strict=True):
+            answer = said.get(codes)
+            if answer is None:
+                each = zip(self.factors, codes[1:], strict=True)
+                answer = self.classes[codes[0]], {factor.name: factor.classes[code] for factor, code in each}
+                said[codes] = answer
+            yield answer
 
 
 class LabelAnswers:
@@ -104,6 +109,8 @@ class TabSeparated:
         only: whether all probabilities are left out but the answer's own, as there may be thousands.
     """
 
+    separator, end = "\t", "\n"
+
     def __init__(self, answers: AnyAnswers, only: bool = False) -> None:
         self._answers, self._only = answers, only
 
@@ -112,33 +119,45 @@ class TabSeparated:
         factors = self._answers.factors
         # One factor's answer is the joint answer.
         names = [factor.name for factor in factors] if len(factors) > 1 else []
-        return self._line([*leading, "prediction", *names, *(["probability"] if self._only else self._answers.classes)])
+        numbers = ["probability"] if self._only else self._answers.classes
+        return self._joined([*leading, "prediction", *names, *numbers]) + self.end
 
-    def rows(self, leading: Sequence[Mapping[str, LeadingValue]], probabilities: np.ndarray) -> Iterator[str]:
+    def rows(self, leading: Iterable[Mapping[str, LeadingValue]], probabilities: np.ndarray) -> Iterator[str]:
         """See `RowFormat`."""
-        shown = (probabilities.max(axis=1, keepdims=True) if self._only else probabilities).tolist()
-        for cells, (answer, by_factor), values in zip(leading, self._answers.of(probabilities), shown, strict=True):
+        shown = probabilities.max(axis=1, keepdims=True) if self._only else probabilities
+        numbers = self.separator.join([f"%.{DIGITS}f"] * shown.shape[1])
+        for cells, (answer, by_factor), values in zip(
+            leading, self._answers.of(probabilities), shown.tolist(), strict=True
+        ):
             factors = by_factor.values() if len(by_factor) > 1 else ()
-            numbers = [f"{value:.{DIGITS}f}" for value in values]
-            yield self._line([*map(str, cells.values()), answer, *factors, *numbers])
+            said = self._joined([*cells.values(), answer, *factors])
+            # A number is a cell as it is.
+            yield f"{said}{self.separator}{numbers % tuple(values)}{self.end}"
 
-    def _line(self, cells: Sequence[str]) -> str:
-        return "\t".join(map(_escaped, cells)) + "\n"
+    def _joined(self, cells: Sequence[LeadingValue]) -> str:
+        return self.separator.join(_escaped(str(cell)) for cell in cells)
 
 
 class CommaSeparated(TabSeparated):
     """The same cells as RFC 4180 has them."""
 
+    separator, end = ",", "\r\n"
+
     def __init__(self, answers: AnyAnswers, only: bool = False) -> None:
         super().__init__(answers, only)
-        self._written = io.StringIO(newline="")
-        self._writer = csv.writer(self._written)
+        # What ends a line is also what makes it quote a cell.
+        self._writer = csv.writer(_Shown(), lineterminator=self.end)
 
-    def _line(self, cells: Sequence[str]) -> str:
-        self._written.seek(0)
-        self._written.truncate()
-        self._writer.writerow(cells)
-        return self._written.getvalue()
+    def _joined(self, cells: Sequence[LeadingValue]) -> str:
+        line: str = self._writer.writerow(cells)
+        return line.removesuffix(self.end)
+
+
+class _Shown:
+    """What the writer of a row gives back."""
+
+    def write(self, text: str) -> str:
+        return text
 
 
 class JsonLines:
@@ -158,7 +177,7 @@ class JsonLines:
         """See `RowFormat`."""
         return ""
 
-    def rows(self, leading: Sequence[Mapping[str, LeadingValue]], probabilities: np.ndarray) -> Iterator[str]:
+    def rows(self, leading: Iterable[Mapping[str, LeadingValue]], probabilities: np.ndarray) -> Iterator[str]:
         """See `RowFormat`."""
         what = "numbers" if isinstance(self._answers, NumberAnswers) else "probabilities"
         answers = zip(leading, self._answers.of(probabilities), probabilities.tolist(), strict=True)

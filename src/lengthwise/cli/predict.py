@@ -12,6 +12,7 @@ import typer
 from lengthwise.cli.pipes import flush, write
 from lengthwise.cli.text_input import opened_texts
 from lengthwise.errors import LengthwiseError
+from lengthwise.system.no_pandas import without_pandas
 
 if TYPE_CHECKING:
     from lengthwise.predictor import Predictor
@@ -94,10 +95,12 @@ def predict(
         # NumPy takes a moment to import.
         from lengthwise.cli.predicted import predicted_rows
 
-        for row in predicted_rows(predictor, opened, row_format, stream):
-            write(row)
-            if stream:
-                flush()
+        # What a model's pipeline imports has been imported.
+        with without_pandas():
+            for row in predicted_rows(predictor, opened, row_format, stream):
+                write(row)
+                if stream:
+                    flush()
 
 
 def _predict_sequences(model: Path, source: Path, row_format: str, columns: tuple[str | None, ...]) -> None:

@@ -3,12 +3,13 @@
 A text comes in pieces, its lines, so that a stream need not wait for its end.
 """
 
+import io
 import os
 import sys
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import cast
 
 from lengthwise.errors import FormatError
 
@@ -16,6 +17,8 @@ from lengthwise.errors import FormatError
 LARGEST_TEXT = 16 << 20
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 STANDARD_INPUT = "standard input"
+# Bytes that are read at once, if they are there.
+READ_BYTES = 1 << 18
 
 
 @contextmanager
@@ -73,50 +76,84 @@ def _argument(text: str, number: int) -> str:
 
 
 @contextmanager
-def _standard_input() -> Generator[BinaryIO]:
+def _standard_input() -> Generator[io.BufferedIOBase]:
     if sys.stdin is None:
         raise FormatError(f"{STANDARD_INPUT}: is closed; expected a text; give it as an argument or by --file")
     if sys.stdin.isatty():
         print("reading from the terminal; Ctrl-D ends it", file=sys.stderr)
-    # Not closed: it is not ours.
-    yield sys.stdin.buffer
+    # Not closed: it is not ours. Its type is one of any binary file.
+    yield cast("io.BufferedIOBase", sys.stdin.buffer)
 
 
-def _lines(stream: BinaryIO, name: str) -> Iterator[str]:
+def _lines(stream: io.BufferedIOBase, name: str) -> Iterator[str]:
     """The lines of a stream, each as it comes, ended by a line feed whatever ended them."""
     place = 0
-    while raw := _read_line(stream, name):
+    for raw in _whole_lines(stream, name):
         text = raw.removeprefix(BYTE_ORDER_MARK) if place == 0 else raw
-        # Where this line's bytes begin, for the messages.
+        # Where the bytes begin, for the messages.
         begin = place + len(raw) - len(text)
-        if (null := text.find(b"\0")) >= 0:
-            raise FormatError(f"{name}: byte {begin + null} is NUL, so it is no UTF-8 text; give a text file")
-        try:
-            line = text.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise FormatError(
-                f"{name}: is not UTF-8 (0x{text[error.start]:02x} at byte {begin + error.start}); expected UTF-8; "
-                "convert it (iconv -f LATIN1 -t UTF-8)"
-            ) from error
+        # Where there is a fault, what comes before its line is text all the same.
+        for part in [text] if _is_text(text) else io.BytesIO(text):
+            yield from _universal(_decoded(part, begin, name))
+            begin += len(part)
         place += len(raw)
-        yield from _universal(line)
 
 
-def _read_line(stream: BinaryIO, name: str) -> bytes:
+def _whole_lines(stream: io.BufferedIOBase, name: str) -> Iterator[bytes]:
+    """The bytes of a stream as they come, cut where a line ends; only the last ones may not end a line."""
+    rest = b""
+    while raw := _read_on(stream, name):
+        end = raw.rfind(b"\n") + 1
+        if not end:
+            rest += raw
+            _check_line(len(rest), name)
+            continue
+        lines = rest + raw[:end]
+        # No other line is longer than what is read at once.
+        _check_line(lines.index(b"\n") + 1, name)
+        yield lines
+        rest = raw[end:]
+    if rest:
+        yield rest
+
+
+def _read_on(stream: io.BufferedIOBase, name: str) -> bytes:
+    """What is there of the next bytes, one at least; none where the stream ends."""
     try:
-        raw = stream.readline(LARGEST_TEXT + 1)
+        return stream.read1(min(READ_BYTES, LARGEST_TEXT))
     except OSError as error:
         raise _unreadable(name, error) from error
-    if len(raw) > LARGEST_TEXT:
+
+
+def _check_line(size: int, name: str) -> None:
+    if size > LARGEST_TEXT:
         raise FormatError(f"{name}: has a line of more than {LARGEST_TEXT} bytes; expected shorter; break it up")
-    return raw
 
 
-def _universal(line: str) -> Iterator[str]:
-    *ended, last = line.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    yield from (f"{part}\n" for part in ended)
-    if last:
-        yield last
+def _is_text(raw: bytes) -> bool:
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in raw
+
+
+def _decoded(text: bytes, begin: int, name: str) -> str:
+    if (null := text.find(b"\0")) >= 0:
+        raise FormatError(f"{name}: byte {begin + null} is NUL, so it is no UTF-8 text; give a text file")
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise FormatError(
+            f"{name}: is not UTF-8 (0x{text[error.start]:02x} at byte {begin + error.start}); expected UTF-8; "
+            "convert it (iconv -f LATIN1 -t UTF-8)"
+        ) from error
+
+
+def _universal(text: str) -> list[str]:
+    *ended, last = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines = [f"{line}\n" for line in ended]
+    return [*lines, last] if last else lines
 
 
 def _unreadable(name: str, error: OSError) -> FormatError:

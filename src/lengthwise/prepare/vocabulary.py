@@ -47,8 +47,19 @@ class Vocabulary:
         return len(self.tokens)
 
     def encode(self, tokens: Iterable[str]) -> np.ndarray:
-        """Ids of the tokens of a text or of a lexicon, `<UNK>` for those that are not kept: int32 (N,)."""
+        """Ids of tokens, `<UNK>` for those that are not kept: int32 (N,)."""
         return np.fromiter(map(self._ids.get, tokens, repeat(UNK_ID)), np.int32)
+
+    def encode_lexicon(self, lexicon: "pa.StringArray") -> np.ndarray:
+        """The same of a lexicon as Arrow has it, none of whose tokens becomes an object of Python."""
+        # Arrow takes long to import, and a text can do without.
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        places = pc.index_in(lexicon, value_set=pa.array(self.tokens, pa.string())).fill_null(UNK_ID)
+        # The first are `<PAD>` and `<UNK>`: tokens of these names are unknown.
+        codes: np.ndarray = np.maximum(places.to_numpy(), UNK_ID)
+        return codes
 
     @cached_property
     def _ids(self) -> dict[str, int]:

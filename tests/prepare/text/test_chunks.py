@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lengthwise.core.ragged import offsets_of
-from lengthwise.prepare.text.chunks import SPACE, Chunks, find_runs, replace_runs, split_chunks
+from lengthwise.prepare.text.chunks import SPACE, Chunks, find_runs, joined_chunks, replace_runs, split_chunks
 from lengthwise.prepare.text.normalization import Normalization
 
 AS_IT_IS = Normalization(False, False)
@@ -119,3 +119,18 @@ def test_find_and_replace_runs_join_what_lists_join(texts):
     assert replaced.offsets.tolist() == offsets_of(np.array([len(row) for row in result])).tolist()
     # The chunks themselves stay as they are.
     assert chunks.ids.tolist() == [number for number, _ in flat]
+
+
+@settings(max_examples=up_to(100), deadline=None)
+@given(st.lists(st.lists(st.integers(0, 4), max_size=5), max_size=5), st.integers(0, 2**32 - 1))
+def test_joined_chunks_are_those_that_the_table_has_within_a_text(texts, seed):
+    rng = np.random.default_rng(seed)
+    first, last, table = rng.integers(0, 3, 5), rng.integers(0, 3, 5), rng.random((3, 3)) < 0.5
+    expected = [
+        place > 0 and bool(table[last[text[place - 1]], first[text[place]]])
+        for text in texts
+        for place in range(len(text))
+    ]
+    ids = np.array([chunk for text in texts for chunk in text], np.int64)
+    found = joined_chunks(ids, offsets_of(np.array([*map(len, texts)], np.int64)), first, last, table)
+    assert found.tolist() == expected

@@ -17,13 +17,12 @@ from typing import get_args
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lengthwise.core.affixes import affixes_of
 from lengthwise.core.names import Split, Unit
 from lengthwise.core.ragged import offsets_of
-from lengthwise.core.sequences import AFFIXES, LABEL, LABELS, NUMBERS, TOKENS, UNK_ID
+from lengthwise.core.sequences import AFFIXES, LABEL, LABELS, NUMBERS, TOKENS
 from lengthwise.errors import CorpusError
 from lengthwise.prepare.documents import DocumentTable, read_document_table
 from lengthwise.prepare.shards.kept_units import KeptUnits, pieces_of
@@ -43,7 +42,7 @@ from lengthwise.prepare.shards.schema import (
 from lengthwise.prepare.shards.units import Units, read_units
 from lengthwise.prepare.splits import TRAIN
 from lengthwise.prepare.text.store import TokenStore, lists_of
-from lengthwise.prepare.vocabulary import Vocabulary, read_vocabulary, write_vocabulary
+from lengthwise.prepare.vocabulary import read_vocabulary, write_vocabulary
 from lengthwise.system.files import file_digest, replacing_folder, scratch_folder
 from lengthwise.system.progress import Progress
 from lengthwise.system.seals import write_sealed_json
@@ -87,7 +86,7 @@ def build_shards(
     table = read_document_table(inputs.documents)
     store = TokenStore(inputs.tokens)
     vocabulary = read_vocabulary(inputs.vocabulary)
-    encoding = encode_lexicon(store.lexicon_strings(), vocabulary)
+    encoding = vocabulary.encode_lexicon(store.lexicon_strings())
     letters = None if affixes is None else affixes_of(store.lexicon(), affixes)
     schema = shard_schema(table.form, affixes)
     funnel: Counter[str] = Counter()
@@ -133,14 +132,6 @@ def build_shards(
         write_sealed_json(out / INDEX_NAME, asdict(index))
     sizes = {f"{name}_{kind}": getattr(entry, kind) for name, entry in splits.items() for kind in ("rows", "tokens")}
     return {**funnel, **sizes}
-
-
-def encode_lexicon(lexicon: pa.StringArray, vocabulary: Vocabulary) -> np.ndarray:
-    """What `Vocabulary.encode` gives for a lexicon, none of whose tokens becomes an object of Python: int32 (N,)."""
-    places = pc.index_in(lexicon, value_set=pa.array(vocabulary.tokens, pa.string())).fill_null(UNK_ID)
-    # The first are `<PAD>` and `<UNK>`: tokens of these names are unknown.
-    codes: np.ndarray = np.maximum(places.to_numpy(), UNK_ID)
-    return codes
 
 
 def _distribute(units: Units, shard: np.ndarray, sequence: np.ndarray, scratch: Path) -> None:

@@ -22,7 +22,15 @@ import pyarrow.compute as pc
 
 from lengthwise.core.ragged import offsets_of, take_rows
 from lengthwise.prepare.documents import document_id, read_texts, slice_rows
-from lengthwise.prepare.text.chunks import Chunks, ChunkTokens, Runs, find_runs, replace_runs, split_chunks
+from lengthwise.prepare.text.chunks import (
+    Chunks,
+    ChunkTokens,
+    Runs,
+    find_runs,
+    joined_chunks,
+    replace_runs,
+    split_chunks,
+)
 from lengthwise.prepare.text.lexicon import lower_bound, merge_lexicons, number_distinct
 from lengthwise.prepare.text.normalization import Normalization
 from lengthwise.prepare.text.notices import TextNotices, all_notices, notice
@@ -249,9 +257,7 @@ def _slice_runs(number: int) -> tuple[Chunks, Runs]:
     local = np.load(scratch / f"ids-{number}.npy")
     ids = np.load(scratch / f"numbers-{number}.npy")[local]
     offsets = np.load(scratch / f"offsets-{number}.npy")
-    joined = np.zeros(len(ids), bool)
-    joined[1:] = _worker.tokenizer.boundaries.table[_shared("last")[ids[:-1]], _shared("first")[ids[1:]]]
-    joined[offsets[:-1][offsets[:-1] < len(ids)]] = False
+    joined = joined_chunks(ids, offsets, _shared("first"), _shared("last"), _worker.tokenizer.boundaries.table)
     strings = _load_strings(scratch, number)
     return Chunks(strings, ids, offsets), find_runs(Chunks(strings, local, offsets), joined)
 

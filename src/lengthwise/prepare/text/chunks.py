@@ -86,6 +86,25 @@ def _runs(piece: str, normalize: Normalization) -> list[str]:
     return [chunk for run in runs for chunk in ([SPACE] if run[0].isspace() else normalize.pieces(run))]
 
 
+def joined_chunks(
+    ids: np.ndarray, offsets: np.ndarray, first: np.ndarray, last: np.ndarray, table: np.ndarray
+) -> np.ndarray:
+    """Which chunks a special case may join to the one before: bool (chunks,), never true for a text's first chunk.
+
+    Args:
+        ids: int (chunks,), of the chunks of texts, one text after another.
+        offsets: int64 (texts + 1,), where each text begins.
+        first: int16, by a chunk's id the class of its first token.
+        last: int16, by a chunk's id the class of its last token.
+        table: which classes of last and first tokens may be neighbours; see `SpecialBoundaries`.
+    """
+    joined = np.zeros(len(ids), bool)
+    joined[1:] = table[last[ids[:-1]], first[ids[1:]]]
+    begins = offsets[:-1]
+    joined[begins[begins < len(ids)]] = False
+    return joined
+
+
 @dataclass(frozen=True)
 class Runs:
     """Neighbouring chunks that have to be tokenized as one.

@@ -1,87 +1,84 @@
 """Texts tokenized chunk by chunk, as the stage does it: spaCy sees each distinct chunk once, not in every text."""
 
-from collections.abc import Callable
-from itertools import chain
+import numpy as np
+import pyarrow as pa
 
-from lengthwise.core.ragged import offsets_of
+from lengthwise.core.ragged import offsets_of, take_rows
+from lengthwise.prepare.text.chunks import SPACE, Chunks, find_runs, joined_chunks, replace_runs, split_chunks
 from lengthwise.prepare.text.normalization import Normalization
 from lengthwise.prepare.text.spacy_tokenizer import ChunkTokenizer
 from lengthwise.prepare.text.spacy_words import MOST_WORDS
-
-# Of a chunk: its tokens, and the classes of the first and the last of them in `SpecialBoundaries`.
-Known = tuple[list[str], int, int]
+from lengthwise.prepare.text.tokenized import TokenizedTexts
 
 
 class KnownChunks:
     """Remembers the tokens of the chunks that it has met, as many as have a bound.
 
-    A text in which a special case may reach across two chunks (1 in some hundred), or a chunk is cut because it is too
-    long, is tokenized by itself.
-
     Args:
         language: a spaCy language code.
         link_word: what stands for a link in the corpus, see `ChunkTokenizer`.
         normalization: of each chunk.
-        tokenize: what makes the tokens of a text by itself.
 
     Raises:
         ParamsError: spaCy does not know the language.
     """
 
-    def __init__(
-        self,
-        language: str,
-        link_word: str | None,
-        normalization: Normalization,
-        tokenize: Callable[[str], list[str]],
-    ) -> None:
-        self._language, self._link_word = language, link_word
-        self._normalization, self._tokenize = normalization, tokenize
+    _places: dict[str, int]
+    _numbers: dict[str, int]
+    _lexicon: list[str]
+    _tokens: np.ndarray
+    _offsets: np.ndarray
+    _first: np.ndarray
+    _last: np.ndarray
+
+    def __init__(self, language: str, link_word: str | None, normalization: Normalization) -> None:
+        self._language, self._link_word, self._normalization = language, link_word, normalization
         self._restart()
 
-    def __call__(self, texts: list[str]) -> list[list[str]]:
-        """The tokens of each text."""
-        if self._chunk_tokenizer.known_words > MOST_WORDS or len(self._known) > MOST_WORDS:
+    def __call__(self, texts: list[str]) -> TokenizedTexts:
+        """The tokens of each text; the lexicon grows from call to call, until what is known has reached its bound."""
+        if self._tokenizer.known_words > MOST_WORDS or len(self._places) > MOST_WORDS:
             self._restart()
-        chunks = [text.split() for text in texts]
-        self._learn({chunk for of_text in chunks for chunk in of_text} - self._known.keys())
-        return [self._tokens(text, of_text) for text, of_text in zip(texts, chunks, strict=True)]
+        # What ends a line would make a chunk of its own of each last word.
+        chunks = split_chunks(pa.array([text.rstrip() for text in texts], pa.string()), self._normalization)
+        ids = self._places_of(chunks.strings)[chunks.ids]
+        joined = joined_chunks(ids, chunks.offsets, self._first, self._last, self._tokenizer.boundaries.table)
+        if joined.any():
+            runs = find_runs(chunks, joined)
+            numbers = self._places_of(runs.texts)[runs.which]
+            chunks = replace_runs(Chunks(chunks.strings, ids, chunks.offsets), runs, numbers)
+            ids = chunks.ids
+        tokens, counts = take_rows(self._tokens, self._offsets, ids)
+        return TokenizedTexts(self._lexicon, tokens, offsets_of(counts)[chunks.offsets])
 
-    def _tokens(self, text: str, chunks: list[str]) -> list[str]:
-        known = [self._known[chunk] for chunk in chunks]
-        if None in known:
-            return self._tokenize(text)
-        if not known:
-            return []
-        tokens, firsts, lasts = zip(*known, strict=True)
-        # Nearly no text has both.
-        if any(firsts) and any(lasts):
-            borders = zip(lasts, firsts[1:], strict=False)
-            if any(before and first and self._joined[before, first] for before, first in borders):
-                return self._tokenize(text)
-        return list(chain.from_iterable(tokens))
+    def _places_of(self, strings: pa.StringArray) -> np.ndarray:
+        """The place of each of some chunks, or of runs of chunks, in what is known: int64 (len(strings),)."""
+        wanted = strings.to_pylist()
+        places = [self._places.get(chunk, -1) for chunk in wanted]
+        if new := [chunk for chunk, place in zip(wanted, places, strict=True) if place < 0]:
+            self._learn(new)
+            places = [self._places[chunk] for chunk in wanted]
+        return np.array(places, np.int64)
 
-    def _learn(self, chunks: set[str]) -> None:
-        clean: dict[str, list[str]] = {}
-        for chunk in chunks:
-            pieces = self._normalization.pieces(chunk)
-            if len(pieces) == 1:
-                clean.setdefault(pieces[0], []).append(chunk)
-            else:
-                self._known[chunk] = None
-        if not clean:
-            return
-        found = self._chunk_tokenizer([*clean])
+    def _learn(self, chunks: list[str]) -> None:
+        found = self._tokenizer(chunks)
         words = found.strings.to_pylist()
-        tokens = [words[number] for number in found.tokens.tolist()]
-        offsets = offsets_of(found.counts).tolist()
-        firsts, lasts = found.first.tolist(), found.last.tolist()
-        for number, meant in enumerate(clean.values()):
-            own = tokens[offsets[number] : offsets[number + 1]]
-            for chunk in meant:
-                self._known[chunk] = (own, firsts[number], lasts[number])
+        for word in words:
+            if word not in self._numbers:
+                self._numbers[word] = len(self._lexicon)
+                self._lexicon.append(word)
+        numbers = np.array([self._numbers[word] for word in words], np.int32)
+        self._places.update(zip(chunks, range(len(self._places), len(self._places) + len(chunks)), strict=True))
+        self._tokens = np.concatenate([self._tokens, numbers[found.tokens]])
+        self._offsets = np.concatenate([self._offsets, self._offsets[-1] + np.cumsum(found.counts)])
+        self._first = np.concatenate([self._first, found.first])
+        self._last = np.concatenate([self._last, found.last])
 
     def _restart(self) -> None:
-        self._chunk_tokenizer = ChunkTokenizer(self._language, self._link_word)
-        self._joined = self._chunk_tokenizer.boundaries.table
-        self._known: dict[str, Known | None] = {}
+        self._tokenizer = ChunkTokenizer(self._language, self._link_word)
+        # White space is known to have no token and to join nothing.
+        self._places = {SPACE: 0}
+        self._tokens, self._offsets = np.zeros(0, np.int32), np.zeros(2, np.int64)
+        self._first, self._last = np.zeros(1, np.int16), np.zeros(1, np.int16)
+        # A new lexicon, for the old one is still somebody's.
+        self._lexicon, self._numbers = [], {}

@@ -1,18 +1,18 @@
 """One text, or many, to the tokens that the stage tokens makes of them; what is not needed is not imported."""
 
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lengthwise.prepare.forms.tokenizer_options import SENTENCIZER, TokenizerOptions
 from lengthwise.prepare.text.normalization import Normalization
 from lengthwise.prepare.text.spacy_words import MOST_WORDS, words_of
+from lengthwise.prepare.text.tokenized import TokenizedTexts, as_tokenized
 
 if TYPE_CHECKING:
     from spacy.language import Language
 
 Tokenize = Callable[[str], list[str]]
-TokenizeMany = Callable[[list[str]], list[list[str]]]
+TokenizeMany = Callable[[list[str]], TokenizedTexts]
 # Characters for which it pays to import what tokenizes chunk by chunk.
 MANY = 1 << 16
 
@@ -65,18 +65,19 @@ def make_tokenizer_of_many(options: TokenizerOptions, tokenize: Tokenize) -> Tok
         options: how.
         tokenize: what makes the tokens of one text.
     """
+    alone = one_by_one(tokenize)
     if options.by != "words" or options.sentences != SENTENCIZER:
-        return partial(_one_by_one, tokenize)
+        return alone
     by_chunk: TokenizeMany | None = None
 
-    def tokens_of(texts: list[str]) -> list[list[str]]:
+    def tokens_of(texts: list[str]) -> TokenizedTexts:
         nonlocal by_chunk
         if by_chunk is None:
             if sum(map(len, texts)) < MANY:
-                return _one_by_one(tokenize, texts)
+                return alone(texts)
             from lengthwise.prepare.text.known_chunks import KnownChunks
 
-            by_chunk = KnownChunks(options.language, options.link_word, normalization_of(options), tokenize)
+            by_chunk = KnownChunks(options.language, options.link_word, normalization_of(options))
         return by_chunk(texts)
 
     return tokens_of
@@ -89,5 +90,6 @@ def normalization_of(options: TokenizerOptions) -> Normalization:
     return Normalization(options.straighten_quotes, options.collapse_repeats, longest)
 
 
-def _one_by_one(tokenize: Tokenize, texts: Iterable[str]) -> list[list[str]]:
-    return [tokenize(text) for text in texts]
+def one_by_one(tokenize: Tokenize) -> TokenizeMany:
+    """What makes of many texts what `tokenize` makes of each."""
+    return lambda texts: as_tokenized([*map(tokenize, texts)])
