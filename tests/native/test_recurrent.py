@@ -138,8 +138,8 @@ def test_recurrent_of_no_rows_and_of_many_is_the_same_by_both_kernels(name, rows
 @pytest.mark.parametrize("rows", [3, 150])
 @pytest.mark.parametrize("name", NATIVE_CELLS)
 def test_recurrent_of_wide_layers_is_the_same_by_both_kernels(name, rows):
-    # So wide that factors of products are packed: units and features that no panel, tile or vector divides, and more rows
-    # than go through a step together.
+    # So wide that factors of products are packed: units and features that no panel, tile or vector divides, and more
+    # rows than go through a step together.
     units, features = 150, 451
     pair = make_pair(name, units, features=features)
     rng = np.random.default_rng(rows)
