@@ -10,9 +10,9 @@
 `make` writes shards of invented sequences of 5 to 30 tokens. `memory` runs the stage train on them, an epoch of a small
 network, in a process of its own that may hold so many MiB of data (RLIMIT_DATA), and prints its peak. `beyond` opens
 and plans more than memory holds, its files out of the page cache, and trains the shipped network on a few windows and
-on as many sequences in memory in turn: it ends long before an epoch does. `rate` trains the shipped network for an
-epoch in memory and through windows in turn, reading and planning included; ratios are of processor seconds, medians of
-the rounds. `order` compares batches with those of a full shuffle, and needs
+on as many sequences in memory in turn: it ends long before an epoch does, and refuses a corpus that has fewer windows.
+`rate` trains the shipped network for an epoch in memory and through windows in turn, reading and planning included;
+ratios are of processor seconds, medians of the rounds. `order` compares batches with those of a full shuffle, and needs
 no training. `accuracy` runs the stage train. `none` is training in memory.
 """
 
@@ -143,6 +143,14 @@ def beyond(arguments: argparse.Namespace) -> None:
     blocks, window = ShardBlocks(arguments.shards, index, "train"), arguments.windows[0]
     parts = Windowed(blocks, window, 1)
     opened = time.perf_counter() - clock
+    # The first round, each of the others, and what is in memory have windows of their own: all come from the disk.
+    needed = (arguments.rounds + 2) * IN_TURN
+    if parts.parts < needed:
+        raise SystemExit(
+            f"{arguments.shards}: has {parts.parts} windows of {window} blocks; expected at least {needed}, "
+            f"{IN_TURN} for each of {arguments.rounds} rounds, the one before them and what is in memory; lower "
+            "--windows or --rounds, or give a larger corpus"
+        )
     plans = EpochPlans(parts, params.batching.chosen, 1)
     # The stage counts the steps of an epoch for its schedule before the first.
     batches = sum(len(plan) for plan in plans.epoch(0))

@@ -156,12 +156,56 @@ def test_predict_refuses_what_the_network_does_not_read(model, ask, tmp_path, ca
     assert message in said.err
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "arguments", "message"),
+    [
+        ("a.csv", "run,x\na,1\n", (), "looks like a table; name in --sequence the column of what a row is a step of"),
+        ("a.txt", "plain words here\nand more\nx\n", ("--tokens", "1"), "it looks like none; change the file"),
+        ("a.bin", "\0", (), "it is no text in UTF-8 or UTF-16; convert it"),
+        ("a.csv", "run,x\na,1\n", ("--sequence", "who"), "no column 'who'; expected one of run, x; change --sequence"),
+        (
+            "a.csv",
+            "run,at,x\na,1,1\na,1,2\n",
+            ("--tokens", "x", "--sequence", "run", "--step", "at"),
+            "mend the table, or empty --step",
+        ),
+        (
+            "a.conllu",
+            "the X\n",
+            ("--tokens", "3"),
+            "has 2 columns; expected 3 or more; change --tokens, or mend the line",
+        ),
+        ("a.conllu", "the X\n", ("--tokens", "word"), "--tokens: got the column 'word'; expected its number from 1"),
+        ("a.conllu", "the X\n", ("--sequence", "1"), "has no column '1'; expected one of the X; change --sequence"),
+        ("a.ts", "@data\n1:a\n", (), "a .ts file has features alone; change the file, or what is asked of it"),
+        ("a.ts", "@classLabel false\n", (), "has no line @data; expected a .ts file; mend it, or name its form"),
+    ],
+)
+def test_readers_say_what_is_wrong_in_the_words_of_the_command(
+    model, ask, tmp_path, capsys, name, text, arguments, message
+):
+    model("tagger" if "--tokens" in arguments or "--tokens" in message else "classifier", features=0)
+    (tmp_path / name).write_text(text)
+    with pytest.raises(SystemExit):
+        ask(tmp_path / name, *arguments)
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert message in said.err
+    assert "ingest.steps" not in said.err
+
+
 def test_a_file_without_the_columns_is_refused_in_the_words_of_the_command(model, ask, tmp_path, capsys):
     model(**{**OF_FEATURES, "feature_columns": ("x",)})
     as_parquet(tmp_path / "runs.parquet")
     with pytest.raises(SystemExit):
         ask(tmp_path / "runs.parquet")
     assert "has no column 'x'; expected one of features, other; change the file" in capsys.readouterr().err
+    # What is in the file, or in its name, is no key.
+    as_parquet(tmp_path / "ingest.steps.tokens.parquet", "ingest.steps.features")
+    with pytest.raises(SystemExit):
+        ask(tmp_path / "ingest.steps.tokens.parquet")
+    said = capsys.readouterr().err
+    assert "/ingest.steps.tokens.parquet: has no column 'x'; expected one of ingest.steps.features, other; " in said
     with pytest.raises(SystemExit):
         main(["predict", "--step", "second", "a text"])
     assert "--step: got 'second' without --sequences" in capsys.readouterr().err

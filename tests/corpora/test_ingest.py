@@ -97,6 +97,23 @@ def test_ingest_gives_the_same_bytes_for_zip_folder_and_csv(
     assert {kind: counts[0][kind] for kind in OF_DOCUMENTS} == {kind: counts[2][kind] for kind in OF_DOCUMENTS}
 
 
+def test_texts_of_one_hash_count_as_copies_and_nothing_else_changes(
+    tmp_path, monkeypatch, blogs, blog, write_zip, write_folder, write_csv
+):
+    authors = {f"{i}.female.15.Arts.Leo": [b"post %d of %d" % (n, i) for n in range(3)] for i in range(3)}
+    for source in write_three_ways(tmp_path, authors, blog, write_zip, write_folder, write_csv):
+        outs = [tmp_path / f"{source.name}.{kind}.parquet" for kind in ("apart", "forged")]
+        counts = ingest(source, outs[0], blogs, LIMIT)
+        with monkeypatch.context() as patch:
+            # As of who knows PYTHONHASHSEED.
+            patch.setattr(stage, "hash", lambda content: 7, raising=False)
+            forged = ingest(source, outs[1], blogs, LIMIT)
+        assert outs[0].read_bytes() == outs[1].read_bytes()
+        copies = {"duplicates_within_authors": 6, "duplicates_across_authors": 2}
+        assert forged == counts | copies
+        assert not any(counts[name] for name in copies)
+
+
 @settings(max_examples=up_to(40), deadline=None)
 @given(st.lists(st.text(min_size=1, max_size=4), unique=True, max_size=30), st.randoms(), st.integers(1, 40))
 def test_groups_of_part_lie_in_every_larger_part_whatever_their_order(ids, random_of, most):

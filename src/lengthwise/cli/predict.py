@@ -103,12 +103,16 @@ def predict(
                     flush()
 
 
-def _predict_sequences(model: Path, source: Path, row_format: str, columns: tuple[str | None, ...]) -> None:
+def _predict_sequences(
+    model: Path, source: Path, row_format: str, columns: tuple[str | None, str | None, str | None]
+) -> None:
     # NumPy and Arrow take a moment to import.
     from lengthwise.cli.predicted_sequences import sequence_rows
     from lengthwise.corpora.steps.asked import AskedColumns
+    from lengthwise.corpora.steps.raw import Called
 
-    for row in sequence_rows(model, source, row_format, AskedColumns(False, (), *columns)):
+    options = Called({name: f"--{name}" for name in ("tokens", "sequence", "step")})
+    for row in sequence_rows(model, source, row_format, AskedColumns(False, (), *columns, called=options)):
         write(row)
 
 

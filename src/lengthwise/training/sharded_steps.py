@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,21 @@ from lengthwise.training.step import Steps
 from lengthwise.training.team import Team
 
 FIGURES = 3
+# Batches that are evaluated before the workers tell each other of them, at least; more where there are more shards.
+ROUND = 16
+
+
+def batches_of_shards(batches: int, shards: int) -> list[range]:
+    """Which batches of a round each logical shard computes, evenly, whoever computes the shard.
+
+    >>> batches_of_shards(3, 4)
+    [range(0, 1), range(1, 2), range(2, 3), range(3, 3)]
+
+    Args:
+        batches: of the round.
+        shards: how many, from 1.
+    """
+    return [range(-(-shard * batches // shards), -(-(shard + 1) * batches // shards)) for shard in range(shards)]
 
 
 class ShardedSteps(Steps):
@@ -81,18 +97,46 @@ class ShardedSteps(Steps):
             yield total[np.newaxis, -FIGURES:], [state for after in carried.values() for state in after]
 
     def evaluate_over(self, plan: Plan, sequences: Sequences) -> Iterator[np.ndarray]:
-        """As `Steps.evaluate_over`; every worker computes all of it, in its threads."""
+        """As `Steps.evaluate_over`, to the byte; every worker computes the batches of its shards, in its threads.
+
+        The figures of each batch come to all workers after each round of batches, see `batches_of_shards`.
+        """
+        evaluate, every = self._evaluation(plan, sequences), self._team.shards
+        figures, known = np.empty((len(plan), FIGURES), np.float32), 0
+        # They are added as those of whole batches are: of one call after another.
+        for begin, end in calls(plan, 0) if self._network.reads_flat_batches else pairwise(range(len(plan) + 1)):
+            while known < end:
+                size = min(max(every, ROUND), len(plan) - known)
+                figures[known : known + size] = self._evaluated(evaluate, known, batches_of_shards(size, every))
+                known += size
+            yield figures[begin:end]
+
+    def _evaluated(self, evaluate: Callable[[int], np.ndarray], first: int, shares: list[range]) -> np.ndarray:
+        """The figures of a round of batches, float32 (K, 3), from those that the workers have."""
+        own = shares[slice(*self._team.own)]
+        here = iter(list(self._threads.map(evaluate, [first + number for share in own for number in share])))
+        by_shard = []
+        for share in own:
+            # Zeros elsewhere, so that the sum has every batch's own bytes.
+            figures = np.zeros((shares[-1].stop, FIGURES), np.float32)
+            for number in share:
+                figures[number] = next(here)
+            by_shard.append(figures.reshape(-1))
+        return self._team.sum(by_shard).reshape(-1, FIGURES)
+
+    def _evaluation(self, plan: Plan, sequences: Sequences) -> Callable[[int], np.ndarray]:
+        """What computes (loss, correct, count) of a batch: float32 (3,)."""
         if not self._network.reads_flat_batches:
-            yield from super().evaluate_over(plan, sequences)
-            return
-        flat = flat_plan(plan), *self._flat_sequences(sequences)
+            columns = task_columns(self._network.config, sequences)
+            self._evaluate  # noqa: B018 - traced once, before the threads ask for it.
+            return lambda number: self.evaluate(self.prepare(collate(plan, number, sequences), columns))
+        flat, function = (flat_plan(plan), *self._flat_sequences(sequences)), self._evaluate_flat
 
-        def evaluate(call: tuple[int, int]) -> np.ndarray:
-            begin, end = (tf.constant(number, tf.int64) for number in call)
-            return self._evaluate_flat(begin, end, *flat).numpy()
+        def evaluate(number: int) -> np.ndarray:
+            figures = function(tf.constant(number, tf.int64), tf.constant(number + 1, tf.int64), *flat)
+            return figures.numpy()[0]
 
-        self._evaluate_flat  # noqa: B018 - traced once, before the threads ask for it.
-        yield from self._threads.map(evaluate, calls(plan, 0))
+        return evaluate
 
     def whole(self, states: States) -> list[np.ndarray]:
         """The states of whole batches, from what each worker has of its shards: at the first worker alone."""

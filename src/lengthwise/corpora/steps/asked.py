@@ -3,15 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lengthwise.corpora.opened import SourceFile, files_of
 from lengthwise.corpora.steps.file_forms import READERS, FileForm, form_of
 from lengthwise.corpora.steps.looking import PROPOSALS
-from lengthwise.corpora.steps.raw import RawSequence, WantedColumns
+from lengthwise.corpora.steps.raw import Called, RawSequence, WantedColumns
 from lengthwise.corpora.steps.steps_corpus import step_name
-from lengthwise.errors import CorpusError
 
 
 @dataclass(frozen=True)
@@ -24,6 +23,7 @@ class AskedColumns:
         tokens: the file's column of tokens; None for the one that `lengthwise look` proposes.
         sequence: of long tables, the column that says which sequence a row is a step of.
         step: of long tables, the column that orders the rows of a sequence; None, if they are in order.
+        called: what these are called where they are asked for, for messages.
     """
 
     has_tokens: bool
@@ -31,6 +31,7 @@ class AskedColumns:
     tokens: str | None = None
     sequence: str | None = None
     step: str | None = None
+    called: Called = field(default_factory=Called)
 
 
 def asked_sequences(source: Path, asked: AskedColumns, max_bytes: int) -> Iterator[RawSequence]:
@@ -45,12 +46,9 @@ def asked_sequences(source: Path, asked: AskedColumns, max_bytes: int) -> Iterat
         CorpusError: there is nothing there, it has none of these forms, or lacks a column; the message names the place.
     """
     for file in files_of(source, max_bytes):
-        try:
-            form = form_of(file, asked.sequence is not None)
-            with closing(READERS[form](file, _wanted(file, form, asked, max_bytes), max_bytes, Counter())) as sequences:
-                yield from sequences
-        except CorpusError as error:
-            raise CorpusError(_by_options(str(error))) from error
+        form = form_of(file, asked.sequence is not None, asked.called)
+        with closing(READERS[form](file, _wanted(file, form, asked, max_bytes), max_bytes, Counter())) as sequences:
+            yield from sequences
 
 
 def _wanted(file: SourceFile, form: FileForm, asked: AskedColumns, max_bytes: int) -> WantedColumns:
@@ -63,13 +61,4 @@ def _wanted(file: SourceFile, form: FileForm, asked: AskedColumns, max_bytes: in
         tokens = str(found) if found else "tokens"
     # The dimensions of `.ts` files are one column, which nobody has to name.
     features = () if form == "ts" else tuple(of_file.get(name, name) for name in asked.features)
-    return WantedColumns(tokens, features=features, sequence=asked.sequence, step=asked.step)
-
-
-def _by_options(message: str) -> str:
-    """What a reader says of keys, in the words of a command that has none."""
-    for key, option in (("tokens", "--tokens"), ("sequence", "--sequence"), ("step", "--step")):
-        message = message.replace(f"ingest.steps.{key}", option)
-    for key in ("features", "format"):
-        message = message.replace(f"ingest.steps.{key}", "the file")
-    return message
+    return WantedColumns(tokens, features=features, sequence=asked.sequence, step=asked.step, called=asked.called)

@@ -18,7 +18,7 @@ from itertools import chain
 import numpy as np
 
 from lengthwise.corpora.opened import SourceFile
-from lengthwise.corpora.steps.raw import RawSequence, RawSequences, WantedColumns, refuse_kind
+from lengthwise.corpora.steps.raw import RawSequence, RawSequences, WantedColumns
 from lengthwise.corpora.steps.text_lines import lines_of
 from lengthwise.errors import CorpusError
 
@@ -134,7 +134,7 @@ class _Reading:
         if group is None:
             raise CorpusError(
                 f"{place}: no comment says its {self.wanted.group}; expected a line `# {self.wanted.group} = ...` "
-                "before it; change ingest.steps.group"
+                f"before it; {self.wanted.called.remedy('group', 'change {}')}"
             )
         return group
 
@@ -142,8 +142,10 @@ class _Reading:
 def read_conll(file: SourceFile, wanted: WantedColumns, max_bytes: int, counts: Counter[str]) -> RawSequences:
     """The sequences of a file, see `SequenceReader`."""
     del max_bytes
-    refuse_kind(file, "CoNLL", () if wanted.sequence is None else (wanted.sequence,), "sequence", "empty lines between")
-    reading = _Reading(file, wanted, {name: _place(name) for name in wanted.per_step}, file.name)
+    wanted.refuse_kind(
+        file, "CoNLL", () if wanted.sequence is None else (wanted.sequence,), "sequence", "empty lines between"
+    )
+    reading = _Reading(file, wanted, {name: _place(name, wanted) for name in wanted.per_step}, file.name)
     needed = max(reading.places.values(), default=-1) + 1
     with file.open() as stream:
         head, lines = _until_a_token(lines_of(file, stream))
@@ -160,9 +162,10 @@ def read_conll(file: SourceFile, wanted: WantedColumns, max_bytes: int, counts: 
                 if kind == STARTS:
                     reading.begin_document("")
             elif len(cells) < needed:
+                last = wanted.setting_of(max(reading.places, key=reading.places.__getitem__))
                 raise CorpusError(
-                    f"{file.place} line {number}: has {len(cells)} columns; expected {needed} or more; change the "
-                    "columns in ingest.steps, or mend the line"
+                    f"{file.place} line {number}: has {len(cells)} columns; expected {needed} or more; "
+                    + wanted.called.remedy(last, "change {}, or mend the line", "mend the line")
                 )
             else:
                 reading.numbers.append(number)
@@ -193,15 +196,16 @@ def _until_a_token(lines: Iterator[tuple[int, str]]) -> tuple[list[tuple[int, st
     return head, lines
 
 
-def _place(name: str) -> int:
+def _place(name: str, wanted: WantedColumns) -> int:
     """The number of a column from 0."""
     if name in NAMES:
         return NAMES.index(name)
     if name.isascii() and name.isdigit() and int(name) > 0:
         return int(name) - 1
+    setting = wanted.setting_of(name)
     raise CorpusError(
-        f"ingest.steps: got the column {name!r:.80}; expected its number from 1, or one of {', '.join(NAMES)}; name "
-        "it so"
+        f"{wanted.called(setting) or setting}: got the column {name!r:.80}; expected its number from 1, or one of "
+        f"{', '.join(NAMES)}; name it so"
     )
 
 

@@ -9,7 +9,7 @@ from lengthwise.corpora.steps.long_rows import SEPARATORS
 from lengthwise.corpora.steps.long_tables import read_long
 from lengthwise.corpora.steps.number_archives import read_archive
 from lengthwise.corpora.steps.parquet_files import MAGIC
-from lengthwise.corpora.steps.raw import SequenceReader
+from lengthwise.corpora.steps.raw import Called, SequenceReader
 from lengthwise.corpora.steps.text_lines import is_utf_16
 from lengthwise.corpora.steps.ts_files import COMMENT, read_ts
 from lengthwise.errors import CorpusError
@@ -29,17 +29,18 @@ ZIP, ARRAY, PICKLES = b"PK\x03\x04", b"\x93NUMPY", (b"\x80\x02", b"\x80\x03", b"
 LINES_COUNTED = 50
 
 
-def form_of(file: SourceFile, is_long: bool) -> FileForm:
+def form_of(file: SourceFile, is_long: bool, called: Called | None = None) -> FileForm:
     """The form of a file, by what is in it.
 
     Args:
         file: to look into.
         is_long: whether tables have a step a row: nothing in a Parquet file tells.
+        called: what settings are called in messages; None for the keys of the params.
 
     Raises:
         CorpusError: it has none of the forms; the message says what to set.
     """
-    head = _head(file)
+    called, head = called or Called(), _head(file)
     if head.startswith(MAGIC):
         return "long" if is_long else "parquet"
     if head.startswith(ZIP):
@@ -50,7 +51,8 @@ def form_of(file: SourceFile, is_long: bool) -> FileForm:
         raise _unknown(file, "it is a pickle, which is never opened", "save plain arrays, or Parquet")
     text = _text(head)
     if text is None:
-        raise _unknown(file, "it is no text in UTF-8 or UTF-16", "convert it, or leave it out by a pattern")
+        remedy = called.remedy("train", "convert it, or leave it out by a pattern", "convert it")
+        raise _unknown(file, "it is no text in UTF-8 or UTF-16", remedy)
     lines = [line for line in text.replace("\r", "").split("\n") if line.strip()]
     said = [line for line in lines if not line.startswith(COMMENT)]
     if said and said[0].startswith("@"):
@@ -60,10 +62,10 @@ def form_of(file: SourceFile, is_long: bool) -> FileForm:
     if _is_conll(file, lines):
         return "conll"
     if said and any(separator in said[0] for separator in SEPARATORS):
-        raise _unknown(
-            file, "it looks like a table", "name in ingest.steps.sequence the column of what a row is a step of"
-        )
-    raise _unknown(file, "it looks like none", "name its form in ingest.steps.format, or leave it out by a pattern")
+        remedy = called.remedy("sequence", "name in {} the column of what a row is a step of")
+        raise _unknown(file, "it looks like a table", remedy)
+    remedy = called.remedy("format", "name its form in {}, or leave it out by a pattern")
+    raise _unknown(file, "it looks like none", remedy)
 
 
 def _head(file: SourceFile) -> bytes:

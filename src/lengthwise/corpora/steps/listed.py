@@ -11,14 +11,16 @@ import pyarrow.parquet as pq
 
 from lengthwise.corpora.opened import SourceFile
 from lengthwise.corpora.steps.parquet_files import open_parquet, row_batches
-from lengthwise.corpora.steps.raw import RawSequence, RawSequences, WantedColumns, refuse_kind
+from lengthwise.corpora.steps.raw import RawSequence, RawSequences, WantedColumns
 from lengthwise.errors import CorpusError
 
 
 def read_listed(file: SourceFile, wanted: WantedColumns, max_bytes: int, counts: Counter[str]) -> RawSequences:
     """The sequences of a file, see `SequenceReader`."""
     del counts
-    refuse_kind(file, "a sequence a row", (wanted.sequence,) if wanted.sequence else (), "sequence", "no such column")
+    wanted.refuse_kind(
+        file, "a sequence a row", (wanted.sequence,) if wanted.sequence else (), "sequence", "no such column"
+    )
     with open_parquet(file, max_bytes) as table:
         names = (*wanted.per_step, *wanted.per_sequence)
         wanted.refuse_absent(file.place, table.schema_arrow.names, names)
@@ -36,7 +38,7 @@ def read_listed(file: SourceFile, wanted: WantedColumns, max_bytes: int, counts:
 def _sequences(
     file: SourceFile, batch: pa.RecordBatch, begin: int, wanted: WantedColumns, classes: dict[str, list[str]]
 ) -> RawSequences:
-    lists = {name: _Lists.of(file, name, batch[name], begin) for name in wanted.per_step}
+    lists = {name: _Lists.of(file, wanted, name, batch[name], begin) for name in wanted.per_step}
     _refuse_lengths(file, lists, begin)
     ends = next(iter(lists.values())).ends if lists else np.zeros(batch.num_rows, np.int64)
     features = {name: lists[name].vectors(file, begin) for name in wanted.features}
@@ -49,7 +51,8 @@ def _sequences(
         group = None if wanted.group is None else single[wanted.group][row]
         if wanted.group is not None and group is None:
             raise CorpusError(
-                f"{place}: has no {wanted.group}; expected a group; fill it in, or empty ingest.steps.group"
+                f"{place}: has no {wanted.group}; expected a group; "
+                + wanted.called.remedy("group", "fill it in, or empty {}", "fill it in")
             )
         yield RawSequence(
             place,
@@ -71,11 +74,11 @@ class _Lists:
         self.name, self.ends, self.values = name, ends, values
 
     @classmethod
-    def of(cls, file: SourceFile, name: str, column: pa.Array, begin: int) -> "_Lists":
+    def of(cls, file: SourceFile, wanted: WantedColumns, name: str, column: pa.Array, begin: int) -> "_Lists":
         if not _is_list(column.type):
             raise CorpusError(
                 f"{file.place}: {name} is {column.type}; expected lists, a value for each step; name another column, "
-                "or set ingest.steps.sequence if rows are steps"
+                f"or set {wanted.called('sequence')} if rows are steps"
             )
         if column.null_count:
             row = int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])

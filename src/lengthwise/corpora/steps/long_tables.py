@@ -26,8 +26,8 @@ def read_long(file: SourceFile, wanted: WantedColumns, max_bytes: int, counts: C
     del counts
     if wanted.sequence is None:
         raise CorpusError(
-            f"ingest.steps.sequence: got null; {file.place} is a long table, and needs the column that says which "
-            "sequence a row is of; name it"
+            f"{wanted.called('sequence')}: got null; {file.place} is a long table, and needs the column that says "
+            "which sequence a row is of; name it"
         )
     rows = (read_parquet_rows if is_parquet(file) else read_csv_rows)(file, wanted, max_bytes)
     try:
@@ -56,7 +56,8 @@ def _sequences(file: SourceFile, rows: pa.Table, wanted: WantedColumns) -> RawSe
         group = None if wanted.group is None else single[wanted.group][number]
         if wanted.group is not None and not group:
             raise CorpusError(
-                f"{place}: has no {wanted.group}; expected a group; fill it in, or empty ingest.steps.group"
+                f"{place}: has no {wanted.group}; expected a group; "
+                + wanted.called.remedy("group", "fill it in, or empty {}", "fill it in")
             )
         yield RawSequence(
             place,
@@ -106,7 +107,7 @@ def _by_step(
         row = int(order[np.flatnonzero(same)[0]])
         raise CorpusError(
             f"{file.place}: {wanted.sequence} {names[sequence[row]]} has {wanted.step} {rows[wanted.step][row]} twice; "
-            "expected each once; mend the table, or empty ingest.steps.step to take rows as they stand"
+            f"expected each once; mend the table, or empty {wanted.called('step')} to take rows as they stand"
         )
     return order
 

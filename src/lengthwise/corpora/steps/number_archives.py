@@ -16,7 +16,7 @@ import numpy as np
 
 from lengthwise.core.ragged import offsets_of
 from lengthwise.corpora.opened import MEBIBYTE, SourceFile
-from lengthwise.corpora.steps.raw import RawSequence, RawSequences, WantedColumns, refuse_kind
+from lengthwise.corpora.steps.raw import RawSequence, RawSequences, WantedColumns
 from lengthwise.errors import CorpusError
 
 LENGTHS, OFFSETS = "lengths", "offsets"
@@ -38,7 +38,7 @@ def read_archive(file: SourceFile, wanted: WantedColumns, max_bytes: int, counts
     """The sequences of an archive, see `SequenceReader`."""
     del counts
     sequence = () if wanted.sequence is None else (wanted.sequence,)
-    refuse_kind(file, "an archive of arrays", sequence, "sequence", f"an array {LENGTHS} or {OFFSETS}")
+    wanted.refuse_kind(file, "an archive of arrays", sequence, "sequence", f"an array {LENGTHS} or {OFFSETS}")
     with file.open() as stream:
         content = stream if stream.seekable() else io.BytesIO(stream.read())
         try:

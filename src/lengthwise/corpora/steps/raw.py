@@ -15,6 +15,26 @@ NO_VALUE = ("", "?", "NA", "N/A", "NaN", "nan", "NULL", "null", "None")
 
 
 @dataclass(frozen=True)
+class Called:
+    """What the settings of a reader are called where they are made: keys of the params, or options of a command.
+
+    Attributes:
+        names: of those that there are; None for the keys of the params, which has all.
+    """
+
+    names: Mapping[str, str] | None = None
+
+    def __call__(self, setting: str) -> str:
+        """The name of a setting; empty, if there is none."""
+        return f"ingest.steps.{setting}" if self.names is None else self.names.get(setting, "")
+
+    def remedy(self, setting: str, to_do: str, without: str = "change the file") -> str:
+        """What to do to a setting, its name in the place of `{}`, or to do without it."""
+        name = self(setting)
+        return to_do.format(name) if name else without
+
+
+@dataclass(frozen=True)
 class WantedColumns:
     """Which columns of a file are read, each by its name in the file; what there is depends on the form.
 
@@ -27,6 +47,7 @@ class WantedColumns:
         group: what it is held out with.
         sequence: of long tables, which sequence a row is a step of.
         step: of long tables, what the rows of a sequence are ordered by; None, if they are in order.
+        called: what these are called in messages.
     """
 
     tokens: str | None = None
@@ -37,6 +58,7 @@ class WantedColumns:
     group: str | None = None
     sequence: str | None = None
     step: str | None = None
+    called: Called = field(default_factory=Called)
 
     @property
     def per_step(self) -> tuple[str, ...]:
@@ -53,15 +75,24 @@ class WantedColumns:
         for name in names:
             if known.count(name) != 1:
                 found = "no" if name not in known else "more than one"
+                remedy = self.called.remedy(self.setting_of(name), "change {}")
                 raise CorpusError(
-                    f"{place}: has {found} column {name!r}; expected one of {', '.join(known):.300}; change "
-                    f"ingest.steps.{self._key_of(name)}"
+                    f"{place}: has {found} column {name!r}; expected one of {', '.join(known):.300}; {remedy}"
                 )
 
-    def _key_of(self, name: str) -> str:
-        for key, value in vars(self).items():
+    def refuse_kind(self, file: SourceFile, form: str, wanted: tuple[str, ...], setting: str, instead: str) -> None:
+        """Raise `CorpusError` if something is wanted that files of a form do not have."""
+        if wanted:
+            name, got = self.called(setting), f"{', '.join(wanted):.200}"
+            found = f"{name}: got {got} of {file.place}" if name else f"{file.place}: got the {setting} {got}"
+            remedy = "empty this key" if self.called.names is None else "change the file, or what is asked of it"
+            raise CorpusError(f"{found}; {form} has {instead}; {remedy}")
+
+    def setting_of(self, name: str) -> str:
+        """Which setting names a column."""
+        for setting, value in vars(self).items():
             if value == name or (isinstance(value, tuple) and name in value):
-                return key
+                return setting
         return "tokens"
 
 
@@ -127,11 +158,3 @@ class SequenceReader(Protocol):
             CorpusError: the file is not of this form, or lacks what is wanted; the message names the place.
         """
         ...
-
-
-def refuse_kind(file: SourceFile, form: str, wanted: tuple[str, ...], key: str, instead: str) -> None:
-    """Raise `CorpusError` if something is wanted that files of a form do not have."""
-    if wanted:
-        raise CorpusError(
-            f"ingest.steps.{key}: got {', '.join(wanted):.200} of {file.place}; {form} has {instead}; empty this key"
-        )

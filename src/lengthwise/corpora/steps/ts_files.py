@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lengthwise.corpora.opened import SourceFile
-from lengthwise.corpora.steps.raw import RawSequence, RawSequences, WantedColumns, refuse_kind
+from lengthwise.corpora.steps.raw import RawSequence, RawSequences, WantedColumns
 from lengthwise.corpora.steps.text_lines import lines_of
 from lengthwise.errors import CorpusError
 
@@ -68,9 +68,7 @@ def read_header(file: SourceFile, lines: Iterator[tuple[int, str]]) -> TsHeader:
         elif line and not line.startswith(COMMENT):
             raise CorpusError(f"{file.place} line {number}: stands before @data; expected a .ts file; mend the line")
     else:
-        raise CorpusError(
-            f"{file.place}: has no line @data; expected a .ts file; name its form in ingest.steps.file_form"
-        )
+        raise CorpusError(f"{file.place}: has no line @data; expected a .ts file; mend it, or name its form")
     if _is_true(said, "timestamps"):
         raise CorpusError(f"{file.place}: has time stamps; expected values alone; write the file without them")
     dimensions = said.get("dimensions", said.get("dimension", [""]))
@@ -87,16 +85,16 @@ def _is_true(said: dict[str, list[str]], key: str) -> bool:
 
 def _refuse_absent(file: SourceFile, wanted: WantedColumns, header: TsHeader) -> None:
     tokens = () if wanted.tokens is None else (wanted.tokens,)
-    refuse_kind(file, "a .ts file", tokens, "tokens", "features alone")
-    refuse_kind(file, "a .ts file", wanted.tags, "tags", "features alone")
-    refuse_kind(file, "a .ts file", () if wanted.group is None else (wanted.group,), "group", "no groups")
+    wanted.refuse_kind(file, "a .ts file", tokens, "tokens", "features alone")
+    wanted.refuse_kind(file, "a .ts file", wanted.tags, "tags", "features alone")
+    wanted.refuse_kind(file, "a .ts file", () if wanted.group is None else (wanted.group,), "group", "no groups")
     named = tuple(name for name in wanted.features if name != FEATURES)
-    refuse_kind(file, "a .ts file", named, "features", f"one column, {FEATURES}")
-    refuse_kind(file, "a .ts file", wanted.numbers[1:], "numbers", "one at most")
+    wanted.refuse_kind(file, "a .ts file", named, "features", f"one column, {FEATURES}")
+    wanted.refuse_kind(file, "a .ts file", wanted.numbers[1:], "numbers", "one at most")
     if header.classes is None and wanted.label is not None:
-        refuse_kind(file, "this file", (wanted.label,), "label", "no line @classLabel true")
+        wanted.refuse_kind(file, "this file", (wanted.label,), "label", "no line @classLabel true")
     if not header.has_target:
-        refuse_kind(file, "this file", wanted.numbers, "numbers", "no line @targetLabel true")
+        wanted.refuse_kind(file, "this file", wanted.numbers, "numbers", "no line @targetLabel true")
 
 
 def _sequence(place: str, line: str, wanted: WantedColumns, header: TsHeader) -> RawSequence:

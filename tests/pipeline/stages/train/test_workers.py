@@ -13,13 +13,23 @@ from pathlib import Path
 import pytest
 import yaml
 
-# Saves after every step, and waits after it, so that there is time to kill someone within it.
+# Saves after every step, and waits after it, so that there is time to kill someone within it. Says when it validates,
+# and waits then as long for the others as it is told.
 RUN = """
-import sys, time
+import os, sys, time
 from pathlib import Path
+import lengthwise.pipeline.stages.train.machines as machines
 import lengthwise.training.resume as resume
+from lengthwise.training.loop import Training
 from lengthwise.training.team import Team
 resume.SAVE_SECONDS = 0.0
+machines.END_SECONDS = 2
+validate = Training._validate
+def marked(self):
+    self._team._peers._seconds = float(os.environ.get("PATIENCE", "120"))
+    Path("validating").touch()
+    return validate(self)
+Training._validate = marked
 original = Team.sum
 def slowly(self, by_shard):
     time.sleep(float(sys.argv[2]))
@@ -33,6 +43,8 @@ files = TrainFiles(Path("model"), Path("figures"), LiveFiles(Path("epochs.csv"),
 with exit_on_user_error():
     train(Path(sys.argv[1]), files, sys.argv[3], load_params(Path("params.yaml")).train)
 """
+# In every process, also those that join: a validation of many batches.
+EVERYWHERE = "import lengthwise.batching.for_evaluation as it\nit.EVALUATION_STEPS = 64\n"
 SHARED = {"logical_shards": 8, "epochs": 2, "log_every": 1}
 BATCHING = {"batch_size": 16, "window": 4}
 MODEL = {"embedding": 4, "units": 4, "ensemble": 2, "dropout": 0.4, "word_dropout": 0.2}
@@ -50,6 +62,8 @@ class Run:
         params["train"]["model"] |= MODEL | model
         params["train"]["optimizer"]["clip_norm"] = 0.5
         (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+        (folder / "everywhere").mkdir()
+        (folder / "everywhere" / "sitecustomize.py").write_text(EVERYWHERE, encoding="utf-8")
 
     @property
     def digest(self) -> str:
@@ -60,8 +74,14 @@ class Run:
     def state(self) -> Path | None:
         return next(self.folder.glob(".lengthwise/resume/*/state.safetensors"), None)
 
+    @property
+    def validating(self) -> Path | None:
+        return next(self.folder.glob("validating"), None)
+
     def start(self, workers: int = 1, slow: float = 0.0, **environment: str) -> "subprocess.Popen[str]":
         variables = os.environ | {"TF_NUM_INTRAOP_THREADS": "1", "LENGTHWISE_TRAIN_WORKERS": str(workers)} | environment
+        paths = (str(self.folder / "everywhere"), os.environ.get("PYTHONPATH", ""))
+        variables["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
         command = [sys.executable, "-c", RUN, str(self.shards), str(slow), self.task]
         pipe = subprocess.PIPE
         return subprocess.Popen(command, cwd=self.folder, env=variables, stdout=pipe, stderr=pipe, text=True)
@@ -104,11 +124,11 @@ def make_run(root, corpus, tmp_path):
     return make
 
 
-def killed(run, workers, who, number, more=0.0):
-    """Send a signal to a worker of a run once a step has been saved; its status and its last line."""
-    with run.start(workers, slow=0.05) as process:
-        before = run.state and run.state.stat().st_mtime_ns
-        wait_until(lambda: (run.state and run.state.stat().st_mtime_ns != before) or process.poll() is not None)
+def killed(run, workers, who, number, more=0.0, sign=lambda run: run.state, **environment):
+    """Send a signal to a worker of a run once a step has been saved, or at another sign; its status and its lines."""
+    with run.start(workers, slow=0.05, **environment) as process:
+        before = sign(run) and sign(run).stat().st_mtime_ns
+        wait_until(lambda: (sign(run) and sign(run).stat().st_mtime_ns != before) or process.poll() is not None)
         time.sleep(more)
         others = descendants(process.pid)
         everyone = [process.pid, *others]
@@ -152,6 +172,51 @@ def test_runs_killed_anywhere_go_on_with_any_number_of_workers_and_threads_to_th
             assert status in (0, 2, -signal.SIGKILL, 128 + signal.SIGTERM, -signal.SIGTERM), lines
             assert "Traceback" not in "".join(lines), lines
         assert run.complete(chance.choice([1, 2, 3])) == expected
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("number", "line"),
+    [
+        (signal.SIGKILL, "is gone; expected it to the end of the run; look there why it ended, and run again to go on"),
+        (
+            signal.SIGSTOP,
+            "no answer in 3 seconds; expected one; look at it there, raise LENGTHWISE_PEER_SECONDS if it "
+            "only is slow, and run again to go on",
+        ),
+    ],
+)
+def test_who_is_killed_or_hangs_in_validation_is_told_in_one_line(make_run, number, line):
+    run = make_run("classifier", "bucketed", ensemble=1)
+    status, lines = killed(run, 2, 1, number, sign=lambda run: run.validating, PATIENCE="3")
+    assert status == 2
+    (said,) = [line for line in lines if line.startswith("error: ")]
+    assert said.startswith("error: worker 1 (127.0.0.1:")
+    assert said.endswith(line)
+    assert not (run.folder / "model").exists()
+    stopped = run.complete(1)
+    assert run.complete(2) == stopped
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("task", "strategy"), [("classifier", "padded"), ("seq2seq", "truncated")])
+def test_runs_killed_in_validation_go_on_with_any_number_of_workers_to_the_same_bytes(make_run, task, strategy):
+    run = make_run(task, strategy)
+    expected = run.complete(1)
+    chance = random.Random("validation" + task)
+    statuses = []
+    for _ in range(4):
+        for _ in range(2):
+            workers = chance.choice([1, 2, 3, 4])
+            number = chance.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM])
+            who, more = chance.randrange(workers), chance.uniform(0, 0.6)
+            status, lines = killed(run, workers, who, number, more, lambda run: run.validating)
+            assert status in (0, 2, -signal.SIGKILL, 128 + signal.SIGTERM, -signal.SIGTERM), lines
+            assert "Traceback" not in "".join(lines), lines
+            statuses.append(status)
+        assert run.complete(chance.choice([1, 2, 3])) == expected
+    # Not all came to their end before.
+    assert any(statuses)
 
 
 @pytest.mark.long
