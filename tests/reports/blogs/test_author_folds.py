@@ -47,9 +47,13 @@ def test_the_table_has_every_model_beside_what_was_published(kept):
 
 def test_differences_are_from_what_knows_the_text(kept):
     text = author_folds_block(kept)
-    assert "| `some` | author | both | classifier | linear | -0.010 (-0.020 to +0.000) |" in text
-    assert "| `some` | author | gender | classifier and linear | linear | +0.020 (+0.015 to +0.025) |" in text
-    assert "| classifier | majority |" not in text
+    header = "| recipe | by | of | classifier less linear | classifier and linear less linear |"
+    assert f"{header} classifier and linear less classifier |" in text
+    assert "| `some` | author | both | -0.010 (-0.020 to +0.000) |  |  |" in text
+    assert "| `some` | author | gender |  | +0.020 (+0.015 to +0.025) |  |" in text
+    # How far a network is from the frequencies of classes says nothing here.
+    assert "majority" not in text
+    assert "+0.010" not in text
 
 
 @pytest.mark.parametrize("name", ["levels.csv", "differences.csv"])

@@ -19,6 +19,8 @@ CHART = "author_folds.svg"
 # The models that have columns of their own; what knows only how frequent classes are is in none.
 LINEAR = "linear"
 MODELS = (LINEAR, "classifier", "classifier_and_linear")
+# Whose difference is shown: one model less another.
+PAIRS = (("classifier", LINEAR), ("classifier_and_linear", LINEAR), ("classifier_and_linear", "classifier"))
 INTERVAL = ("low", "high")
 
 
@@ -52,7 +54,8 @@ def author_folds_block(kept: Kept) -> str:
         return f"The folds have not been run: `make folds FOLDS=10 KEYS=results/{FOLDER}/last.yaml`."
     figures = [row for recipe in recipes for row in _figures(recipe, kept.published["schler"])]
     header = ("recipe", "by", "of", *map(model_words, MODELS), "Schler et al.")
-    pairs = table(("recipe", "by", "of", "model", "less", "difference"), [row for of in recipes for row in _pairs(of)])
+    less = (f"{model_words(model)} less {baseline}" for model, baseline in PAIRS)
+    pairs = table(("recipe", "by", "of", *less), [row for of in recipes for row in _pairs(of)])
     picture = f'<img src="{CHART}" width="480" alt="Accuracies less those of the linear model, with intervals">'
     return "\n\n".join(
         [table(header, figures), picture, "Paired differences on the same items, with intervals over authors:", pairs]
@@ -88,9 +91,13 @@ def _compared(recipe: Path) -> pd.DataFrame:
 
 
 def _pairs(recipe: Path) -> Iterator[tuple[str, ...]]:
-    for row in records(_compared(recipe)):
-        cell = f"{row.difference:+.3f} ({row.low:+.3f} to {row.high:+.3f})"
-        yield code(recipe.name), row.level, BEST_METRICS[row.metric], model_words(row.network), row.baseline, cell
+    """A row a level and metric."""
+    for (level, metric), of_pairs in _compared(recipe).groupby(["level", "metric"], sort=False):
+        cells = {
+            (row.network, row.baseline): f"{row.difference:+.3f} ({row.low:+.3f} to {row.high:+.3f})"
+            for row in records(of_pairs)
+        }
+        yield code(recipe.name), str(level), BEST_METRICS[str(metric)], *(cells.get(pair, "") for pair in PAIRS)
 
 
 def model_words(model: str) -> str:
