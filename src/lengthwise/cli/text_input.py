@@ -101,20 +101,20 @@ def _lines(stream: io.BufferedIOBase, name: str) -> Iterator[str]:
 
 def _whole_lines(stream: io.BufferedIOBase, name: str) -> Iterator[bytes]:
     """The bytes of a stream as they come, cut where a line ends; only the last ones may not end a line."""
-    rest = b""
+    rest = bytearray()
     while raw := _read_on(stream, name):
         end = raw.rfind(b"\n") + 1
         if not end:
             rest += raw
             _check_line(len(rest), name)
             continue
-        lines = rest + raw[:end]
+        lines = bytes(rest) + raw[:end]
         # No other line is longer than what is read at once.
         _check_line(lines.index(b"\n") + 1, name)
         yield lines
-        rest = raw[end:]
+        rest = bytearray(raw[end:])
     if rest:
-        yield rest
+        yield bytes(rest)
 
 
 def _read_on(stream: io.BufferedIOBase, name: str) -> bytes:
