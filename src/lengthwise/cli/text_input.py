@@ -92,10 +92,8 @@ def _lines(stream: io.BufferedIOBase, name: str) -> Iterator[str]:
         text = raw.removeprefix(BYTE_ORDER_MARK) if place == 0 else raw
         # Where the bytes begin, for the messages.
         begin = place + len(raw) - len(text)
-        # Where there is a fault, what comes before its line is text all the same.
-        for part in [text] if _is_text(text) else io.BytesIO(text):
-            yield from _universal(_decoded(part, begin, name))
-            begin += len(part)
+        for part in _texts(text, begin, name):
+            yield from _universal(part)
         place += len(raw)
 
 
@@ -130,12 +128,16 @@ def _check_line(size: int, name: str) -> None:
         raise FormatError(f"{name}: has a line of more than {LARGEST_TEXT} bytes; expected shorter; break it up")
 
 
-def _is_text(raw: bytes) -> bool:
+def _texts(raw: bytes, begin: int, name: str) -> Iterator[str]:
+    """The text of some lines at once; or, where there is a fault, that of each line before it."""
     try:
-        raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return b"\0" not in raw
+        text = _decoded(raw, begin, name)
+    except FormatError:
+        for line in io.BytesIO(raw):
+            yield _decoded(line, begin, name)
+            begin += len(line)
+    else:
+        yield text
 
 
 def _decoded(text: bytes, begin: int, name: str) -> str:
